@@ -1,0 +1,54 @@
+# `make run` starts everything; `make test` proves it. Both install what they need into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
+
+.PHONY: help run test bench install check fix lock messages
+
+help: ## Say what each target does.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+run: .venv/.installed ## Start database, sandbox, scheduler and web; Ctrl-C stops all of it.
+	@exec $(BIN)/python -m tradingsite.run
+
+test: .venv/.installed ## Run the whole suite with branch coverage.
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+install: .venv/.installed ## Make .venv and install the locked requirements.
+
+.venv/.installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %d.%d" % sys.version_info[:2])'
+	@echo "Installing the locked requirements into .venv (about 40 s, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check -qq --require-hashes --only-binary=:all: -r requirements-dev.txt
+	@touch $@
+
+check: .venv/.installed ## Lint, types, layers, templates, migrations.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python tests/layers.py
+	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+
+fix: .venv/.installed ## Mend what the linters can mend.
+	-$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	-$(BIN)/djlint templates --reformat --quiet
+
+lock: .venv/.installed ## Resolve requirements*.in into hashed requirements*.txt.
+	$(BIN)/$(LOCK) requirements.in --output-file requirements.txt
+	$(BIN)/$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+
+bench: .venv/.installed ## Measure what must be fast, as ratios to the barest peer, on the database of `make run`.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python -m benchmarks
+
+messages: .venv/.installed ## Collect texts into the Korean catalogue and compile it; needs gettext's tools.
+	@$(BIN)/django-admin makemessages --locale ko --no-location --no-obsolete --no-wrap \
+	  --ignore tests --ignore benchmarks --ignore var --ignore docs
+	@msgfmt --output-file locale/ko/LC_MESSAGES/django.mo locale/ko/LC_MESSAGES/django.po

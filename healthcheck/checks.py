@@ -1,0 +1,94 @@
+"""System checks: a wrong entry in `HEALTH_PROBES` or `STATUS_PANELS` is told at start."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
+
+from healthcheck.configured import PanelTask, ProbeTask, Task
+
+Entry = Mapping[str, Any]
+
+
+@register()
+def health_probes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that each probe is spelt right, can be imported, and needs only components listed before it."""
+    found: list[CheckMessage] = []
+    names: list[str] = []
+    for entry in settings.HEALTH_PROBES:
+        found += _entry("HEALTH_PROBES", entry, ProbeTask, path="probe")
+        found += _needs("HEALTH_PROBES", entry, names)
+        if entry.get("name") in names:
+            found.append(Error(f"HEALTH_PROBES names {entry['name']!r} twice.", id="healthcheck.E004"))
+        names.append(entry.get("name", ""))
+    return found
+
+
+@register()
+def status_panels(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that each panel is spelt right and can be imported."""
+    names = [entry.get("name", "") for entry in settings.HEALTH_PROBES]
+    found: list[CheckMessage] = []
+    for entry in settings.STATUS_PANELS:
+        found += _entry("STATUS_PANELS", entry, PanelTask, path="context")
+        found += _needs("STATUS_PANELS", entry, names)
+    return found
+
+
+def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterator[CheckMessage]:
+    fields = {field.name: field for field in dataclasses.fields(task)}
+    for key in entry.keys() - fields.keys():
+        yield Error(
+            f"{setting}: {key!r} in {_label(entry)} is not known.",
+            hint=_did_you_mean(key, fields) or f"Known are {', '.join(fields)}.",
+            id="healthcheck.E001",
+        )
+    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    for key in sorted(required - entry.keys()):
+        yield Error(f"{setting}: {_label(entry)} lacks {key!r}.", id="healthcheck.E001")
+    for key in ("timeout_s", "ttl_s", "ttl_bad_s"):
+        if key in entry and not (isinstance(entry[key], int | float) and entry[key] > 0):
+            yield Error(
+                f"{setting}: {key!r} of {_label(entry)} must be a number of seconds above 0.",
+                id="healthcheck.E005",
+            )
+    if path in entry:
+        yield from _function(setting, entry[path])
+
+
+def _function(setting: str, path: str) -> Iterator[CheckMessage]:
+    try:
+        found: Any = import_string(path)
+    except ImportError as error:
+        yield Error(
+            f"{setting}: {path!r} cannot be imported: {error}.",
+            hint="Give the dotted path of a function without arguments.",
+            id="healthcheck.E002",
+        )
+        return
+    if not callable(found):
+        yield Error(f"{setting}: {path!r} is not a function.", id="healthcheck.E002")
+
+
+def _needs(setting: str, entry: Entry, before: Sequence[str]) -> Iterator[CheckMessage]:
+    for name in entry.get("needs", ()):
+        if name not in before:
+            yield Error(
+                f"{setting}: {_label(entry)} needs {name!r}, which is not a component listed before it.",
+                hint=_did_you_mean(name, before),
+                id="healthcheck.E003",
+            )
+
+
+def _label(entry: Entry) -> str:
+    return repr(entry.get("name") or str(entry.get("title", "an entry")))
+
+
+def _did_you_mean(word: str, known: Mapping[str, Any] | Sequence[str]) -> str | None:
+    close = get_close_matches(word, list(known), n=1)
+    return f"Did you mean {close[0]!r}?" if close else None

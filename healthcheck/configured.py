@@ -1,0 +1,87 @@
+"""What the settings ask for: `HEALTH_PROBES` and `STATUS_PANELS` as typed values (docs/health.md)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+# The longest wait for a shared row; without an answer the probe runs here, and for this process only.
+ROW_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Work that the engine does in a thread of its own, and whose result it keeps.
+
+    Attributes:
+        needs: components without which this can't be done.
+        timeout_s: after this the engine stops waiting; the work should bound itself a little below.
+        ttl_s, ttl_bad_s: how long a healthy result, and any other, is served without asking again.
+    """
+
+    needs: tuple[str, ...] = ()
+    timeout_s: float = 2
+    ttl_s: float = 5
+    ttl_bad_s: float = 3
+
+    @property
+    def allowance_s(self) -> float:
+        """Time that the engine itself may take before the work begins."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeTask(Task):
+    """One component and the function that judges it.
+
+    Attributes:
+        probe: dotted path of a function `() -> Finding`.
+        label: the component's name for people; without one they read `name`.
+        shared: all processes use one result, kept in a row of the database.
+    """
+
+    name: str
+    probe: str
+    label: str | Promise = ""
+    shared: bool = False
+
+    @property
+    def allowance_s(self) -> float:
+        return ROW_WAIT_S if self.shared else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanelTask(Task):
+    """One panel of the status page.
+
+    Attributes:
+        context: dotted path of a function `() -> dict`: the template's names, with plain values.
+        public: shown to everybody, not only to staff.
+    """
+
+    title: str | Promise
+    template: str
+    context: str
+    public: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.context
+
+
+def configured_probes() -> Sequence[ProbeTask]:
+    """Return `HEALTH_PROBES`. A wrong entry raises; the system checks explain it (`healthcheck.checks`)."""
+    return [ProbeTask(**entry) for entry in settings.HEALTH_PROBES]
+
+
+def configured_panels() -> Sequence[PanelTask]:
+    """Return `STATUS_PANELS`, as above."""
+    return [PanelTask(**entry) for entry in settings.STATUS_PANELS]
+
+
+def imported(path: str) -> Callable[[], Any]:
+    """Return the function at a dotted path. Called late, in the thread that runs it."""
+    return cast("Callable[[], Any]", import_string(path))

@@ -1,0 +1,77 @@
+"""Runs a probe's or panel's function once, and says what its failing means (docs/health.md, 7)."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from psycopg.errors import UndefinedTable
+
+from healthcheck.configured import imported
+from healthcheck.report import Finding
+from healthcheck.slot import Clock, Flight, Result, no_answer
+
+logger = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+# A function that keeps failing in the same way has its traceback logged this often.
+_REMIND_S = 300.0
+
+
+@dataclass(frozen=True)
+class Words:
+    """The msgids for a function that raised. No exception's own text is ever shown: it may hold a secret."""
+
+    failed: str
+    no_database: str
+    no_table: str
+
+
+class Measured(Generic[T]):
+    """Work for a slot: calls the function at a dotted path.
+
+    Args:
+        kept: makes the result from what the function returned, still in its thread.
+    """
+
+    def __init__(
+        self, path: str, words: Words, *, limit_s: float, clock: Clock, kept: Callable[[Any], T]
+    ) -> None:
+        self._path, self._words, self._limit_s, self._clock, self._kept = path, words, limit_s, clock, kept
+        self._logged: tuple[type[BaseException], float] | None = None
+
+    def __call__(self, flight: Flight) -> Result[T]:
+        started_s = time.perf_counter()
+        value, judged = self._called()
+        latency_ms = round((time.perf_counter() - started_s) * 1000, 2) if judged else None
+        if self._clock() >= flight.limit_s:
+            latency_ms = None
+            # What is wrong is worth telling late, too; that all is well is not.
+            if not (isinstance(value, Finding) and value.status == "unhealthy"):
+                value = no_answer(self._limit_s)
+        return Result(value, latency_ms, timezone.now(), self._clock())
+
+    def _called(self) -> tuple[T | Finding, bool]:
+        """Return what is to be kept, and whether the function itself came to that judgement."""
+        try:
+            value = self._kept(imported(self._path)())
+        except (OperationalError, InterfaceError):
+            return Finding("warning", self._words.no_database), False
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken probe is a finding, not a broken page
+            if isinstance(error.__cause__, UndefinedTable):
+                return Finding("warning", self._words.no_table), False
+            self._log(error)
+            return Finding("unhealthy", self._words.failed), False
+        self._logged = None
+        return value, True
+
+    def _log(self, error: BaseException) -> None:
+        now = self._clock()
+        if self._logged and self._logged[0] is type(error) and now - self._logged[1] < _REMIND_S:
+            return
+        self._logged = type(error), now
+        logger.error("health.failed", what=self._path, exc_info=error)

@@ -1,0 +1,162 @@
+"""What the status page shows: plain values in the active language, so that templates decide nothing.
+
+`templates/status/page.html` and `templates/status/fragment.html` get one name: `page`, a `StatusPage`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from healthcheck.configured import configured_probes
+from healthcheck.panels import Panel
+from healthcheck.report import Finding, Overall, Status
+from healthcheck.snapshot import Component, Snapshot
+
+logger = structlog.get_logger(__name__)
+
+_REFRESH_S = 5
+
+
+@dataclass(frozen=True)
+class PageComponent:
+    """One component's row.
+
+    Attributes:
+        name: the contract's word, e.g. `upbit_api`; the same in every language.
+        label: the same for people, in the active language.
+        status: `healthy`, `warning` or `unhealthy`, for icons and classes.
+        status_word: the same for people, in the active language.
+        text: what was found, in the active language; None for callers who may not see it.
+        latency_ms: None on a time-out, when it can't be judged, and for callers who may not see it.
+        measured_at: aware UTC.
+        age_s: seconds between `measured_at` and the page's own `measured_at`.
+        late: older than the component's TTL: its refresh is under way.
+    """
+
+    name: str
+    label: str
+    status: Status
+    status_word: str
+    text: str | None
+    latency_ms: float | None
+    measured_at: datetime
+    age_s: float
+    late: bool
+
+
+@dataclass(frozen=True)
+class PagePanel:
+    """One panel below the components: `html` is its rendered template, or None, and then `error` says why."""
+
+    title: str
+    html: SafeString | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class StatusPage:
+    """Everything the page shows.
+
+    Attributes:
+        status: `healthy`, `degraded` or `unhealthy`, for icons and classes.
+        status_word: the same for people, in the active language.
+        headline: whether all is well, else which components are to blame for `status`.
+        measured_at: when the states were put together, aware UTC.
+        staff: whether messages, latencies and staff panels are included.
+        refresh_s: how often the page's script, or the meta refresh without one, should ask again.
+    """
+
+    status: Overall
+    status_word: str
+    headline: str
+    measured_at: datetime
+    version: str
+    staff: bool
+    components: tuple[PageComponent, ...]
+    panels: tuple[PagePanel, ...]
+    refresh_s: int
+
+    @property
+    def troubles(self) -> list[PageComponent]:
+        """What is not healthy, the worst first."""
+        found = [component for component in self.components if component.status != "healthy"]
+        return sorted(found, key=lambda component: component.status != "unhealthy")
+
+    @property
+    def can_sign_in(self) -> bool:
+        """False while the database, which knows who is signed in, is down."""
+        return not any(row.name == "database" and row.status == "unhealthy" for row in self.components)
+
+    @property
+    def favicon(self) -> str:
+        """The static file that says `status` in the browser's tab."""
+        return f"healthcheck/favicon-{self.status}.svg"
+
+
+def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> StatusPage:
+    """Return what this audience may see, in the active language."""
+    rows = tuple(_row(component, staff=staff) for component in snapshot.components)
+    return StatusPage(
+        status=snapshot.status,
+        status_word=_word(snapshot.status),
+        headline=_headline(snapshot.status, rows),
+        measured_at=snapshot.measured_at,
+        version=snapshot.version,
+        staff=staff,
+        components=rows,
+        panels=tuple(_shown(panel) for panel in panels if staff or panel.task.public),
+        refresh_s=_REFRESH_S,
+    )
+
+
+def _row(component: Component, *, staff: bool) -> PageComponent:
+    return PageComponent(
+        name=component.name,
+        label=_label(component.name),
+        status=component.status,
+        status_word=_word(component.status),
+        text=component.finding.text() if staff else None,
+        latency_ms=component.latency_ms if staff else None,
+        measured_at=component.measured_at,
+        age_s=component.age_s,
+        late=component.late,
+    )
+
+
+def _shown(panel: Panel) -> PagePanel:
+    title = str(panel.task.title)
+    if isinstance(panel.context, Finding):
+        return PagePanel(title, None, panel.context.text())
+    try:
+        return PagePanel(title, render_to_string(panel.task.template, panel.context), None)
+    except Exception:
+        # A broken template of one panel must not take the page with it.
+        logger.exception("health.panel_failed", template=panel.task.template)
+        return PagePanel(title, None, gettext("the panel failed; see the log"))
+
+
+def _headline(status: Overall, rows: Iterable[PageComponent]) -> str:
+    if status == "healthy":
+        return gettext("All is well")
+    blamed = "unhealthy" if status == "unhealthy" else "warning"
+    names = ", ".join(row.label for row in rows if row.status == blamed)
+    return gettext("%(state)s: %(names)s") % {"state": _word(status), "names": names}
+
+
+def _label(name: str) -> str:
+    return next((str(task.label) for task in configured_probes() if task.name == name and task.label), name)
+
+
+def _word(status: Overall | Status) -> str:
+    words = {
+        "healthy": gettext("Healthy"),
+        "warning": gettext("Warning"),
+        "degraded": gettext("Degraded"),
+        "unhealthy": gettext("Unhealthy"),
+    }
+    return words[status]

@@ -1,0 +1,128 @@
+"""What the engine knew at one moment, frozen: every answer of one snapshot tells the same."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import structlog
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import (
+    ComponentHealth,
+    DetailedHealthResponse,
+    Finding,
+    Overall,
+    Status,
+    overall,
+)
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component's state.
+
+    Attributes:
+        latency_ms: None on a time-out, or when it can't be judged.
+        measured_at: aware UTC.
+        age_s: seconds between that and the snapshot.
+        late: older than its TTL; its refresh is under way.
+    """
+
+    name: str
+    finding: Finding
+    latency_ms: float | None
+    measured_at: datetime
+    age_s: float
+    late: bool
+
+    @property
+    def status(self) -> Status:
+        return self.finding.status
+
+    def folding(self, name: str) -> "Component":
+        """Return the component `name`, which needs this one, while this one is unhealthy: nobody can tell."""
+        cannot = Finding(
+            "warning", gettext_noop("cannot be judged: %(component)s is down"), component=self.name
+        )
+        return Component(name, cannot, None, self.measured_at, self.age_s, self.late)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All components, in the configured order. `measured_at` is when they were put together, aware UTC."""
+
+    components: tuple[Component, ...]
+    measured_at: datetime
+    version: str
+
+    @cached_property
+    def status(self) -> Overall:
+        return overall(component.status for component in self.components)
+
+    @property
+    def http_status(self) -> int:
+        """503 tells a monitor or load balancer that something is down; degraded still works."""
+        return 503 if self.status == "unhealthy" else 200
+
+    @cached_property
+    def full_json(self) -> bytes:
+        """The detailed answer for those who may see messages and latencies; made once a snapshot."""
+        return self._json(hidden=False)
+
+    @cached_property
+    def redacted_json(self) -> bytes:
+        """The detailed answer for everybody: names and states; made once a snapshot."""
+        return self._json(hidden=True)
+
+    @cached_property
+    def status_json(self) -> bytes:
+        return b'{"status":"%s"}' % self.status.encode()
+
+    def is_unhealthy(self, name: str) -> bool:
+        """Tell whether there is such a component and it is unhealthy."""
+        return any(one.name == name and one.status == "unhealthy" for one in self.components)
+
+    def _json(self, *, hidden: bool) -> bytes:
+        components = [
+            ComponentHealth(
+                name=component.name,
+                status=component.status,
+                latency_ms=None if hidden else component.latency_ms,
+                message=None if hidden else component.finding.english,
+            )
+            for component in self.components
+        ]
+        response = DetailedHealthResponse(
+            status=self.status, timestamp=self.measured_at, version=self.version, components=components
+        )
+        return response.model_dump_json().encode()
+
+
+class Transitions:
+    """Knows each component's last state, so that a change is told once (docs/health.md, 10)."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Status] = {}
+
+    def since_last(self, components: Iterable[Component]) -> Sequence[tuple[Component, Status]]:
+        """Return each component that changed with its state before. Call it under the engine's lock."""
+        changed = []
+        for component in components:
+            before = self._known.get(component.name, "healthy")
+            self._known[component.name] = component.status
+            if component.status != before:
+                changed.append((component, before))
+        return changed
+
+
+def log_transitions(changed: Iterable[tuple[Component, Status]]) -> None:
+    """Log outside of any lock: a full pipe behind the log must not stop the engine."""
+    for component, before in changed:
+        log = logger.info if component.status == "healthy" else logger.warning
+        message = component.finding.english
+        log(
+            "health.changed", component=component.name, before=before, after=component.status, message=message
+        )

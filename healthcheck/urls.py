@@ -1,0 +1,19 @@
+"""The JSON answers and the status page. `/livez` and `/readyz` are answered before any of this ."""
+
+from django.urls import path
+
+from healthcheck import views
+
+app_name = "healthcheck"
+
+# With and without a slash: a redirect would count as success for some monitors.
+urlpatterns = [
+    path("api/v1/health", views.health, name="health"),
+    path("api/v1/health/", views.health),
+    path("api/v1/health/detail", views.detail, name="detail"),
+    path("api/v1/health/detail/", views.detail),
+    path("api/v1/health/schema", views.schema, name="schema"),
+    path("api/v1/health/schema/", views.schema),
+    path("status/", views.page, name="page"),
+    path("status/fragment/", views.fragment, name="fragment"),
+]

@@ -1,0 +1,91 @@
+"""Answers over HTTP. Every one is made from one frozen snapshot, so that all of them tell the same."""
+
+from collections.abc import Callable
+from functools import wraps
+
+import structlog
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from healthcheck.audience import may_see_details
+from healthcheck.engine import engine
+from healthcheck.page import StatusPage, status_page
+from healthcheck.report import published_schema
+from healthcheck.snapshot import Snapshot
+
+logger = structlog.get_logger(__name__)
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def answers_always(view: View) -> View:
+    """Make a view that is never cached, takes only safe methods, and turns its own errors into a JSON 500."""
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        try:
+            response = view(request)
+        except Exception:
+            # Whatever broke, a monitor gets JSON, and no exception text.
+            logger.exception("health.broken", path=request.path)
+            response = JsonResponse({"error": "health check could not run"}, status=500)
+        response.headers["Cache-Control"] = "no-store"
+        return logged_by_transition(response)
+
+    # A transaction would be opened before the view, and fail with the database.
+    return require_safe(transaction.non_atomic_requests(answer))
+
+
+def logged_by_transition(response: HttpResponse) -> HttpResponse:
+    """Keep Django from logging each 503: the engine logs the change, once."""
+    response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - Django has no public name for it
+    return response
+
+
+@answers_always
+def health(request: HttpRequest) -> HttpResponse:
+    """Answer the overall status and nothing else."""
+    snapshot = engine().snapshot()
+    return _json(snapshot.status_json, snapshot)
+
+
+@answers_always
+def detail(request: HttpRequest) -> HttpResponse:
+    """Answer the `DetailedHealthResponse`, without messages and latencies for those who may not see them."""
+    snapshot = engine().snapshot()
+    return _json(snapshot.full_json if _details(request, snapshot) else snapshot.redacted_json, snapshot)
+
+
+@answers_always
+def schema(request: HttpRequest) -> HttpResponse:
+    """Answer the JSON schema of `detail`."""
+    return JsonResponse(published_schema(), content_type="application/schema+json")
+
+
+@answers_always
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the status page; its HTTP status is that of `detail`."""
+    snapshot, shown = _status_page(request)
+    return render(request, "status/page.html", {"page": shown}, status=snapshot.http_status)
+
+
+@answers_always
+def fragment(request: HttpRequest) -> HttpResponse:
+    """Answer the page's changing part to its own script: always 200, since it is there to be shown."""
+    _, shown = _status_page(request)
+    return render(request, "status/fragment.html", {"page": shown})
+
+
+def _status_page(request: HttpRequest) -> tuple[Snapshot, StatusPage]:
+    snapshot, panels = engine().page()
+    return snapshot, status_page(snapshot, panels, staff=_details(request, snapshot))
+
+
+def _details(request: HttpRequest, snapshot: Snapshot) -> bool:
+    return may_see_details(request, database_down=snapshot.is_unhealthy("database"))
+
+
+def _json(body: bytes, snapshot: Snapshot) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json", status=snapshot.http_status)

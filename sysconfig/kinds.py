@@ -1,0 +1,160 @@
+"""The kinds of value a key can have: text in the table, typed in the code."""
+
+import re
+from abc import ABC, abstractmethod
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+T = TypeVar("T")
+Limits = tuple[Any, Any]
+
+
+class Refused(ValueError):
+    """A value breaks a rule; `rule` says which, in words that an operator can act on."""
+
+    def __init__(self, rule: StrOrPromise) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+class Kind(ABC, Generic[T]):
+    """One kind of value. `parse(format(value)) == value`, and `format` gives one spelling a value.
+
+    Limits are inclusive and speak of what `measure` returns.
+    """
+
+    name: str
+    rule: StrOrPromise
+    limits_rule: StrOrPromise = _("must be between %(least)s and %(most)s")
+
+    @abstractmethod
+    def parse(self, text: str) -> T:
+        """Return the value that `text` spells, or raise `Refused`."""
+
+    @abstractmethod
+    def format(self, value: object) -> str:
+        """Return the text of a value of this kind, or raise `Refused` for a value of another."""
+
+    def measure(self, value: T) -> Any:
+        return value
+
+    def check(self, value: T, limits: Limits | None) -> None:
+        if limits and not limits[0] <= self.measure(value) <= limits[1]:
+            raise Refused(self.limits_text(limits))
+
+    def limits_text(self, limits: Limits) -> str:
+        """Return the rule that `limits` make, in words."""
+        return str(self.limits_rule) % {"least": limits[0], "most": limits[1]}
+
+
+class Bool(Kind[bool]):
+    name = "bool"
+    rule = _("must be true or false")
+
+    def parse(self, text: str) -> bool:
+        try:
+            return {"true": True, "false": False}[text.strip().lower()]
+        except KeyError:
+            raise Refused(self.rule) from None
+
+    def format(self, value: object) -> str:
+        if not isinstance(value, bool):
+            raise Refused(self.rule)
+        return "true" if value else "false"
+
+
+class Integer(Kind[int]):
+    name = "int"
+    rule = _("must be a whole number")
+
+    def parse(self, text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
+            raise Refused(self.rule)
+        return int(text)
+
+    def format(self, value: object) -> str:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Refused(self.rule)
+        return str(value)
+
+
+class Number(Kind[Decimal]):
+    """A finite decimal number in plain notation. Floats are refused: they are not what was typed."""
+
+    name = "Decimal"
+    rule = _("must be a plain decimal number with at most 8 decimal places, such as 2.5")
+
+    def parse(self, text: str) -> Decimal:
+        if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,8})?", text.strip()):
+            raise Refused(self.rule)
+        return Decimal(text.strip()) or Decimal(0)  # no negative zero
+
+    def format(self, value: object) -> str:
+        if isinstance(value, bool) or not isinstance(value, Decimal | int):
+            raise Refused(self.rule)
+        number = Decimal(value)
+        exponent = number.as_tuple().exponent
+        # 1E+999999999 must not be written out; what is not finite has a letter for an exponent.
+        if not isinstance(exponent, int) or exponent < -8 or number.adjusted() > 11:
+            raise Refused(self.rule)
+        return f"{number or Decimal(0):f}"
+
+
+class Text(Kind[str]):
+    """One line of text without blanks around it."""
+
+    name = "text"
+    rule = _("must be one line of text")
+    limits_rule = _("must have between %(least)s and %(most)s characters")
+
+    def parse(self, text: str) -> str:
+        if not text.strip().isprintable():
+            raise Refused(self.rule)
+        return text.strip()
+
+    def format(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise Refused(self.rule)
+        return value.strip()
+
+    def measure(self, value: str) -> int:
+        return len(value)
+
+
+class Items(Kind[tuple[str, ...]]):
+    """Several different words, written with commas between them."""
+
+    name = "list"
+    limits_rule = _("must have between %(least)s and %(most)s entries")
+
+    def __init__(self, pattern: str, rule: StrOrPromise) -> None:
+        """Take the regular expression that each item matches, and the same in words."""
+        self._pattern = re.compile(pattern)
+        self.rule = rule
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        items = tuple(re.findall(r"[^\s,]+", text))
+        if not all(map(self._pattern.fullmatch, items)):
+            raise Refused(self.rule)
+        if len(set(items)) < len(items):
+            raise Refused(_("must not name an entry twice"))
+        return items
+
+    def format(self, value: object) -> str:
+        if not isinstance(value, tuple | list) or not all(
+            isinstance(item, str) and self._pattern.fullmatch(item) for item in value
+        ):
+            raise Refused(self.rule)
+        return ",".join(value)
+
+    def measure(self, value: tuple[str, ...]) -> int:
+        return len(value)
+
+
+BOOL = Bool()
+INTEGER = Integer()
+NUMBER = Number()
+TEXT = Text()

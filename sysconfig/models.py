@@ -1,0 +1,185 @@
+"""The table of runtime settings, and the only way to it for the rest of the code: `SystemConfig.objects`."""
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
+from time import monotonic
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import connections, models, router, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from sysconfig import registry
+from sysconfig.cache import TTLCache
+from sysconfig.registry import InvalidConfigValue
+from sysconfig.snapshot import ConfigSnapshot
+
+MISSING = object()  # cached when a key that is not registered has no row
+_cache: TTLCache[Any] = TTLCache()
+_cached = _cache.entries.get
+
+
+class SystemConfigManager(models.Manager["SystemConfig"]):
+    """Reads through the cache; writes only what the registry allows. docs/config-cache.md."""
+
+    def get_value(self, key: str, default: Any = None) -> Any:
+        """Return the committed value of `key`, typed as registered; read the cache first.
+
+        A key that nobody registered gives its text, or `default` without a row; `default` never stands in
+        for a registered key. Inside a transaction a miss loads what that transaction sees, and for nobody
+        else (rule 14); a hit gives what was committed.
+
+        Raises:
+            UnreadableConfig: a registered key has no row or one with an invalid text.
+        """
+        entry = _cached(key)  # TTLCache.get_or_set's hit, written out: this is read all the time
+        if entry is not None and monotonic() < entry[1]:
+            _cache.hits += 1
+            value = entry[0]
+        else:
+            value = self._miss(key)
+        return default if value is MISSING else value
+
+    async def aget_value(self, key: str, default: Any = None) -> Any:
+        """Return what `get_value` returns, without blocking the event loop."""
+        value = await _cache.aget_or_set(key, partial(self._load_and_hang_up, key))
+        return default if value is MISSING else value
+
+    def snapshot(self) -> ConfigSnapshot:
+        """Return all registered values of one committed state, from the database, in one SELECT.
+
+        Raises:
+            RuntimeError: called inside a transaction, which may see rows that are not committed, or old ones.
+        """
+        alias = router.db_for_write(self.model)
+        if not connections[alias].in_atomic_block:
+            return self._snapshot(alias)
+        try:
+            with transaction.atomic(using=alias, durable=True):  # only a test case's own block lets it in
+                return self._snapshot(alias)
+        except RuntimeError as nested:
+            raise RuntimeError(
+                "a snapshot is of committed rows: take it outside of the transaction"
+            ) from nested
+
+    def set_value(self, key: str, value: object) -> None:
+        """Store `value`, given typed or as its text; add the row of a key that nobody registered.
+
+        Raises:
+            InvalidConfigValue: the value breaks the key's limits or a rule with other keys.
+        """
+        self.set_values({key: value})
+
+    def set_values(self, changes: Mapping[str, object]) -> "list[SystemConfig]":
+        """Store several values at once, or none; rules are judged on the outcome. Return the rows."""
+        texts = {key: registry.text_of(key, value) for key, value in changes.items()}
+        alias = router.db_for_write(self.model)
+        with transaction.atomic(using=alias):
+            rows = self.locked(texts, alias)
+            while missing := [self.model(key=key, value=texts[key]) for key in texts if key not in rows]:
+                self.using(alias).bulk_create(missing, ignore_conflicts=True)
+                rows = self.locked(texts, alias)
+            registry.check_rules(texts, {key: row.value for key, row in rows.items()})
+            for key, text in texts.items():
+                rows[key].replace_value(text, alias)
+        return [rows[key] for key in texts]
+
+    def locked(self, keys: Iterable[str], alias: str) -> "dict[str, SystemConfig]":
+        """Lock the rows of `keys` and of all that a rule joins to them, always in the same order."""
+        rows = self.using(alias).filter(key__in=registry.partners(keys)).order_by("key").select_for_update()
+        return {row.key: row for row in rows}
+
+    def _miss(self, key: str) -> Any:
+        connection = connections[router.db_for_write(self.model)]
+        load = partial(self._load, key)
+        if connection.in_atomic_block or not connection.get_autocommit():
+            return _cache.load_unshared(load)
+        return _cache.get_or_set(key, load)
+
+    def _load(self, key: str) -> Any:
+        rows = self.using(router.db_for_write(self.model)).filter(key=key)  # a replica may lag (rule 16)
+        text = next(iter(rows.values_list("value", flat=True)), None)
+        spec = registry.find(key)
+        if spec is not None:
+            return spec.read(text)
+        return MISSING if text is None else text
+
+    def _load_and_hang_up(self, key: str) -> Any:
+        try:
+            return self._load(key)
+        finally:
+            connections.close_all()  # the thread is the event loop's: nobody else gives its connection back
+
+    def _snapshot(self, alias: str) -> ConfigSnapshot:
+        return ConfigSnapshot(dict(self.using(alias).values_list("key", "value")))
+
+
+class SystemConfig(models.Model):
+    """One runtime setting: text here, typed in the code when its key is registered (`sysconfig.registry`).
+
+    `queryset.update()` and plain SQL pass by every check below; what they break is refused when it is read.
+    """
+
+    key = models.CharField(_("key"), max_length=registry.KEY_MAX_LENGTH, unique=True)
+    value = models.TextField(_("value"), blank=True)
+    description = models.TextField(_("description"), null=True, blank=True)  # noqa: DJ001 - the specification's
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True, db_default=Now())
+    updated_at = models.DateTimeField(_("changed at"), auto_now=True, db_default=Now())
+
+    objects = SystemConfigManager()
+    cache: ClassVar[TTLCache[Any]] = _cache
+    replaced: str | None = None  # the text that the last save or set_values put `value` in place of
+    stale_keys: Collection[str] = ()  # what caches must forget with `key`: its name before
+
+    class Meta:
+        db_table = "system_config"
+        verbose_name = _("runtime setting")
+        verbose_name_plural = _("runtime settings")
+
+    def __str__(self) -> str:
+        return self.key
+
+    def save(self, **options: Any) -> None:
+        """Store the row. Raises InvalidConfigValue when a registered key, its limits or a rule forbids it."""
+        fields = options.get("update_fields")
+        if fields is not None and not {"key", "value"} & set(fields):
+            super().save(**options)
+            return
+        alias = options.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=alias):
+            self.check_change(alias)
+            super().save(**options)
+
+    def clean(self) -> None:
+        """Report a refused change at the form's field, holding the locks of a transaction around it."""
+        alias = self._state.db or router.db_for_write(type(self))
+        try:
+            with transaction.atomic(using=alias):
+                self.check_change(alias)
+        except InvalidConfigValue as refused:
+            raise ValidationError({"value": [refused]}) from refused
+
+    @classmethod
+    def cache_stats(cls) -> dict[str, float]:
+        """Return this process's `hits`, `misses`, `hit_rate` and `size`."""
+        return _cache.stats()
+
+    def check_change(self, alias: str) -> None:
+        """Make `value` canonical and check what this row would become, with all rows locked that matter."""
+        before = type(self).objects.using(alias).filter(pk=self.pk).values_list("key", flat=True)
+        old_key = next(iter(before), self.key)
+        if old_key != self.key and registry.find(old_key):
+            raise InvalidConfigValue(old_key, self.key, _("a registered key can't be renamed"))
+        self.value = registry.text_of(self.key, self.value)
+        stored = {
+            key: row.value for key, row in type(self).objects.locked({self.key, old_key}, alias).items()
+        }
+        registry.check_rules({self.key: self.value}, stored)
+        self.replaced = stored.get(old_key)
+        self.stale_keys = (old_key,)
+
+    def replace_value(self, text: str, alias: str) -> None:
+        """Store a text that has been checked, in a row that is locked."""
+        self.replaced, self.value = self.value, text
+        super().save(using=alias, update_fields=["value", "updated_at"])

@@ -1,0 +1,168 @@
+"""What a config key is, which keys there are, and the rules that join several of them.
+
+The project registers its keys once, in an `AppConfig.ready()`. Keys that nobody registered are plain text.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from sysconfig.kinds import Kind, Limits, Refused
+
+T = TypeVar("T")
+
+KEY_MAX_LENGTH = 100
+_SHOWN = 80  # characters of a refused value that an error repeats
+
+
+class InvalidConfigValue(ValidationError):
+    """A change was refused, and nothing is changed. Names the key, the value and the rule."""
+
+    def __init__(self, key: str, value: object, rule: StrOrPromise) -> None:
+        self.key, self.value, self.rule = key, value, rule
+        params = {"key": key, "value": repr(value)[:_SHOWN], "rule": rule}
+        super().__init__(_("%(key)s: %(value)s is refused: %(rule)s"), code="refused", params=params)
+
+    def __str__(self) -> str:
+        return str(self.messages[0])
+
+
+class UnreadableConfig(Exception):
+    """A registered key has no valid row. There is no fallback: who needs the value can't go on."""
+
+    def __init__(self, key: str, text: str | None, rule: StrOrPromise) -> None:
+        self.key, self.text, self.rule = key, text, rule
+        holds = "has no row" if text is None else f"holds {text[:_SHOWN]!r}"
+        super().__init__(f"system_config: {key} {holds}: {rule}")
+
+
+@dataclass(frozen=True, eq=False)
+class ConfigKey(Generic[T]):
+    """One registered key. `limits` are inclusive: of the number, of the entries, of the characters."""
+
+    name: str
+    kind: Kind[T]
+    default: T
+    limits: Limits | None = None
+    unit: StrOrPromise = ""
+    group: StrOrPromise = ""
+    help: StrOrPromise = ""
+
+    def __post_init__(self) -> None:
+        self.clean(self.default)
+
+    def clean(self, value: object) -> T:
+        """Return `value`, given typed or as its text, as this key's type; else raise `InvalidConfigValue`."""
+        try:
+            return self._checked(value if isinstance(value, str) else self.kind.format(value))
+        except Refused as refused:
+            raise InvalidConfigValue(self.name, value, refused.rule) from None
+
+    def format(self, value: object) -> str:
+        """Return the text that the table holds for `value`."""
+        return self.kind.format(self.clean(value))
+
+    def read(self, text: str | None) -> T:
+        """Return the value of a row's text (None: there is no row), or raise `UnreadableConfig`."""
+        if text is None:
+            raise UnreadableConfig(self.name, text, "every registered key has one after migrate")
+        try:
+            return self._checked(text)
+        except Refused as refused:
+            raise UnreadableConfig(self.name, text, refused.rule) from None
+
+    def _checked(self, text: str) -> T:
+        value = self.kind.parse(text)
+        self.kind.check(value, self.limits)
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """What must hold between several keys.
+
+    `holds` gets their values in the order of `keys`; `text` may show them as `%(key)s`. The first key is the
+    one that can't be used while the rule is broken; the others are what it is compared with.
+    """
+
+    keys: tuple[ConfigKey[Any], ...]
+    holds: Callable[..., bool]
+    text: StrOrPromise
+
+    def broken_by(self, values: Mapping[str, Any]) -> str | None:
+        """Return the rule in words when `values` (by key name, all of `keys`) break it."""
+        if self.holds(*(values[key.name] for key in self.keys)):
+            return None
+        return str(self.text) % {key.name: key.kind.format(values[key.name]) for key in self.keys}
+
+
+_keys: dict[str, ConfigKey[Any]] = {}
+_rules: list[Rule] = []
+
+
+def register(keys: Iterable[ConfigKey[Any]], rules: Iterable[Rule] = ()) -> None:
+    """Make keys and rules known. Raises ValueError for a name given twice or a default that breaks a rule."""
+    for key in keys:
+        if _keys.setdefault(key.name, key) is not key:
+            raise ValueError(f"config key {key.name} is registered twice")
+    for rule in rules:
+        broken = rule.broken_by({key.name: key.default for key in rule.keys})
+        if broken:
+            raise ValueError(f"the defaults break a rule: {broken}")
+        _rules.append(rule)
+
+
+def registered() -> tuple[ConfigKey[Any], ...]:
+    """Return every registered key, in the order of registration."""
+    return tuple(_keys.values())
+
+
+def find(name: str) -> ConfigKey[Any] | None:
+    return _keys.get(name)
+
+
+def rules() -> tuple[Rule, ...]:
+    return tuple(_rules)
+
+
+def check_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> None:
+    """Raise InvalidConfigValue when the valid texts in `changed`, put over those in `stored`, break a rule.
+
+    A rule with an unreadable text among its others can't be judged; it is, when that one is repaired.
+    """
+    for rule in _rules:
+        culprit = next((key.name for key in rule.keys if key.name in changed), None)
+        if culprit is None:
+            continue
+        try:
+            broken = rule.broken_by(
+                {key.name: key.read({**stored, **changed}.get(key.name)) for key in rule.keys}
+            )
+        except UnreadableConfig:
+            continue
+        if broken:
+            raise InvalidConfigValue(culprit, changed[culprit], broken)
+
+
+def partners(names: Iterable[str]) -> set[str]:
+    """Return `names` and every key that a rule joins to one of them."""
+    found = set(names)
+    return found.union(
+        *({key.name for key in rule.keys} for rule in _rules if found & {key.name for key in rule.keys})
+    )
+
+
+def text_of(name: str, value: object) -> str:
+    """Return the text to store for `value`; a key that is not registered takes any text."""
+    if not 1 <= len(name) <= KEY_MAX_LENGTH:
+        raise InvalidConfigValue(name, value, _("a key has 1 to 100 characters"))
+    key = find(name)
+    if key is not None:
+        return key.format(value)
+    if not isinstance(value, str) or "\0" in value:
+        raise InvalidConfigValue(name, value, _("must be text: the key is not registered"))
+    return value

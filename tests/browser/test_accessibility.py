@@ -1,0 +1,56 @@
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from sysconfig.models import SystemConfig
+from tests.browser import scenes
+
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+pytestmark = pytest.mark.parametrize("language", ["en", "ko"])
+
+
+@pytest.fixture
+def faults(visit):
+    """Return what axe finds on a page, in light and in dark."""
+
+    def found(page):
+        said_before = list(visit.complaints)
+        faults = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            violations = Axe().run(page, options=RULES).response["violations"]
+            faults += [
+                (scheme, fault["id"], [node["html"] for node in fault["nodes"]]) for fault in violations
+            ]
+        visit.complaints = said_before  # axe applies styles of its own, which our CSP refuses
+        return faults
+
+    return found
+
+
+def test_the_status_page_of_a_bad_day(visit, faults, operator, language):
+    scenes.at_work()
+    scenes.halted()
+    scenes.a_job_fails()
+
+    assert faults(visit(user=operator, language=language)) == []
+
+
+@pytest.mark.usefixtures("a_good_day")
+def test_the_status_page_of_a_good_day_for_anyone(visit, faults, language):
+    assert faults(visit(width=375, language=language)) == []
+
+
+def test_signing_in(visit, faults, language):
+    assert faults(visit("/admin/login/", language=language)) == []
+
+
+def test_the_list_of_settings_and_one_of_them(visit, faults, operator, language):
+    threshold = SystemConfig.objects.get(key="volatility_threshold_pct")
+    page = visit("/admin/sysconfig/systemconfig/", user=operator, language=language)
+
+    assert faults(page) == []
+    page.goto(f"/admin/sysconfig/systemconfig/{threshold.pk}/change/")
+    assert faults(page) == []

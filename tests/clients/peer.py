@@ -1,0 +1,138 @@
+"""A server on loopback that says what it is told to, also what no server should say."""
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tradingsite.clients.deadline import Clock
+
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+PATIENCE_S = 30.0
+"""A machine that is busy with something else is not what these tests are about."""
+
+
+@dataclass
+class Reply:
+    status: int = 200
+    body: bytes | str = b"[]"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Asked:
+    """A request as it arrived. `connection` is the client's port: equal ports are one connection."""
+
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    connection: int
+    target: str
+
+
+Script = Reply | Callable[["Handler"], object]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: "Peer"
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        headers = {name.lower(): text for name, text in self.headers.items()}
+        self.server.asked.append(
+            Asked(url.path, parse_qs(url.query), headers, self.client_address[1], self.path)
+        )
+        reply = self.server.next_reply()
+        if isinstance(reply, Reply):
+            self.say(reply)
+        else:
+            reply(self)
+
+    def say(self, reply: Reply) -> None:
+        body = reply.body.encode() if isinstance(reply.body, str) else reply.body
+        self.send_response(reply.status)
+        for name, text in {"Content-Length": str(len(body)), **reply.headers}.items():
+            self.send_header(name, text)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def drip(self, start: bytes) -> None:
+        """Send `start`, then a byte every 20 ms until the client goes away."""
+        self.close_connection = True
+        try:
+            self.wfile.write(start)
+            while not self.server.closing.wait(0.02):
+                self.wfile.write(b"1")
+        except OSError:
+            pass
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+class Peer(ThreadingHTTPServer):
+    """Answers with the replies of `script` in turn, then with the last one for ever."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, script: Sequence[Script] = (Reply(),), scheme: str = "http") -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"{scheme}://127.0.0.1:{self.server_address[1]}"
+        self.asked: list[Asked] = []
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self.script(*script)
+
+    def script(self, *replies: Script) -> None:
+        self._replies = list(replies)
+
+    def next_reply(self) -> Script:
+        with self._lock:
+            return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+    def speak_tls(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that goes away is what many tests are about
+
+    @contextmanager
+    def running(self) -> Iterator["Peer"]:
+        thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.closing.set()
+            self.shutdown()
+            thread.join()
+            self.server_close()
+
+
+class Ticking:
+    """A clock that moves only when somebody sleeps, and remembers for how long."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        self._lock = threading.Lock()
+        self.clock = Clock(monotonic=lambda: self.now, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.slept.append(seconds)
+            self.now += seconds

@@ -1,0 +1,150 @@
+"""The clients against the project's own exchange and model host."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.clients.peer import PATIENCE_S, Ticking
+from tradingsite.clients.errors import KeyRejected, NotFound, RateLimited, Rejected
+from tradingsite.clients.gemini import GeminiClient
+from tradingsite.clients.upbit import UpbitClient
+from tradingsite.sandbox.limits import GENEROUS, Limit
+from tradingsite.sandbox.options import GEMINI_KEY, Options
+from tradingsite.sandbox.server import SandboxServer
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def open_sandbox(ticking: Ticking) -> Iterator[Callable[..., SandboxServer]]:
+    """Sandboxes whose time is the ticking clock's."""
+    open_servers: list[SandboxServer] = []
+
+    def make(**options: Any) -> SandboxServer:
+        started = NOON.timestamp() - ticking.now
+        server = SandboxServer(clock=lambda: started + ticking.now, options=Options(**options))
+        open_servers.append(server.__enter__())
+        return server
+
+    yield make
+    for server in open_servers:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    """One in which it is always noon, and nobody asks too often."""
+    with SandboxServer(clock=NOON.timestamp, options=Options(limits=GENEROUS)) as server:
+        yield server
+
+
+@pytest.fixture
+def trader(sandbox, ticking) -> UpbitClient:
+    return UpbitClient(sandbox.url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+
+
+def test_every_method_understands_the_sandbox(trader):
+    [ticker] = trader.tickers(["KRW-BTC"])
+    [orderbook] = trader.orderbooks(["KRW-BTC"])
+    [instrument] = trader.instruments(["KRW-BTC"])
+    [day] = trader.day_candles("KRW-BTC", 1)
+    everything = trader.all_tickers(["KRW"])
+
+    assert len(trader.markets()) >= len(everything) >= 200
+    assert next(each for each in everything if each.market == "KRW-BTC") == ticker
+    assert NOON - timedelta(hours=1) < ticker.trade_timestamp <= NOON
+    assert day.candle_date_time_utc == day.candle_date_time_kst == NOON.replace(hour=0)
+    assert day.trade_price == ticker.trade_price
+    assert orderbook.orderbook_units[0].bid_price < orderbook.orderbook_units[0].ask_price
+    assert orderbook.orderbook_units[0].ask_price % instrument.tick_size == 0
+
+
+def test_candles_come_newest_first_and_page_by_their_time(trader):
+    page = trader.candles("KRW-BTC", 1, 200)
+    older = trader.candles("KRW-BTC", 1, 200, page[-1].candle_date_time_utc)
+
+    times = [candle.candle_date_time_utc for candle in page + older]
+    assert len(times) == 400
+    assert all(later > earlier for later, earlier in pairwise(times))
+
+
+def test_numeric_strings_are_the_same_numbers(trader, open_sandbox, ticking):
+    other = UpbitClient(
+        open_sandbox(numeric_strings=True).url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S
+    )
+
+    assert other.orderbooks(["KRW-BTC", "KRW-ETH"]) == trader.orderbooks(["KRW-BTC", "KRW-ETH"])
+    assert other.candles("KRW-BTC", 1, 200) == trader.candles("KRW-BTC", 1, 200)
+
+
+def test_a_market_that_does_not_exist_is_not_found(trader):
+    with pytest.raises(NotFound) as caught:
+        trader.tickers(["KRW-BTC", "KRW-NOSUCH"])
+
+    assert caught.value.name == "404"
+
+
+def test_our_own_pace_keeps_us_clear_of_the_limit(open_sandbox, ticking):
+    sandbox = open_sandbox()
+    client = UpbitClient(sandbox.url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+
+    for _ in range(40):
+        client.tickers(["KRW-BTC"], within_s=2)
+        ticking.now += 0.01
+
+    assert {answered.status for answered in sandbox.requests} == {200}
+
+
+def test_remaining_req_keeps_us_clear_of_a_lower_limit(open_sandbox, ticking):
+    sandbox = open_sandbox(limits={"ticker": Limit(1)})
+    client = UpbitClient(sandbox.url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+
+    for _ in range(5):
+        client.tickers(["KRW-BTC"])
+
+    assert ticking.slept == [1] * 4
+
+
+@pytest.mark.parametrize("plain_text_429", [True, False])
+def test_a_429_is_waited_for(open_sandbox, ticking, plain_text_429):
+    sandbox = open_sandbox(limits={"ticker": Limit(0)}, plain_text_429=plain_text_429)
+    client = UpbitClient(sandbox.url, retries=1, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+
+    with pytest.raises(RateLimited, match="429: Too many API requests"):
+        client.tickers(["KRW-BTC"])
+
+    assert ticking.slept == [1]
+
+
+def test_a_ban_lasts_as_long_as_the_sandbox_says(open_sandbox, ticking):
+    sandbox = open_sandbox(limits={"ticker": Limit(0)}, refusals_before_block=1, first_block_s=10)
+    client = UpbitClient(sandbox.url, retries=3, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+
+    with pytest.raises(RateLimited) as caught:
+        client.tickers(["KRW-BTC"])
+    with pytest.raises(RateLimited):
+        client.tickers(["KRW-BTC"])
+
+    assert caught.value.banned
+    assert caught.value.retry_after_s == 10
+    assert len(sandbox.requests) == 1
+
+
+def test_the_model_host_knows_its_models(sandbox):
+    client = GeminiClient(sandbox.url, GEMINI_KEY, wall_clock_s=PATIENCE_S)
+
+    assert client.model("gemini-3.5-flash-lite").input_token_limit == 1048576
+    with pytest.raises(NotFound):
+        client.model("gemini-0-none")
+    with pytest.raises(Rejected, match="does not support generateContent"):
+        client.model("gemini-embedding-001")
+
+
+def test_the_model_host_refuses_another_key(sandbox):
+    with pytest.raises(KeyRejected, match="the API key is not valid") as caught:
+        GeminiClient(sandbox.url, "another-key", wall_clock_s=PATIENCE_S).model("gemini-3.5-flash-lite")
+
+    assert caught.value.name == "API_KEY_INVALID"

@@ -1,0 +1,13 @@
+"""What every test begins with: nothing remembered by the process from the test before."""
+
+import pytest
+
+from healthcheck.engine import forget_engine
+from sysconfig.models import SystemConfig
+
+
+@pytest.fixture(autouse=True)
+def fresh_process():
+    # The flush after a transactional test fires no signals and no triggers.
+    SystemConfig.cache.start_over()
+    forget_engine()

@@ -1,0 +1,106 @@
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.embedded_postgres.processes import DEADLINE_S, SETTINGS, User, all_gone, keepers, servers
+from tradingsite.embedded_postgres import folder, start
+from tradingsite.embedded_postgres.keeper import SOCKET, wait_until
+from tradingsite.embedded_postgres.server import EmbeddedPostgres
+
+
+def make_place() -> Path:
+    """Not pytest's `tmp_path`: that one is closed to PostgreSQL's account when root runs the tests."""
+    place = Path(tempfile.mkdtemp(prefix="pg-test-"))
+    place.chmod(0o711)
+    return place
+
+
+def end_all(place: Path) -> None:
+    """Kill servers and keepers of all data folders in `place`: nothing of a failed test shall stay."""
+    for pid_file in place.rglob("postmaster.pid"):
+        end(pid_file.parent)
+
+
+def end(data: Path) -> None:
+    for process in (*servers(data), *keepers(data)):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert wait_until(lambda: not servers(data), DEADLINE_S)
+    for name in ("postmaster.pid", SOCKET, f"{SOCKET}.lock"):
+        (data / name).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty folder."""
+    place = make_place()
+    yield place
+    end_all(place)
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Iterator[Path]:
+    place = make_place()
+    start._create(place / "postgres")
+    yield place / "postgres"
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def data(shared_data) -> Iterator[Path]:
+    """A data folder without a server. All tests share it, as making one takes longer than all else here."""
+    yield shared_data
+    end_all(shared_data.parent)
+
+
+@pytest.fixture
+def start_user():
+    """Start processes that use a server; whatever is left of them is killed at the end."""
+    users = []
+
+    def start(data: Path, *, group: int = 0) -> User:
+        users.append(User(data, group=group))
+        return users[-1]
+
+    yield start
+    for user in users:
+        user.kill(signal.SIGKILL)
+
+
+@pytest.fixture
+def stop_using_at_the_end():
+    """Take servers that this very process uses; at the end it uses them no more, and they stop."""
+    used: list[EmbeddedPostgres] = []
+    yield used.append
+    for server in used:
+        stop_using(server)
+
+
+def stop_using(server: EmbeddedPostgres) -> None:
+    server.doubt()
+    if server._users is not None:
+        os.close(server._users)
+        server._users = None
+        assert all_gone(server.data)
+    if server.data.exists() and (socket_folder := folder.socket_folder(server.data)) != server.data:
+        socket_folder.rmdir()
+
+
+@pytest.fixture
+def server_on(stop_using_at_the_end):
+    """Make a server that this very process uses until the end of the test."""
+
+    def make(data: Path, **settings: str) -> EmbeddedPostgres:
+        server = EmbeddedPostgres(data, {**SETTINGS, **settings})
+        stop_using_at_the_end(server)
+        return server
+
+    return make

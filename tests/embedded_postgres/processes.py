@@ -1,0 +1,125 @@
+"""Real processes that use an embedded server, and a look at what runs on a folder."""
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psutil
+
+from tradingsite.embedded_postgres.keeper import open_lock, try_lock, wait_until
+from tradingsite.embedded_postgres.server import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 30.0
+SETTINGS = {"fsync": "off"}
+
+# Each user is a fresh process, forked from one that has done the imports: they take longer than the tests.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tradingsite.embedded_postgres.server", __name__])
+
+
+class User:
+    """A process that uses the server on `data` until it is told to leave, or killed."""
+
+    def __init__(self, data: Path, *, group: int = 0) -> None:
+        self._pipe, its_end = _context.Pipe()
+        self._process = _context.Process(target=_use, args=(data, group, its_end), daemon=True)
+        self._process.start()
+        its_end.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid
+        return self._process.pid
+
+    def started(self) -> "User":
+        assert self._pipe.poll(DEADLINE_S)
+        assert self._pipe.recv() == "started"
+        return self
+
+    def leave(self) -> None:
+        self._pipe.close()
+        self._process.join(DEADLINE_S)
+        assert not self._process.is_alive()
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, how)
+        self.leave()
+
+
+def _use(data: Path, group: int, pipe: Connection) -> None:
+    os.setpgid(0, group)
+    EmbeddedPostgres(data, SETTINGS).use()
+    pipe.send("started")
+    with suppress(EOFError):
+        pipe.recv()
+
+
+def run_python(script: str, *arguments: str | Path, **environment: str) -> str:
+    """Run a script in a fresh interpreter, and return what it printed; a failure shows its traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def postmaster(data: Path) -> psutil.Process:
+    return psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+
+
+def keepers(data: Path) -> list[psutil.Process]:
+    return [process for process, _ in running("python", f"{data}.keeper")]
+
+
+def kill_keeper(data: Path) -> None:
+    [keeper] = keepers(data)
+    keeper.kill()
+    assert wait_until(lambda: is_free(data.with_name(f"{data.name}.keeper")), DEADLINE_S)
+
+
+def servers(data: Path) -> list[psutil.Process]:
+    """Return the postmasters on a folder. A child that is just being born looks like its parent."""
+    found = running("postgres", str(data))
+    return [process for process, parent in found if parent not in {postmaster.pid for postmaster, _ in found}]
+
+
+def running(name: str, argument: str) -> list[tuple[psutil.Process, int]]:
+    """Return the processes, each with its parent's number, that are so named and have that argument."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            if alive and process.name().startswith(name) and argument in process.cmdline():
+                found.append((process, process.ppid()))
+    return found
+
+
+def all_gone(data: Path) -> bool:
+    """Wait for the end of server and keeper, and return whether both are gone."""
+    # Cheap questions first: a look at every process costs milliseconds.
+    return (
+        wait_until(lambda: not (data / "postmaster.pid").exists(), DEADLINE_S)
+        and wait_until(lambda: is_free(data.with_name(f"{data.name}.keeper")), DEADLINE_S)
+        and wait_until(lambda: not servers(data) and not keepers(data), DEADLINE_S)
+    )
+
+
+def is_free(lock: Path) -> bool:
+    descriptor = open_lock(lock)
+    try:
+        return try_lock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)

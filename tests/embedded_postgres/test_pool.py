@@ -1,0 +1,192 @@
+"""What becomes of a pool when its server goes away, or its process forks."""
+
+from threading import Barrier, Thread
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+
+from tests.embedded_postgres.databases import POOL, connections_to
+from tests.embedded_postgres.processes import DEADLINE_S, all_gone, postmaster, run_python, servers
+from tradingsite.embedded_postgres.keeper import wait_until
+
+
+@pytest.fixture
+def connect(data, stop_using_at_the_end, django_db_blocker):
+    """Make handlers of connections to one embedded server."""
+    handlers = []
+
+    def connect(**pool):
+        handlers.append(connections_to(data, pool={**POOL, **pool}))
+        stop_using_at_the_end(handlers[-1]["own"].server)
+        return handlers[-1]
+
+    with django_db_blocker.unblock():
+        yield connect
+        for handler in handlers:
+            handler.close_all()
+            handler["own"].close_pool()
+
+
+def query(handler):
+    """Do what a request does: take a connection, ask, give it back."""
+    try:
+        with handler["own"].cursor() as cursor:
+            cursor.execute("SELECT 42")
+            return cursor.fetchone()[0]
+    finally:
+        handler["own"].close()
+
+
+def at_once(handler, count):
+    """Query in `count` threads that all hold a connection at the same time; return answers and errors."""
+    barrier, results = Barrier(count), []
+
+    def one():
+        barrier.wait(DEADLINE_S)
+        try:
+            results.append(query(handler))
+        except Exception as error:  # noqa: BLE001 - the test looks at them
+            results.append(error)
+        finally:
+            handler.close_all()
+
+    threads = [Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    return results
+
+
+def idle(handler):
+    """Open several connections, and leave them in the pool."""
+    pool = handler["own"].pool
+    pool.open(wait=True)
+    held = [pool.getconn() for _ in range(6)]
+    for connection in held:
+        pool.putconn(connection)
+
+
+def restart(server):
+    server.ctl("restart", "-m", "fast", "-l", server.data / "server.log")
+
+
+def stop(server):
+    server.ctl("stop", "-m", "fast")
+
+
+def kill(server):
+    postmaster(server.data).kill()
+    assert wait_until(lambda: not servers(server.data), DEADLINE_S)
+
+
+@pytest.mark.parametrize("go_away", [restart, stop, kill])
+def test_no_request_fails_when_the_server_went_away_between_two(connect, go_away):
+    handler = connect()
+    idle(handler)
+
+    go_away(handler["own"].server)
+
+    assert query(handler) == 42
+    assert query(handler) == 42
+
+
+@pytest.mark.parametrize("go_away", [restart, kill])
+def test_no_thread_fails_when_the_server_went_away(connect, go_away):
+    handler = connect()
+    idle(handler)
+    go_away(handler["own"].server)
+
+    assert at_once(handler, 16) == [42] * 16
+
+
+def test_a_connection_given_back_within_a_transaction_is_usable_again(connect):
+    handler = connect(min_size=1, max_size=1)
+    handler["own"].ensure_connection()
+    handler["own"].set_autocommit(False)
+    handler["own"].close()
+
+    assert query(handler) == 42
+
+
+def test_an_exhausted_pool_is_an_error_that_says_so(connect):
+    handler = connect(min_size=1, max_size=1, timeout=0.1)
+    handler["own"].ensure_connection()
+
+    [error] = at_once(handler, 1)
+
+    assert isinstance(error, OperationalError)
+    assert str(error) == "No database connection within 0.1 s: all 1 are in use or being reconnected."
+    handler["own"].close()
+    assert query(handler) == 42
+
+
+def test_a_request_waits_three_seconds_for_a_connection():
+    assert settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] == 3
+
+
+def test_threads_that_close_their_connections_leave_none_behind(connect):
+    handler = connect(min_size=1, max_size=3)
+
+    for _ in range(4):
+        assert at_once(handler, 3) == [42] * 3
+
+    assert handler["own"].pool.get_stats()["pool_size"] <= 3
+
+
+def test_a_server_that_gives_no_connection_is_an_error_that_says_so(place, django_db_blocker):
+    handler = connections_to(None, host=str(place), pool={**POOL, "timeout": 0.1})
+
+    with (
+        django_db_blocker.unblock(),
+        pytest.raises(OperationalError, match=r"within 0\.1 s: the server gives none"),
+    ):
+        query(handler)
+
+    handler["own"].close_pool()
+
+
+def test_closing_a_pool_that_was_never_used_starts_nothing(place):
+    handler = connections_to(place / "postgres", pool=POOL)
+
+    handler["own"].close_pool()
+    handler["own"].ensure_timezone()
+
+    assert not list(place.iterdir())
+
+
+FORK = """
+import os, sys
+from pathlib import Path
+from tests.embedded_postgres.databases import set_up_django
+set_up_django(Path(sys.argv[1]))
+from django.db import connection
+
+def session():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+of_the_parent = {session()}
+if sys.argv[2] == "gave it back":
+    connection.close()
+child = os.fork()
+if child == 0:
+    print("child's own" if session() not in of_the_parent else "shared", flush=True)
+    connection.close()
+    sys.exit()
+assert os.waitpid(child, 0) == (child, 0)
+print("parent's" if session() in of_the_parent else "another")
+connection.close()
+connection.close_pool()
+"""
+
+
+@pytest.mark.parametrize("parent", ["gave it back", "holds a connection"])
+def test_a_forked_child_gets_connections_of_its_own(data, parent):
+    said = run_python(FORK, data, parent).splitlines()
+
+    assert said[0] == "child's own"
+    assert said[1] == "parent's" or parent == "gave it back"  # its pool has two
+    assert all_gone(data)

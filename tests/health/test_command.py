@@ -1,0 +1,141 @@
+"""`manage.py healthcheck`: for people, for programs, for cron."""
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
+from django.utils import translation
+
+from healthcheck.engine import forget_engine
+from healthcheck.models import HealthResult
+from healthcheck.report import DetailedHealthResponse
+from tests.health.processes import python
+
+
+@pytest.fixture
+def probes(settings):
+    def use(*names):
+        settings.HEALTH_PROBES = [
+            {"name": f"{name}_one", "probe": f"tests.health.samples.{name}", "timeout_s": 1} for name in names
+        ]
+
+    return use
+
+
+def run(*arguments):
+    out = io.StringIO()
+    code = 0
+    try:
+        call_command("healthcheck", *arguments, stdout=out)
+    except CommandError as error:
+        code = error.returncode
+    return code, out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("names", "arguments", "code"),
+    [
+        (["fine"], [], 0),
+        (["fine", "warns"], [], 0),
+        (["fine", "warns"], ["--fail-on", "unhealthy"], 0),
+        (["fine", "warns"], ["--fail-on", "warning"], 1),
+        (["fine"], ["--fail-on", "warning"], 0),
+        (["warns", "crashes"], [], 1),
+        (["warns", "crashes"], ["--fail-on", "warning"], 1),
+    ],
+)
+def test_the_exit_status_says_whether_it_is_bad_enough(probes, names, arguments, code):
+    probes(*names)
+
+    assert run(*arguments)[0] == code
+
+
+def test_the_table_is_aligned_and_needs_no_colour(probes):
+    probes("fine", "warns", "crashes")
+
+    _, text = run()
+
+    head, empty, *rows = text.splitlines()
+    assert head.startswith("Unhealthy: ")
+    assert empty == ""
+    assert [row.split()[:2] for row in rows] == [
+        ["fine_one", "Healthy"],
+        ["warns_one", "Warning"],
+        ["crashes_one", "Unhealthy"],
+    ]
+    texts = ("took 3 steps", "late by 90 s", "the probe failed")
+    assert len({row.index(text) for row, text in zip(rows, texts, strict=True)}) == 1
+    assert "\x1b" not in text
+
+
+def test_the_table_is_aligned_in_korean_too(probes, monkeypatch):
+    probes("fine", "warns")
+    words = {"Healthy": "정상", "Warning": "주의 요망", "%(age_s)d": ""}
+    monkeypatch.setattr("healthcheck.page.gettext", lambda text: words.get(text, text))
+
+    _, text = run()
+
+    rows = text.splitlines()[2:]
+    widths = [sum(2 if ord(letter) > 0x1100 else 1 for letter in row[: row.index(" ms  ")]) for row in rows]
+    assert len(set(widths)) == 1
+
+
+def test_json_is_the_detailed_answer_for_staff_in_english(probes):
+    probes("fine", "crashes")
+
+    with translation.override("ko"):
+        code, text = run("--json")
+
+    report = DetailedHealthResponse.model_validate_json(text)
+    assert code == 1
+    assert [component.message for component in report.components] == [
+        "took 3 steps at 10.1.2.3",
+        "the probe failed; see the log",
+    ]
+
+
+def test_a_result_from_before_is_printed_with_its_age(probes, settings, transactional_db):
+    settings.HEALTH_PROBES = [
+        {"name": "fine_one", "probe": "tests.health.samples.fine", "shared": True, "ttl_s": 600}
+    ]
+    run()
+    HealthResult.objects.update(measured_at=Now() - timedelta(seconds=90))
+    forget_engine()
+
+    assert "(90 s ago)" in run()[1]
+
+
+def test_help_shows_examples(capsys):
+    with pytest.raises(SystemExit):
+        call_command("healthcheck", "--help")
+
+    assert "manage.py healthcheck --fail-on warning" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def process(django_db_setup, django_db_blocker):
+    """A real process with the project's own probes and one that hangs; `importtime` lists what it imports."""
+    known = ("name", "probe", "timeout_s", "ttl_s", "ttl_bad_s", "needs", "shared")
+    probes = [{key: entry[key] for key in known if key in entry} for entry in settings.HEALTH_PROBES]
+    probes.append({"name": "stuck", "probe": "tests.health.samples.hangs", "timeout_s": 0.5})
+    with django_db_blocker.unblock():
+        return python("-X", "importtime", "manage.py", "healthcheck", "--json", probes=probes)
+
+
+def test_a_probe_that_hangs_does_not_hold_up_the_end_of_the_process(process):
+    components = json.loads(process.stdout)["components"]
+
+    assert (components[0]["name"], components[0]["status"]) == ("database", "healthy")
+    assert components[-1]["name"] == "stuck"
+    assert components[-1]["message"].startswith(("no answer within 0.5 s", "still running after"))
+    assert process.returncode == 1
+    assert "CommandError: Unhealthy: " in process.stderr
+
+
+def test_the_command_and_the_projects_own_probes_do_not_import_the_models_sdk(process):
+    assert "healthcheck.engine" in process.stderr
+    assert "google.generativeai" not in process.stderr

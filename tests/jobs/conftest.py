@@ -1,0 +1,56 @@
+import json
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tradingsite.jobs.metric import JobMetric
+from tradingsite.jobs.stop import winding_down
+
+NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
+_WITHIN_S = 20
+
+COMMITTED = pytest.mark.django_db(transaction=True, available_apps=["tradingsite.jobs", "django_apscheduler"])
+"""Real commits, for other threads to see. Only the named apps' tables are emptied: that is quicker."""
+
+
+def at(seconds):
+    return NOON + timedelta(seconds=seconds)
+
+
+def until(condition):
+    """Ask again and again: the server notices the end of a session a moment after the client."""
+    deadline = time.monotonic() + _WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+@pytest.fixture(autouse=True)
+def not_winding_down():
+    """An earlier test's supervisor may have ended in this very process."""
+    winding_down.clear()
+
+
+class _Lines(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+    def parsed(self):
+        for line in self.lines:
+            JobMetric.model_validate_json(line)
+        return [json.loads(line) for line in self.lines]
+
+
+@pytest.fixture
+def metrics():
+    """The JobMetric lines logged so far, parsed and validated."""
+    handler = _Lines()
+    logger = logging.getLogger("tradingsite.jobs.metric")
+    logger.addHandler(handler)
+    yield handler.parsed
+    logger.removeHandler(handler)

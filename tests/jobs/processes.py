@@ -1,0 +1,125 @@
+"""A database server and schedulers as processes of their own, for tests that stop and kill them."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+
+from tradingsite.embedded_postgres.server import EmbeddedPostgres
+from tradingsite.jobs.metric import JobMetric
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHIN_S = 20
+GRACE_S = 1
+LOCK_TIMEOUT_S = 5
+
+
+class House:
+    """A migrated database whose server can be stopped and started again."""
+
+    def __init__(self, folder):
+        self.server = EmbeddedPostgres(folder / "data", {"fsync": "off"})
+        self.url = f"postgresql://postgres@/postgres?host={self.server.use()}"
+        self.env = {
+            **os.environ,
+            "DATABASE_URL": self.url,
+            "DJANGO_SETTINGS_MODULE": "tests.jobs.scheduler_settings",
+        }
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
+            cwd=ROOT, env={**self.env, "SCALED": "QUICK"}, check=True,
+        )  # fmt: skip
+        self.ask("CREATE TABLE scaled_run (job text, pid int, tick timestamptz)")
+
+    def stop(self):
+        self.server.ctl("stop", "-m", "fast")
+
+    def start(self):
+        self.server.doubt()
+        self.server.use()
+
+    def empty(self):
+        self.ask("TRUNCATE scaled_run, job_state, scheduler_heartbeat, django_apscheduler_djangojob CASCADE")
+
+    def ask(self, statement, *parameters):
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def ticks(self, job):
+        rows = self.ask("SELECT tick FROM scaled_run WHERE job = %s ORDER BY ctid", job)
+        return [tick for (tick,) in rows]
+
+
+class Scheduler:
+    """`manage.py runscheduler` with a scaled timetable."""
+
+    def __init__(self, house, timetable, slow_s=1.0):
+        env = {
+            "SCALED": timetable,
+            "SLOW_S": str(slow_s),
+            "SCHEDULER_GRACE_S": str(GRACE_S),
+            "LOG_FORMAT": "json",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "runscheduler"],
+            cwd=ROOT,
+            env={**house.env, **env},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines = []
+        self._arrived: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            self._arrived.put(line)
+
+    def until(self, text):
+        """Return the first line from here on that contains `text`."""
+        while text not in (line := self._arrived.get(timeout=WITHIN_S)):
+            pass
+        return line
+
+    def metrics(self, job):
+        found = (
+            JobMetric.model_validate_json(line) for line in self.lines if line.startswith('{"metric_type"')
+        )
+        return [metric for metric in found if metric.job_name == job]
+
+    def runs_of(self, job):
+        return [metric for metric in self.metrics(job) if "skipped" not in (metric.error or "")]
+
+    def end(self, how=signal.SIGTERM):
+        """Send a signal; return the exit code and how many seconds the end took."""
+        began = time.monotonic()
+        self.process.send_signal(how)
+        code = self.process.wait(WITHIN_S)
+        self._reader.join(WITHIN_S)
+        return code, time.monotonic() - began
+
+    def close(self):
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
+        self._reader.join(WITHIN_S)
+        self.process.stderr.close()
+
+
+def wait_for(house, question, *parameters):
+    deadline = time.monotonic() + WITHIN_S
+    while not house.ask(question, *parameters):
+        assert time.monotonic() < deadline, question
+
+
+def steps(ticks):
+    return {later - earlier for earlier, later in pairwise(ticks)}

@@ -1,0 +1,100 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from sysconfig.models import SystemConfig
+from tradingsite.jobs import bodies
+from tradingsite.jobs.stop import winding_down
+from tradingsite.marketdata.models import Poll, Ticker
+from tradingsite.orders.models import Order
+from tradingsite.risk.models import Halt
+from tradingsite.sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def exchange(settings):
+    with SandboxServer() as server:
+        settings.UPBIT_URL = server.url
+        yield server
+
+
+def configure(**values):
+    for key, value in values.items():
+        SystemConfig.objects.set_value(key, value)
+
+
+def see(market, price, moment):
+    Ticker.objects.create(
+        market=market, traded_at=moment, price=price, first_seen_at=moment, last_seen_at=moment
+    )
+    Poll.objects.create(polled_at=moment, markets=[market])
+
+
+def remember(prices, market="KRW-BTC"):
+    """Write five minutes of polls, the given prices spread over them."""
+    now = timezone.now()
+    for index in range(30):
+        seen = now - timedelta(seconds=10 * (30 - index))
+        price = Decimal(prices[index * len(prices) // 30])
+        Ticker.objects.create(
+            market=market, traded_at=seen, price=price, first_seen_at=seen, last_seen_at=seen
+        )
+        Poll.objects.create(polled_at=seen, markets=[market])
+
+
+def test_prices_of_the_markets_configured_now_are_collected_with_one_request(exchange):
+    configure(markets=["KRW-BTC", "KRW-ETH"])
+
+    counts = bodies.collect_market_data()
+
+    assert counts["stored"] == 2
+    assert set(Ticker.objects.values_list("market", flat=True)) == {"KRW-BTC", "KRW-ETH"}
+    assert len(exchange.requests) == 1
+
+
+def test_a_threshold_changed_between_two_checks_is_used_by_the_second():
+    remember(["100", "102"])
+    configure(volatility_threshold_pct="3")
+    assert bodies.check_volatility()["volatile"] == 0
+
+    SystemConfig.objects.filter(key="volatility_threshold_pct").update(value="1.5")  # past every cache
+    assert bodies.check_volatility()["volatile"] == 1
+
+    assert Halt.objects.get().threshold_pct == Decimal("1.5")
+
+
+def test_the_clean_up_deletes_what_is_past_its_retention_and_counts_each_table():
+    configure(market_data_retention_days=2, job_history_retention_days=1)
+    now = timezone.now()
+    job = DjangoJob.objects.create(id="good", job_state=b"")
+    for days in (0, 1.5, 2.5):
+        then = now - timedelta(days=days)
+        Ticker.objects.create(
+            market="KRW-BTC", traded_at=then, price=1, first_seen_at=then, last_seen_at=then
+        )
+        Poll.objects.create(polled_at=then, markets=["KRW-BTC"])
+        DjangoJobExecution.objects.create(job=job, run_time=then, status="Executed")
+
+    assert bodies.cleanup_old_data() == {"ticker": 1, "poll": 1, "job_execution": 2}
+    assert (Ticker.objects.count(), Poll.objects.count(), DjangoJobExecution.objects.count()) == (2, 2, 1)
+
+
+def test_a_clean_up_that_is_told_to_stop_leaves_the_rest_for_the_next():
+    then = timezone.now() - timedelta(days=4000)
+    Poll.objects.create(polled_at=then, markets=[])
+    winding_down.set()
+
+    assert bodies.cleanup_old_data()["poll"] == 0
+    assert Poll.objects.exists()
+
+
+def test_the_clean_up_knows_no_order():
+    deleted = {"ticker", "poll", "job_execution"}
+
+    assert set(bodies.cleanup_old_data()) == deleted
+    assert Order._meta.db_table not in deleted

@@ -1,0 +1,159 @@
+import queue
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from apscheduler.schedulers.base import STATE_STOPPED
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob
+
+from tests.jobs.conftest import COMMITTED
+from tradingsite.jobs import loop
+from tradingsite.jobs.loop import SafeScheduler
+from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.store import CodeJobStore
+
+pytestmark = COMMITTED
+
+Ticks = queue.Queue[tuple[str, datetime]]
+TENTH = timedelta(seconds=0.1)
+WITHIN_S = 10
+
+
+class FailingStore(CodeJobStore):
+    """Fails in one of the loop's calls for as long as it is told to."""
+
+    def __init__(self, failing):
+        super().__init__()
+        self.failing = failing
+        self.failed = threading.Event()
+        self.rounds = 0
+
+    def fail_in(self, name):
+        if self.failing == name:
+            self.failed.set()
+            raise ConnectionError(name)
+
+    def get_due_jobs(self, now):
+        self.rounds += 1
+        self.fail_in("get_due_jobs")
+        return super().get_due_jobs(now)
+
+    def get_next_run_time(self):
+        self.fail_in("get_next_run_time")
+        return super().get_next_run_time()
+
+    def update_job(self, job):
+        self.fail_in("update_job")
+        super().update_job(job)
+
+
+@pytest.fixture
+def lead():
+    """Start a loop that leads; what it runs arrives in its `ran`, what it skips in its `skipped`."""
+    schedulers = []
+
+    def start(*jobs, store=None, run_tick=None):
+        ran: Ticks = queue.Queue()
+        skipped: Ticks = queue.Queue()
+        put = run_tick or (lambda name, tick: ran.put((name, tick)))
+        scheduler = SafeScheduler(
+            jobs, run_tick=put, skipped=lambda name, tick: skipped.put((name, tick)), store=store
+        )
+        scheduler.ran, scheduler.skipped = ran, skipped
+        schedulers.append(scheduler)
+        scheduler.start(paused=True)
+        scheduler.store.align(jobs, {}, timezone.now())
+        scheduler.lead()
+        return scheduler
+
+    yield start
+    for scheduler in schedulers:
+        scheduler.end()
+        scheduler._thread.join(WITHIN_S)
+
+
+def test_ticks_come_on_the_grid_and_none_comes_twice(lead):
+    job = ScheduledJob("tenth", TENTH, dict, phase_s=0.03)
+    scheduler = lead(job)
+
+    ticks = [scheduler.ran.get(timeout=WITHIN_S)[1] for _ in range(8)]
+
+    assert ticks == sorted(set(ticks))
+    assert [job.trigger.floor(tick) for tick in ticks] == ticks
+
+
+@pytest.mark.parametrize("method", ["get_due_jobs", "get_next_run_time", "update_job"])
+def test_the_loop_outlives_a_store_that_fails_in_any_of_its_calls(lead, method, monkeypatch):
+    monkeypatch.setattr(loop, "RETRY_S", 0.05)
+    store = FailingStore(method)
+    scheduler = lead(ScheduledJob("tenth", TENTH, dict), store=store)
+    assert store.failed.wait(WITHIN_S)
+
+    store.failing = None
+    while not scheduler.ran.empty():
+        scheduler.ran.get()
+
+    assert scheduler.ran.get(timeout=WITHIN_S)[0] == "tenth"
+    assert scheduler.thread_is_alive
+
+
+def test_a_run_that_hangs_holds_up_no_other_job_and_its_own_next_ticks_are_told(lead):
+    release = threading.Event()
+    others: queue.Queue[datetime] = queue.Queue()
+
+    def run_tick(name, tick):
+        if name == "hanging":
+            release.wait(WITHIN_S)
+        else:
+            others.put(tick)
+
+    scheduler = lead(
+        ScheduledJob("hanging", TENTH, dict), ScheduledJob("other", TENTH, dict), run_tick=run_tick
+    )
+    first, second = (scheduler.skipped.get(timeout=WITHIN_S) for _ in range(2))
+    ticks = [others.get(timeout=WITHIN_S) for _ in range(4)]
+    release.set()
+
+    assert (first[0], second[0]) == ("hanging", "hanging")
+    assert first[1] < second[1]
+    assert ticks == sorted(set(ticks))
+
+
+def test_a_resting_loop_hands_out_nothing_and_goes_on_afterwards(lead):
+    scheduler = lead(ScheduledJob("tenth", TENTH, dict))
+    scheduler.ran.get(timeout=WITHIN_S)
+    scheduler.rest()
+    rested_at = timezone.now()
+    assert scheduler._process_jobs() == loop._LONGEST_WAIT_S
+
+    scheduler.lead()
+    ticks = [scheduler.ran.get(timeout=WITHIN_S)[1] for _ in range(4)]
+
+    assert ticks[-1] > rested_at
+
+
+def test_a_row_in_the_past_that_nobody_knows_does_not_turn_the_loop_hot(lead):
+    DjangoJob.objects.create(id="unknown", next_run_time=timezone.now() - timedelta(days=1), job_state=b"")
+    store = FailingStore(None)
+    scheduler = lead(ScheduledJob("tenth", TENTH, dict), store=store)
+    for _ in range(5):
+        scheduler.ran.get(timeout=WITHIN_S)
+
+    assert store.rounds <= 12
+
+
+def test_an_ended_loop_ends_its_thread_and_does_nothing_on_the_way(lead):
+    scheduler = lead(ScheduledJob("tenth", TENTH, dict))
+    scheduler.end()
+    scheduler._thread.join(WITHIN_S)
+
+    assert scheduler.state == STATE_STOPPED
+    assert not scheduler.thread_is_alive
+    assert scheduler.age_s < WITHIN_S
+
+
+def test_jobs_without_a_row_leave_the_loop_waiting_its_longest(lead, monkeypatch):
+    scheduler = lead()
+
+    assert scheduler._process_jobs() == loop._LONGEST_WAIT_S

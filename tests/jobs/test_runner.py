@@ -1,0 +1,226 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django_apscheduler.models import DjangoJob
+
+from tests.jobs.conftest import COMMITTED, at
+from tradingsite.clients.errors import Unreachable
+from tradingsite.jobs.models import JobRun, JobState
+from tradingsite.jobs.runner import Runner
+from tradingsite.jobs.schedule import ScheduledJob
+
+pytestmark = COMMITTED
+
+
+@pytest.fixture
+def make_runner():
+    """Return a runner of one job, known by a registered name, that does `body`."""
+
+    def make(body, *, name="collect_market_data", every=timedelta(seconds=10), may_start=lambda: True):
+        JobState.objects.register([name])
+        DjangoJob.objects.get_or_create(id=name, defaults={"job_state": b""})
+        return Runner({name: ScheduledJob(name, every, body)}, may_start)
+
+    return make
+
+
+def state(name="collect_market_data"):
+    return JobState.objects.get(job_name=name)
+
+
+def raises(error):
+    def body():
+        raise error
+
+    return body
+
+
+def in_a_thread(function, *arguments):
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    return thread
+
+
+def test_a_run_leaves_a_metric_and_the_job_s_state(make_runner, metrics):
+    make_runner(lambda: {"stored": 3}).run_tick("collect_market_data", at(10))
+
+    (metric,) = metrics()
+    assert (metric["job_name"], metric["success"], metric["error"]) == ("collect_market_data", True, None)
+    now = state()
+    assert (now.last_tick, now.running_since, now.runs) == (at(10), None, 1)
+    assert (now.last_success, now.last_error, now.consecutive_failures) == (True, "", 0)
+    assert now.last_success_at == now.last_finished_at > now.last_started_at
+    assert now.last_duration_ms == metric["duration_ms"]
+    assert now.last_counts == {"stored": 3}
+
+
+def test_while_a_job_runs_its_state_says_so(make_runner):
+    seen = []
+
+    def body():
+        seen.append(state())
+        return {}
+
+    make_runner(body).run_tick("collect_market_data", at(10))
+
+    assert seen[0].last_tick == at(10)
+    assert seen[0].running_since is not None
+    assert state().running_since is None
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Unreachable("no answer"), "Unreachable: no answer"),
+        (ZeroDivisionError("a\nb\0c"), "ZeroDivisionError: a b c"),
+        (SystemExit(3), "SystemExit: 3"),
+        (ValueError("비밀" + "x" * 3000), "ValueError: 비밀" + "x" * 486),
+    ],
+)
+def test_a_failing_run_leaves_one_metric_and_its_error(make_runner, metrics, error, text):
+    runner = make_runner(raises(error))
+    runner.run_tick("collect_market_data", at(10))
+    runner.run_tick("collect_market_data", at(20))
+
+    assert [(metric["success"], metric["error"]) for metric in metrics()] == [(False, text)] * 2
+    assert (state().last_error, state().consecutive_failures, state().runs) == (text, 2, 2)
+    assert state().last_success_at is None
+
+
+def test_a_success_ends_the_row_of_failures_and_keeps_its_time(make_runner):
+    make_runner(raises(OSError())).run_tick("collect_market_data", at(10))
+    make_runner(dict).run_tick("collect_market_data", at(20))
+    succeeded = state().last_success_at
+    make_runner(raises(OSError())).run_tick("collect_market_data", at(30))
+
+    assert (state().consecutive_failures, state().last_success, state().last_success_at) == (
+        1,
+        False,
+        succeeded,
+    )
+
+
+def test_failures_are_kept_and_of_successes_only_those_of_rare_jobs(make_runner):
+    make_runner(dict).run_tick("collect_market_data", at(10))
+    make_runner(raises(OSError("gone"))).run_tick("collect_market_data", at(20))
+    make_runner(dict, name="cleanup_old_data", every=timedelta(days=1)).run_tick("cleanup_old_data", at(0))
+
+    kept = JobRun.objects.order_by("-run_time").values_list("job_id", "run_time", "status", "exception")
+    assert list(kept) == [
+        ("collect_market_data", at(20), "Error!", "OSError: gone"),
+        ("cleanup_old_data", at(0), "Executed", None),
+    ]
+
+
+def test_a_run_whose_kept_row_has_no_job_row_is_recorded_all_the_same(make_runner):
+    runner = make_runner(raises(OSError("gone")))
+    DjangoJob.objects.all().delete()
+
+    runner.run_tick("collect_market_data", at(10))
+
+    assert state().last_error == "OSError: gone"
+    assert not JobRun.objects.exists()
+
+
+def test_who_no_longer_leads_runs_nothing_and_says_so(make_runner, metrics):
+    make_runner(raises(AssertionError()), may_start=lambda: False).run_tick("collect_market_data", at(10))
+
+    (metric,) = metrics()
+    assert (metric["success"], metric["duration_ms"]) == (False, 0)
+    assert metric["error"] == "skipped: another scheduler may lead"
+    assert state().last_tick is None
+
+
+def test_after_closing_nothing_begins_and_what_runs_is_waited_for(make_runner, metrics):
+    begun, release = threading.Event(), threading.Event()
+
+    def body():
+        begun.set()
+        assert release.wait(10)
+        return {}
+
+    runner = make_runner(body)
+    thread = in_a_thread(runner.run_tick, "collect_market_data", at(10))
+    assert begun.wait(10)
+    runner.close()
+
+    runner.run_tick("collect_market_data", at(20))
+    assert runner.running == {"collect_market_data"}
+    assert not runner.wait_until_idle(0.01)
+    release.set()
+    assert runner.wait_until_idle(10)
+    thread.join(10)
+
+    assert [metric["error"] for metric in metrics()] == ["skipped: the scheduler is stopping", None]
+
+
+@pytest.fixture
+def refuse_records():
+    """A database that takes the beginning of a run and not its end."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE job_state ADD CONSTRAINT refusing CHECK (runs = 0) NOT VALID")
+
+    def accept():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE job_state DROP CONSTRAINT IF EXISTS refusing")
+
+    yield accept
+    accept()
+
+
+def test_what_could_not_be_recorded_is_recorded_later_with_one_metric_a_run(
+    make_runner, metrics, refuse_records
+):
+    runner = make_runner(raises(OSError("gone")))
+    runner.run_tick("collect_market_data", at(10))
+    runner.run_tick("collect_market_data", at(20))
+    assert (state().running_since is not None, state().runs) == (True, 0)
+
+    refuse_records()
+    runner.flush()
+
+    assert (state().running_since, state().runs, state().consecutive_failures) == (None, 2, 2)
+    assert len(metrics()) == 2
+
+
+def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, refuse_records):
+    runner = make_runner(dict)
+    runner.run_tick("collect_market_data", at(10))
+    JobState.objects.started("collect_market_data", at(20))
+
+    refuse_records()
+    runner.flush()
+
+    assert (state().runs, state().running_since is not None) == (1, True)
+
+
+def test_the_error_of_a_run_whose_beginning_cannot_be_noted_is_the_run_s_error(make_runner, metrics):
+    ran = threading.Event()
+
+    def body():
+        ran.set()
+        return {}
+
+    runner = make_runner(body)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE job_state RENAME TO away")
+    try:
+        runner.run_tick("collect_market_data", at(10))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO job_state")
+
+    (metric,) = metrics()
+    assert metric["error"].startswith("ProgrammingError: relation")
+    assert not ran.is_set()
+
+
+def test_a_fault_in_the_running_itself_ends_the_run_and_not_the_thread(make_runner, caplog):
+    runner = make_runner(dict, name="not_registered")
+
+    runner.run_tick("not_registered", at(10))
+
+    assert runner.running == frozenset()
+    assert "runner.failed" in caplog.text

@@ -1,0 +1,199 @@
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django_apscheduler.models import DjangoJob
+
+from tests.jobs.conftest import COMMITTED, NOON, at
+from tradingsite.jobs.loop import SafeScheduler
+from tradingsite.jobs.schedule import ScheduledJob
+
+pytestmark = pytest.mark.django_db
+
+FIVE_S = ScheduledJob("five", timedelta(seconds=5), dict)
+DAILY = ScheduledJob("daily", timedelta(days=1), dict, phase_s=3600, catch_up=timedelta(days=1))
+
+
+@pytest.fixture
+def make_store():
+    """Return a store that knows the given jobs, as a scheduler that has just started has it."""
+    schedulers = []
+
+    def make(*jobs):
+        schedulers.append(SafeScheduler(jobs, run_tick=print, skipped=print))
+        schedulers[-1].start(paused=True)
+        return schedulers[-1].store
+
+    yield make
+    for scheduler in schedulers:
+        scheduler.end()
+
+
+def turn(store, now):
+    """Do what APScheduler's loop does in one round; return the ticks it would run."""
+    ticks = []
+    for job in store.get_due_jobs(now):
+        tick = job._get_run_times(now)[-1]
+        ticks.append((job.id, tick))
+        job._modify(next_run_time=job.trigger.get_next_fire_time(tick, now))
+        store.update_job(job)
+    return ticks
+
+
+def plan(**next_run_times):
+    for name, moment in next_run_times.items():
+        DjangoJob.objects.update_or_create(id=name, defaults={"next_run_time": moment, "job_state": b"?"})
+
+
+def planned(name):
+    return DjangoJob.objects.get(id=name).next_run_time
+
+
+def test_restarts_more_often_than_a_job_runs_lose_no_tick_of_it(make_store):
+    ticks: list[tuple[str, datetime]] = []
+    for start in range(
+        0, 170, 35
+    ):  # tenths of a second: five starts, each before the job's next tick could be new
+        store = make_store(FIVE_S)
+        store.align([FIVE_S], {"five": ticks[-1][1] if ticks else None}, at(0.1 + start / 10))
+        for tenth in range(start, start + 35):
+            ticks += turn(store, at(0.1 + tenth / 10))
+
+    assert ticks == [("five", at(seconds)) for seconds in (5, 10, 15)]
+
+
+def test_a_tick_missed_while_nobody_led_is_left_out_unless_the_job_catches_up(make_store):
+    store = make_store(FIVE_S, DAILY)
+    plan(five=at(-3600), daily=at(-3600))
+
+    store.align([FIVE_S, DAILY], {"five": at(-3605), "daily": at(-3600) - DAILY.every}, at(1))
+
+    assert turn(store, at(1)) == [("daily", at(-39_600))]
+    assert planned("five") == at(5)
+    assert planned("daily") == at(-39_600) + DAILY.every
+
+
+def test_a_job_that_never_ran_is_caught_up_too(make_store):
+    store = make_store(DAILY)
+    plan(daily=at(-39_600))
+
+    store.align([DAILY], {}, NOON)
+
+    assert turn(store, NOON) == [("daily", at(-39_600))]
+
+
+@pytest.mark.parametrize(
+    ("planned_at", "last_tick"),
+    [
+        pytest.param(at(-39_600), at(-39_600), id="it has run, only its next time could not be saved"),
+        pytest.param(None, None, id="the scheduler is new here"),
+    ],
+)
+def test_there_is_nothing_to_catch_up_when(make_store, planned_at, last_tick):
+    store = make_store(DAILY)
+    if planned_at:
+        plan(daily=planned_at)
+
+    store.align([DAILY], {"daily": last_tick}, NOON)
+
+    assert turn(store, NOON) == []
+    assert planned("daily") == at(-39_600) + DAILY.every
+
+
+def test_a_tick_older_than_the_window_is_not_caught_up(make_store):
+    hourly = ScheduledJob("hourly", timedelta(hours=1), dict, catch_up=timedelta(minutes=5))
+    store = make_store(hourly)
+    plan(hourly=at(-7200))
+
+    store.align([hourly], {}, at(301))
+
+    assert turn(store, at(301)) == []
+    assert planned("hourly") == at(3600)
+
+
+def test_rows_of_unknown_jobs_are_left_alone_and_never_due(make_store):
+    store = make_store(FIVE_S)
+    plan(other_version=at(-60))
+    store.align([FIVE_S], {}, NOON)
+
+    assert turn(store, at(5)) == [("five", at(5))]
+    assert store.get_next_run_time() == at(10)
+    assert DjangoJob.objects.filter(id="other_version", job_state=b"?").exists()
+
+
+def test_a_row_that_nobody_can_unpickle_runs_by_the_code_s_definition(make_store):
+    store = make_store(FIVE_S)
+    plan(five=at(5))
+    store.align([FIVE_S], {}, NOON)
+
+    assert turn(store, at(5)) == [("five", at(5))]
+
+
+def test_the_store_answers_from_the_code_s_definitions(make_store):
+    store = make_store(FIVE_S, DAILY)
+
+    assert [job.id for job in store.get_all_jobs()] == ["five", "daily"]
+    assert store.lookup_job("five").func is dict
+    assert store.lookup_job("other_version") is None
+
+
+def test_a_next_run_time_edited_by_hand_runs_the_job_once_and_then_the_grid_holds(make_store):
+    store = make_store(FIVE_S)
+    store.align([FIVE_S], {}, NOON)
+    plan(five=at(1.2))
+
+    assert [turn(store, at(second)) for second in (1, 2, 3, 5)] == [
+        [],
+        [("five", at(1.2))],
+        [],
+        [("five", at(5))],
+    ]
+
+
+def test_a_row_without_a_time_is_not_run(make_store):
+    store = make_store(FIVE_S)
+    store.align([FIVE_S], {}, NOON)
+    plan(five=None)
+
+    assert turn(store, at(60)) == []
+    assert store.get_next_run_time() is None
+
+
+def test_a_deleted_row_comes_back_with_the_next_tick(make_store):
+    store = make_store(FIVE_S)
+    store.align([FIVE_S], {}, NOON)
+    turn(store, at(1))
+    DjangoJob.objects.all().delete()
+
+    assert turn(store, at(5)) == [("five", at(5))]
+    assert planned("five") == at(10)
+
+
+def test_a_clock_that_was_set_back_stops_no_job_for_the_difference(make_store):
+    store = make_store(FIVE_S)
+    plan(five=at(7200))
+    store.align([FIVE_S], {}, NOON)
+    assert turn(store, at(5)) == [("five", at(5))]
+
+    plan(five=at(7200))  # set back while it runs
+
+    assert [turn(store, at(second)) for second in (7, 9, 10, 11)] == [[], [], [("five", at(10))], []]
+
+
+@COMMITTED
+def test_a_tick_whose_next_time_cannot_be_saved_is_not_run_again(make_store):
+    store = make_store(FIVE_S)
+    store.align([FIVE_S], {}, NOON)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE django_apscheduler_djangojob ADD CONSTRAINT refusing CHECK (false) NOT VALID"
+        )
+        try:
+            refused = [turn(store, at(second)) for second in (5, 6, 10)]
+        finally:
+            with connection.cursor() as again:
+                again.execute("ALTER TABLE django_apscheduler_djangojob DROP CONSTRAINT refusing")
+
+    assert refused == [[("five", at(5))], [], [("five", at(10))]]
+    assert turn(store, at(15)) == [("five", at(15))]
+    assert planned("five") == at(20)

@@ -1,0 +1,241 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django_apscheduler.models import DjangoJob
+
+from tests.jobs import timetables
+from tests.jobs.conftest import COMMITTED, NOON, until
+from tradingsite.jobs import supervisor as module
+from tradingsite.jobs.lock import LeaderLock
+from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.stop import winding_down
+from tradingsite.jobs.supervisor import LOOP_ENDED, Supervisor
+from tradingsite.start import CannotStart
+
+pytestmark = COMMITTED
+
+
+@pytest.fixture
+def supervisors(settings):
+    """Make supervisors of a timetable of which nothing comes due; they are stepped by hand."""
+    settings.JOBS_SCHEDULE = "tests.jobs.timetables.RARE"
+    timetables.release.clear()
+    timetables.begun.clear()
+    made = []
+
+    def make(stop=None, grace_s=5):
+        made.append(Supervisor(stop or threading.Event(), grace_s))
+        made[-1]._loop.start(paused=True)
+        return made[-1]
+
+    yield make
+    timetables.release.set()
+    for supervisor in made:
+        supervisor._runner.wait_until_idle(5)
+        supervisor._loop.end()
+        supervisor._lock.release()
+
+
+def leads(supervisor):
+    return supervisor._leader is not None
+
+
+def end_lock_session(supervisor):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(%s, 5000)", [supervisor._lock._connection.info.backend_pid]
+        )
+
+
+def run_in_thread(supervisor, name):
+    thread = threading.Thread(target=supervisor._runner.run_tick, args=(name, NOON))
+    thread.start()
+    return thread
+
+
+def test_the_first_leads_the_second_waits_and_takes_over(supervisors):
+    first, second = supervisors(), supervisors()
+    assert first._step()
+    assert second._step()
+    assert second._step()
+    assert (leads(first), leads(second)) == (True, False)
+    began = SchedulerHeartbeat.objects.get().acquired_at
+
+    first._lock.release()
+    until(lambda: second._step() and leads(second))
+
+    assert SchedulerHeartbeat.objects.get().acquired_at > began
+
+
+def test_to_lead_gives_every_job_its_row_and_its_next_run(supervisors):
+    supervisors()._step()
+
+    assert set(JobState.objects.values_list("job_name", flat=True)) == {
+        "good",
+        "broken",
+        "held",
+        "interrupted",
+    }
+    assert DjangoJob.objects.filter(next_run_time__isnull=False).count() == 4
+
+
+def test_who_loses_the_lock_starts_no_run_and_comes_back_as_soon_as_it_can(supervisors):
+    supervisor = supervisors()
+    supervisor._step()
+    end_lock_session(supervisor)
+
+    run_in_thread(supervisor, "good").join(10)  # before the supervisor has noticed
+    assert JobState.objects.get(job_name="good").last_tick is None
+    assert not supervisor._step()
+    assert not leads(supervisor)
+    assert supervisor._step()
+
+    assert leads(supervisor)
+    run_in_thread(supervisor, "good").join(10)
+    assert JobState.objects.get(job_name="good").last_tick == NOON
+
+
+def test_a_scheduler_whose_lock_another_got_meanwhile_waits(supervisors):
+    first, second = supervisors(), supervisors()
+    first._step()
+    end_lock_session(first)
+    second._step()
+
+    assert (first._step(), first._step()) == (False, True)
+    assert (leads(first), leads(second)) == (False, True)
+
+
+def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monkeypatch):
+    supervisor = supervisors()
+    supervisor._step()
+    monkeypatch.setattr(LeaderLock, "holds", lambda _: False)
+
+    assert not supervisor._step()
+    assert not leads(supervisor)
+
+
+def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors, monkeypatch):
+    monkeypatch.setattr(module, "BEAT_EVERY_S", 0)
+    supervisor = supervisors()
+    supervisor._step()
+    before = SchedulerHeartbeat.objects.get()
+    supervisor._step()
+
+    after = SchedulerHeartbeat.objects.get()
+    assert after.heartbeat_at > before.heartbeat_at
+    assert after.last_loop_at is not None
+    assert after.last_loop_at > after.heartbeat_at - timedelta(seconds=10)
+
+
+def test_a_leader_whose_row_another_has_written_resigns(supervisors, monkeypatch):
+    monkeypatch.setattr(module, "BEAT_EVERY_S", 0)
+    supervisor = supervisors()
+    supervisor._step()
+    SchedulerHeartbeat.objects.update(pid=1)
+
+    assert not supervisor._step()
+
+
+def test_a_loop_that_is_stuck_gets_no_heartbeat(supervisors, monkeypatch):
+    monkeypatch.setattr(module, "BEAT_EVERY_S", 0)
+    monkeypatch.setattr(module, "LOOP_LIMIT_S", -1)
+    supervisor = supervisors()
+    supervisor._step()
+    before = SchedulerHeartbeat.objects.get().heartbeat_at
+    supervisor._step()
+
+    assert SchedulerHeartbeat.objects.get().heartbeat_at == before
+
+
+def test_a_process_whose_loop_has_ended_ends_itself(settings):
+    settings.JOBS_SCHEDULE = "tests.jobs.timetables.EMPTY"
+    supervisor = Supervisor(threading.Event(), grace_s=1)
+    threading.Timer(0.3, supervisor._loop.end).start()
+
+    assert supervisor.run() == LOOP_ENDED
+
+
+def test_a_database_that_cannot_be_prepared_yet_is_waited_for(supervisors):
+    supervisor = supervisors()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE scheduler_heartbeat RENAME TO away")
+    try:
+        tries = supervisor._step(), supervisor._step(), leads(supervisor)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO scheduler_heartbeat")
+
+    assert tries == (False, False, False)
+    assert supervisor._step()
+    assert leads(supervisor)
+
+
+def test_another_mode_s_database_is_refused(supervisors, settings):
+    settings.TRADING_MODE = "live"
+
+    with pytest.raises(CannotStart, match="belongs to sandbox mode"):
+        supervisors()._step()
+
+
+def test_a_run_that_its_process_did_not_outlive_is_closed_by_the_next_leader(supervisors):
+    first, second = supervisors(), supervisors()
+    first._step()
+    JobState.objects.started("good", NOON)
+    JobState.objects.create(job_name="of_another_version", running_since=NOON)
+    first._lock.release()
+    until(lambda: second._step() and leads(second))
+
+    good = JobState.objects.get(job_name="good")
+    assert (good.running_since, good.last_success, good.runs) == (None, False, 1)
+    assert good.last_error == "aborted: its scheduler ended first"
+    assert JobState.objects.get(job_name="of_another_version").running_since == NOON
+
+
+def test_a_run_that_goes_on_while_its_process_leads_again_is_not_closed(supervisors):
+    supervisor = supervisors()
+    supervisor._step()
+    thread = run_in_thread(supervisor, "held")
+    assert timetables.begun.wait(10)
+    end_lock_session(supervisor)
+    supervisor._step()
+    supervisor._step()
+    assert JobState.objects.get(job_name="held").running_since is not None
+
+    timetables.release.set()
+    thread.join(10)
+
+    held = JobState.objects.get(job_name="held")
+    assert (held.running_since, held.last_success, held.runs) == (None, True, 1)
+
+
+def test_told_to_stop_it_lets_its_jobs_end_frees_the_lock_and_returns_0(supervisors):
+    stop, codes = threading.Event(), []
+    supervisor = Supervisor(stop, grace_s=10)
+    thread = threading.Thread(target=lambda: codes.append(supervisor.run()))
+    thread.start()
+    until(lambda: leads(supervisor))
+    job = run_in_thread(supervisor, "held")
+    assert timetables.begun.wait(10)
+
+    stop.set()
+    assert winding_down.wait(10)
+    timetables.release.set()
+    thread.join(20)
+    job.join(20)
+
+    assert codes == [0]
+    assert JobState.objects.get(job_name="held").last_success
+    other = LeaderLock()
+    until(other.acquire)
+    other.release()
+
+
+def test_it_returns_1_when_a_job_outlasts_the_grace(supervisors):
+    supervisor = supervisors(grace_s=1.2)
+    supervisor._step()
+    run_in_thread(supervisor, "held")
+    assert timetables.begun.wait(10)
+
+    assert supervisor._wind_down() == 1

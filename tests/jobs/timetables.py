@@ -1,0 +1,36 @@
+"""Timetables for schedulers inside the test's own process."""
+
+import threading
+from datetime import timedelta
+
+from tradingsite.jobs.schedule import ScheduledJob
+
+DAY = timedelta(days=1)
+
+release = threading.Event()
+"""Lets `held` end."""
+begun = threading.Event()
+"""Set by `held`."""
+
+
+def good():
+    return {"rows": 2, "markets": 1}
+
+
+def broken():
+    raise RuntimeError("cannot\nwork")
+
+
+def held():
+    begun.set()
+    assert release.wait(10)
+    return {}
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+RARE = tuple(ScheduledJob(body.__name__, DAY, body) for body in (good, broken, held, interrupted))
+"""Nothing of it comes due while a test looks."""
+EMPTY = (ScheduledJob("good", DAY, dict),)

@@ -1,0 +1,146 @@
+"""The exchange's health, over real HTTP: each trouble in words that say what to do."""
+
+import re
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from sysconfig.models import SystemConfig
+from tests.marketdata.exchange import error, exchange, ticker
+from tradingsite.clients.upbit import UpbitClient
+from tradingsite.marketdata import probes
+from tradingsite.marketdata.collection import collect
+from tradingsite.marketdata.models import Poll, Ticker
+from tradingsite.sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db
+
+SILENT = "Upbit does not answer: check the network and UPBIT_API_URL"
+
+
+@pytest.fixture
+def ask(settings):
+    """Let the probe ask an exchange that answers as told; return its finding and the paths it asked for."""
+
+    def ask(answer):
+        with exchange(answer) as serving:
+            settings.UPBIT_URL = serving.url
+            return probes.upbit_api(), serving.paths
+
+    return ask
+
+
+def test_a_working_exchange_is_healthy_with_price_and_age_from_one_question(ask):
+    traded_at = timezone.now() - timedelta(seconds=42)
+
+    finding, paths = ask(lambda *_: (200, [ticker("KRW-BTC", 148601000, traded_at)]))
+
+    assert finding.status == "healthy"
+    assert finding.english == "KRW-BTC at 148,601,000, traded 42 s ago"
+    assert paths == ["/v1/ticker"]
+
+
+def test_the_first_configured_market_is_asked_for(ask):
+    SystemConfig.objects.set_values({"markets": "KRW-ETH,KRW-BTC"})
+
+    finding, _ = ask(lambda _, markets: (200, [ticker(market, 5.5, timezone.now()) for market in markets]))
+
+    assert finding.english.startswith("KRW-ETH at 5.5, traded ")
+
+
+def test_the_sandbox_is_a_working_exchange_for_probe_and_collection(settings):
+    markets = ["KRW-BTC", "KRW-ETH", "KRW-NONE"]
+    with SandboxServer() as server:
+        settings.UPBIT_URL = server.url
+        finding = probes.upbit_api()
+        counts = collect(UpbitClient(server.url), markets, timezone.now())
+
+    assert finding.status == "healthy"
+    assert (counts["stored"], counts["missing"], counts["refused"]) == (2, 1, 0)
+    assert set(Ticker.objects.values_list("market", flat=True)) == {"KRW-BTC", "KRW-ETH"}
+    assert Poll.objects.get().markets == ["KRW-BTC", "KRW-ETH"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        (
+            error(503),
+            "unhealthy",
+            "Upbit fails with status 503: see whether it announced maintenance",
+        ),
+        (error(404), "unhealthy", "Upbit does not know KRW-BTC: correct the setting markets"),
+        (error(400), "unhealthy", "Upbit refuses the question for KRW-BTC, status 400"),
+        ((200, "<html>"), "unhealthy", "Upbit's answer is not as documented: its interface may have changed"),
+        ((200, []), "unhealthy", "Upbit's answer is not as documented: its interface may have changed"),
+    ],
+    ids=["5xx", "unknown market", "other refusal", "not JSON", "nothing"],
+)
+def test_each_trouble_is_told_after_one_question(ask, answer, status, message):
+    finding, paths = ask(lambda *_: answer)
+
+    assert (finding.status, finding.english) == (status, message)
+    assert paths == ["/v1/ticker"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        ((429, "Too many API requests."), "warning", r"Upbit limits our requests until \d\d:\d\d:\d\d UTC"),
+        (
+            error(418),
+            "unhealthy",
+            r"Upbit blocks our address until \d\d:\d\d:\d\d UTC; nothing is sent before",
+        ),
+    ],
+    ids=["429", "418"],
+)
+def test_a_limit_is_told_with_its_end(ask, answer, status, message):
+    finding, _ = ask(lambda *_: answer)
+
+    assert finding.status == status
+    assert re.fullmatch(message, finding.english)
+
+
+def test_a_stopped_exchange_is_unhealthy(ask):
+    ask(lambda *_: error(503))
+
+    finding = probes.upbit_api()
+
+    assert (finding.status, finding.english) == ("unhealthy", SILENT)
+
+
+def test_a_silent_exchange_is_given_up_within_the_probes_own_limit(settings, monkeypatch):
+    monkeypatch.setattr(probes, "WITHIN_S", 0.2)
+    given_up = Event()
+
+    with exchange(lambda *_: (503, str(given_up.wait(10)))) as serving:
+        settings.UPBIT_URL = serving.url
+        finding = probes.upbit_api()
+        given_up.set()
+
+    assert (finding.status, finding.english) == ("unhealthy", SILENT)
+
+
+def test_unreadable_markets_are_told_as_what_they_are(ask):
+    SystemConfig.objects.filter(key="markets").update(value="bitcoin")
+
+    finding, paths = ask(lambda *_: error(503))
+
+    assert finding.status == "unhealthy"
+    assert finding.english == "the setting markets cannot be read: correct it in admin"
+    assert paths == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_database_the_exchange_cannot_be_judged():
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    finding = probes.upbit_api()
+    connection.close()
+
+    assert (finding.status, finding.english) == ("warning", "cannot be judged: the database is down")

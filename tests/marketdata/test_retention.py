@@ -1,0 +1,82 @@
+"""Clean-up: what goes, what stays, and that no statement takes much at once."""
+
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from tests.marketdata.feed import NOON, record_polls, record_price
+from tradingsite.marketdata.models import Poll, Ticker
+from tradingsite.marketdata.retention import delete_before, delete_in_batches
+
+BTC, ETH = "KRW-BTC", "KRW-ETH"
+SECOND = timedelta(seconds=1)
+
+
+class AfterLooks(Event):
+    """Set once it has been looked at so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.left = looks
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def old_polls(count: int) -> None:
+    record_polls(BTC, times=[NOON - number * SECOND for number in range(count)])
+
+
+@pytest.mark.django_db
+def test_only_what_was_last_seen_before_the_cutoff_goes_with_a_count_for_each_table():
+    for market in (BTC, ETH):
+        record_price(market, "100", NOON - 3 * SECOND, NOON - SECOND)
+        record_price(market, "101", NOON - 2 * SECOND, NOON)
+    record_polls(BTC, times=[NOON - SECOND, NOON, NOON + SECOND])
+
+    counts = delete_before(NOON, stop=None)
+
+    assert counts == {"ticker": 2, "poll": 1}
+    assert set(Ticker.objects.values_list("price", flat=True)) == {101}
+    assert Poll.objects.earliest().polled_at == NOON
+    assert delete_before(NOON) == {"ticker": 0, "poll": 0}
+
+
+@pytest.mark.django_db
+def test_a_price_in_force_is_kept_however_old_its_trade():
+    record_price(BTC, "100", NOON - timedelta(days=900), NOON)
+
+    assert delete_before(NOON)["ticker"] == 0
+
+
+@pytest.mark.django_db
+def test_rows_go_in_batches():
+    old_polls(5)
+
+    with CaptureQueriesContext(connection) as queries:
+        deleted = delete_in_batches(Poll.objects.all(), batch_rows=2)
+
+    assert deleted == 5
+    assert sum("DELETE FROM" in query["sql"] for query in queries) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_batch_is_a_transaction_of_its_own():
+    old_polls(3)
+
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        delete_in_batches(Poll.objects.all())
+    assert Poll.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_a_stop_between_two_batches_leaves_the_rest_for_the_next_run():
+    old_polls(5)
+
+    assert delete_in_batches(Poll.objects.all(), batch_rows=2, stop=AfterLooks(1)) == 2
+    assert delete_before(NOON + SECOND, stop=AfterLooks(0)) == {"ticker": 0, "poll": 0}
+    assert delete_before(NOON + SECOND, stop=Event()) == {"ticker": 0, "poll": 3}

@@ -1,0 +1,85 @@
+"""What the status page shows of halts."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from sysconfig.models import SystemConfig
+from tests.marketdata.feed import NOON
+from tradingsite.risk import halts, panel
+from tradingsite.risk.models import Halt
+
+pytestmark = pytest.mark.django_db
+
+BTC = "KRW-BTC"
+
+
+def text() -> str:
+    with translation.override("en"):
+        return " ".join(render_to_string("status/halts.html", panel.halts()).split())
+
+
+def volatile(**facts) -> Halt:
+    return Halt.objects.create(
+        kind="volatility",
+        market=BTC,
+        reason="-",
+        started_at=NOON,
+        until=NOON + timedelta(minutes=15),
+        made_by="check_volatility",
+        move_pct=Decimal("3.4567"),
+        threshold_pct=Decimal("3.0000"),
+        **facts,
+    )
+
+
+def test_without_a_halt_the_panel_says_that_buys_go_on():
+    assert "No halt: new buys are not paused." in text()
+
+
+def test_with_trading_switched_off_the_panel_does_not_say_that_buys_go_on():
+    SystemConfig.objects.set_value("trading_enabled", False)
+
+    shown = text()
+
+    assert "Trading is switched off by trading_enabled: no orders are made." in shown
+    assert "No halt" not in shown
+
+
+def test_a_switch_that_cannot_be_read_is_shown_as_such_with_the_halts():
+    SystemConfig.objects.filter(key="trading_enabled").update(value="perhaps")
+    halts.halt_now("lunch", "kim")
+
+    shown = text()
+
+    assert "trading_enabled cannot be read: no orders are made." in shown
+    assert "lunch" in shown
+
+
+def test_open_halts_are_shown_with_reason_and_end_an_operators_first():
+    volatile()
+    Halt.objects.create(
+        kind="unknown", market=BTC, reason="-", started_at=NOON, made_by="x", polls=3, seen_age_s=9
+    )
+    halts.halt_now("exchange <odd>", "kim")
+
+    shown = text()
+
+    assert "New buys are paused; sells and stop-loss go on." in shown
+    assert "moved 3.46 % in 5 min, limit 3 %" in shown
+    assert "3 of 30 polls in 5 min, 24 needed" in shown
+    assert "exchange &lt;odd&gt;" in shown
+    assert "kim" in shown
+    assert "2026-01-05T12:15:05" in shown
+    assert shown.lower().index("all markets") < shown.lower().index(BTC.lower())
+
+
+def test_the_last_five_ended_halts_are_shown_newest_first():
+    ended = [volatile(ended_at=NOON + timedelta(minutes=minute)) for minute in range(6)]
+
+    assert panel.halts() == {"trading_enabled": True, "open": [], "ended": ended[:0:-1]}
+    assert "No halt" in text()
+    assert "2026-01-05T12:05:05" in text()

@@ -1,0 +1,17 @@
+"""Settings of the test suite: the project's own, on a PostgreSQL of its own, with cheap password hashes."""
+
+from tradingsite.settings import *  # noqa: F403 - a settings module is its names
+from tradingsite.settings import DATABASES, STORAGES, VAR_DIR
+
+# Never the database that DATABASE_URL names.
+DATABASES["default"] |= {
+    "NAME": "postgres",
+    "USER": "postgres",
+    "PASSWORD": "",
+    "PORT": "",
+    "DIRECT": {},
+    "EMBEDDED_DIR": VAR_DIR / "postgres-test",
+    "EMBEDDED_SETTINGS": {"fsync": "off"},
+}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -1,0 +1,69 @@
+"""The documentation is tested: what is not written down, or no longer true, fails here."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import tradingsite
+from tradingsite.env import Environment
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("name", [name.upper() for name in Environment.model_fields])
+def test_every_variable_is_documented(name):
+    configuration = (ROOT / "docs/configuration.md").read_text()
+    example = (ROOT / ".env.example").read_text()
+
+    assert f"| `{name}` |" in configuration
+    assert re.search(rf"^# {name}=", example, re.MULTILINE)
+
+
+def test_no_variable_is_documented_that_is_gone():
+    names = {name.upper() for name in Environment.model_fields}
+    environment = (ROOT / "docs/configuration.md").read_text().split("## Config keys")[0]
+
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", environment, re.MULTILINE)) == names
+    assert set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)) == names
+
+
+def test_every_dependency_says_what_it_is_for():
+    named = set()
+    for file in ("requirements.in", "requirements-dev.in"):
+        for line in (ROOT / file).read_text().splitlines():
+            if line and not line.startswith(("#", "-r")):
+                named.add(re.split(r"[\[<>=]", line)[0])
+    rows = re.findall(r"^\| ([a-z0-9, -]+) \|", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
+    documented = {name.strip() for row in rows for name in row.split(",")} - {"package"}
+
+    assert documented == named
+
+
+def test_the_version_is_the_changelogs_top_entry():
+    entries = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert entries[0] == tradingsite.__version__
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text()):
+        file = (page.parent / target) if target else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings], anchor
+
+
+def test_lock_files_hold_hashes_and_no_addresses():
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / file).read_text()
+
+        assert "--hash=sha256:" in text
+        assert "://" not in text

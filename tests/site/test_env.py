@@ -1,0 +1,135 @@
+"""The environment: sources, defaults of each mode, and messages that a person can act on."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tradingsite import env
+
+LIVE = {"TRADING_MODE": "live", "SECRET_KEY": "k" * 50}
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path):
+    """Load the environment from exactly these variables and this `.env` text."""
+
+    def load_from(variables=None, dotenv=""):
+        for name in env.Environment.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+            monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
+        for name, value in {"VAR_DIR": str(tmp_path / "var"), **(variables or {})}.items():
+            monkeypatch.setenv(name, value)
+        (tmp_path / "dotenv").write_text(dotenv)
+        monkeypatch.setitem(env.Environment.model_config, "env_file", tmp_path / "dotenv")
+        return env.load()
+
+    return load_from
+
+
+def test_sandbox_mode_needs_nothing(load):
+    loaded = load()
+
+    assert loaded.trading_mode == "sandbox"
+    assert loaded.upbit_url == loaded.gemini_url == f"http://127.0.0.1:{loaded.sandbox_port}"
+    assert loaded.upbit_access_key.get_secret_value() == "sandbox-access-key"
+    assert len(loaded.secret_key.get_secret_value()) >= 50
+    assert len(loaded.health_token.get_secret_value()) >= 16
+
+
+def test_what_sandbox_mode_makes_is_made_once_and_is_private(load, tmp_path):
+    first, second = load(), load()
+
+    assert first == second
+    for name in ("sandbox-port", "secret-key", "health-token"):
+        assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
+
+
+def test_a_real_key_is_never_used_in_sandbox_mode(load):
+    loaded = load({"UPBIT_ACCESS_KEY": "real-access-key", "GEMINI_API_KEY": "real-gemini-key"})
+
+    assert loaded.upbit_access_key.get_secret_value() == "sandbox-access-key"
+    assert loaded.gemini_api_key.get_secret_value() == "sandbox-gemini-key"
+
+
+def test_live_mode_talks_to_the_real_addresses_with_the_given_keys(load):
+    loaded = load({**LIVE, "UPBIT_ACCESS_KEY": "real-access-key"})
+
+    assert loaded.upbit_url == "https://api.upbit.com"
+    assert loaded.gemini_url == "https://generativelanguage.googleapis.com"
+    assert loaded.upbit_access_key.get_secret_value() == "real-access-key"
+    assert loaded.health_token is None
+
+
+def test_the_process_wins_over_dotenv_and_dotenv_over_secret_files(load, tmp_path):
+    (tmp_path / "token").write_text("token-from-the-file\n")
+    file = f"HEALTH_TOKEN_FILE={tmp_path / 'token'}\n"
+
+    assert load(dotenv=file).health_token.get_secret_value() == "token-from-the-file"
+    dotenv = load(dotenv=f"{file}HEALTH_TOKEN=token-from-dotenv\nPORT=8100")
+    assert dotenv.health_token.get_secret_value() == "token-from-dotenv"
+    assert dotenv.port == 8100
+    assert load({"PORT": "8200"}, dotenv="PORT=8100").port == 8200
+
+
+def test_an_empty_value_counts_as_not_set(load):
+    assert load({"PORT": "", "DATABASE_URL": ""}).port == 8000
+
+
+def test_a_relative_folder_means_one_below_the_working_folder(load):
+    assert load({"EMBEDDED_POSTGRES_DIR": "data"}).embedded_postgres_dir == Path.cwd() / "data"
+
+
+@pytest.mark.parametrize(
+    ("variables", "parts"),
+    [
+        ({"TRADING_MODE": "paper"}, ["TRADING_MODE", "'paper'", "'sandbox' or 'live'"]),
+        ({"PORT": "99999"}, ["PORT", "'99999'", "65535"]),
+        ({"PORT": "web"}, ["PORT", "'web'", "integer"]),
+        ({"DEBUG": "perhaps"}, ["DEBUG", "'perhaps'", "boolean"]),
+        ({"UPBIT_API_URL": "https://api.upbit.com/v1"}, ["UPBIT_API_URL", "without a path"]),
+        ({"DATABASE_URL": "mysql://root:hunter22@host/db"}, ["DATABASE_URL", "***", "PostgreSQL"]),
+        ({"DATABASE_URL": "postgresql://u:hunter22@[host/db"}, ["DATABASE_URL", "***", "not a valid"]),
+        ({"DATABASE_DIRECT_URL": "postgresql://u:hunter22@host"}, ["DATABASE_DIRECT_URL", "***", "name the"]),
+        ({"HEALTH_TOKEN": "short"}, ["HEALTH_TOKEN", "***", "16"]),
+        ({**LIVE, "SECRET_KEY": "hunter22"}, ["SECRET_KEY", "***", "50"]),
+        ({"TRADING_MODE": "live"}, ["SECRET_KEY", "live"]),
+        ({**LIVE, "DEBUG": "true"}, ["DEBUG", "live"]),
+        ({**LIVE, "UPBIT_API_URL": "http://exchange.example"}, ["UPBIT_API_URL", "https"]),
+        ({"SECRET_KEY_FILE": "/nowhere/secret"}, ["SECRET_KEY_FILE", "/nowhere/secret", "No such file"]),
+    ],
+)
+def test_a_wrong_value_names_variable_value_and_rule(load, variables, parts):
+    with pytest.raises(env.InvalidEnvironment) as refused:
+        load(variables)
+
+    message = str(refused.value)
+    for part in parts:
+        assert part in message
+    assert "hunter22" not in message
+    assert "short" not in message
+
+
+def test_all_wrong_values_are_named_at_once(load):
+    with pytest.raises(env.InvalidEnvironment) as refused:
+        load({"PORT": "0", "LOG_LEVEL": "LOUD"})
+
+    assert "PORT" in str(refused.value)
+    assert "LOG_LEVEL" in str(refused.value)
+
+
+def test_a_command_ends_with_the_message_and_no_traceback(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={**os.environ, "PORT": "web", "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert "PORT: 'web'" in result.stderr
+    assert "Traceback" not in result.stderr

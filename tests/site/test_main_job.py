@@ -1,0 +1,50 @@
+"""The main job across its parts: a setting changed in admin decides what the next job does."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from sysconfig.models import SystemConfig
+from tradingsite.jobs import bodies
+from tradingsite.marketdata.models import Poll, Ticker
+from tradingsite.risk.models import Halt
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def five_minutes_of_prices():
+    """KRW-BTC moved by 2 % in the last five minutes, and every poll saw it."""
+    now = timezone.now()
+    for number in range(30):
+        at = now - timedelta(seconds=10 * number)
+        price = 100 if number % 2 else 102
+        Poll.objects.create(polled_at=at, markets=["KRW-BTC"])
+        Ticker.objects.create(market="KRW-BTC", traded_at=at, price=price, first_seen_at=at, last_seen_at=at)
+
+
+@pytest.mark.usefixtures("five_minutes_of_prices")
+def test_a_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
+    bodies.check_volatility()
+    assert not Halt.objects.blocking("KRW-BTC").exists()
+
+    row = SystemConfig.objects.get(key="volatility_threshold_pct")
+    form = reverse("admin:sysconfig_systemconfig_change", args=[row.pk])
+    response = admin_client.post(form, {"value": "1.5", "description": ""})
+    assert response.status_code == 302, response.context["errors"]
+    bodies.check_volatility()
+
+    halt = Halt.objects.blocking("KRW-BTC").get()
+    assert halt.kind == Halt.Kind.VOLATILITY
+    assert halt.reason == "moved 2 % in 5 min, limit 1.5 %"
+    assert halt.until == halt.started_at + timedelta(minutes=15)
+
+
+@pytest.mark.usefixtures("five_minutes_of_prices")
+def test_an_unreadable_limit_stops_the_check_and_not_with_a_default():
+    SystemConfig.objects.filter(key="volatility_threshold_pct").update(value="three")
+
+    with pytest.raises(Exception, match="volatility_threshold_pct holds 'three'"):
+        bodies.check_volatility()

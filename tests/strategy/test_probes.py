@@ -1,0 +1,175 @@
+"""The model's and the signals' health: each trouble in words that say what to do."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
+
+from sysconfig.models import SystemConfig
+from tests.marketdata.exchange import exchange
+from tradingsite.sandbox.server import SandboxServer
+from tradingsite.strategy import probes
+from tradingsite.strategy.models import TradingSignal
+
+pytestmark = pytest.mark.django_db
+
+MODEL = "gemini-3.5-flash-lite"
+SILENT = "Gemini does not answer: check the network and GEMINI_API_URL"
+
+
+def refusal(code: int, status: str, reason: str = "") -> tuple[int, object]:
+    """Return an error as Gemini words it."""
+    details = [{"reason": reason}] if reason else []
+    return code, {"error": {"code": code, "message": "no", "status": status, "details": details}}
+
+
+@pytest.fixture
+def ask(settings):
+    """Let the probe ask a host that answers as told; return its finding and the paths it asked for."""
+    settings.GEMINI_API_KEY = "test-key"
+
+    def ask(*answer):
+        with exchange(lambda *_: answer) as serving:
+            settings.GEMINI_URL = serving.url
+            return probes.gemini_api(), serving.paths
+
+    return ask
+
+
+def test_an_available_model_is_healthy_and_named_after_one_question(ask):
+    finding, paths = ask(200, {"name": f"models/{MODEL}", "supportedGenerationMethods": ["generateContent"]})
+
+    assert (finding.status, finding.english) == ("healthy", f"{MODEL} is available")
+    assert paths == [f"/v1beta/models/{MODEL}"]
+
+
+def test_the_sandbox_has_the_default_model(settings):
+    settings.GEMINI_API_KEY = "sandbox-gemini-key"
+    with SandboxServer() as server:
+        settings.GEMINI_URL = server.url
+
+        assert probes.gemini_api().status == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        (
+            refusal(404, "NOT_FOUND"),
+            "unhealthy",
+            f"Gemini does not know the model {MODEL}: correct the setting ai_model",
+        ),
+        (
+            (200, {"name": f"models/{MODEL}", "supportedGenerationMethods": ["embedContent"]}),
+            "unhealthy",
+            f"the model {MODEL} cannot give advice: choose another in the setting ai_model",
+        ),
+        (
+            refusal(400, "FAILED_PRECONDITION"),
+            "unhealthy",
+            f"Gemini refuses the question about {MODEL}: check the setting ai_model",
+        ),
+        (
+            refusal(400, "INVALID_ARGUMENT", "API_KEY_INVALID"),
+            "unhealthy",
+            "Gemini does not accept the API key: set GEMINI_API_KEY anew",
+        ),
+        (
+            refusal(403, "PERMISSION_DENIED"),
+            "unhealthy",
+            "Gemini does not accept the API key: set GEMINI_API_KEY anew",
+        ),
+        (
+            refusal(429, "RESOURCE_EXHAUSTED"),
+            "warning",
+            r"Gemini's quota is used up until \d\d:\d\d:\d\d UTC",
+        ),
+        (
+            refusal(503, "UNAVAILABLE"),
+            "unhealthy",
+            "Gemini fails with status 503: it is overloaded or down, wait",
+        ),
+        (
+            (200, "<html>"),
+            "unhealthy",
+            "Gemini's answer is not as documented: its interface may have changed",
+        ),
+    ],
+    ids=["unknown", "cannot generate", "other refusal", "key", "forbidden", "quota", "5xx", "not JSON"],
+)
+def test_each_trouble_is_told_after_one_question(ask, answer, status, message):
+    finding, paths = ask(*answer)
+
+    assert finding.status == status
+    assert re.fullmatch(message, finding.english)
+    assert len(paths) == 1
+
+
+def test_a_missing_key_is_told_without_a_question(ask, settings):
+    settings.GEMINI_API_KEY = ""
+
+    finding, paths = ask(200, {})
+
+    assert finding.english == "Gemini does not accept the API key: set GEMINI_API_KEY anew"
+    assert paths == []
+
+
+def test_a_stopped_host_is_unhealthy(ask):
+    ask(200, {})
+
+    finding = probes.gemini_api()
+
+    assert (finding.status, finding.english) == ("unhealthy", SILENT)
+
+
+def test_an_unreadable_model_is_told_as_what_it_is(ask):
+    SystemConfig.objects.filter(key="ai_model").update(value="")
+
+    finding, paths = ask(200, {})
+
+    assert finding.status == "unhealthy"
+    assert finding.english == "the setting ai_model cannot be read: correct it in admin"
+    assert paths == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_database_the_model_cannot_be_judged():
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    finding = probes.gemini_api()
+    connection.close()
+
+    assert (finding.status, finding.english) == ("warning", "cannot be judged: the database is down")
+
+
+def signal_made(ago: timedelta, market: str = "KRW-BTC") -> None:
+    TradingSignal.objects.create(
+        market=market, tick=Now() - ago, as_of=Now() - ago, decision="HOLD", created_at=Now() - ago
+    )
+
+
+def test_without_a_signal_the_warning_says_that_there_is_none_yet():
+    finding = probes.recent_signal()
+
+    assert (finding.status, finding.english) == ("warning", "no signal yet")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status", "message"),
+    [
+        (0, "healthy", "HOLD for KRW-BTC, 0 min ago"),
+        (59.9, "healthy", "HOLD for KRW-BTC, 59 min ago"),
+        (60.1, "warning", "the last signal was 60 min ago, limit 60 min"),
+        (-5, "healthy", "HOLD for KRW-BTC, 0 min ago"),
+    ],
+)
+def test_a_signal_is_recent_for_an_hour_of_the_databases_clock(minutes, status, message):
+    signal_made(timedelta(hours=3), "KRW-ETH")
+    signal_made(timedelta(minutes=minutes))
+
+    finding = probes.recent_signal()
+
+    assert (finding.status, finding.english) == (status, message)

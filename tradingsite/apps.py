@@ -1,0 +1,17 @@
+"""The project's own app: it joins what must not know of each other."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class TradingSiteConfig(AppConfig):
+    """Registers the trader's configuration keys and stamps the database's mode."""
+
+    name = "tradingsite"
+
+    def ready(self) -> None:
+        from sysconfig import registry
+        from tradingsite import start, trading_config
+
+        registry.register(trading_config.KEYS, trading_config.RULES)
+        post_migrate.connect(start.stamp_mode, sender=self)

@@ -1,0 +1,111 @@
+"""What came back over HTTP, and how it becomes a typed value or a named error."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple, NoReturn, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from tradingsite.clients.errors import (
+    ClientError,
+    InvalidResponse,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
+
+T = TypeVar("T")
+
+_EXCERPT_LENGTH = 200
+
+
+def one_line(text: str) -> str:
+    """Return the beginning of foreign text in a form that is fit for an error text: printable, one line."""
+    return "".join(c if c.isprintable() else " " for c in text[:_EXCERPT_LENGTH])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, whole. `what` names the request in error texts: "GET /v1/ticker"."""
+
+    what: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def text(self) -> str:
+        """Return the body as text; empty for an HTML page, whose words and numbers are not the venue's."""
+        text = self.body.decode(errors="replace").strip()
+        return "" if text.startswith("<") else text
+
+    def excerpt(self) -> str:
+        """Return one line about the body, for an error text."""
+        return one_line(self.text()) or ("an HTML page" if self.body.strip() else "an empty body")
+
+
+class Refusal(NamedTuple):
+    """A venue's error body, understood as far as it goes: `name` is None where it is not the venue's."""
+
+    name: str | None
+    message: str
+    error: type[Rejected] | None = None
+    retry_after_s: float = 1.0
+
+
+Explain = Callable[[Answer], Refusal]
+
+
+def value(answer: Answer, schema: TypeAdapter[T], explain: Explain) -> T:
+    """Return the body of a 2xx answer as `schema` says; `explain` reads the venue's error bodies.
+
+    Raises:
+        Retryable: 5xx, or 429.
+        Rejected: another 4xx.
+        InvalidResponse: a 3xx, or a body that is not JSON or does not match.
+    """
+    if not 200 <= answer.status < 300:
+        raise failure(answer, explain)
+    try:
+        body = parsed(answer.body)
+    except ValueError as error:
+        raise InvalidResponse(f"{answer.what}: not JSON but {answer.excerpt()}") from error
+    try:
+        return schema.validate_python(body)
+    except ValidationError as error:
+        raise InvalidResponse(f"{answer.what}: {_mismatch(error)}") from None
+
+
+def failure(answer: Answer, explain: Explain) -> ClientError:
+    """Return the error that an answer other than 2xx stands for; the status decides, not the body."""
+    if answer.status < 400:
+        return InvalidResponse(f"{answer.what}: {answer.status}, which is neither an answer nor an error")
+    refusal = explain(answer)
+    text = f"{answer.what}: {answer.status}: {refusal.message}"
+    if answer.status >= 500:
+        return Unavailable(text, status=answer.status)
+    if answer.status == 429:
+        return RateLimited(text, retry_after_s=refusal.retry_after_s)
+    error = refusal.error or (NotFound if answer.status == 404 else Rejected)
+    return error(text, name=refusal.name, message=refusal.message, status=answer.status)
+
+
+def parsed(body: bytes) -> object:
+    """Return the JSON value, numbers exact: no float is ever made. Raises ValueError for everything else."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError("a number or a nesting out of all bounds") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _mismatch(error: ValidationError) -> str:
+    # Where and which rule, never the value: later answers hold balances.
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the answer"
+    return f"{place}: {first['msg']} ({error.error_count()} in all)"

@@ -1,0 +1,75 @@
+"""Whether a model can be used: one GET, no tokens."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from tradingsite.clients.answer import value
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
+from tradingsite.clients.errors import KeyRejected, NotSent, Rejected
+from tradingsite.clients.gemini.refusals import explain
+from tradingsite.clients.gemini.schemas import Model
+from tradingsite.clients.http import Http
+
+_MODEL = TypeAdapter(Model)
+_GENERATE = "generateContent"
+_KEY = re.compile(r"[!-~]+")  # printable ASCII without a space
+
+
+@dataclass(eq=False)
+class GeminiClient:
+    """Metadata of models. One client may be used by many threads. Nothing is retried.
+
+    Attributes:
+        base_url: scheme and host, e.g. https://generativelanguage.googleapis.com.
+        api_key: sent as a header, shown nowhere.
+        wall_clock_s: for a whole call; only a name lookup can outlast it (see `http.Http`).
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 3.0
+    wall_clock_s: float = 3.5
+    user_agent: str = "tradingsite"
+    clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
+
+    def model(self, name: str, *, within_s: float | None = None) -> Model:
+        """Return the metadata of the model `name`, with or without the prefix "models/".
+
+        Raises:
+            KeyRejected: no key, or one that Gemini does not accept.
+            NotFound: there is no such model, or it is retired.
+            Rejected: the model cannot generate content, or another refusal.
+            Retryable: unreachable, overloaded, or the quota is used up (RateLimited, with `retry_after_s`).
+            InvalidResponse: the answer is not a model.
+        """
+        deadline = Deadline(self.wall_clock_s if within_s is None else within_s, self.clock)
+        path = f"/v1beta/models/{_path_segment(name)}"
+        model = value(self._http().get(path, {}, deadline), _MODEL, explain)
+        if _GENERATE not in model.supported_generation_methods:
+            message = f"the model {name!r} does not support {_GENERATE}"
+            raise Rejected(message, name=None, message=message, status=200)
+        return model
+
+    def _http(self) -> Http:
+        # Checked here because the libraries below show the value of a header they refuse.
+        if not _KEY.fullmatch(self.api_key):
+            message = "the API key has characters that no key has" if self.api_key else "no API key is set"
+            raise KeyRejected(message, name=None, message=message, status=None)
+        return Http(
+            self.base_url,
+            timeouts_s=(self.connect_timeout_s, self.read_timeout_s),
+            headers={"User-Agent": self.user_agent, "x-goog-api-key": self.api_key},
+            keep_alive=False,
+            secrets=[self.api_key],
+        )
+
+
+def _path_segment(name: str) -> str:
+    plain = name.removeprefix("models/")
+    if not plain.strip("."):
+        raise NotSent(f"model {name!r}: must be a name such as gemini-3.5-flash-lite")
+    return quote(plain, safe="")

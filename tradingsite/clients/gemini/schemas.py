@@ -1,0 +1,20 @@
+"""What Gemini's `models` endpoint answers."""
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Model(BaseModel):
+    """GET /v1beta/models/{name}. `name` is with its prefix: "models/…"."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+    name: str
+    version: str | None = None
+    display_name: str | None = None
+    description: str | None = None
+    input_token_limit: int | None = None
+    output_token_limit: int | None = None
+    supported_generation_methods: tuple[str, ...] = ()

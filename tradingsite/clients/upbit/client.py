@@ -1,0 +1,143 @@
+"""Upbit's quotation API: prices, candles and order books, without a key."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from tradingsite.clients.answer import value
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
+from tradingsite.clients.http import Http
+from tradingsite.clients.retry import read_again
+from tradingsite.clients.upbit import parameters
+from tradingsite.clients.upbit.limits import shared
+from tradingsite.clients.upbit.refusals import explain
+from tradingsite.clients.upbit.schemas import DayCandle, Instrument, Market, MinuteCandle, Orderbook, Ticker
+
+T = TypeVar("T")
+
+_MARKETS = TypeAdapter(list[Market])
+_TICKERS = TypeAdapter(list[Ticker])
+_MINUTE_CANDLES = TypeAdapter(list[MinuteCandle])
+_DAY_CANDLES = TypeAdapter(list[DayCandle])
+_ORDERBOOKS = TypeAdapter(list[Orderbook])
+_INSTRUMENTS = TypeAdapter(list[Instrument])
+
+
+@dataclass(eq=False)
+class UpbitClient:
+    """Public market data. Many threads may use one client; all clients of a process share Upbit's limits.
+
+    Every method takes `within_s`, the wall-clock bound of that call with its retries and waits, in place of
+    the client's `wall_clock_s`; only a name lookup can outlast it (see `http.Http`). Every method raises
+    `Retryable` (unreachable, failing, limiting or banning us), `Rejected` or `InvalidResponse` of
+    `clients.errors`, and nothing else.
+
+    Attributes:
+        base_url: scheme and host, e.g. https://api.upbit.com.
+        connect_timeout_s: for each address of the name.
+        read_timeout_s: for each read of the socket.
+        wall_clock_s: for a whole call.
+        retries: after a Retryable error; 0 for probes, which also open a connection for each call.
+    """
+
+    base_url: str
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 3.0
+    wall_clock_s: float = 8.0
+    retries: int = 3
+    user_agent: str = "tradingsite"
+    clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
+
+    def __post_init__(self) -> None:
+        self._http = Http(
+            self.base_url,
+            timeouts_s=(self.connect_timeout_s, self.read_timeout_s),
+            headers={"User-Agent": self.user_agent},
+            keep_alive=self.retries > 0,
+        )
+
+    def markets(self, *, within_s: float | None = None) -> list[Market]:
+        """Return every market that Upbit lists, with its warnings."""
+        return self._read(
+            "market", "/v1/market/all", {"is_details": "true"}, _MARKETS, self._deadline(within_s)
+        )
+
+    def tickers(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Ticker]:
+        """Return the latest price of each market, in one request unless their codes fill 4,000 characters.
+
+        Raises:
+            NotFound: one of the codes does not exist; Upbit then answers for none of them.
+        """
+        return self._read_lists("ticker", "/v1/ticker", markets, _TICKERS, within_s)
+
+    def all_tickers(self, quote_currencies: Iterable[str], *, within_s: float | None = None) -> list[Ticker]:
+        """Return the latest price of every market that is priced in one of `quote_currencies`, e.g. KRW."""
+        wanted = {"quote_currencies": parameters.currency_list(quote_currencies)}
+        return self._read("ticker", "/v1/ticker/all", wanted, _TICKERS, self._deadline(within_s))
+
+    def candles(
+        self,
+        market: str,
+        unit_min: int,
+        count: int,
+        to: datetime | None = None,
+        *,
+        within_s: float | None = None,
+    ) -> list[MinuteCandle]:
+        """Return up to `count` candles of `unit_min` minutes that begin before `to`, newest first.
+
+        Periods without a trade are missing, and without `to` the first candle is still open.
+        """
+        path = f"/v1/candles/minutes/{parameters.minute_unit(unit_min)}"
+        wanted = parameters.candle_parameters(market, count, to)
+        return self._read("candle", path, wanted, _MINUTE_CANDLES, self._deadline(within_s))
+
+    def day_candles(
+        self, market: str, count: int, to: datetime | None = None, *, within_s: float | None = None
+    ) -> list[DayCandle]:
+        """Return up to `count` UTC days that begin before `to`, newest first."""
+        wanted = parameters.candle_parameters(market, count, to)
+        return self._read("candle", "/v1/candles/days", wanted, _DAY_CANDLES, self._deadline(within_s))
+
+    def orderbooks(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Orderbook]:
+        """Return the order book of each market, 30 levels."""
+        return self._read_lists("orderbook", "/v1/orderbook", markets, _ORDERBOOKS, within_s)
+
+    def instruments(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Instrument]:
+        """Return the tick size of each market at its present price."""
+        return self._read_lists("orderbook", "/v1/orderbook/instruments", markets, _INSTRUMENTS, within_s)
+
+    def _deadline(self, within_s: float | None) -> Deadline:
+        return Deadline(self.wall_clock_s if within_s is None else within_s, self.clock)
+
+    def _read_lists(
+        self,
+        group: str,
+        path: str,
+        markets: Iterable[str],
+        schema: TypeAdapter[list[T]],
+        within_s: float | None,
+    ) -> list[T]:
+        deadline = self._deadline(within_s)
+        lists = parameters.market_lists(markets)
+        return [
+            found
+            for wanted in lists
+            for found in self._read(group, path, {"markets": wanted}, schema, deadline)
+        ]
+
+    def _read(
+        self, group: str, path: str, wanted: Mapping[str, str], schema: TypeAdapter[T], deadline: Deadline
+    ) -> T:
+        limits = shared(self.base_url, self.clock)
+
+        def attempt() -> T:
+            limits.enter(group, deadline)
+            answer = self._http.get(path, wanted, deadline)
+            limits.obey(group, answer)
+            return value(answer, schema, explain)
+
+        return read_again(attempt, retries=self.retries, deadline=deadline, clock=self.clock)

@@ -1,0 +1,178 @@
+"""What Upbit's quotation endpoints answer, under Upbit's own names.
+
+Numbers are exact, whether they come as JSON numbers or as numeric strings; times are aware UTC. Only what we
+cannot do without is required and limited: the other documented fields are None where Upbit leaves them out,
+and new ones are ignored.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KST = timezone(timedelta(hours=9))
+# From 2001 to 2286: a time in seconds or microseconds is an error, not a date in 1970 or the year 57000.
+_MILLISECONDS = re.compile(r"\d{13}")
+
+
+def _from_ms(value: object) -> datetime:
+    text = str(value)
+    if not _MILLISECONDS.fullmatch(text):
+        raise ValueError("must be milliseconds since 1970")
+    return _EPOCH + timedelta(milliseconds=int(text))
+
+
+def _from_naive(value: object, zone: timezone) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("must be an ISO date and time")  # noqa: TRY004 - pydantic turns ValueErrors into its own
+    moment = datetime.fromisoformat(value)
+    if not 2000 <= moment.year < 2100:
+        raise ValueError("must be a date and time from 2000 to 2099")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _from_utc(value: object) -> datetime:
+    return _from_naive(value, UTC)
+
+
+def _from_kst(value: object) -> datetime:
+    return _from_naive(value, _KST)
+
+
+# The limit keeps 1e999999 out, whose first use in a sum or an int would take all memory.
+Number = Annotated[Decimal, Field(max_digits=64)]
+Price = Annotated[Decimal, Field(max_digits=64, gt=0)]
+Amount = Annotated[Decimal, Field(max_digits=64, ge=0)]
+EpochMs = Annotated[datetime, BeforeValidator(_from_ms)]
+NaiveUtc = Annotated[datetime, BeforeValidator(_from_utc)]
+NaiveKst = Annotated[datetime, BeforeValidator(_from_kst)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class MarketCaution(_Body):
+    """Why a market is marked: each is an alarm of Upbit's own."""
+
+    PRICE_FLUCTUATIONS: bool = False
+    TRADING_VOLUME_SOARING: bool = False
+    DEPOSIT_AMOUNT_SOARING: bool = False
+    GLOBAL_PRICE_DIFFERENCES: bool = False
+    CONCENTRATION_OF_SMALL_ACCOUNTS: bool = False
+
+
+class MarketEvent(_Body):
+    """`warning` marks a market that Upbit may delist."""
+
+    warning: bool
+    caution: MarketCaution
+
+
+class Market(_Body):
+    """One element of GET /v1/market/all."""
+
+    market: str
+    korean_name: str
+    english_name: str
+    market_event: MarketEvent | None = None
+    market_warning: str | None = None
+
+
+class Ticker(_Body):
+    """One element of GET /v1/ticker and /v1/ticker/all. Prices are in the quote currency of `market`.
+
+    The opening, high and low prices and the changes are those of the UTC day, not of the last 24 hours.
+    """
+
+    market: str  # quote first: "KRW-BTC" is bitcoin priced in won
+    trade_price: Price
+    trade_timestamp: EpochMs
+    timestamp: EpochMs
+    trade_date: str | None = None
+    trade_time: str | None = None
+    trade_date_kst: str | None = None
+    trade_time_kst: str | None = None
+    opening_price: Number | None = None
+    high_price: Number | None = None
+    low_price: Number | None = None
+    prev_closing_price: Number | None = None
+    change: str | None = None
+    change_price: Number | None = None
+    change_rate: Number | None = None
+    signed_change_price: Number | None = None
+    signed_change_rate: Number | None = None
+    trade_volume: Number | None = None
+    acc_trade_price: Number | None = None
+    acc_trade_price_24h: Number | None = None
+    acc_trade_volume: Number | None = None
+    acc_trade_volume_24h: Number | None = None
+    highest_52_week_price: Number | None = None
+    highest_52_week_date: date | None = None
+    lowest_52_week_price: Number | None = None
+    lowest_52_week_date: date | None = None
+
+
+class Candle(_Body):
+    """What every candle has. `trade_price` is the close; the newest candle of a list is still open.
+
+    A period without a trade has no candle.
+    """
+
+    market: str
+    candle_date_time_utc: NaiveUtc
+    candle_date_time_kst: NaiveKst
+    opening_price: Price
+    high_price: Price
+    low_price: Price
+    trade_price: Price
+    timestamp: EpochMs
+    candle_acc_trade_price: Amount
+    candle_acc_trade_volume: Amount
+
+
+class MinuteCandle(Candle):
+    """One element of GET /v1/candles/minutes/{unit}. `unit` is its length in minutes."""
+
+    unit: int
+
+
+class DayCandle(Candle):
+    """One element of GET /v1/candles/days. A day starts at 00:00 UTC. Its changes are signed."""
+
+    prev_closing_price: Number | None = None
+    change_price: Number | None = None
+    change_rate: Number | None = None
+    converted_trade_price: Number | None = None
+
+
+class OrderbookUnit(_Body):
+    """One level of both sides; zeros where a thin market has no more orders on one of them."""
+
+    ask_price: Amount
+    bid_price: Amount
+    ask_size: Amount
+    bid_size: Amount
+
+
+class Orderbook(_Body):
+    """One element of GET /v1/orderbook, best prices first."""
+
+    market: str
+    timestamp: EpochMs
+    total_ask_size: Amount
+    total_bid_size: Amount
+    orderbook_units: tuple[OrderbookUnit, ...]
+    level: Number | None = None
+
+
+class Instrument(_Body):
+    """One element of GET /v1/orderbook/instruments: the truth about a market's tick size."""
+
+    market: str
+    tick_size: Price
+    quote_currency: str | None = None
+    supported_levels: tuple[Number, ...] = ()

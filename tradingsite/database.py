@@ -1,0 +1,51 @@
+"""`DATABASES` from the environment: the embedded PostgreSQL, or the server that `DATABASE_URL` names."""
+
+from typing import Any
+
+from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from tradingsite.env import Environment
+
+_OPTIONS: dict[str, Any] = {
+    # A waiting request gives up after 3 s; a pool that lost its server is usable again 2 s after it is back.
+    "pool": {"min_size": 2, "max_size": 20, "timeout": 3, "reconnect_timeout": 2},
+    "connect_timeout": 3,
+    "application_name": "tradingsite",
+    "options": "-c statement_timeout=15000 -c lock_timeout=5000",
+    "isolation_level": IsolationLevel.READ_COMMITTED,
+    # Over TCP a server that vanished is noticed after about 9 s.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 9000,
+}
+
+
+def databases(env: Environment) -> dict[str, dict[str, Any]]:
+    """Return Django's `DATABASES`. Nothing is started or connected here.
+
+    `DIRECT` holds the connection parameters that differ for what must not go through a pooler.
+    """
+    default: dict[str, Any] = {
+        "ENGINE": "tradingsite.embedded_postgres",
+        "CONN_HEALTH_CHECKS": False,  # the backend checks each checkout itself, without the pool's back-off
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # a transaction pooler may stand in front
+        "OPTIONS": {**_OPTIONS},
+        "DIRECT": _parts(env.database_direct_url) if env.database_direct_url else {},
+        "EMBEDDED_DIR": None,
+        "EMBEDDED_SETTINGS": {},
+    }
+    if env.database_url is None:
+        own = {"NAME": "postgres", "USER": "postgres", "EMBEDDED_DIR": env.embedded_postgres_dir}
+        return {"default": default | own}
+    parts = _parts(env.database_url)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    default |= {setting: parts.pop(name, "") for setting, name in names.items()}
+    default["OPTIONS"] |= parts  # sslmode and the like
+    return {"default": default}
+
+
+def _parts(url: SecretStr) -> dict[str, Any]:
+    return dict(conninfo_to_dict(url.get_secret_value()))

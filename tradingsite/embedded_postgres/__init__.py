@@ -1,0 +1,4 @@
+"""A database backend whose PostgreSQL starts by itself when nothing else is configured (docs/adr/0002).
+
+`server` starts and adopts it, `keeper` stops it after its last user, `base` is what the ENGINE setting names.
+"""

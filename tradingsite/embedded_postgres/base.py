@@ -1,0 +1,114 @@
+"""Django's PostgreSQL backend, with a server that starts itself and a pool that survives its restarts.
+
+Settings beyond Django's: `EMBEDDED_DIR` (the data folder, or None for a server named by HOST) and
+`EMBEDDED_SETTINGS` (parameters of the embedded server). Django itself refuses a server older than 14 at the
+first connection, naming its version.
+"""
+
+import os
+from typing import Any, ClassVar
+
+import psycopg
+from django.db import connections
+from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from tradingsite.embedded_postgres.client import DatabaseClient
+from tradingsite.embedded_postgres.creation import DatabaseCreation
+from tradingsite.embedded_postgres.operations import DatabaseOperations
+from tradingsite.embedded_postgres.server import EmbeddedPostgres, embedded_server
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection to PostgreSQL, known to work when it comes out of the pool.
+
+    A thread that ends without `connections.close_all()` never gives its connection back: use try/finally.
+    """
+
+    client_class = DatabaseClient
+    creation_class = DatabaseCreation
+    ops_class = DatabaseOperations
+    _connection_pools: ClassVar[dict[str, ConnectionPool]] = {}
+    _inherited: ClassVar[list[object]] = []
+
+    @property
+    def server(self) -> EmbeddedPostgres | None:
+        """This process's embedded server, or None when the database is on a server of somebody else's."""
+        data = self.settings_dict.get("EMBEDDED_DIR")
+        if data is None:
+            return None
+        return embedded_server(data, frozenset(self.settings_dict.get("EMBEDDED_SETTINGS", {}).items()))
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what to connect with. An embedded server is started when it doesn't run.
+
+        Raises:
+            EmbeddedPostgresError: it can't be started.
+        """
+        if server := self.server:
+            self.settings_dict["HOST"] = str(server.use())
+            self.settings_dict["PORT"] = "5432"
+        return super().get_connection_params()
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a connection that works, out of the pool if there is one."""
+        connection = self._take(conn_params)
+        if self.pool and not _works(connection):
+            # The server was restarted, or is down: the idle ones are broken too. The pool's own check would
+            # find them one by one, with a growing pause after each.
+            self.pool.putconn(connection)
+            self._doubt_server()
+            self.get_connection_params()
+            self.pool.drain()
+            connection = self._take(conn_params)
+        return connection
+
+    def close_pool(self) -> None:
+        """Close the pool if there is one; Django's own would make one, and start the server, to close it."""
+        if self.alias in self._connection_pools:
+            super().close_pool()
+
+    @classmethod
+    def leave_all_to_the_parent(cls) -> None:
+        """In a forked child: forget connections and pools: the sockets are the parent's, the threads too.
+
+        They are kept, not closed: a pool's destructor would wait for its threads.
+        """
+        cls._inherited.extend(cls._connection_pools.values())
+        cls._connection_pools.clear()
+        for wrapper in connections.all(initialized_only=True):
+            if isinstance(wrapper, cls):
+                cls._inherited.append(wrapper.connection)
+                wrapper.connection = None
+
+    def _take(self, conn_params: dict[str, Any]) -> Any:
+        try:
+            return super().get_new_connection(conn_params)
+        except PoolTimeout as error:
+            self._doubt_server()
+            raise PoolTimeout(self._why_none()) from error
+        except psycopg.OperationalError:
+            self._doubt_server()
+            raise
+
+    def _why_none(self) -> str:
+        stats = self.pool.get_stats()
+        waited = f"No database connection within {self.pool.timeout:g} s"
+        if stats["pool_size"] < stats["pool_max"]:
+            return f"{waited}: the server gives none."
+        return f"{waited}: all {stats['pool_max']} are in use or being reconnected."
+
+    def _doubt_server(self) -> None:
+        if server := self.server:
+            server.doubt()
+
+
+def _works(connection: Any) -> bool:
+    try:
+        ConnectionPool.check_connection(connection)
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+os.register_at_fork(after_in_child=DatabaseWrapper.leave_all_to_the_parent)

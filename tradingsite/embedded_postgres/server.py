@@ -1,0 +1,113 @@
+"""One PostgreSQL server a data folder: started by the first process that needs it, shared by all."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from tradingsite.embedded_postgres import keeper
+from tradingsite.embedded_postgres.folder import EmbeddedPostgresError, explained, refuse_characters
+from tradingsite.embedded_postgres.programs import binaries, run_program
+from tradingsite.embedded_postgres.start import start_server
+
+_LOCK_WAIT_S = 90.0  # more than a start (60 s) or a stop (at most 30 s) takes
+
+
+class EmbeddedPostgres:
+    """The server of one data folder. Safe for threads and for forks; nothing happens before `use()`.
+
+    Beside the folder lie three lock files: `.users` (shared by all users, see `keeper`), `.start` (held while
+    looking for the server and starting it) and `.keeper` (held by the keeper).
+    """
+
+    def __init__(self, data: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Describe the server on folder `data`; its parameters `settings` win over our usual ones."""
+        self.data = data.resolve()
+        self._settings = settings
+        self._pid_file = self.data / "postmaster.pid"
+        self._users: int | None = None
+        self._socket_folder: Path | None = None
+
+    def use(self) -> Path:
+        """Have the server run, count this process among its users, and return its socket's folder.
+
+        Microseconds when the server is known to run, 0.1 s for a start, 0.5 s with a new data folder.
+
+        Raises:
+            EmbeddedPostgresError: it can't run here.
+        """
+        folder = self._socket_folder
+        # Not enough where the server was killed: its socket stays. Hence `doubt`.
+        if folder and (folder / keeper.SOCKET).exists():
+            return folder
+        refuse_characters(self.data)
+        refuse_characters(binaries())
+        with explained():
+            self.data.parent.mkdir(parents=True, exist_ok=True)
+            with self._exclusively("start"):  # threads too: each opens its own descriptor
+                if self._users is None:
+                    self._users = self._lock("users", fcntl.LOCK_SH)
+                self._ensure_keeper()  # before the server: a start that is killed halfway is cleared up too
+                self._socket_folder = folder = self.running() or start_server(self.data, self._settings)
+        return folder
+
+    def doubt(self) -> None:
+        """Look again at the next `use()`; to be called after a failed connection."""
+        self._socket_folder = None
+
+    def running(self) -> Path | None:
+        """Return the socket's folder of a server that runs on this folder and is ready, or None."""
+        server = keeper.running_server(self._pid_file)
+        return server[1] if server else None
+
+    def ctl(self, *arguments: str | Path) -> None:
+        """Run `pg_ctl` on this folder.
+
+        Raises:
+            EmbeddedPostgresError: it failed.
+        """
+        run_program("pg_ctl", "-D", self.data, *arguments, folder=self.data)
+
+    def beside(self, suffix: str) -> Path:
+        """Return a path next to the data folder."""
+        return self.data.with_name(f"{self.data.name}.{suffix}")
+
+    def _ensure_keeper(self) -> None:
+        descriptor = keeper.open_lock(self.beside("keeper"))
+        try:
+            missing = keeper.try_lock(descriptor, fcntl.LOCK_EX)
+        finally:
+            os.close(descriptor)
+        if missing:
+            files = (self.beside("users"), self.beside("keeper"), self._pid_file)
+            command: list[str | Path] = [sys.executable, "-I", "-S", keeper.__file__, *files]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the command is ours
+
+    @contextmanager
+    def _exclusively(self, suffix: str) -> Iterator[None]:
+        descriptor = self._lock(suffix, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, suffix: str, operation: int) -> int:
+        path = self.beside(suffix)
+        descriptor = keeper.open_lock(path)
+        if not keeper.wait_until(lambda: keeper.try_lock(descriptor, operation), _LOCK_WAIT_S):
+            os.close(descriptor)
+            raise EmbeddedPostgresError(
+                f"Another process has held {path} for {_LOCK_WAIT_S:.0f} s. Is it suspended?"
+            )
+        return descriptor
+
+
+@cache
+def embedded_server(data: Path, settings: frozenset[tuple[str, str]]) -> EmbeddedPostgres:
+    """Return this process's one object for a data folder."""
+    return EmbeddedPostgres(data, dict(settings))

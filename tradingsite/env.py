@@ -1,0 +1,261 @@
+"""The environment: every setting that is read once, at start. docs/configuration.md lists them for operators.
+
+A value comes from the process's environment, else from `.env`, else (secrets only) from the file that
+`NAME_FILE` names. Sandbox mode makes the secrets it can make itself, once, into `VAR_DIR`.
+"""
+
+import os
+import secrets
+import socket
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from tradingsite.var import keep
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# The sandbox accepts these and no others, so sandbox mode always sends them: a real key never goes there.
+SANDBOX_KEYS = {
+    "upbit_access_key": "sandbox-access-key",
+    "upbit_secret_key": "sandbox-secret-key-sandbox-secret-key-sandbox-secret-key-sandbox!",
+    "gemini_api_key": "sandbox-gemini-key",
+}
+LIVE_URLS = {
+    "upbit_api_url": "https://api.upbit.com",
+    "gemini_api_url": "https://generativelanguage.googleapis.com",
+}
+
+
+class InvalidEnvironment(ImproperlyConfigured):
+    """A variable has a wrong value; the message names it, the value (secrets masked) and the rule."""
+
+
+def _without_path(url: HttpUrl) -> HttpUrl:
+    if (url.path or "/") != "/" or url.query or url.fragment:
+        raise ValueError("must be a base URL without a path, e.g. https://api.upbit.com")
+    return url
+
+
+def _postgres(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgres://", "postgresql://")):
+        raise ValueError("must be a PostgreSQL URL, e.g. postgresql://user:password@host:5432/name")
+    try:
+        parts = conninfo_to_dict(url.get_secret_value())
+    except ProgrammingError:
+        raise ValueError("is not a valid PostgreSQL URL") from None  # its own text holds the password
+    if not parts.get("dbname"):
+        raise ValueError("must name the database, e.g. postgresql://user:password@host:5432/name")
+    return url
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+BaseUrl = Annotated[HttpUrl, AfterValidator(_without_path)]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres)]
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a field's value must never be shown."""
+    return "SecretStr" in str(field.annotation)
+
+
+class Environment(BaseSettings):
+    """All variables, typed. A field's name in capitals is the variable's name."""
+
+    model_config = SettingsConfigDict(
+        env_file=BASE_DIR / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    trading_mode: Literal["sandbox", "live"] = Field(
+        "sandbox", description="sandbox trades on the local exchange; live needs the three API keys."
+    )
+    database_url: PostgresUrl | None = Field(
+        None, description="A PostgreSQL server (14 or newer); without it the project starts its own."
+    )
+    database_direct_url: PostgresUrl | None = Field(
+        None, description="The same database past any connection pooler, for the scheduler's lock."
+    )
+    var_dir: AbsolutePath = Field(
+        BASE_DIR / "var", description="Data, sockets and made secrets of this checkout."
+    )
+    embedded_postgres_dir: AbsolutePath | None = Field(
+        None, description="Where the project's own PostgreSQL keeps its data; default VAR_DIR/postgres."
+    )
+    secret_key: Annotated[SecretStr, Field(min_length=50)] | None = Field(
+        None, description="Signs sessions; made in sandbox mode, needed in live mode."
+    )
+    debug: bool = Field(False, description="Django's debug pages; refused in live mode.")
+    allowed_hosts: CommaSeparated = Field(
+        ("localhost", "127.0.0.1", "[::1]"), description="Host names the site answers to, comma-separated."
+    )
+    behind_proxy: bool = Field(
+        False, description="Trust X-Forwarded-Proto and X-Forwarded-For of the reverse proxy in front."
+    )
+    host: str = Field("127.0.0.1", description="The address the web process listens on; 0.0.0.0 for all.")
+    port: Port = Field(8000, description="Where the web process listens.")
+    web_workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Processes that answer the web.")
+    sandbox_port: Port | None = Field(
+        None, description="Where the sandbox listens; default: a free one, chosen once."
+    )
+    upbit_api_url: BaseUrl | None = Field(None, description="Upbit's address, without path.")
+    gemini_api_url: BaseUrl | None = Field(None, description="Gemini's address, without path.")
+    upbit_access_key: SecretStr | None = Field(None, description="Upbit access key; used in live mode only.")
+    upbit_secret_key: SecretStr | None = Field(None, description="Upbit secret key; used in live mode only.")
+    gemini_api_key: SecretStr | None = Field(None, description="Gemini API key; used in live mode only.")
+    health_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None, description="Bearer token that shows health details; made in sandbox mode."
+    )
+    log_format: Literal["json", "text"] | None = Field(
+        None, description="Default: text on a terminal, else json."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+    scheduler_grace_s: Annotated[int, Field(ge=1, le=600)] = Field(
+        25, description="How long a stopping scheduler waits for running jobs."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, _SecretFiles(settings_cls)
+
+    @model_validator(mode="after")
+    def _live_mode_is_strict(self) -> Self:
+        if self.trading_mode == "sandbox":
+            return self
+        if self.debug:
+            raise ValueError("DEBUG must be false when TRADING_MODE is live")
+        if self.secret_key is None:
+            raise ValueError("SECRET_KEY must be set when TRADING_MODE is live (50 characters or more)")
+        for name in ("upbit_api_url", "gemini_api_url"):
+            url: HttpUrl | None = getattr(self, name)
+            if url and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
+                raise ValueError(f"{name.upper()} must be https when TRADING_MODE is live, is {url}")
+        return self
+
+    @property
+    def upbit_url(self) -> str:
+        """Upbit's address without a trailing slash."""
+        return str(self.upbit_api_url).rstrip("/")
+
+    @property
+    def gemini_url(self) -> str:
+        """Gemini's address without a trailing slash."""
+        return str(self.gemini_api_url).rstrip("/")
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """`NAME_FILE` beside every secret: the path of a file that holds it (Docker and Kubernetes secrets)."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{field_name}_file".upper()
+        path = os.environ.get(variable) or self._in_env_file(variable)
+        if not path or not is_secret(field):
+            return None, field_name, False
+        try:
+            return Path(path).read_text().strip(), field_name, False
+        except OSError as error:
+            raise InvalidEnvironment(f"{variable}: cannot read {path}: {error.strerror}") from error
+
+    def _in_env_file(self, variable: str) -> str | None:
+        source = DotEnvSettingsSource(self.settings_cls, case_sensitive=True)
+        return source.env_vars.get(variable)
+
+    def __call__(self) -> dict[str, Any]:
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def load() -> Environment:
+    """Read and complete the environment.
+
+    Raises:
+        InvalidEnvironment: a variable has a wrong value.
+    """
+    try:
+        given = Environment()
+    except ValidationError as error:
+        raise InvalidEnvironment(_explain(error)) from None
+    made: dict[str, Any] = {name: getattr(given, name) or HttpUrl(url) for name, url in LIVE_URLS.items()}
+    if given.trading_mode == "sandbox":
+        made = _made_for_sandbox(given)
+    made["embedded_postgres_dir"] = given.embedded_postgres_dir or given.var_dir / "postgres"
+    return given.model_copy(update=made)
+
+
+environment = cache(load)
+
+
+def _made_for_sandbox(given: Environment) -> dict[str, Any]:
+    port = given.sandbox_port or int(keep(given.var_dir / "sandbox-port", _free_port))
+    sandbox = HttpUrl(f"http://127.0.0.1:{port}")
+    return {
+        "sandbox_port": port,
+        "upbit_api_url": given.upbit_api_url or sandbox,
+        "gemini_api_url": given.gemini_api_url or sandbox,
+        "secret_key": given.secret_key or _secret(given.var_dir / "secret-key"),
+        "health_token": given.health_token or _secret(given.var_dir / "health-token"),
+        **{name: SecretStr(key) for name, key in SANDBOX_KEYS.items()},
+    }
+
+
+def _secret(path: Path) -> SecretStr:
+    return SecretStr(keep(path, lambda: secrets.token_urlsafe(48)))
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        rule = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(rule)
+            continue
+        lines.append(f"{str(problem['loc'][0]).upper()}: {_shown(problem)}: {rule}")
+    return "\n".join(lines)
+
+
+def _shown(problem: ErrorDetails) -> str:
+    name = str(problem["loc"][0])
+    return "***" if is_secret(Environment.model_fields[name]) else repr(problem["input"])

@@ -1,0 +1,39 @@
+"""The runs worth keeping, in django-apscheduler's table of executions."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.db import Error, models
+from django_apscheduler.models import DjangoJobExecution
+
+from tradingsite.jobs.outcome import Outcome
+
+logger = structlog.get_logger(__name__)
+
+# Every success of a job that runs more often is like the one before: 11,500 rows a day that say nothing.
+_EVERY_RUN_FROM = timedelta(minutes=5)
+
+
+def keep(outcome: Outcome, every: timedelta) -> None:
+    """Keep a failure of any job, and every run of a rare one. A row that can't be written is only logged."""
+    if outcome.tick is None or (outcome.success and every < _EVERY_RUN_FROM):
+        return
+    row = DjangoJobExecution(
+        job_id=outcome.job_name,
+        run_time=outcome.tick,
+        status=DjangoJobExecution.SUCCESS if outcome.success else DjangoJobExecution.ERROR,
+        duration=Decimal(str(round(outcome.duration_ms / 1000, 2))),
+        finished=Decimal(str(round(outcome.ended_at.timestamp(), 2))),
+        exception=outcome.error,
+    )
+    try:
+        DjangoJobExecution.objects.bulk_create([row], ignore_conflicts=True)
+    except Error as error:
+        logger.warning("history.not_kept", job=outcome.job_name, error=type(error).__name__)
+
+
+def older_than(cutoff: datetime) -> models.QuerySet[models.Model]:
+    """Return the kept runs of ticks before `cutoff`."""
+    rows: models.QuerySet[models.Model] = DjangoJobExecution.objects.filter(run_time__lt=cutoff)
+    return rows

@@ -1,0 +1,79 @@
+"""`manage.py runjob NAME`: runs one job now, in this process."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+from django.utils.translation import gettext as _
+
+from tradingsite.jobs.models import JobState
+from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run import perform
+from tradingsite.jobs.schedule import ScheduledJob, registered
+from tradingsite.start import CannotStart, refuse_unless_ready
+
+
+class Command(BaseCommand):
+    """Does not wait for the scheduler nor stop it, and does not count as a tick."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _("Run one job now and print what it counted. Exits 1 when it fails.")
+        parser.add_argument("name", metavar="NAME", help=_("one of: %s") % ", ".join(registered()))
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help=_("Print the outcome as JSON.")
+        )
+
+    def handle(self, *, name: str, as_json: bool, **options: Any) -> None:
+        job = _find(name)
+        try:
+            refuse_unless_ready()
+            JobState.objects.register([name])
+        except (CannotStart, DatabaseError) as reason:
+            raise CommandError(str(reason)) from reason
+        outcome = perform(job)
+        self._record(outcome)
+        self.stdout.write(_as_json(outcome) if as_json else _as_text(outcome))
+        if not outcome.success:
+            raise CommandError(_("%(job)s failed: %(error)s") % {"job": name, "error": outcome.error})
+
+    def _record(self, outcome: Outcome) -> None:
+        try:
+            JobState.objects.record(outcome)
+        except DatabaseError as error:
+            self.stderr.write(_("The outcome could not be recorded: %s") % error)
+
+
+def _find(name: str) -> ScheduledJob:
+    jobs = registered()
+    if name not in jobs:
+        raise CommandError(
+            _("There is no job %(name)r. Registered: %(jobs)s") % {"name": name, "jobs": ", ".join(jobs)}
+        )
+    return jobs[name]
+
+
+def _as_json(outcome: Outcome) -> str:
+    return json.dumps(
+        {
+            "job_name": outcome.job_name,
+            "success": outcome.success,
+            "duration_ms": outcome.duration_ms,
+            "counts": dict(outcome.counts),
+            "error": outcome.error,
+        }
+    )
+
+
+def _as_text(outcome: Outcome) -> str:
+    width = max(map(len, outcome.counts), default=0)
+    lines = [
+        _("%(job)s: %(result)s in %(ms).2f ms")
+        % {
+            "job": outcome.job_name,
+            "result": _("done") if outcome.success else _("failed"),
+            "ms": outcome.duration_ms,
+        },
+        *(f"  {name:<{width}}  {count}" for name, count in outcome.counts.items()),
+    ]
+    return "\n".join(lines)

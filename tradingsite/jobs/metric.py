@@ -1,0 +1,71 @@
+"""JobMetric: the one bare JSON line that every run leaves in the log (R21)."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.schedule import registered
+from tradingsite.logs import mask
+
+# Not structlog's: the line is the metric and nothing else, in every log format.
+_log = logging.getLogger(__name__)
+
+LONGEST_ERROR = 500
+
+
+def _registered_name(name: str) -> str:
+    if name not in registered():
+        raise ValueError(f"is not a registered job: {', '.join(registered())}")
+    return name
+
+
+def _two_decimals(value: float) -> float:
+    if value != round(value, 2):
+        raise ValueError("has more than two decimals")
+    return value
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+class JobMetric(BaseModel):
+    """The specification's metric of one run; what goes beyond it is in the job tables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    metric_type: Literal["job"] = "job"
+    job_name: Annotated[str, AfterValidator(_registered_name)]
+    duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_two_decimals)]
+    success: bool
+    error: str | None
+    timestamp: Annotated[AwareDatetime, AfterValidator(_utc)]
+
+    @model_validator(mode="after")
+    def _success_has_no_error(self) -> Self:
+        if self.success != (self.error is None):
+            raise ValueError("success must be true exactly when error is null")
+        return self
+
+
+def emit(outcome: Outcome) -> None:
+    """Log a run's metric."""
+    metric = JobMetric(
+        job_name=outcome.job_name,
+        duration_ms=outcome.duration_ms,
+        success=outcome.success,
+        error=outcome.error,
+        timestamp=outcome.ended_at,
+    )
+    _log.info("%s", metric.model_dump_json())
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one short line that JSON, PostgreSQL and a reader can take, with secrets masked."""
+    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    line = " ".join(text.replace("\0", " ").encode(errors="replace").decode().split())
+    # The mask stands in quotes; inside a JSON string the log's own masking would trip over them.
+    return mask(line).replace('"***"', "***")[:LONGEST_ERROR]

@@ -1,0 +1,135 @@
+"""Ask the exchange for every configured market at once and keep what it says (M1 to M4)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+import structlog
+from django.db import connection, transaction
+
+from tradingsite.clients.errors import Rejected
+
+logger = structlog.get_logger(__name__)
+
+POLL_INTERVAL = timedelta(seconds=10)
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far ahead of our clock the exchange's trade time may be; Upbit's clock is well within it."""
+
+LEAST_PRICE, PRICE_BOUND = Decimal("1e-8"), Decimal("1e12")
+"""What the table can hold. Upbit's prices lie between 0.00000001 and a few hundred million."""
+
+
+class Priced(Protocol):
+    """What a ticker must tell."""
+
+    @property
+    def market(self) -> str: ...
+    @property
+    def trade_price(self) -> Decimal: ...
+    @property
+    def trade_timestamp(self) -> datetime: ...
+
+
+class Listed(Protocol):
+    """What a listing must tell."""
+
+    @property
+    def market(self) -> str: ...
+
+
+class Exchange(Protocol):
+    """The two questions that are asked here; `UpbitClient` answers them."""
+
+    def tickers(self, markets: Sequence[str]) -> Sequence[Priced]: ...
+    def markets(self) -> Sequence[Listed]: ...
+
+
+def collect(client: Exchange, markets: Sequence[str], at: datetime) -> Mapping[str, int]:
+    """Store the last price of each of `markets` as seen at `at`; the same moment twice changes nothing.
+
+    Counts: `markets` asked for; `stored` prices that are new; `repeated` ones that only were seen again;
+    `missing` markets without an answer; `refused` answers that cannot be true (M4).
+
+    Raises:
+        Rejected: the exchange refuses the request, and not for an unknown market.
+        ClientError: no usable answer; nothing is stored.
+    """
+    answers = {answer.market: answer for answer in _ask(client, markets)}
+    missing = sorted(set(markets) - set(answers))
+    believed = [
+        answers[market] for market in sorted(set(markets) - set(missing)) if _true(answers[market], at)
+    ]
+    if missing:
+        logger.warning("collect.missing", markets=missing)
+    new = _store(believed, at)
+    return {
+        "markets": len(markets),
+        "stored": new,
+        "repeated": len(believed) - new,
+        "missing": len(missing),
+        "refused": len(markets) - len(missing) - len(believed),
+    }
+
+
+def _ask(client: Exchange, markets: Sequence[str]) -> Sequence[Priced]:
+    """Return the tickers from one request, or from three while a configured market does not exist.
+
+    Upbit refuses the whole request for one unknown code and does not say which. The others must not suffer:
+    an unseen market is halted for buys, and its stop-loss is blind.
+    """
+    try:
+        return client.tickers(markets)
+    except Rejected as refusal:
+        listed = {listing.market for listing in client.markets()} if refusal.status == 404 else set(markets)
+        known = [market for market in markets if market in listed]
+        if len(known) == len(markets):
+            raise
+        logger.warning("collect.unknown_markets", markets=sorted(set(markets) - listed))
+        return client.tickers(known) if known else []
+
+
+def _true(answer: Priced, at: datetime) -> bool:
+    if LEAST_PRICE <= answer.trade_price < PRICE_BOUND and answer.trade_timestamp <= at + CLOCK_TOLERANCE:
+        return True
+    logger.warning(
+        "collect.refused",
+        market=answer.market,
+        price=str(answer.trade_price),
+        traded_at=answer.trade_timestamp.isoformat(),
+    )
+    return False
+
+
+def _store(answers: Collection[Priced], at: datetime) -> int:
+    """Write prices and poll together; return how many prices are new. `answers` come sorted: no deadlocks."""
+    facts: dict[str, Any] = {
+        "at": at,
+        "markets": [answer.market for answer in answers],
+        "traded_at": [answer.trade_timestamp for answer in answers],
+        "prices": [answer.trade_price for answer in answers],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_UPSERT_TICKERS, facts)
+        new = sum(bool(first_seen_now) for (first_seen_now,) in cursor.fetchall())
+        cursor.execute(_UPSERT_POLL, facts)
+    return new
+
+
+# One statement for all markets: per-row writes are what makes storing slow. If two trades share a time, the
+# later poll decides the price.
+_UPSERT_TICKERS = """
+INSERT INTO ticker AS known (market, traded_at, price, first_seen_at, last_seen_at)
+SELECT market, traded_at, price, %(at)s, %(at)s
+FROM unnest(%(markets)s::text[], %(traded_at)s::timestamptz[], %(prices)s::numeric[])
+    AS seen (market, traded_at, price)
+ON CONFLICT (market, traded_at) DO UPDATE SET
+    price = CASE WHEN excluded.last_seen_at >= known.last_seen_at THEN excluded.price ELSE known.price END,
+    last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
+RETURNING first_seen_at = %(at)s
+"""
+_UPSERT_POLL = """
+INSERT INTO poll AS known (polled_at, markets) VALUES (%(at)s, %(markets)s::text[])
+ON CONFLICT (polled_at) DO UPDATE SET
+    markets = ARRAY(SELECT DISTINCT unnest(known.markets || excluded.markets) ORDER BY 1)
+"""

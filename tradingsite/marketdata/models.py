@@ -1,0 +1,53 @@
+"""Prices as they were collected. The numbered rules (M1 …) are in docs/market-data.md."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Ticker(models.Model):
+    """The price of one market from the trade that made it until the poll that saw it last (M1).
+
+    Nothing refers to these rows: they age out in bulk, and the table may be partitioned one day.
+    """
+
+    # The key is the fact itself. A number of its own would cost a third index on the fastest growing table.
+    pk = models.CompositePrimaryKey("market", "traded_at")
+    market = models.CharField(_("market"), max_length=20, help_text=_("Upbit's market code, e.g. KRW-BTC."))
+    traded_at = models.DateTimeField(_("traded at"), help_text=_("The exchange's time of the last trade."))
+    price = models.DecimalField(
+        _("price"), max_digits=20, decimal_places=8, help_text=_("In the market's quote currency.")
+    )
+    first_seen_at = models.DateTimeField(_("first seen at"))
+    last_seen_at = models.DateTimeField(_("last seen at"), help_text=_("The last poll that saw this price."))
+
+    class Meta:
+        db_table = "ticker"
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(price__gt=0), name="ticker_price_positive"),
+            models.CheckConstraint(
+                condition=models.Q(last_seen_at__gte=models.F("first_seen_at")), name="ticker_seen_in_order"
+            ),
+        ]
+        indexes = [models.Index(fields=["market", "last_seen_at"], name="ticker_market_seen")]
+
+    def __str__(self) -> str:
+        return f"{self.market} {self.price.normalize():f}"
+
+
+class Poll(models.Model):
+    """One successful question to the exchange, and the markets it answered for (M3)."""
+
+    polled_at = models.DateTimeField(_("polled at"), primary_key=True)
+    markets = ArrayField(models.CharField(max_length=20), verbose_name=_("markets"))
+
+    class Meta:
+        db_table = "poll"
+        verbose_name = _("poll")
+        verbose_name_plural = _("polls")
+        get_latest_by = "polled_at"
+
+    def __str__(self) -> str:
+        return f"{self.polled_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,85 @@
+"""Health of the exchange: one public question, asked as the collection asks it."""
+
+from datetime import timedelta
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import Finding
+from sysconfig.models import SystemConfig
+from sysconfig.registry import UnreadableConfig
+from tradingsite.clients.build import upbit_client
+from tradingsite.clients.errors import (
+    ClientError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unreachable,
+)
+from tradingsite.clients.upbit.schemas import Ticker
+
+WITHIN_S = 2.5
+"""Below the probe's three seconds: the call tells what is wrong, the engine only that it waited."""
+
+
+def upbit_api() -> Finding:
+    """Ask once for the price of the first configured market."""
+    try:
+        market = SystemConfig.objects.get_value("markets")[0]
+    except UnreadableConfig:
+        return Finding("unhealthy", gettext_noop("the setting markets cannot be read: correct it in admin"))
+    except (OperationalError, InterfaceError):
+        return Finding("warning", gettext_noop("cannot be judged: the database is down"))
+    try:
+        answers = upbit_client(retries=0).tickers([market], within_s=WITHIN_S)
+    except ClientError as error:
+        return _trouble(error, market)
+    ticker = next((answer for answer in answers if answer.market == market), None)
+    return _UNINTELLIGIBLE if ticker is None else _well(ticker)
+
+
+def _well(ticker: Ticker) -> Finding:
+    age = timezone.now() - ticker.trade_timestamp
+    return Finding(
+        "healthy",
+        gettext_noop("%(market)s at %(price)s, traded %(age)s s ago"),
+        market=ticker.market,
+        price=f"{ticker.trade_price.normalize():,f}",
+        age=max(0, int(age.total_seconds())),
+    )
+
+
+def _trouble(error: ClientError, market: str) -> Finding:
+    match error:
+        case Unreachable():
+            return Finding(
+                "unhealthy", gettext_noop("Upbit does not answer: check the network and UPBIT_API_URL")
+            )
+        case Unavailable():
+            text = gettext_noop("Upbit fails with status %(status)s: see whether it announced maintenance")
+            return Finding("unhealthy", text, status=error.status)
+        case RateLimited():
+            return _limited(error)
+        case NotFound():
+            text = gettext_noop("Upbit does not know %(market)s: correct the setting markets")
+            return Finding("unhealthy", text, market=market)
+        case Rejected():
+            text = gettext_noop("Upbit refuses the question for %(market)s, status %(status)s")
+            return Finding("unhealthy", text, market=market, status=error.status or 0)
+        case _:
+            return _UNINTELLIGIBLE
+
+
+def _limited(error: RateLimited) -> Finding:
+    until = f"{timezone.now() + timedelta(seconds=error.retry_after_s):%H:%M:%S}"
+    if error.banned:
+        text = gettext_noop("Upbit blocks our address until %(until)s UTC; nothing is sent before")
+        return Finding("unhealthy", text, until=until)
+    return Finding("warning", gettext_noop("Upbit limits our requests until %(until)s UTC"), until=until)
+
+
+_UNINTELLIGIBLE = Finding(
+    "unhealthy", gettext_noop("Upbit's answer is not as documented: its interface may have changed")
+)

@@ -1,0 +1,11 @@
+"""Orders: what was asked of the exchange, and what became of it."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OrdersConfig(AppConfig):
+    """Orders, their identifiers and their states."""
+
+    name = "tradingsite.orders"
+    verbose_name = _("Orders")

@@ -1,0 +1,25 @@
+"""What can be set about a sandbox when it starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tradingsite.sandbox.limits import Limit
+
+DEFAULT_SEED = 1
+GEMINI_KEY = "sandbox-gemini-key"  # the only key the model host knows (docs/sandbox.md)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The switches; without any the sandbox behaves as the exchange does on an ordinary day.
+
+    `limits` replaces the limits of the groups it names. `refusals_before_block` 429s in a row lead to a block
+    (418) of `first_block_s`, each further one twice as long.
+    """
+
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    refusals_before_block: int = 20
+    first_block_s: int = 10
+    plain_text_429: bool = False
+    numeric_strings: bool = False
+    gemini_key: str = GEMINI_KEY

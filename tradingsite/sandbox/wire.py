@@ -1,0 +1,70 @@
+"""Requests and responses as values, and JSON with exact numbers."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived. `target` is path and query untouched, `path` is percent-decoded."""
+
+    method: str
+    target: str
+    path: str
+    query: str
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    client: str
+    at_ms: int
+
+    @cached_property
+    def params(self) -> Mapping[str, str]:
+        """The query's parameters, `+` read as a space; of a repeated name the last counts."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer: bytes of one content type."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = "application/json; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_headers(self, headers: Mapping[str, str]) -> "Response":
+        return Response(self.status, self.body, self.content_type, {**self.headers, **headers})
+
+
+def json_response(
+    value: object, status: HTTPStatus = HTTPStatus.OK, *, numeric_strings: bool = False
+) -> Response:
+    return Response(status, json_text(value, numeric_strings=numeric_strings).encode())
+
+
+def text_response(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(status, text.encode(), "text/plain; charset=utf-8")
+
+
+def json_text(value: object, *, numeric_strings: bool = False) -> str:
+    """Return JSON in which a Decimal is a plain number with all its digits, never `1E-8`.
+
+    With `numeric_strings` Decimals become strings with eight places, as some answers of the exchange have
+    them. The standard encoder cannot write a Decimal exactly.
+    """
+    if isinstance(value, Mapping):
+        members = (
+            f"{json.dumps(name)}:{json_text(member, numeric_strings=numeric_strings)}"
+            for name, member in value.items()
+        )
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, Decimal):
+        return f'"{value:.8f}"' if numeric_strings else f"{value:f}"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return "[" + ",".join(json_text(item, numeric_strings=numeric_strings) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

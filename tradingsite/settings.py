@@ -1,0 +1,231 @@
+"""Django settings, made from `env.environment()`. Importing them starts nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import django_stubs_ext
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from tradingsite import __version__, logs
+from tradingsite.database import databases
+from tradingsite.env import BASE_DIR, environment
+
+django_stubs_ext.monkeypatch()  # `ModelAdmin[Model]` at run time
+
+_env = environment()
+
+VERSION = __version__
+TRADING_MODE = _env.trading_mode
+LIVE = TRADING_MODE == "live"
+VAR_DIR = _env.var_dir
+PORT = _env.port
+SANDBOX_PORT = _env.sandbox_port
+SCHEDULER_GRACE_S = _env.scheduler_grace_s
+
+
+def _secret(name: str) -> str:
+    value = getattr(_env, name)
+    return value.get_secret_value() if value else ""
+
+
+SECRET_KEY = _secret("secret_key")
+HEALTH_TOKEN = _secret("health_token")
+UPBIT_URL = _env.upbit_url
+GEMINI_URL = _env.gemini_url
+UPBIT_ACCESS_KEY = _secret("upbit_access_key")
+UPBIT_SECRET_KEY = _secret("upbit_secret_key")
+GEMINI_API_KEY = _secret("gemini_api_key")
+
+LOG_FORMAT = logs.chosen_format(_env.log_format)
+logs.know_secrets([SECRET_KEY, HEALTH_TOKEN, UPBIT_ACCESS_KEY, UPBIT_SECRET_KEY, GEMINI_API_KEY])
+logs.configure(LOG_FORMAT, _env.log_level)
+LOGGING_CONFIG = None  # done above, the same way as gunicorn does it
+
+DEBUG = _env.debug
+ALLOWED_HOSTS = list(_env.allowed_hosts)
+
+INSTALLED_APPS = [
+    "tradingsite.apps.TradingSiteConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_apscheduler",
+    "csp",
+    "axes",
+    "sysconfig.apps.SysconfigConfig",
+    "healthcheck",
+    "tradingsite.marketdata",
+    "tradingsite.risk",
+    "tradingsite.strategy",
+    "tradingsite.orders",
+    "tradingsite.jobs",
+]
+
+MIDDLEWARE = [
+    "healthcheck.middleware.ProbeMiddleware",  # first: probes have any Host, no https, no session
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "tradingsite.urls"
+WSGI_APPLICATION = "tradingsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tradingsite.branding.mode",
+            ]
+        },
+    }
+]
+
+DATABASES = databases(_env)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = LIVE
+LANGUAGE_COOKIE_SECURE = LIVE
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+if LIVE:
+    SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+if _env.behind_proxy:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    AXES_IPWARE_PROXY_COUNT = 1
+
+JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
+
+_NEEDS_DATABASE = {"needs": ("database",)}
+HEALTH_PROBES: list[dict[str, Any]] = [
+    {"name": "database", "label": _("Database"), "probe": "healthcheck.probes.database"},
+    {
+        "name": "upbit_api",
+        "label": _("Upbit API"),
+        "probe": "tradingsite.marketdata.probes.upbit_api",
+        "timeout_s": 3,
+        "ttl_s": 10,
+        "ttl_bad_s": 5,
+        "shared": True,
+    },
+    {
+        "name": "gemini_api",
+        "label": _("Gemini API"),
+        "probe": "tradingsite.strategy.probes.gemini_api",
+        "timeout_s": 4,
+        "ttl_s": 300,
+        "ttl_bad_s": 10,
+        "shared": True,
+    },
+    {
+        "name": "scheduler",
+        "label": _("Scheduler"),
+        "probe": "tradingsite.jobs.probes.scheduler",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "name": "recent_signal",
+        "label": _("Recent signal"),
+        "probe": "tradingsite.strategy.probes.recent_signal",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "name": "recent_order",
+        "label": _("Recent order"),
+        "probe": "tradingsite.orders.probes.recent_order",
+        **_NEEDS_DATABASE,
+    },
+]
+STATUS_PANELS: list[dict[str, Any]] = [
+    {
+        "title": _("Jobs"),
+        "template": "status/jobs.html",
+        "context": "tradingsite.jobs.panel.jobs",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Halts"),
+        "template": "status/halts.html",
+        "context": "tradingsite.risk.panel.halts",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Prices"),
+        "template": "status/prices.html",
+        "context": "tradingsite.marketdata.panel.prices",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Config cache"),
+        "template": "status/config_cache.html",
+        "context": "sysconfig.views.cache_panel",
+    },
+]

@@ -1,0 +1,11 @@
+"""Strategy: what the model advised."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class StrategyConfig(AppConfig):
+    """One decision a market and tick."""
+
+    name = "tradingsite.strategy"
+    verbose_name = _("Strategy")

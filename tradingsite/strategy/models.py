@@ -1,0 +1,81 @@
+"""What the model advised for one market at one tick, or why there was no advice."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class TradingSignalQuerySet(models.QuerySet["TradingSignal"]):
+    """Questions about signals."""
+
+    def newest(self) -> "TradingSignal | None":
+        """Return the signal made last, of any market."""
+        return self.order_by("-created_at").first()
+
+
+class TradingSignal(models.Model):
+    """One decision. Rows are never changed; a failure of the model is a HOLD with its reason code."""
+
+    class Decision(models.TextChoices):
+        """What to do. Price and size are never the model's."""
+
+        BUY = "BUY", _("buy")
+        SELL = "SELL", _("sell")
+        HOLD = "HOLD", _("hold")
+
+    market = models.CharField(_("market"), max_length=20)
+    tick = models.DateTimeField(_("tick"), help_text=_("The scheduled moment this decision belongs to."))
+    as_of = models.DateTimeField(
+        _("as of"), help_text=_("The moment of the newest fact the decision rests on.")
+    )
+    price = models.DecimalField(
+        _("price"),
+        max_digits=20,
+        decimal_places=8,
+        null=True,
+        blank=True,
+        help_text=_("The market's price at that moment, in its quote currency."),
+    )
+    decision = models.CharField(_("decision"), max_length=4, choices=Decision)
+    confidence = models.DecimalField(
+        _("confidence"), max_digits=5, decimal_places=4, null=True, blank=True, help_text=_("0 to 1.")
+    )
+    reasoning = models.TextField(_("reasoning"), blank=True)
+    reason_code = models.CharField(
+        _("reason code"),
+        max_length=40,
+        blank=True,
+        help_text=_("Which guard made it a HOLD; empty: the model."),
+    )
+    model_asked = models.CharField(_("model asked"), max_length=100, blank=True)
+    model_answered = models.CharField(_("model that answered"), max_length=100, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    objects = TradingSignalQuerySet.as_manager()
+
+    class Meta:
+        db_table = "trading_signal"
+        verbose_name = _("signal")
+        verbose_name_plural = _("signals")
+        get_latest_by = "created_at"
+        constraints = [
+            models.UniqueConstraint(fields=["market", "tick"], name="one_signal_per_market_and_tick"),
+            models.CheckConstraint(condition=Q(decision__in=["BUY", "SELL", "HOLD"]), name="signal_decides"),
+            models.CheckConstraint(
+                condition=Q(confidence__isnull=True) | Q(confidence__gte=0, confidence__lte=1),
+                name="signal_confidence_is_a_share",
+            ),
+            models.CheckConstraint(
+                condition=Q(price__isnull=True) | Q(price__gt=0), name="signal_price_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(decision="HOLD")
+                | Q(confidence__isnull=False, price__isnull=False, reason_code=""),
+                name="signal_to_trade_is_complete",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at"], name="signal_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.market} {self.decision} {self.tick:%Y-%m-%d %H:%M}"

@@ -1,0 +1,92 @@
+"""Health of the model and of the signals."""
+
+from datetime import timedelta
+
+from django.db import InterfaceError, OperationalError
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import Finding
+from sysconfig.models import SystemConfig
+from sysconfig.registry import UnreadableConfig
+from tradingsite.clients.build import gemini_client
+from tradingsite.clients.errors import (
+    ClientError,
+    KeyRejected,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unreachable,
+)
+from tradingsite.strategy.models import TradingSignal
+
+WITHIN_S = 3.5
+"""Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
+SIGNAL_LIMIT = timedelta(hours=1)
+
+
+def gemini_api() -> Finding:
+    """Ask once for the configured model's metadata: proves network, key and name, and costs no tokens."""
+    try:
+        model = SystemConfig.objects.get_value("ai_model")
+    except UnreadableConfig:
+        return Finding("unhealthy", gettext_noop("the setting ai_model cannot be read: correct it in admin"))
+    except (OperationalError, InterfaceError):
+        return Finding("warning", gettext_noop("cannot be judged: the database is down"))
+    try:
+        gemini_client().model(model, within_s=WITHIN_S)
+    except ClientError as error:
+        return _trouble(error, model)
+    return Finding("healthy", gettext_noop("%(model)s is available"), model=model)
+
+
+def recent_signal() -> Finding:
+    """Warn when no signal was made in the last hour, by the database's clock."""
+    age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
+    newest = TradingSignal.objects.order_by("-created_at").values("decision", "market", age=age).first()
+    if newest is None:
+        return Finding("warning", gettext_noop("no signal yet"))
+    minutes = max(0, int(newest["age"] / timedelta(minutes=1)))
+    if newest["age"] > SIGNAL_LIMIT:
+        text = gettext_noop("the last signal was %(minutes)s min ago, limit 60 min")
+        return Finding("warning", text, minutes=minutes)
+    text = gettext_noop("%(decision)s for %(market)s, %(minutes)s min ago")
+    return Finding("healthy", text, decision=newest["decision"], market=newest["market"], minutes=minutes)
+
+
+def _trouble(error: ClientError, model: str) -> Finding:
+    match error:
+        case Unreachable():
+            return Finding(
+                "unhealthy", gettext_noop("Gemini does not answer: check the network and GEMINI_API_URL")
+            )
+        case Unavailable():
+            text = gettext_noop("Gemini fails with status %(status)s: it is overloaded or down, wait")
+            return Finding("unhealthy", text, status=error.status)
+        case RateLimited():
+            until = f"{timezone.now() + timedelta(seconds=error.retry_after_s):%H:%M:%S}"
+            return Finding(
+                "warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=until
+            )
+        case Rejected():
+            return _refused(error, model)
+        case _:
+            text = gettext_noop("Gemini's answer is not as documented: its interface may have changed")
+            return Finding("unhealthy", text)
+
+
+def _refused(error: Rejected, model: str) -> Finding:
+    if isinstance(error, KeyRejected):
+        return Finding(
+            "unhealthy", gettext_noop("Gemini does not accept the API key: set GEMINI_API_KEY anew")
+        )
+    if isinstance(error, NotFound):
+        text = gettext_noop("Gemini does not know the model %(model)s: correct the setting ai_model")
+    elif error.status == 200:
+        text = gettext_noop("the model %(model)s cannot give advice: choose another in the setting ai_model")
+    else:
+        text = gettext_noop("Gemini refuses the question about %(model)s: check the setting ai_model")
+    return Finding("unhealthy", text, model=model)

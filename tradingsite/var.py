@@ -1,0 +1,27 @@
+"""Small files in `VAR_DIR` that are made once and then agreed on by every process."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def keep(path: Path, make: Callable[[], str]) -> str:
+    """Return the text kept in `path`, making it on the first call, mode 0600.
+
+    Processes that start together agree: the text is written beside and linked into place, once.
+    """
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make())
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(draft).unlink()
+    return path.read_text()
