@@ -11,7 +11,7 @@ from django.utils import timezone
 from psycopg.errors import UndefinedTable
 
 from healthcheck.configured import imported
-from healthcheck.report import Finding
+from healthcheck.report import Finding, TimeOut
 from healthcheck.slot import Clock, Flight, Result, no_answer
 
 logger = structlog.get_logger(__name__)
@@ -48,6 +48,8 @@ class Measured(Generic[T]):
         started_s = time.perf_counter()
         value, judged = self._called()
         latency_ms = round((time.perf_counter() - started_s) * 1000, 2) if judged else None
+        if isinstance(value, TimeOut):
+            latency_ms = None
         if self._clock() >= flight.limit_s:
             latency_ms = None
             # What is wrong is worth telling late, too; that all is well is not.

@@ -47,6 +47,13 @@ class Finding:
         return message % self.params if self.params else message
 
 
+class TimeOut(Finding):
+    """Unhealthy because no answer came in time: how long that took says nothing, so the latency is null."""
+
+    def __init__(self, message: str, /, **params: Param) -> None:
+        super().__init__("unhealthy", message, **params)
+
+
 class ComponentHealth(BaseModel):
     """One component. `latency_ms` and `message` are null for callers who may not see them."""
 

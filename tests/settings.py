@@ -1,7 +1,7 @@
 """Settings of the test suite: the project's own, on a PostgreSQL of its own, with cheap password hashes."""
 
 from tradingsite.settings import *  # noqa: F403 - a settings module is its names
-from tradingsite.settings import DATABASES, STORAGES, VAR_DIR
+from tradingsite.settings import DATABASES, STATIC_ROOT, STORAGES, VAR_DIR
 
 # Never the database that DATABASE_URL names.
 DATABASES["default"] |= {
@@ -14,4 +14,5 @@ DATABASES["default"] |= {
     "EMBEDDED_SETTINGS": {"fsync": "off"},
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns without it
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

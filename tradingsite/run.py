@@ -64,7 +64,12 @@ def main() -> int:
                 f"Port {port} is taken. Stop what listens there, or choose another: "
                 f"{variable}={port + 1} make run"
             )
-    child_env = {**os.environ, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": logs.chosen_format(env.log_format)}
+    child_env = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "LOG_FORMAT": logs.chosen_format(env.log_format),  # their stderr is a pipe, ours may be a terminal
+        "SCHEDULER_GRACE_S": str(min(env.scheduler_grace_s, STOP_WITHIN_S - 1)),
+    }
     prepared = subprocess.run(
         [sys.executable, "manage.py", "prepare"], cwd=BASE_DIR, env=child_env, check=False
     )

@@ -47,6 +47,7 @@ def test_a_setting_is_changed_and_the_history_says_from_what_to_what(signed_in):
         ("en", "volatility_threshold_pct: '99' is refused: must be between 0.1 and 50"),
         ("ko", "volatility_threshold_pct: '99' 거부됨: 0.1 이상 50 이하여야 함"),
     ],
+    ids=["en", "ko"],
 )
 def test_a_wrong_value_is_refused_with_key_value_and_limit(signed_in, language, refusal):
     page = signed_in(language=language)

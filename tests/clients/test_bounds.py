@@ -9,7 +9,7 @@ import pytest
 from tests.clients.peer import CERTIFICATE, Handler, Peer, Reply
 from tradingsite.clients.connection import Bounds, bounded, new_session
 from tradingsite.clients.deadline import Deadline
-from tradingsite.clients.errors import Unavailable, Unreachable
+from tradingsite.clients.errors import TimedOut, Unavailable, Unreachable
 from tradingsite.clients.upbit import UpbitClient
 
 pytestmark = pytest.mark.timeout(20)
@@ -51,14 +51,14 @@ def test_a_peer_that_drips_is_left_when_the_time_is_over(peer, start):
     peer.script(lambda handler: handler.drip(start))
     client = UpbitClient(peer.url, read_timeout_s=5, retries=0)
 
-    with pytest.raises(Unreachable, match=r"no whole answer within 0\.15 s"):
+    with pytest.raises(TimedOut, match=r"no whole answer within 0\.15 s"):
         client.markets(within_s=0.15)
 
 
 def test_a_drip_ends_the_call_not_one_attempt(peer):
     peer.script(lambda handler: handler.drip(HEAD))
 
-    with pytest.raises(Unreachable, match=r"no whole answer within 0\.15 s"):
+    with pytest.raises(TimedOut, match=r"no whole answer within 0\.15 s"):
         UpbitClient(peer.url, wall_clock_s=0.15, retries=3).markets()
     assert len(peer.asked) == 1
 
@@ -73,7 +73,7 @@ def test_an_error_with_a_dripping_body_is_still_that_error(peer):
 def test_a_silent_peer_is_left_after_the_read_timeout(peer):
     peer.script(lambda handler: handler.server.closing.wait(10))
 
-    with pytest.raises(Unreachable, match="no answer in time"):
+    with pytest.raises(TimedOut, match="no answer in time"):
         UpbitClient(peer.url, read_timeout_s=0.1, retries=0).markets()
 
 
@@ -83,7 +83,7 @@ def test_the_read_timeout_starts_again_with_each_call_on_a_kept_connection(peer)
 
     client.markets(within_s=1)
     client.markets(within_s=1)
-    with pytest.raises(Unreachable, match="no answer in time"):
+    with pytest.raises(TimedOut, match="no answer in time"):
         client.markets(within_s=1)
 
     assert len({asked.connection for asked in peer.asked}) == 1
@@ -92,7 +92,7 @@ def test_the_read_timeout_starts_again_with_each_call_on_a_kept_connection(peer)
 def test_a_connect_without_an_answer_ends_after_its_timeout(full_house):
     host, port = full_house
 
-    with pytest.raises(Unreachable, match="no connection in time"):
+    with pytest.raises(TimedOut, match="no connection in time"):
         UpbitClient(f"http://{host}:{port}", connect_timeout_s=0.1, retries=0).markets()
 
 
@@ -100,7 +100,7 @@ def test_a_name_with_many_silent_addresses_does_not_outlast_the_call(full_house,
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", full_house)] * 1000
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
 
-    with pytest.raises(Unreachable, match=r"no whole answer within 0\.15 s"):
+    with pytest.raises(TimedOut, match=r"no whole answer within 0\.15 s"):
         UpbitClient("http://exchange.invalid", connect_timeout_s=0.1, retries=0).markets(within_s=0.15)
 
 
@@ -143,7 +143,7 @@ def test_a_tls_handshake_that_does_not_end_is_left(start):
 
         thread = threading.Thread(target=stall)
         thread.start()
-        with pytest.raises(Unreachable, match=r"within 0\.15 s"):
+        with pytest.raises(TimedOut, match=r"within 0\.15 s"):
             UpbitClient(f"https://127.0.0.1:{server.getsockname()[1]}", retries=0).markets(within_s=0.15)
         left.set()
         thread.join()

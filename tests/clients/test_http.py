@@ -15,6 +15,7 @@ from tradingsite.clients.errors import (
     RateLimited,
     Rejected,
     Retryable,
+    TimedOut,
     Unavailable,
     Unreachable,
 )
@@ -250,6 +251,7 @@ def test_every_error_is_of_one_family_and_only_some_may_pass():
     assert {kind for kind in named if issubclass(kind, Retryable)} == {
         Retryable,
         Unreachable,
+        TimedOut,
         Unavailable,
         RateLimited,
     }

@@ -91,7 +91,7 @@ def test_a_scheduler_without_the_keys_of_live_mode_refuses_to_start(settings):
 
     code, said = supervise(threading.Event())
 
-    assert code == 1
+    assert code == 2
     assert "GEMINI_API_KEY is not set" in said
 
 
@@ -100,7 +100,7 @@ def test_a_scheduler_on_another_mode_s_database_refuses_to_start(settings):
 
     code, said = supervise(threading.Event())
 
-    assert code == 1
+    assert code == 2
     assert "belongs to sandbox mode" in said
 
 
@@ -109,7 +109,7 @@ def test_a_scheduler_behind_a_pooler_refuses_to_start_and_says_what_to_set(monke
 
     code, said = supervise(threading.Event())
 
-    assert code == 1
+    assert code == 2
     assert "DATABASE_DIRECT_URL" in said
 
 

@@ -28,6 +28,7 @@ def shared_house():
     folder.chmod(0o711)
     house = House(folder)
     yield house
+    house.start()
     house.server.ctl("stop", "-m", "immediate")
     shutil.rmtree(folder)
 

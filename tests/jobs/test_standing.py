@@ -35,7 +35,7 @@ def found():
 
 
 def test_where_no_scheduler_ever_ran_the_component_is_unhealthy():
-    assert found() == ("unhealthy", "No scheduler has ever run.")
+    assert found() == ("unhealthy", "no scheduler has ever run")
 
 
 def test_right_after_its_start_a_scheduler_is_healthy_though_nothing_was_due():
@@ -44,8 +44,8 @@ def test_right_after_its_start_a_scheduler_is_healthy_though_nothing_was_due():
     status, text = found()
 
     assert status == "healthy"
-    assert text.startswith("All 3 jobs are on time; trader-1 has led since 20")
-    assert text.endswith(" UTC.")
+    assert text.startswith("all 3 jobs are on time; trader-1 leads since 20")
+    assert text.endswith(" UTC")
 
 
 @pytest.mark.parametrize(("silent_s", "status"), [(14, "healthy"), (16, "unhealthy")])
@@ -58,7 +58,7 @@ def test_a_heartbeat_older_than_15_s_means_dead(silent_s, status):
 def test_a_dead_scheduler_is_told_with_its_age_and_the_limit():
     lead(silent_s=60)
 
-    assert found() == ("unhealthy", "The scheduler on trader-1 was last alive 60 s ago, limit 15 s.")
+    assert found() == ("unhealthy", "the scheduler on trader-1 was last alive 60 s ago, limit 15 s")
 
 
 def test_late_jobs_are_told_with_how_late_they_are():
@@ -66,15 +66,15 @@ def test_late_jobs_are_told_with_how_late_they_are():
     tick("collect_market_data", 40)
     tick("check_volatility", 35)
 
-    assert found() == ("unhealthy", "Late: collect_market_data +30 s.")
+    assert found() == ("unhealthy", "late: collect_market_data +30 s")
     tick("check_volatility", 50)
-    assert found() == ("unhealthy", "Late: collect_market_data +30 s, check_volatility +20 s.")
+    assert found() == ("unhealthy", "late: collect_market_data +30 s, check_volatility +20 s")
 
 
 def test_a_job_that_never_ran_counts_from_when_the_scheduler_began_to_lead():
     lead(since_s=16)
 
-    assert found()[1] == "Late: collect_market_data +6 s."
+    assert found()[1] == "late: collect_market_data +6 s"
 
 
 def test_what_nobody_ran_before_the_present_leader_is_not_late():

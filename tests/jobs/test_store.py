@@ -169,15 +169,28 @@ def test_a_deleted_row_comes_back_with_the_next_tick(make_store):
     assert planned("five") == at(10)
 
 
-def test_a_clock_that_was_set_back_stops_no_job_for_the_difference(make_store):
+def test_a_clock_that_is_set_back_two_hours_stops_no_job_for_two_hours(make_store):
     store = make_store(FIVE_S)
-    plan(five=at(7200))
-    store.align([FIVE_S], {}, NOON)
-    assert turn(store, at(5)) == [("five", at(5))]
-
-    plan(five=at(7200))  # set back while it runs
+    store.align([FIVE_S], {}, at(7201))
+    assert turn(store, at(7205)) == [("five", at(7205))]
 
     assert [turn(store, at(second)) for second in (7, 9, 10, 11)] == [[], [], [("five", at(10))], []]
+
+
+def test_a_time_that_lies_too_far_ahead_is_set_right_at_the_start(make_store):
+    store = make_store(FIVE_S)
+    plan(five=at(7200))
+
+    store.align([FIVE_S], {}, NOON)
+
+    assert planned("five") == at(5)
+
+
+def test_a_clock_that_is_set_back_a_little_repeats_no_tick(make_store):
+    store = make_store(FIVE_S)
+    store.align([FIVE_S], {}, NOON)
+
+    assert [turn(store, at(second)) for second in (5, 4.9, 5.01)] == [[("five", at(5))], [], []]
 
 
 @COMMITTED

@@ -13,6 +13,9 @@ from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "locale" / "ko" / "LC_MESSAGES" / "django.po"
 MARKERS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+MARKERS_WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
+CONTEXT_ENDS = "\x04"
+"""Compiled catalogues put it between a context and its msgid; so does everything here."""
 
 
 def in_code() -> dict[str, Path]:
@@ -25,14 +28,18 @@ def in_code() -> dict[str, Path]:
 
 
 def _marked(tree: ast.Module) -> Iterator[str]:
-    names = set()
+    imported: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
-            names |= {alias.asname or alias.name for alias in node.names if alias.name in MARKERS}
+            imported |= {alias.asname or alias.name: alias.name for alias in node.names}
     for node in ast.walk(tree):
         match node:
-            case ast.Call(ast.Name(name), [ast.Constant(str(text)), *_]) if name in names:
+            case ast.Call(ast.Name(name), [ast.Constant(str(text)), *_]) if imported.get(name, "") in MARKERS:
                 yield text
+            case ast.Call(ast.Name(name), [ast.Constant(str(context)), ast.Constant(str(text)), *_]) if (
+                imported.get(name, "") in MARKERS_WITH_CONTEXT
+            ):
+                yield f"{context}{CONTEXT_ENDS}{text}"
 
 
 def in_templates() -> dict[str, Path]:
@@ -65,7 +72,10 @@ def read_po(path: Path) -> dict[str, list[str]]:
             last = list(texts)[-1]
             texts[last] += ast.literal_eval(line)
         elif not line and "msgid" in texts:
-            entries[texts["msgid"]] = [text for name, text in texts.items() if name.startswith("msgstr")]
+            context = f"{texts['msgctxt']}{CONTEXT_ENDS}" if "msgctxt" in texts else ""
+            entries[context + texts["msgid"]] = [
+                text for name, text in texts.items() if name.startswith("msgstr")
+            ]
             texts = {}
     return entries
 

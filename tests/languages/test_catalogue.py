@@ -40,7 +40,11 @@ def test_korean_fills_in_the_same_values(korean):
 
 
 def test_the_compiled_catalogue_is_the_written_one(korean):
-    assert catalogue.read_mo(catalogue.CATALOGUE.with_suffix(".mo")) == korean
+    compiled = catalogue.read_mo(catalogue.CATALOGUE.with_suffix(".mo"))
+
+    assert compiled | {"": []} == korean | {"": []}, (
+        "run `make messages`"
+    )  # the header's date is left out of one
 
 
 def test_django_finds_the_catalogue(korean):

@@ -66,7 +66,6 @@ def test_an_unknown_market_is_a_404(ask, path):
         "/v1/candles/days?market=KRW-BTC&converting_price_unit=EUR",
         "/v1/orderbook?markets=KRW-BTC&count=31",
         "/v1/orderbook?markets=KRW-BTC&level=1e3",
-        "/v1/orderbook?markets=" + ",".join(["KRW-BTC"] * 31),
         "/v1/trades/ticks?market=KRW-BTC&count=501",
         "/v1/trades/ticks?market=KRW-BTC&days_ago=8",
         "/v1/trades/ticks?market=KRW-BTC&to=250000",

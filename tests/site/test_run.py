@@ -1,7 +1,7 @@
 """`make run` as a person meets it: real processes, real ports, real signals."""
 
+import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -15,6 +15,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
+
+from tests.site.processes import own_environ
 
 STOP_WITHIN_S = 5.0
 
@@ -34,12 +36,16 @@ class Site:
         self.process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
 
-    def environ(self, **variables):
-        own = {"VAR_DIR": str(self.var_dir), "PORT": str(self.port), "LOG_FORMAT": "json"}
-        return {**os.environ, **own, **variables}
+    def environ(self):
+        return own_environ(VAR_DIR=str(self.var_dir), PORT=str(self.port))
+
+    @property
+    def runs(self):
+        return self.process is not None and self.process.poll() is None
 
     def start(self):
         """Start it and read its output up to the login."""
+        self.output = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tradingsite.run"],
             env=self.environ(),
@@ -97,26 +103,35 @@ class Site:
             assert time.monotonic() < deadline, f"not within {within_s} s: {self.detail()}"
             time.sleep(0.1)
 
-    def scheduler(self):
-        """Return the scheduler's process, not its shell."""
+    def found(self, word):
+        """Return the descendants with `word` in their command line; the Procfile's shells apart."""
+        processes = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
-            if "runscheduler" in process.cmdline() and "python" in process.name():
-                return process
-        return None
+            with contextlib.suppress(psutil.NoSuchProcess):
+                facts = process.as_dict(["cmdline", "name"])
+                if facts["name"] != "sh" and any(word in part for part in facts["cmdline"] or ()):
+                    processes.append(process)
+        return processes
 
 
 @pytest.fixture(scope="module")
-def site():
+def one_site():
     folder = Path(
         tempfile.mkdtemp(prefix="run-")
     )  # not tmp_path: as root that is closed to PostgreSQL's user
     folder.chmod(0o711)
     site = Site(folder / "var")
-    site.start()
     yield site
-    if site.process.poll() is None:
+    if site.runs:
         site.stop(signal.SIGTERM)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def site(one_site):
+    if not one_site.runs:
+        one_site.start()
+    return one_site
 
 
 def test_it_prints_where_to_look_and_a_login_that_works(site):
@@ -156,15 +171,11 @@ def test_a_second_one_on_the_same_port_is_refused_with_port_and_variable(site):
 
 
 def test_a_scheduler_that_ends_is_started_again_and_the_others_stay(site):
-    before = site.scheduler()
-    others = {
-        p
-        for p in psutil.Process(site.process.pid).children(recursive=True)
-        if "gunicorn" in " ".join(p.cmdline())
-    }
+    (before,) = site.found("runscheduler")
+    others = site.found("gunicorn")
     before.kill()
 
-    site.wait_for(lambda: (now := site.scheduler()) and now.pid != before.pid, within_s=10)
+    site.wait_for(lambda: any(now.pid != before.pid for now in site.found("runscheduler")), within_s=10)
     assert others
     assert all(process.is_running() for process in others)
 

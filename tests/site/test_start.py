@@ -1,6 +1,5 @@
 """What a process must have before it may act: keys in live mode, and a database of its own mode."""
 
-import os
 import subprocess
 import sys
 
@@ -8,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError
 
+from tests.site.processes import own_environ
 from tradingsite import start
 from tradingsite.models import DatabaseMode
 
@@ -23,9 +23,10 @@ LIVE = {
 
 def manage(*arguments, **variables):
     """Run a management command in a process of its own."""
-    environ = {**os.environ, "LOG_FORMAT": "json", **variables}
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, env=own_environ(**variables), capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @pytest.mark.django_db
@@ -82,8 +83,7 @@ def test_a_deployment_check_in_live_mode_has_no_warning():
 
 
 def test_the_web_process_refuses_live_mode_without_keys():
-    variables = {**LIVE, "UPBIT_ACCESS_KEY": "", "PORT": "1"}
-    environ = {**os.environ, **variables}
+    environ = own_environ(**{**LIVE, "UPBIT_ACCESS_KEY": ""})
     result = subprocess.run(
         [sys.executable, "-c", "import tradingsite.wsgi"],
         env=environ,
@@ -110,12 +110,7 @@ def test_a_web_process_without_database_ends_once_that_proves_to_be_the_wrong_on
     own_server.execute("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
     own_server.execute("INSERT INTO database_mode VALUES (1, 'sandbox', now())")
     own_server.stop()
-    environ = {
-        **os.environ,
-        **LIVE,
-        "DJANGO_SETTINGS_MODULE": "tradingsite.settings",
-        "DATABASE_URL": own_server.url,
-    }
+    environ = own_environ(**LIVE, DATABASE_URL=own_server.url)
     with subprocess.Popen(
         [sys.executable, "-c", GUARDED],
         env=environ,

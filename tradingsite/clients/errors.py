@@ -2,7 +2,8 @@
 
 * ClientError
   x Retryable            the same read may succeed later
-    + Unreachable        no whole answer arrived: name lookup, network, TLS or time
+    + Unreachable        no whole answer arrived: name lookup, network or TLS
+      - TimedOut         no whole answer arrived in time
     + Unavailable        the venue answered 5xx
     + RateLimited        429; or 418, our address is banned; or our own limits held the request back
   x Rejected             our request is wrong, and would be wrong again
@@ -25,6 +26,10 @@ class Retryable(ClientError):
 
 class Unreachable(Retryable):
     """No whole answer arrived. Whether the venue saw the request is not known."""
+
+
+class TimedOut(Unreachable):
+    """No whole answer arrived in time."""
 
 
 class Unavailable(Retryable):

@@ -12,20 +12,20 @@ import urllib3.exceptions
 from tradingsite.clients.answer import Answer
 from tradingsite.clients.connection import Bounds, bounded, new_session
 from tradingsite.clients.deadline import Deadline
-from tradingsite.clients.errors import ClientError, InvalidResponse, Unreachable
+from tradingsite.clients.errors import ClientError, InvalidResponse, TimedOut, Unreachable
 
 MAX_BODY_BYTES = 8 * 2**20
 """Upbit's largest answer, every ticker, is under 1 MiB."""
 
 _SHORTEST_SECRET = 8
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+_REASONS: tuple[tuple[type[BaseException], type[Unreachable], str], ...] = (
     # The first that is anywhere in the chain of causes; for urllib3 a refusal is a kind of connect timeout.
-    (urllib3.exceptions.NameResolutionError, "the name lookup failed"),
-    (ssl.SSLError, "TLS failed"),
-    (ConnectionRefusedError, "connection refused"),
-    (urllib3.exceptions.NewConnectionError, "no connection"),
-    (urllib3.exceptions.ConnectTimeoutError, "no connection in time"),
-    (urllib3.exceptions.ReadTimeoutError, "no answer in time"),
+    (urllib3.exceptions.NameResolutionError, Unreachable, "the name lookup failed"),
+    (ssl.SSLError, Unreachable, "TLS failed"),
+    (ConnectionRefusedError, Unreachable, "connection refused"),
+    (urllib3.exceptions.NewConnectionError, Unreachable, "no connection"),
+    (urllib3.exceptions.ConnectTimeoutError, TimedOut, "no connection in time"),
+    (urllib3.exceptions.ReadTimeoutError, TimedOut, "no answer in time"),
 )
 
 
@@ -78,7 +78,7 @@ class Http:
         except requests.exceptions.ContentDecodingError as error:
             raise InvalidResponse(f"{what}: the body is not what its Content-Encoding says") from error
         except (OSError, urllib3.exceptions.HTTPError) as error:  # all of requests' own errors are OSErrors
-            raise Unreachable(f"{what}: {_reason(error, deadline)}") from error
+            raise _unreachable(what, error, deadline) from error
 
     def _exchange(self, session: requests.Session, what: str, path: str, params: Mapping[str, str]) -> Answer:
         answer = session.get(
@@ -124,12 +124,14 @@ def _error_body(answer: requests.Response, what: str) -> bytes:
         return b""
 
 
-def _reason(error: BaseException, deadline: Deadline) -> str:
+def _unreachable(what: str, error: BaseException, deadline: Deadline) -> Unreachable:
     if deadline.left_s() <= 0:
-        return f"no whole answer within {deadline.within_s:g} s"
+        return TimedOut(f"{what}: no whole answer within {deadline.within_s:g} s")
     links = list(_chain(error))
-    known = (text for kind, text in _REASONS if any(isinstance(link, kind) for link in links))
-    return next(known, "the connection broke")
+    for kind, unreachable, reason in _REASONS:
+        if any(isinstance(link, kind) for link in links):
+            return unreachable(f"{what}: {reason}")
+    return Unreachable(f"{what}: the connection broke")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -67,5 +67,4 @@ def describe(error: BaseException) -> str:
     """Return an error as one short line that JSON, PostgreSQL and a reader can take, with secrets masked."""
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     line = " ".join(text.replace("\0", " ").encode(errors="replace").decode().split())
-    # The mask stands in quotes; inside a JSON string the log's own masking would trip over them.
-    return mask(line).replace('"***"', "***")[:LONGEST_ERROR]
+    return mask(line)[:LONGEST_ERROR]

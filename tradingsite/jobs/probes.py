@@ -12,11 +12,11 @@ def scheduler() -> Finding:
     standing = read()
     leader = standing.leader
     if leader is None:
-        return Finding("unhealthy", gettext_noop("No scheduler has ever run."))
+        return Finding("unhealthy", gettext_noop("no scheduler has ever run"))
     if not standing.alive and standing.heartbeat_age is not None:
         return Finding(
             "unhealthy",
-            gettext_noop("The scheduler on %(host)s was last alive %(age_s)s s ago, limit %(limit_s)s s."),
+            gettext_noop("the scheduler on %(host)s was last alive %(age_s)s s ago, limit %(limit_s)s s"),
             host=leader.holder,
             age_s=round(standing.heartbeat_age.total_seconds()),
             limit_s=round(HEARTBEAT_LIMIT.total_seconds()),
@@ -24,12 +24,12 @@ def scheduler() -> Finding:
     if standing.late:
         return Finding(
             "unhealthy",
-            gettext_noop("Late: %(jobs)s."),
+            gettext_noop("late: %(jobs)s"),
             jobs=", ".join(map(_lateness, standing.late)),
         )
     return Finding(
         "healthy",
-        gettext_noop("All %(count)s jobs are on time; %(host)s has led since %(since)s UTC."),
+        gettext_noop("all %(count)s jobs are on time; %(host)s leads since %(since)s UTC"),
         count=len(registered()),
         host=leader.holder,
         since=f"{leader.acquired_at:%Y-%m-%d %H:%M:%S}",

@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.report import Finding
+from healthcheck.report import Finding, TimeOut
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tradingsite.clients.build import upbit_client
@@ -15,6 +14,7 @@ from tradingsite.clients.errors import (
     NotFound,
     RateLimited,
     Rejected,
+    TimedOut,
     Unavailable,
     Unreachable,
 )
@@ -29,9 +29,7 @@ def upbit_api() -> Finding:
     try:
         market = SystemConfig.objects.get_value("markets")[0]
     except UnreadableConfig:
-        return Finding("unhealthy", gettext_noop("the setting markets cannot be read: correct it in admin"))
-    except (OperationalError, InterfaceError):
-        return Finding("warning", gettext_noop("cannot be judged: the database is down"))
+        return Finding("unhealthy", gettext_noop("markets cannot be read: correct it in admin"))
     try:
         answers = upbit_client(retries=0).tickers([market], within_s=WITHIN_S)
     except ClientError as error:
@@ -54,16 +52,14 @@ def _well(ticker: Ticker) -> Finding:
 def _trouble(error: ClientError, market: str) -> Finding:
     match error:
         case Unreachable():
-            return Finding(
-                "unhealthy", gettext_noop("Upbit does not answer: check the network and UPBIT_API_URL")
-            )
+            return _unreachable(error)
         case Unavailable():
             text = gettext_noop("Upbit fails with status %(status)s: see whether it announced maintenance")
             return Finding("unhealthy", text, status=error.status)
         case RateLimited():
             return _limited(error)
         case NotFound():
-            text = gettext_noop("Upbit does not know %(market)s: correct the setting markets")
+            text = gettext_noop("Upbit does not know %(market)s: correct markets in admin")
             return Finding("unhealthy", text, market=market)
         case Rejected():
             text = gettext_noop("Upbit refuses the question for %(market)s, status %(status)s")
@@ -83,3 +79,10 @@ def _limited(error: RateLimited) -> Finding:
 _UNINTELLIGIBLE = Finding(
     "unhealthy", gettext_noop("Upbit's answer is not as documented: its interface may have changed")
 )
+
+
+def _unreachable(error: Unreachable) -> Finding:
+    if isinstance(error, TimedOut):
+        text = gettext_noop("Upbit gave no answer within %(limit)s s: check the network and UPBIT_API_URL")
+        return TimeOut(text, limit=WITHIN_S)
+    return Finding("unhealthy", gettext_noop("Upbit cannot be reached: check the network and UPBIT_API_URL"))

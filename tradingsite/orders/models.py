@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from tradingsite.strategy.models import TradingSignal
 
@@ -33,7 +34,7 @@ class Side(models.TextChoices):
 class OrderType(models.TextChoices):
     """Upbit's words: `price` buys for a total, `market` sells a volume."""
 
-    LIMIT = "limit", _("limit")
+    LIMIT = "limit", pgettext_lazy("order type", "limit")
     PRICE = "price", _("market buy")
     MARKET = "market", _("market sell")
     BEST = "best", _("best")

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.report import Finding
+from healthcheck.report import Finding, TimeOut
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tradingsite.clients.build import gemini_client
@@ -18,6 +17,7 @@ from tradingsite.clients.errors import (
     NotFound,
     RateLimited,
     Rejected,
+    TimedOut,
     Unavailable,
     Unreachable,
 )
@@ -33,9 +33,7 @@ def gemini_api() -> Finding:
     try:
         model = SystemConfig.objects.get_value("ai_model")
     except UnreadableConfig:
-        return Finding("unhealthy", gettext_noop("the setting ai_model cannot be read: correct it in admin"))
-    except (OperationalError, InterfaceError):
-        return Finding("warning", gettext_noop("cannot be judged: the database is down"))
+        return Finding("unhealthy", gettext_noop("ai_model cannot be read: correct it in admin"))
     try:
         gemini_client().model(model, within_s=WITHIN_S)
     except ClientError as error:
@@ -60,9 +58,7 @@ def recent_signal() -> Finding:
 def _trouble(error: ClientError, model: str) -> Finding:
     match error:
         case Unreachable():
-            return Finding(
-                "unhealthy", gettext_noop("Gemini does not answer: check the network and GEMINI_API_URL")
-            )
+            return _unreachable(error)
         case Unavailable():
             text = gettext_noop("Gemini fails with status %(status)s: it is overloaded or down, wait")
             return Finding("unhealthy", text, status=error.status)
@@ -84,9 +80,18 @@ def _refused(error: Rejected, model: str) -> Finding:
             "unhealthy", gettext_noop("Gemini does not accept the API key: set GEMINI_API_KEY anew")
         )
     if isinstance(error, NotFound):
-        text = gettext_noop("Gemini does not know the model %(model)s: correct the setting ai_model")
+        text = gettext_noop("Gemini does not know the model %(model)s: correct ai_model in admin")
     elif error.status == 200:
-        text = gettext_noop("the model %(model)s cannot give advice: choose another in the setting ai_model")
+        text = gettext_noop("the model %(model)s cannot give advice: choose another ai_model in admin")
     else:
-        text = gettext_noop("Gemini refuses the question about %(model)s: check the setting ai_model")
+        text = gettext_noop("Gemini refuses the question about %(model)s: check ai_model in admin")
     return Finding("unhealthy", text, model=model)
+
+
+def _unreachable(error: Unreachable) -> Finding:
+    if isinstance(error, TimedOut):
+        text = gettext_noop("Gemini gave no answer within %(limit)s s: check the network and GEMINI_API_URL")
+        return TimeOut(text, limit=WITHIN_S)
+    return Finding(
+        "unhealthy", gettext_noop("Gemini cannot be reached: check the network and GEMINI_API_URL")
+    )

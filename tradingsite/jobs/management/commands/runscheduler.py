@@ -13,7 +13,8 @@ from tradingsite.start import CannotStart, refuse_missing_keys
 
 _MARGIN_S = 3
 """Beyond the grace: for the last words. Then the kernel ends the process, whatever it is stuck in."""
-_REFUSED = 1
+_REFUSED = 2
+"""A supervisor of processes need not start it again: nothing changes until a person does something."""
 
 
 class Command(BaseCommand):
