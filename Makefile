@@ -13,7 +13,7 @@ run: .venv/.installed ## Start database, sandbox, scheduler and web; Ctrl-C stop
 
 test: .venv/.installed ## Run the whole suite with branch coverage.
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -49,6 +49,6 @@ bench: .venv/.installed ## Measure what must be fast, as ratios to the barest pe
 	@$(BIN)/python -m benchmarks
 
 messages: .venv/.installed ## Collect texts into the Korean catalogue and compile it; needs gettext's tools.
-	@$(BIN)/django-admin makemessages --locale ko --no-location --no-obsolete --no-wrap \
+	@$(BIN)/python manage.py makemessages --locale ko --no-location --no-obsolete --no-wrap \
 	  --ignore tests --ignore benchmarks --ignore var --ignore docs
-	@msgfmt --output-file locale/ko/LC_MESSAGES/django.mo locale/ko/LC_MESSAGES/django.po
+	@cd tradingsite/locale/ko/LC_MESSAGES && msgfmt --output-file django.mo django.po

@@ -56,6 +56,7 @@ class User:
 
 def _use(data: Path, group: int, pipe: Connection) -> None:
     os.setpgid(0, group)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born ignoring it
     EmbeddedPostgres(data, SETTINGS).use()
     pipe.send("started")
     with suppress(EOFError):

@@ -11,7 +11,7 @@ from django.template.base import Node
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = ROOT / "locale" / "ko" / "LC_MESSAGES" / "django.po"
+CATALOGUE = ROOT / "tradingsite" / "locale" / "ko" / "LC_MESSAGES" / "django.po"
 MARKERS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 MARKERS_WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
 CONTEXT_ENDS = "\x04"
