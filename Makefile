@@ -31,7 +31,7 @@ check: .venv/.installed ## Lint, types, layers, templates, migrations.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/python tests/layers.py
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --check --lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
 
