@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from dataclasses import dataclass, field
 
 import pytest
@@ -95,8 +96,16 @@ def visit(browser, live_server):
     yield visitor
     for context in browser.contexts:
         context.close()
+    land_probes()
 
     assert visitor.complaints == []
+
+
+def land_probes() -> None:
+    """Wait for probes under way: what they find must not be shared with the next test."""
+    while flying := [thread for thread in threading.enumerate() if thread.name.startswith("health-")]:
+        for thread in flying:
+            thread.join()
 
 
 @pytest.fixture

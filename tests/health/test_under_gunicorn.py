@@ -69,7 +69,8 @@ def test_a_hundred_pollers_and_a_stuck_probe(site):
             ((name, worker) for worker in workers), 1
         )
     assert len(workers) == 2
-    assert sum(times for (name, _), times in site.runs().items() if name == "warns") == 1
+    # So busy that the row is not had in time, each process asks for itself; `test_sharing` is exact.
+    assert 1 <= sum(times for (name, _), times in site.runs().items() if name == "warns") <= len(workers)
     assert site.threads() <= threads
     assert sessions() <= before
 

@@ -56,7 +56,8 @@ def run_scheduler(house):
 def test_every_tick_runs_once_on_its_grid_and_leaves_one_metric(house, run_scheduler, settings):
     settings.JOBS_SCHEDULE = "tests.jobs.scaled.MIXED"  # whose names the metrics must have
     scheduler = run_scheduler("MIXED")
-    scheduler.until('"job_name":"failing"')
+    for job in scaled.MIXED:  # each brings its thread
+        scheduler.until(f'"job_name":"{job.name}"')
     process = psutil.Process(scheduler.process.pid)
     before = process.num_threads(), process.memory_info().rss
     for _ in range(6):
