@@ -21,7 +21,7 @@ from tradingsite.clients.errors import (
 from tradingsite.clients.upbit.schemas import Ticker
 
 WITHIN_S = 2.5
-"""Below the probe's three seconds: the call tells what is wrong, the engine only that it waited."""
+"""Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
 
 
 def upbit_api() -> Finding:
