@@ -98,7 +98,7 @@ except EmbeddedPostgresError as error:
 """
 
 
-@pytest.mark.parametrize("path", ["/postgres-of-root", "/root/var/postgres"])
+@pytest.mark.parametrize("path", ["/postgres-of-root", "/etc/postgres/data"])
 def test_a_plain_user_is_told_whose_the_folder_is(path):
     said = run_python(AS_A_PLAIN_USER, path)
 

@@ -3,7 +3,7 @@
 import json
 import os
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403 - a settings module is its names
 from tests.settings import DATABASES
 
 # The test database of the running suite, on a server that is nobody's to start.

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from django.contrib.auth.models import User
+from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from healthcheck.report import DetailedHealthResponse
@@ -78,6 +79,18 @@ def test_the_detail_is_the_published_schema_in_the_configured_order(client, sett
     assert report.components[0].latency_ms is not None
     assert list(response.json()) == ["status", "timestamp", "version", "components"]
     assert list(response.json()["components"][0]) == ["name", "status", "latency_ms", "message"]
+
+
+@pytest.mark.parametrize("headers", [{}, BEARER])
+def test_every_audiences_detail_validates_against_the_schema_as_it_is_published(client, headers):
+    schema = client.get("/api/v1/health/schema").json()
+    detail = client.get("/api/v1/health/detail", headers=headers).json()
+
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    validator.check_schema(schema)
+    assert list(validator.iter_errors(detail)) == []
+    assert list(validator.iter_errors({**detail, "components": detail["components"][1:]}))
+    assert list(validator.iter_errors({**detail, "more": 1}))
 
 
 def test_anyone_may_read_the_schema(client):

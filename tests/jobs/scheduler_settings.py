@@ -2,6 +2,6 @@
 
 import os
 
-from tradingsite.settings import *  # noqa: F403
+from tradingsite.settings import *  # noqa: F403 - a settings module is its names
 
 JOBS_SCHEDULE = f"tests.jobs.scaled.{os.environ['SCALED']}"

@@ -70,7 +70,7 @@ def explained() -> Iterator[None]:
     except PermissionError as error:
         path = Path(error.filename)
         # Unlike Path.exists, this one says no to what may not be seen.
-        existing = next(known for known in (path, *path.parents) if os.path.exists(known))  # noqa: PTH110
+        existing = next(known for known in (path, *path.parents) if os.path.exists(known))  # noqa: PTH110 - Path.exists raises
         owner = user_name(existing.stat().st_uid)
         raise EmbeddedPostgresError(
             f"User {user_name(os.geteuid())} may not use {path}: {existing} belongs to {owner}.\n{WAYS_OUT}"
