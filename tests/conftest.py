@@ -1,6 +1,7 @@
 """What every test begins with: nothing remembered by the process from the test before."""
 
 import pytest
+from django.utils import translation
 
 from healthcheck.engine import forget_engine
 from sysconfig.models import SystemConfig
@@ -11,3 +12,4 @@ def fresh_process():
     # The flush after a transactional test fires no signals and no triggers.
     SystemConfig.cache.start_over()
     forget_engine()
+    translation.deactivate()  # a request leaves its language active

@@ -102,10 +102,17 @@ def visit(browser, live_server):
 
 
 def land_probes() -> None:
-    """Wait for probes under way: what they find must not be shared with the next test."""
-    while flying := [thread for thread in threading.enumerate() if thread.name.startswith("health-")]:
-        for thread in flying:
-            thread.join()
+    """Wait for requests and probes under way: what they find is not for the next test."""
+    for kind in ("process_request_thread", "health-"):
+        while flying := [thread for thread in threading.enumerate() if kind in thread.name]:
+            for thread in flying:
+                thread.join()
+
+
+@pytest.fixture(autouse=True)
+def unshared_probes(settings):
+    """Let no test see what another one's exchange said: a shared result would outlive it."""
+    settings.HEALTH_PROBES = [{**entry, "shared": False} for entry in settings.HEALTH_PROBES]
 
 
 @pytest.fixture
