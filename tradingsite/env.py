@@ -189,6 +189,8 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return Path(path).read_text().strip(), field_name, False
         except OSError as error:
             raise InvalidEnvironment(f"{variable}: cannot read {path}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise InvalidEnvironment(f"{variable}: {path} is not UTF-8 text") from None
 
     def _in_env_file(self, variable: str) -> str | None:
         source = DotEnvSettingsSource(self.settings_cls, case_sensitive=True)

@@ -24,7 +24,9 @@ _NAMED = re.compile(
     (?P<name> \b[\w-]*(?:access_key|secret_key|api[_-]?key|password|passwd|token|secret|authorization
                         |balance|locked|avg_buy_price) )
     (?P<close> \\*["']? ) (?P<is> \s*[=:]\s* )
-    (?: (?P<quote> \\*["'] ) .*? (?P=quote) | [^\s,;}\])"'\\]+ )
+    (?: Decimal\( (?P<amount> ['"] ) .*? (?P=amount) \)
+      | (?P<quote> \\*["'] ) (?![,}\]]) .*? (?P=quote)
+      | [^\s,;}\])"'\\]+ )
     """
 )
 _secrets: tuple[str, ...] = ()
@@ -71,11 +73,7 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
     # Plain tracebacks only: the rich ones print local variables, and those hold keys.
     if log_format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [
-        structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    ]
+    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
 
 
 _SHARED: list[Processor] = [

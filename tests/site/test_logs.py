@@ -41,6 +41,8 @@ def lines_of(body, log_format):
         ('{"balance": 12.5, "x": 1}', '{"balance": "***", "x": 1}'),
         (r'{"body": "{\"api_key\": \"abc\"}"}', r'{"body": "{\"api_key\": \"***\"}"}'),
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJhIjoiYiJ9.sig-na_ture", "jwt ***"),
+        ("balance=Decimal('1234567.8') x=1", "balance=*** x=1"),
+        ('{"error":"bad token:","success":false}', '{"error":"bad token:","success":false}'),
         ("market=KRW-BTC price=148601000", "market=KRW-BTC price=148601000"),
     ],
 )

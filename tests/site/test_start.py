@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from django.core.management import call_command
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from tests.site.processes import own_environ
@@ -49,6 +50,16 @@ def test_the_other_modes_database_is_refused_with_both_modes_and_the_way_out(set
     assert "TRADING_MODE is live" in str(refused.value)
     assert "belongs to sandbox mode" in str(refused.value)
     assert "DATABASE_URL" in str(refused.value)
+
+
+@pytest.mark.django_db
+def test_the_other_modes_database_is_not_prepared_and_gets_no_operator(settings):
+    DatabaseMode.objects.update(mode="live")
+
+    with pytest.raises(CommandError, match="belongs to live mode"):
+        call_command("prepare")
+
+    assert not User.objects.exists()
 
 
 @pytest.mark.django_db
