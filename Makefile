@@ -20,7 +20,7 @@ test: .venv/.installed ## Run the whole suite with branch coverage.
 install: .venv/.installed ## Make .venv and install the locked requirements.
 
 .venv/.installed: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %d.%d" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed; this is %d.%d. Name another: make PYTHON=python3.13 ..." % sys.version_info[:2])'
 	@echo "Installing the locked requirements into .venv (about 40 s, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check -qq --require-hashes --only-binary=:all: -r requirements-dev.txt

@@ -1,11 +1,11 @@
 """The project's own app: it joins what must not know of each other."""
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class TradingSiteConfig(AppConfig):
-    """Registers the trader's configuration keys and stamps the database's mode."""
+    """Registers the trader's configuration keys and guards the database's mode."""
 
     name = "tradingsite"
 
@@ -14,4 +14,5 @@ class TradingSiteConfig(AppConfig):
         from tradingsite import start, trading_config
 
         registry.register(trading_config.KEYS, trading_config.RULES)
+        pre_migrate.connect(start.refuse_to_migrate, sender=self)
         post_migrate.connect(start.stamp_mode, sender=self)

@@ -8,12 +8,13 @@ from pydantic import SecretStr
 
 from tradingsite.env import Environment
 
+_LIMITS = "-c statement_timeout=15000 -c lock_timeout=5000"
 _OPTIONS: dict[str, Any] = {
     # A waiting request gives up after 3 s; a pool that lost its server is usable again 2 s after it is back.
     "pool": {"min_size": 2, "max_size": 20, "timeout": 3, "reconnect_timeout": 2},
     "connect_timeout": 3,
     "application_name": "tradingsite",
-    "options": "-c statement_timeout=15000 -c lock_timeout=5000",
+    "options": _LIMITS,
     "isolation_level": IsolationLevel.READ_COMMITTED,
     # Over TCP a server that vanished is noticed after about 9 s.
     "keepalives_idle": 5,
@@ -43,7 +44,9 @@ def databases(env: Environment) -> dict[str, dict[str, Any]]:
     parts = _parts(env.database_url)
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     default |= {setting: parts.pop(name, "") for setting, name in names.items()}
-    default["OPTIONS"] |= parts  # sslmode and the like
+    if "options" in parts:
+        parts["options"] = f"{_LIMITS} {parts['options']}"  # the server takes the last of two: the operator's
+    default["OPTIONS"] |= parts  # sslmode and the like; ours hold unless the URL names that very parameter
     return {"default": default}
 
 

@@ -5,9 +5,11 @@ A value comes from the process's environment, else from `.env`, else (secrets on
 """
 
 import os
+import re
 import secrets
 import socket
 from functools import cache
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -53,7 +55,9 @@ class InvalidEnvironment(ImproperlyConfigured):
     """A variable has a wrong value; the message names it, the value (secrets masked) and the rule."""
 
 
-def _without_path(url: HttpUrl) -> HttpUrl:
+def _base(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password:
+        raise ValueError("must not hold a user name or password; keys have variables of their own")
     if (url.path or "/") != "/" or url.query or url.fragment:
         raise ValueError("must be a base URL without a path, e.g. https://api.upbit.com")
     return url
@@ -68,17 +72,41 @@ def _postgres(url: SecretStr) -> SecretStr:
         raise ValueError("is not a valid PostgreSQL URL") from None  # its own text holds the password
     if not parts.get("dbname"):
         raise ValueError("must name the database, e.g. postgresql://user:password@host:5432/name")
+    if not all(port == "" or _is_port(port) for port in str(parts.get("port", "")).split(",")):
+        raise ValueError("must have a port from 1 to 65535, e.g. postgresql://user:password@host:5432/name")
     return url
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 1 <= int(text) <= 65535
+
+
+def _host(value: str) -> str:
+    host = value.removeprefix("[").removesuffix("]")
+    try:
+        return str(IPv6Address(host)) if ":" in host else host.encode("idna").decode()
+    except ValueError:
+        raise ValueError("must be a host name or an address, without a port, e.g. 127.0.0.1 or ::1") from None
+
+
+def _at_least(length: int) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if len(value) < length:
+            raise ValueError(f"must have at least {length} characters, has {len(value)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-BaseUrl = Annotated[HttpUrl, AfterValidator(_without_path)]
+BaseUrl = Annotated[HttpUrl, AfterValidator(_base)]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, AfterValidator(_host)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres)]
 
 
@@ -109,7 +137,7 @@ class Environment(BaseSettings):
     embedded_postgres_dir: AbsolutePath | None = Field(
         None, description="Where the project's own PostgreSQL keeps its data; default VAR_DIR/postgres."
     )
-    secret_key: Annotated[SecretStr, Field(min_length=50)] | None = Field(
+    secret_key: Annotated[SecretStr, _at_least(50)] | None = Field(
         None, description="Signs sessions; made in sandbox mode, needed in live mode."
     )
     debug: bool = Field(False, description="Django's debug pages; refused in live mode.")
@@ -119,7 +147,7 @@ class Environment(BaseSettings):
     behind_proxy: bool = Field(
         False, description="Trust X-Forwarded-Proto and X-Forwarded-For of the reverse proxy in front."
     )
-    host: str = Field("127.0.0.1", description="The address the web process listens on; 0.0.0.0 for all.")
+    host: Host = Field("127.0.0.1", description="The address the web process listens on; 0.0.0.0 for all.")
     port: Port = Field(8000, description="Where the web process listens.")
     web_workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Processes that answer the web.")
     sandbox_port: Port | None = Field(
@@ -130,7 +158,7 @@ class Environment(BaseSettings):
     upbit_access_key: SecretStr | None = Field(None, description="Upbit access key; used in live mode only.")
     upbit_secret_key: SecretStr | None = Field(None, description="Upbit secret key; used in live mode only.")
     gemini_api_key: SecretStr | None = Field(None, description="Gemini API key; used in live mode only.")
-    health_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+    health_token: Annotated[SecretStr, _at_least(16)] | None = Field(
         None, description="Bearer token that shows health details; made in sandbox mode."
     )
     log_format: Literal["json", "text"] | None = Field(
@@ -165,6 +193,11 @@ class Environment(BaseSettings):
             if url and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
                 raise ValueError(f"{name.upper()} must be https when TRADING_MODE is live, is {url}")
         return self
+
+    @property
+    def web_address(self) -> str:
+        """Where the web process listens: `host:port`, an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def upbit_url(self) -> str:
@@ -225,7 +258,7 @@ environment = cache(load)
 
 
 def _made_for_sandbox(given: Environment) -> dict[str, Any]:
-    port = given.sandbox_port or int(keep(given.var_dir / "sandbox-port", _free_port))
+    port = given.sandbox_port or _kept_port(given.var_dir / "sandbox-port")
     sandbox = HttpUrl(f"http://127.0.0.1:{port}")
     return {
         "sandbox_port": port,
@@ -239,6 +272,19 @@ def _made_for_sandbox(given: Environment) -> dict[str, Any]:
 
 def _secret(path: Path) -> SecretStr:
     return SecretStr(keep(path, lambda: secrets.token_urlsafe(48)))
+
+
+def _kept_port(path: Path) -> int:
+    try:
+        text = keep(path, _free_port).strip()
+    except UnicodeDecodeError:
+        text = "no text"
+    if not _is_port(text):
+        raise InvalidEnvironment(
+            f"SANDBOX_PORT: {path} holds {text[:20]!r}: must be a port from 1 to 65535; "
+            "delete the file, or set SANDBOX_PORT"
+        )
+    return int(text)
 
 
 def _free_port() -> str:
@@ -260,4 +306,6 @@ def _explain(error: ValidationError) -> str:
 
 def _shown(problem: ErrorDetails) -> str:
     name = str(problem["loc"][0])
-    return "***" if is_secret(Environment.model_fields[name]) else repr(problem["input"])
+    if is_secret(Environment.model_fields[name]):
+        return "***"
+    return repr(re.sub(r"(?s).*@", "***@", str(problem["input"])))

@@ -3,6 +3,7 @@
 Ctrl-C, SIGTERM or a closed terminal stop all of it within five seconds, PostgreSQL included.
 """
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from types import FrameType
+from typing import NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -58,42 +62,62 @@ def main() -> int:
     except InvalidEnvironment as error:
         return _fail(str(error))
     sandbox = env.trading_mode == "sandbox"
-    for variable, port in [("PORT", env.port), *([("SANDBOX_PORT", env.sandbox_port)] if sandbox else [])]:
-        if port and _taken(env.host if variable == "PORT" else "127.0.0.1", port):
-            return _fail(
-                f"Port {port} is taken. Stop what listens there, or choose another: "
-                f"{variable}={port + 1} make run"
-            )
+    refused = _refused("PORT", env.host, env.port)
+    if sandbox and env.sandbox_port:
+        refused = refused or _refused("SANDBOX_PORT", "127.0.0.1", env.sandbox_port)
+    if refused:
+        return _fail(refused)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     child_env = {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "LOG_FORMAT": logs.chosen_format(env.log_format),  # their stderr is a pipe, ours may be a terminal
         "SCHEDULER_GRACE_S": str(min(env.scheduler_grace_s, STOP_WITHIN_S - 1)),
     }
-    prepared = subprocess.run(
-        [sys.executable, "manage.py", "prepare"], cwd=BASE_DIR, env=child_env, check=False
-    )
-    if prepared.returncode:
-        return prepared.returncode
+    if status := _prepare(child_env):
+        return status
     honcho.manager.KILL_WAIT = STOP_WITHIN_S
     manager = Manager(env)
-    procfile = parse_procfile((BASE_DIR / "Procfile").read_text())
-    for process in expand_processes(procfile.processes):
-        if sandbox or process.name != "sandbox":
-            manager.add_process(
-                process.name, process.cmd, env={**child_env, **process.env}, cwd=str(BASE_DIR)
-            )
+    for process in expand_processes(commands(env)):
+        manager.add_process(process.name, process.cmd, env={**child_env, **process.env}, cwd=str(BASE_DIR))
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
     return manager.returncode or 0
 
 
+def commands(env: Environment) -> dict[str, str]:
+    """Return what to run, by name: the Procfile, in live mode without the sandbox."""
+    procfile: dict[str, str] = parse_procfile((BASE_DIR / "Procfile").read_text()).processes
+    return {
+        name: command
+        for name, command in procfile.items()
+        if name != "sandbox" or env.trading_mode == "sandbox"
+    }
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as a signal before the start of everything asks for; honcho has handlers of its own for later."""
+    sys.exit(128 + number)
+
+
+def _prepare(child_env: Mapping[str, str]) -> int:
+    # Out of the terminal's reach: Ctrl-C comes to this process alone, which ends that one without traceback.
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "prepare"], cwd=BASE_DIR, env=child_env, start_new_session=True
+    )
+    try:
+        return process.wait()
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def announce(env: Environment) -> None:
     """Wait until everything answers, then print the address and the demo login."""
-    url = f"http://{'127.0.0.1' if env.host == '0.0.0.0' else env.host}:{env.port}"  # noqa: S104 - compared, not bound
-    token = env.health_token.get_secret_value() if env.health_token else ""
+    url = f"http://{env.web_address}".replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     deadline = time.monotonic() + ANNOUNCE_WITHIN_S
-    while waiting_for := _not_answering(url, token):
+    while waiting_for := _not_answering(url, env):
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)
@@ -106,12 +130,17 @@ def announce(env: Environment) -> None:
     sys.stdout.flush()
 
 
-def _not_answering(url: str, token: str) -> str | None:
-    """Return what does not answer yet. The sandbox is judged through `upbit_api`."""
+def _not_answering(url: str, env: Environment) -> str | None:
+    """Return what does not answer yet. The sandbox is judged through `upbit_api`.
+
+    In live mode everything but the probes is redirected to https, which the proxy in front speaks.
+    """
     try:
         with urlopen(Request(f"{url}/readyz"), timeout=5):  # noqa: S310 - our own address
             pass
-        detail = _detail(url, token)
+        if env.trading_mode == "live" or env.health_token is None:
+            return None
+        detail = _detail(url, env.health_token.get_secret_value())
     except (HTTPError, URLError, OSError, ValueError) as error:
         return f"web ({error})"
     down = [c["name"] for c in detail["components"] if c["status"] == "unhealthy"]
@@ -129,14 +158,20 @@ def _detail(url: str, token: str) -> dict[str, list[dict[str, str]]]:
         return dict(json.load(error))
 
 
-def _taken(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def _refused(variable: str, host: str, port: int) -> str | None:
+    """Return why nobody can listen there, and the way out. It is tried just as gunicorn does it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"Port {port} is taken. Stop what listens there, or choose another: "
+                f"{variable}={port + 1} make run"
+            )
+        return f"Cannot listen on {host} with {variable}={port}: {error.strerror}."
+    return None
 
 
 def _fail(message: str) -> int:

@@ -160,7 +160,7 @@ if LIVE:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if _env.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    AXES_IPWARE_PROXY_COUNT = 1
+    AXES_CLIENT_IP_CALLABLE = "tradingsite.proxy.client_address"
 
 JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
 

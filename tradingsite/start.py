@@ -11,7 +11,8 @@ import structlog
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
-from django.db import OperationalError, ProgrammingError, connections
+from django.core.management import CommandError
+from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError, connections
 
 from tradingsite.models import DatabaseMode
 
@@ -40,7 +41,7 @@ def refuse_missing_keys() -> None:
         )
 
 
-def refuse_other_mode() -> None:
+def refuse_other_mode(using: str = DEFAULT_DB_ALIAS) -> None:
     """Raise `CannotStart` when the database belongs to the other mode.
 
     A database without a stamp belongs to nobody yet: its first `migrate` stamps it.
@@ -49,7 +50,7 @@ def refuse_other_mode() -> None:
         OperationalError: the database does not answer, so nothing is known.
     """
     try:
-        stamped = DatabaseMode.objects.values_list("mode", flat=True).first()
+        stamped = DatabaseMode.objects.using(using).values_list("mode", flat=True).first()
     except ProgrammingError:  # not migrated yet; the health page says so
         return
     if stamped and stamped != settings.TRADING_MODE:
@@ -92,6 +93,14 @@ def _refuse_when_known() -> None:
         finally:
             connections.close_all()
         return
+
+
+def refuse_to_migrate(*, using: str, **_: Any) -> None:
+    """Refuse to change the other mode's database, or to write into it at all (a `pre_migrate` receiver)."""
+    try:
+        refuse_other_mode(using)
+    except CannotStart as reason:
+        raise CommandError(str(reason), returncode=2) from reason
 
 
 def stamp_mode(*, using: str, **_: Any) -> None:

@@ -1,13 +1,18 @@
 """gunicorn's configuration: `gunicorn --config python:tradingsite.web tradingsite.wsgi`."""
 
-from tradingsite import logs
-from tradingsite.env import environment
+import sys
 
-_env = environment()
+from tradingsite import logs
+from tradingsite.env import InvalidEnvironment, environment
+
+try:
+    _env = environment()
+except InvalidEnvironment as error:
+    sys.exit(f"{error}")
 _log_format = logs.chosen_format(_env.log_format)
 logs.configure(_log_format, _env.log_level)
 
-bind = f"{_env.host}:{_env.port}"
+bind = _env.web_address
 workers = _env.web_workers
 worker_class = "gthread"
 threads = 8

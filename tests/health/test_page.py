@@ -112,6 +112,9 @@ def test_a_panels_lazy_query_is_asked_in_its_thread_not_while_the_page_is_made(
 
 
 def test_the_page_and_its_fragment_show_the_components(client, settings):
+    (templates,) = settings.TEMPLATES
+    options = templates["OPTIONS"] | {"string_if_invalid": "no such name: %s"}
+    settings.TEMPLATES = [templates | {"OPTIONS": options}]
     settings.STATUS_PANELS = []
     settings.HEALTH_PROBES = [
         {"name": "database", "probe": "tests.health.samples.fine"},
@@ -122,6 +125,7 @@ def test_the_page_and_its_fragment_show_the_components(client, settings):
 
     assert (page.status_code, fragment.status_code) == (503, 200)
     for response in (page, fragment):
+        assert "no such name" not in response.content.decode()
         assert "no-store" in response["Cache-Control"]
         assert "database" in response.content.decode()
         assert "scheduler" in response.content.decode()

@@ -1,6 +1,9 @@
 """The environment for the project's own commands: its settings, and nothing of the test run's."""
 
 import os
+import socket
+
+import psutil
 
 
 def own_environ(**variables):
@@ -12,3 +15,18 @@ def own_environ(**variables):
     }
     environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # the browser tests' own
     return environ
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def processes_on(folder):
+    """Return whatever runs on a folder, by its command line."""
+    return {
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in part for part in process.info["cmdline"] or ())
+    }

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import psycopg
+
 from tradingsite.database import databases
 from tradingsite.env import Environment
 
@@ -44,3 +46,26 @@ def test_every_wait_has_a_limit():
     assert options["connect_timeout"] == 3
     assert "statement_timeout=15000" in options["options"]
     assert "lock_timeout=5000" in options["options"]
+
+
+def shown_by_a_server(url, *parameters):
+    """Return what a real server says about a connection made with a URL's options."""
+    options = default(database_url=url)["OPTIONS"]
+    with psycopg.connect(url, options=options["options"]) as connection:
+        return [connection.execute(f"SHOW {name}").fetchall()[0][0] for name in parameters]
+
+
+def test_options_in_the_url_are_added_to_the_limits(own_server):
+    url = f"{own_server.url}&options=-c%20search_path%3Dtrading"
+
+    shown = shown_by_a_server(url, "statement_timeout", "lock_timeout", "search_path")
+
+    assert shown == ["15s", "5s", "trading"]
+
+
+def test_a_limit_gives_way_to_that_very_limit_in_the_url_and_to_nothing_else(own_server):
+    url = f"{own_server.url}&options=-c%20statement_timeout%3D60000&connect_timeout=9"
+
+    assert shown_by_a_server(url, "statement_timeout", "lock_timeout") == ["1min", "5s"]
+    assert default(database_url=url)["OPTIONS"]["connect_timeout"] == "9"
+    assert default(database_url=url)["OPTIONS"]["tcp_user_timeout"] == 9000

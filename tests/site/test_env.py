@@ -94,8 +94,16 @@ def test_a_relative_folder_means_one_below_the_working_folder(load):
         ({"DATABASE_URL": "mysql://root:hunter22@host/db"}, ["DATABASE_URL", "***", "PostgreSQL"]),
         ({"DATABASE_URL": "postgresql://u:hunter22@[host/db"}, ["DATABASE_URL", "***", "not a valid"]),
         ({"DATABASE_DIRECT_URL": "postgresql://u:hunter22@host"}, ["DATABASE_DIRECT_URL", "***", "name the"]),
-        ({"HEALTH_TOKEN": "short"}, ["HEALTH_TOKEN", "***", "16"]),
-        ({**LIVE, "SECRET_KEY": "hunter22"}, ["SECRET_KEY", "***", "50"]),
+        ({"DATABASE_URL": "postgresql://u:hunter22@host:web/db"}, ["DATABASE_URL", "***", "1 to 65535"]),
+        ({"DATABASE_URL": "postgresql://u:hunter22@a:1,b:70000/db"}, ["DATABASE_URL", "***", "1 to 65535"]),
+        ({"UPBIT_API_URL": "https://me:hunter22@x.com"}, ["UPBIT_API_URL", "'***@x.com'", "password"]),
+        ({"GEMINI_API_URL": "https://hunter22@x.com"}, ["GEMINI_API_URL", "'***@x.com'", "user name"]),
+        ({"UPBIT_API_URL": "me:hunter22@x.com"}, ["UPBIT_API_URL", "'***@x.com'"]),
+        ({"HOST": "::1:8000:web"}, ["HOST", "'::1:8000:web'", "without a port"]),
+        ({"HOST": "localhost:8000"}, ["HOST", "'localhost:8000'", "without a port"]),
+        ({"HOST": "a..b"}, ["HOST", "'a..b'", "host name"]),
+        ({"HEALTH_TOKEN": "short"}, ["HEALTH_TOKEN", "***", "at least 16 characters, has 5"]),
+        ({**LIVE, "SECRET_KEY": "hunter22"}, ["SECRET_KEY", "***", "at least 50 characters, has 8"]),
         ({"TRADING_MODE": "live"}, ["SECRET_KEY", "live"]),
         ({**LIVE, "DEBUG": "true"}, ["DEBUG", "live"]),
         ({**LIVE, "UPBIT_API_URL": "http://exchange.example"}, ["UPBIT_API_URL", "https"]),
@@ -113,6 +121,39 @@ def test_a_wrong_value_names_variable_value_and_rule(load, variables, parts):
     assert "short" not in message
 
 
+@pytest.mark.parametrize("url", ["postgresql://h/db", "postgresql://h:5432/db", "postgresql://a,b:5433/db"])
+def test_a_database_s_port_may_be_left_out(load, url):
+    assert load({"DATABASE_URL": url}).database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("garbage", "shown"), [(b"web\n", "'web'"), (b"", "''"), (b"70000", "'70000'"), (b"\xff", "no text")]
+)
+def test_a_spoilt_sandbox_port_is_named_with_its_file_and_the_way_out(load, tmp_path, garbage, shown):
+    file = tmp_path / "var" / "sandbox-port"
+    file.parent.mkdir()
+    file.write_bytes(garbage)
+
+    with pytest.raises(env.InvalidEnvironment) as refused:
+        load()
+
+    for part in ("SANDBOX_PORT", str(file), shown, "1 to 65535", "delete the file"):
+        assert part in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000"),
+        ("::1", "[::1]:8000"),
+        ("[::1]", "[::1]:8000"),
+        ("trading.local", "trading.local:8000"),
+    ],
+)
+def test_the_web_listens_on_ipv4_on_ipv6_or_on_a_name(load, host, address):
+    assert load({"HOST": host}).web_address == address
+
+
 def test_all_wrong_values_are_named_at_once(load):
     with pytest.raises(env.InvalidEnvironment) as refused:
         load({"PORT": "0", "LOG_LEVEL": "LOUD"})
@@ -121,9 +162,14 @@ def test_all_wrong_values_are_named_at_once(load):
     assert "LOG_LEVEL" in str(refused.value)
 
 
-def test_a_command_ends_with_the_message_and_no_traceback(tmp_path):
+@pytest.mark.parametrize(
+    "command",
+    [["manage.py", "check"], ["-m", "gunicorn", "--config", "python:tradingsite.web", "tradingsite.wsgi"]],
+    ids=["manage.py", "gunicorn"],
+)
+def test_a_process_ends_with_the_message_and_no_traceback(tmp_path, command):
     result = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, *command],
         env={**os.environ, "PORT": "web", "VAR_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -131,5 +177,5 @@ def test_a_command_ends_with_the_message_and_no_traceback(tmp_path):
     )
 
     assert result.returncode == 1
-    assert "PORT: 'web'" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("PORT: 'web'")
+    assert len(result.stderr.splitlines()) == 1

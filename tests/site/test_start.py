@@ -31,13 +31,25 @@ def manage(*arguments, **variables):
 
 
 @pytest.mark.django_db
-def test_the_first_migrate_stamps_the_mode_and_later_ones_keep_it(settings):
+def test_the_first_migrate_stamps_the_mode():
     DatabaseMode.objects.all().delete()
     call_command("migrate", verbosity=0)
-    settings.TRADING_MODE = "live"
     call_command("migrate", verbosity=0)
 
     assert DatabaseMode.objects.get().mode == "sandbox"
+
+
+def test_the_other_modes_database_is_not_migrated(own_server):
+    own_server.execute("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
+    own_server.execute("INSERT INTO database_mode VALUES (1, 'live', now())")
+
+    result = manage("migrate", DATABASE_URL=own_server.url)
+
+    assert result.returncode == 2
+    assert "belongs to live mode" in result.stderr
+    assert "Traceback" not in result.stderr
+    tables = own_server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert tables == [("database_mode",)]
 
 
 @pytest.mark.django_db

@@ -18,7 +18,7 @@ let asking = false;
 let spoken = report.firstElementChild.dataset.headline; // a reader has just read it
 
 const shown = () => report.firstElementChild;
-const ageS = () => Number(shown().dataset.ageS) + (Date.now() - arrivedAt) / 1000;
+const ageS = () => (Date.now() - arrivedAt) / 1000;
 
 function inWords(seconds) {
   const { seconds: s, minutes: m } = lost.dataset;
@@ -51,7 +51,8 @@ function morph(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes])
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name); // the reader has opened it
   for (const { name, value } of [...fresh.attributes])
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
@@ -65,7 +66,7 @@ async function fetchReport() {
     signal: AbortSignal.timeout(GIVE_UP_MS),
   });
   const body = new DOMParser().parseFromString(await response.text(), "text/html").body;
-  return body.querySelector("[data-age-s]"); // also with 503: an unhealthy report is a report
+  return body.querySelector("[data-view]"); // also with 503: an unhealthy report is a report
 }
 
 async function refresh() {
