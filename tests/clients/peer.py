@@ -33,6 +33,8 @@ class Asked:
     headers: dict[str, str]
     connection: int
     target: str
+    method: str = "GET"
+    body: bytes = b""
 
 
 Script = Reply | Callable[["Handler"], object]
@@ -46,14 +48,25 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         headers = {name.lower(): text for name, text in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
         self.server.asked.append(
-            Asked(url.path, parse_qs(url.query), headers, self.client_address[1], self.path)
+            Asked(
+                url.path,
+                parse_qs(url.query),
+                headers,
+                self.client_address[1],
+                self.path,
+                self.command,
+                body,
+            )
         )
         reply = self.server.next_reply()
         if isinstance(reply, Reply):
             self.say(reply)
         else:
             reply(self)
+
+    do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
     def say(self, reply: Reply) -> None:
         body = reply.body.encode() if isinstance(reply.body, str) else reply.body

@@ -17,24 +17,6 @@ pytestmark = pytest.mark.timeout(20)
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
-@pytest.fixture
-def full_house() -> Iterator[tuple[str, int]]:
-    """An address whose queue of connections is full: a connect gets no answer."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        address = listener.getsockname()
-        waiting = []
-        for _ in range(3):
-            guest = socket.socket()
-            guest.setblocking(False)
-            guest.connect_ex(address)
-            waiting.append(guest)
-        yield address
-        for guest in waiting:
-            guest.close()
-
-
 @pytest.mark.parametrize(
     "start",
     [

@@ -5,8 +5,9 @@ import pytest
 from tests.clients import samples
 from tests.clients.peer import Reply
 from tradingsite import __version__
-from tradingsite.clients.build import gemini_client, upbit_client
+from tradingsite.clients.build import exchange_client, gemini_client, model_client, upbit_client
 from tradingsite.clients.errors import KeyRejected
+from tradingsite.clients.gemini import GenerationRequest, ModelFailure
 
 
 def test_the_sites_clients_speak_to_the_addresses_in_force(peer, settings):
@@ -38,3 +39,30 @@ def test_a_site_without_a_key_says_so_when_the_model_is_asked_for(settings):
 
     with pytest.raises(KeyRejected, match="no API key is set"):
         gemini_client().model("gemini-3.5-flash-lite")
+
+
+def test_the_sites_private_clients_speak_with_its_keys(peer, settings):
+    settings.UPBIT_URL = settings.GEMINI_URL = peer.url
+    settings.UPBIT_ACCESS_KEY, settings.UPBIT_SECRET_KEY = samples.ACCESS_KEY, samples.SECRET_KEY
+    settings.GEMINI_API_KEY = samples.MODEL_KEY
+    peer.script(Reply(body="[]"), Reply(body=samples.GENERATION))
+
+    assert exchange_client().accounts() == []
+    assert model_client().generate(GenerationRequest("gemini-3", "a", "b", samples.SCHEMA)).status == 200
+
+    assert [asked.headers["user-agent"] for asked in peer.asked] == [f"tradingsite/{__version__}"] * 2
+    assert peer.asked[0].headers["authorization"].startswith("Bearer ")
+    assert peer.asked[1].headers["x-goog-api-key"] == samples.MODEL_KEY
+    assert exchange_client() is exchange_client()
+    assert exchange_client(retries=0).retries == 0
+    assert model_client() is model_client()
+
+
+def test_a_site_without_keys_says_so_when_it_is_to_trade(settings):
+    settings.UPBIT_ACCESS_KEY = settings.UPBIT_SECRET_KEY = settings.GEMINI_API_KEY = ""
+
+    with pytest.raises(KeyRejected):
+        exchange_client().accounts()
+    with pytest.raises(ModelFailure) as caught:
+        model_client().generate(GenerationRequest("gemini-3", "a", "b", samples.SCHEMA))
+    assert caught.value.kind == "auth"

@@ -11,7 +11,7 @@ from tradingsite.clients.answer import Answer
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import RateLimited
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.clients.upbit.limits import FIRST_BAN_S, REQUESTS_A_SECOND, Limits
+from tradingsite.clients.upbit.limits import FIRST_BAN_S, QUOTATION, Limits
 
 BAN = Reply(418, '{"error":{"name":418,"message":"blocked"}}')
 
@@ -33,7 +33,7 @@ def test_no_second_has_more_than_eight_requests_however_it_is_cut(ticking):
         ticking.now += 0.01
 
     for start in begun:
-        assert sum(start <= moment < start + 1 for moment in begun) <= REQUESTS_A_SECOND
+        assert sum(start <= moment < start + 1 for moment in begun) <= QUOTATION.a_second
 
 
 def test_each_group_has_its_own_pace(peer, client, ticking):
@@ -244,7 +244,7 @@ def test_threads_together_keep_the_pace(ticking: Ticking):
             moments.append(moment)
             super().append(moment)
 
-    limits._begun["ticker"] = Hesitant(maxlen=REQUESTS_A_SECOND)
+    limits._begun["ticker"] = Hesitant(maxlen=QUOTATION.a_second)
 
     def ask(_: int) -> None:
         for _ in range(5):
@@ -255,5 +255,5 @@ def test_threads_together_keep_the_pace(ticking: Ticking):
 
     assert len(moments) == 40
     assert (
-        max(sum(start <= moment < start + 1 for moment in moments) for start in moments) <= REQUESTS_A_SECOND
+        max(sum(start <= moment < start + 1 for moment in moments) for start in moments) <= QUOTATION.a_second
     )

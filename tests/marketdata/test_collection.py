@@ -14,7 +14,7 @@ from tests.marketdata.exchange import error, exchange, listing, ticker
 from tests.marketdata.feed import NOON, TEN_S
 from tradingsite.clients.errors import InvalidResponse, NotFound, Rejected, Unreachable
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.marketdata.collection import collect
+from tradingsite.marketdata.collection import ASK_WITHIN_S, collect
 from tradingsite.marketdata.models import Poll, Ticker
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +108,28 @@ def test_a_market_that_does_not_exist_does_not_cost_the_others_their_prices():
     assert serving.paths == ["/v1/ticker", "/v1/market/all", "/v1/ticker"]
     assert {"event": "collect.unknown_markets", "markets": ["KRW-NONE"], "log_level": "warning"} in logs
     assert Poll.objects.get().markets == [BTC]
+
+
+def test_the_three_requests_for_an_unknown_market_share_the_time_of_one():
+    class Watched(UpbitClient):
+        """Remembers how much time each request was given."""
+
+        given_s: list[float] = []
+
+        def tickers(self, markets, *, within_s=None):
+            self.given_s.append(within_s)
+            return super().tickers(markets, within_s=within_s)
+
+        def markets(self, *, within_s=None):
+            self.given_s.append(within_s)
+            return super().markets(within_s=within_s)
+
+    with quoting(ticker(BTC, 100, TRADED), listed=[BTC]) as (serving, _):
+        client = Watched(serving.url, retries=0)
+        collect(client, [BTC, "KRW-NONE"], NOON)
+
+    first, second, third = client.given_s
+    assert ASK_WITHIN_S >= first > second > third > 0
 
 
 def test_when_no_market_exists_the_poll_says_that_none_answered():

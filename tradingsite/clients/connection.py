@@ -25,13 +25,18 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionErr
 from tradingsite.clients.deadline import Deadline
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bounds:
-    """How long one connect and one read may take, and when all must be over."""
+    """How long one connect and one read may take, and when all must be over.
+
+    `sending` is set before the first byte of a request is given to a connected socket, after the TLS
+    handshake. While it is False the peer cannot have seen the request (U15).
+    """
 
     connect_s: float
     read_s: float
     deadline: Deadline
+    sending: bool = False
 
     def for_connect_s(self) -> float:
         """Return the time for one connect. Raises TimeoutError when the call's time is over."""
@@ -91,6 +96,12 @@ class _BoundedResponse(http.client.HTTPResponse):
 class _BoundedHTTPConnection(HTTPConnection):
     response_class = _BoundedResponse
 
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _bounds.get().sending = True
+        super().send(data)
+
     def _new_conn(self) -> socket.socket:
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
@@ -141,8 +152,12 @@ class _Adapter(HTTPAdapter):
 
 
 def new_session() -> requests.Session:
-    """Return a session for use inside `bounded`: no proxy, netrc or CA of the environment, no cookies."""
-    session = requests.Session()
+    """Return a session for use inside `bounded`."""
+    return confined(requests.Session())
+
+
+def confined(session: requests.Session) -> requests.Session:
+    """Return `session` for use inside `bounded`: no proxy, netrc or CA of the environment, no cookies."""
     session.trust_env = False  # or HTTP_PROXY would take calls of the loopback sandbox elsewhere
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):

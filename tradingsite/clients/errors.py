@@ -5,10 +5,10 @@
     + Unreachable        no whole answer arrived: name lookup, network or TLS
       - TimedOut         no whole answer arrived in time
     + Unavailable        the venue answered 5xx
-    + RateLimited        429; or 418, our address is banned; or our own limits held the request back
+    + RateLimited        429; or 418, we are banned; or our own limits held the request back
   x Rejected             our request is wrong, and would be wrong again
     + KeyRejected        the API key: missing, invalid, or without the right
-    + NotFound           404: the market or model does not exist
+    + NotFound           the market, model or order does not exist
     + NotSent            refused here, before anything was sent
   x InvalidResponse      the answer is not what the venue documents
 
@@ -25,7 +25,15 @@ class Retryable(ClientError):
 
 
 class Unreachable(Retryable):
-    """No whole answer arrived. Whether the venue saw the request is not known."""
+    """No whole answer arrived. Whether the venue saw the request is not known, unless `nothing_sent`.
+
+    Attributes:
+        nothing_sent: proven: the connection was never ready to take the first byte of the request.
+    """
+
+    def __init__(self, text: str, *, nothing_sent: bool = False) -> None:
+        super().__init__(text)
+        self.nothing_sent = nothing_sent
 
 
 class TimedOut(Unreachable):
@@ -41,7 +49,7 @@ class Unavailable(Retryable):
 
 
 class RateLimited(Retryable):
-    """Too many requests. `banned` while the venue blocks our address: nothing is sent until it is over."""
+    """Too many requests. `banned` while the venue blocks our address or key, and nothing is sent there."""
 
     def __init__(self, text: str, *, retry_after_s: float, banned: bool = False) -> None:
         super().__init__(text)
@@ -70,7 +78,7 @@ class KeyRejected(Rejected):
 
 
 class NotFound(Rejected):
-    """The market or model that was named does not exist (any more)."""
+    """The market, model or order that was named does not exist (any more)."""
 
 
 class NotSent(Rejected):

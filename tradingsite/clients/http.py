@@ -1,13 +1,16 @@
-"""The one place where we talk HTTP. Reads only: GET."""
+"""The one place where we talk HTTP."""
 
+import json
 import os
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from typing import Any
 
 import requests
 import urllib3.exceptions
+from requests.auth import AuthBase
 
 from tradingsite.clients.answer import Answer
 from tradingsite.clients.connection import Bounds, bounded, new_session
@@ -16,6 +19,10 @@ from tradingsite.clients.errors import ClientError, InvalidResponse, TimedOut, U
 
 MAX_BODY_BYTES = 8 * 2**20
 """Upbit's largest answer, every ticker, is under 1 MiB."""
+
+Parameters = Mapping[str, str] | Sequence[tuple[str, str]]
+
+MASK = b"***"
 
 _SHORTEST_SECRET = 8
 _REASONS: tuple[tuple[type[BaseException], type[Unreachable], str], ...] = (
@@ -30,7 +37,10 @@ _REASONS: tuple[tuple[type[BaseException], type[Unreachable], str], ...] = (
 
 
 class Http:
-    """GETs at one base URL. One object may be used by many threads, and after a fork.
+    """Requests to one base URL, each sent once. One object may be used by many threads, and after a fork.
+
+    `get` is for everybody. `post` and `delete` act: only `UpbitExchange` may use them, from an object without
+    `keep_alive`, and nothing may repeat them. The model's one POST is the SDK's, not this.
 
     Connect, TLS, headers and body end with the call's deadline, also when the peer drips bytes. A name lookup
     does not: nothing can interrupt it. Who cannot wait for the resolver's own limit calls from a thread that
@@ -44,6 +54,7 @@ class Http:
             masked before anybody reads it.
         keep_alive: whether threads keep their connection between calls. A caller that does not retry says no:
             a connection that the peer closed meanwhile would look like an outage.
+        auth: signs each request when it is ready to be sent, with what is really sent before its eyes.
     """
 
     def __init__(
@@ -54,46 +65,56 @@ class Http:
         headers: Mapping[str, str],
         keep_alive: bool,
         secrets: Sequence[str] = (),
+        auth: AuthBase | None = None,
     ) -> None:
         self._base_url = base_url
         self._timeouts_s = timeouts_s
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", **headers}
         self._keep_alive = keep_alive
-        # A shorter text is in every answer by chance.
-        self._secrets = [secret.encode() for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        self._secrets = secrets
+        self._auth = auth
         self._kept = threading.local()
 
-    def get(self, path: str, params: Mapping[str, str], deadline: Deadline) -> Answer:
+    def get(self, path: str, params: Parameters, deadline: Deadline) -> Answer:
         """Return the answer, whatever its status. Redirects are not followed.
 
         Raises:
-            Unreachable: no whole answer arrived.
-            InvalidResponse: the body is too large or wrongly compressed.
+            Unreachable: no whole answer arrived; with `nothing_sent` the peer cannot have seen the request.
+            InvalidResponse: an answer came, but its body is too large or wrongly compressed.
         """
-        what = f"GET {path}"
+        return self._send(self._request("GET", path, params=params), f"GET {path}", deadline)
+
+    def delete(self, path: str, params: Parameters, deadline: Deadline) -> Answer:
+        """Return the answer to a DELETE. Raises as `get`."""
+        return self._send(self._request("DELETE", path, params=params), f"DELETE {path}", deadline)
+
+    def post(self, path: str, body: Mapping[str, str], deadline: Deadline) -> Answer:
+        """Return the answer to a POST of `body` as JSON, keys in their order. Raises as `get`."""
+        request = self._request("POST", path, data=json.dumps(body).encode())
+        request.headers["Content-Type"] = "application/json; charset=utf-8"
+        return self._send(request, f"POST {path}", deadline)
+
+    def _request(self, method: str, path: str, **parts: Any) -> requests.Request:
+        return requests.Request(
+            method, self._base_url + path, headers=dict(self._headers), auth=self._auth, **parts
+        )
+
+    def _send(self, request: requests.Request, what: str, deadline: Deadline) -> Answer:
         bounds = Bounds(*self._timeouts_s, deadline)
         try:
             with self._session() as session, bounded(bounds):
-                return self._exchange(session, what, path, params)
+                return self._exchange(session, request, what)
         except requests.exceptions.ContentDecodingError as error:
             raise InvalidResponse(f"{what}: the body is not what its Content-Encoding says") from error
         except (OSError, urllib3.exceptions.HTTPError) as error:  # all of requests' own errors are OSErrors
-            raise _unreachable(what, error, deadline) from error
+            raise unreachable(what, error, bounds) from error
 
-    def _exchange(self, session: requests.Session, what: str, path: str, params: Mapping[str, str]) -> Answer:
-        answer = session.get(
-            self._base_url + path,
-            params=params,
-            headers=self._headers,
-            timeout=self._timeouts_s,
-            allow_redirects=False,
-            stream=True,
-        )
+    def _exchange(self, session: requests.Session, request: requests.Request, what: str) -> Answer:
+        prepared = session.prepare_request(request)
+        answer = session.send(prepared, timeout=self._timeouts_s, allow_redirects=False, stream=True)
+        _, _, token = prepared.headers.get("Authorization", "").partition(" ")
         with closing(answer):
-            body = _body(answer, what) if answer.ok else _error_body(answer, what)
-        for secret in self._secrets:
-            body = body.replace(secret, b"***")
-        return Answer(what, answer.status_code, answer.headers, body)
+            return read(answer, what, [*self._secrets, token])
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:
@@ -107,31 +128,40 @@ class Http:
         yield self._kept.session
 
 
-def _body(answer: requests.Response, what: str) -> bytes:
+def read(response: requests.Response, what: str, secrets: Sequence[str]) -> Answer:
+    """Return a streamed response as a whole, `secrets` masked. Raises InvalidResponse or OSError."""
+    try:
+        body = _body(response, what)
+    except (OSError, InvalidResponse):
+        if response.ok:
+            raise
+        body = b""  # the status has already said what matters; a body that cannot be read must not hide a 418
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:  # a shorter text is in every answer by chance
+            body = body.replace(secret.encode(), MASK)
+    return Answer(what, response.status_code, response.headers, body)
+
+
+def _body(response: requests.Response, what: str) -> bytes:
     body = bytearray()
-    for chunk in answer.iter_content(2**16):
+    for chunk in response.iter_content(2**16):
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise InvalidResponse(f"{what}: the answer is larger than {MAX_BODY_BYTES} bytes")
     return bytes(body)
 
 
-def _error_body(answer: requests.Response, what: str) -> bytes:
-    # The status has already said what matters; a body that cannot be read must not hide a 418.
-    try:
-        return _body(answer, what)
-    except (OSError, InvalidResponse):
-        return b""
-
-
-def _unreachable(what: str, error: BaseException, deadline: Deadline) -> Unreachable:
-    if deadline.left_s() <= 0:
-        return TimedOut(f"{what}: no whole answer within {deadline.within_s:g} s")
+def unreachable(what: str, error: BaseException, bounds: Bounds) -> Unreachable:
+    """Return what it means that `error` ended an exchange inside `bounds`."""
+    nothing_sent = not bounds.sending
+    if bounds.deadline.left_s() <= 0:
+        text = f"{what}: no whole answer within {bounds.deadline.within_s:g} s"
+        return TimedOut(text, nothing_sent=nothing_sent)
     links = list(_chain(error))
-    for kind, unreachable, reason in _REASONS:
+    for kind, named, reason in _REASONS:
         if any(isinstance(link, kind) for link in links):
-            return unreachable(f"{what}: {reason}")
-    return Unreachable(f"{what}: the connection broke")
+            return named(f"{what}: {reason}", nothing_sent=nothing_sent)
+    return Unreachable(f"{what}: the connection broke", nothing_sent=nothing_sent)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,11 +8,15 @@ from typing import Any, Protocol
 import structlog
 from django.db import connection, transaction
 
+from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import Rejected
 
 logger = structlog.get_logger(__name__)
 
 POLL_INTERVAL = timedelta(seconds=10)
+ASK_WITHIN_S = 8.0
+"""For all requests of one collection together: the next begins ten seconds after this one."""
+
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """How far ahead of our clock the exchange's trade time may be; Upbit's clock is well within it."""
 
@@ -41,8 +45,8 @@ class Listed(Protocol):
 class Exchange(Protocol):
     """The two questions that are asked here; `UpbitClient` answers them."""
 
-    def tickers(self, markets: Sequence[str]) -> Sequence[Priced]: ...
-    def markets(self) -> Sequence[Listed]: ...
+    def tickers(self, markets: Sequence[str], *, within_s: float) -> Sequence[Priced]: ...
+    def markets(self, *, within_s: float) -> Sequence[Listed]: ...
 
 
 def collect(client: Exchange, markets: Sequence[str], at: datetime) -> Mapping[str, int]:
@@ -78,15 +82,18 @@ def _ask(client: Exchange, markets: Sequence[str]) -> Sequence[Priced]:
     Upbit refuses the whole request for one unknown code and does not say which. The others must not suffer:
     an unseen market is halted for buys, and its stop-loss is blind.
     """
+    deadline = Deadline(ASK_WITHIN_S)
     try:
-        return client.tickers(markets)
+        return client.tickers(markets, within_s=deadline.left_s())
     except Rejected as refusal:
-        listed = {listing.market for listing in client.markets()} if refusal.status == 404 else set(markets)
+        if refusal.status != 404:
+            raise
+        listed = {listing.market for listing in client.markets(within_s=deadline.left_s())}
         known = [market for market in markets if market in listed]
         if len(known) == len(markets):
             raise
         logger.warning("collect.unknown_markets", markets=sorted(set(markets) - listed))
-        return client.tickers(known) if known else []
+        return client.tickers(known, within_s=deadline.left_s()) if known else []
 
 
 def _true(answer: Priced, at: datetime) -> bool:

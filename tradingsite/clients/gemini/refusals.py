@@ -11,7 +11,7 @@ _KEY_REASONS = {
     # Google's own text asks for an "OAuth 2 access token", which leads the reader astray.
     "ACCESS_TOKEN_TYPE_UNSUPPORTED": "keys of this kind are no longer accepted; make a new one in AI Studio",
 }
-_DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
+_DELAY = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
 
 
 def explain(answer: Answer) -> Refusal:
@@ -19,27 +19,41 @@ def explain(answer: Answer) -> Refusal:
 
     A reason in the details names the error better than the status does.
     """
+    error = _error(answer)
     try:
-        body: Any = parsed(answer.body)
-        error = body["error"]
         name, message = one_line(str(error["status"])), one_line(str(error["message"]))
-    except (ValueError, TypeError, KeyError):
-        name, message, error = None, answer.excerpt(), {}
-    listed = error.get("details")
-    details = [detail for detail in listed if isinstance(detail, dict)] if isinstance(listed, list) else []
-    reason = next((one_line(str(detail["reason"])) for detail in details if "reason" in detail), None)
+    except KeyError:
+        name, message = None, answer.excerpt()
+    reason = next((one_line(str(each["reason"])) for each in _details(answer) if "reason" in each), None)
     of_key = answer.status in {401, 403} or reason in _KEY_REASONS
     return Refusal(
         name=reason or name,
         message=_KEY_REASONS.get(reason or "", message),
         error=KeyRejected if of_key else None,
-        retry_after_s=_retry_after_s(details),
+        retry_after_s=stated_delay_s(answer) or 1.0,
     )
 
 
-def _retry_after_s(details: list[dict[str, Any]]) -> float:
-    for detail in details:
-        found = _DELAY.fullmatch(str(detail.get("retryDelay")))
-        if found:
-            return float(found[1])
-    return 1.0
+def stated_delay_s(answer: Answer) -> float | None:
+    """Return the `retryDelay` of an error; None when it states none."""
+    delays = (_DELAY.fullmatch(str(detail.get("retryDelay"))) for detail in _details(answer))
+    return next((float(found[1]) for found in delays if found), None)
+
+
+def of_the_day(answer: Answer) -> bool:
+    """Return whether an error names a quota that is counted by the day."""
+    return any("PerDay" in str(detail.get("violations")) for detail in _details(answer))
+
+
+def _error(answer: Answer) -> dict[str, Any]:
+    try:
+        body: Any = parsed(answer.body)
+        error = body["error"]
+    except (ValueError, TypeError, KeyError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _details(answer: Answer) -> list[dict[str, Any]]:
+    listed = _error(answer).get("details")
+    return [detail for detail in listed if isinstance(detail, dict)] if isinstance(listed, list) else []

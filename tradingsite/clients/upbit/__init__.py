@@ -1,5 +1,22 @@
-"""Upbit. The rules that are kept here, U1 to U10, stand in docs/upbit-client.md."""
+"""Upbit. The rules that are kept here, U1 to U18, stand in docs/upbit-client.md."""
 
 from tradingsite.clients.upbit.client import UpbitClient
+from tradingsite.clients.upbit.exchange import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import Balance, Chance, ExchangeOrder, Trade
+from tradingsite.clients.upbit.order_request import OrderRequest
+from tradingsite.clients.upbit.outcome import Accepted, NeverSent, Outcome, Refused, Unknown
 
-__all__ = ["UpbitClient"]
+__all__ = [
+    "Accepted",
+    "Balance",
+    "Chance",
+    "ExchangeOrder",
+    "NeverSent",
+    "OrderRequest",
+    "Outcome",
+    "Refused",
+    "Trade",
+    "Unknown",
+    "UpbitClient",
+    "UpbitExchange",
+]

@@ -2,7 +2,9 @@
 
 import os
 import threading
-from collections import defaultdict, deque
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,9 +13,6 @@ from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.errors import RateLimited
 from tradingsite.clients.upbit.refusals import explain, requests_left, wait_s
 
-REQUESTS_A_SECOND = 8
-"""Of a group, out of the 10 that Upbit allows an address: other processes here ask too."""
-
 FIRST_BAN_S = 60.0
 LONGEST_BAN_S = 3600.0
 """A ban of unstated length is taken for FIRST_BAN_S, doubled each time it follows another."""
@@ -21,17 +20,41 @@ LONGEST_BAN_S = 3600.0
 logger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How many requests of a group this process sends in any second; `groups` are those that differ.
+
+    Below what Upbit allows: other processes ask too. `counted` is whom Upbit counts, and bans.
+    """
+
+    counted: str
+    a_second: int
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, group: str) -> int:
+        """Return how many requests of `group` go in any second."""
+        return self.groups.get(group, self.a_second)
+
+
+QUOTATION = Pace("our address", 8)
+"""Of the 10 that Upbit allows an address in each group."""
+
+EXCHANGE = Pace("our key", 25, {"order": 8, "order-test": 6})
+"""Of the 30, 12 and 8 that Upbit allows a pocket (an account's part, to which the key belongs)."""
+
+
 class Limits:
     """Paces each group of endpoints and stops all of them during a ban. Safe for threads.
 
-    At most REQUESTS_A_SECOND in any second, however Upbit cuts its seconds: a bucket that refills while it is
-    being emptied would let nearly twice as many into one of them.
+    The pace holds in any second, however Upbit cuts its seconds: a bucket that refills while it is being
+    emptied would let nearly twice as many into one of them.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pace: Pace = QUOTATION) -> None:
         self._clock = clock
+        self._pace = pace
         self._lock = threading.Lock()
-        self._begun: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REQUESTS_A_SECOND))
+        self._begun: dict[str, deque[float]] = {}
         self._held_until: dict[str, float] = {}
         self._banned_until = float("-inf")
         self._bans = 0
@@ -53,10 +76,12 @@ class Limits:
             if now < self._banned_until:
                 left_s = self._banned_until - now
                 raise RateLimited(
-                    f"Upbit bans our address for {left_s:.0f} s more", retry_after_s=left_s, banned=True
+                    f"Upbit bans {self._pace.counted} for {left_s:.0f} s more",
+                    retry_after_s=left_s,
+                    banned=True,
                 )
-            begun = self._begun[group]
-            free_at = begun[0] + 1 if len(begun) == REQUESTS_A_SECOND else now
+            begun = self._begun.setdefault(group, deque(maxlen=self._pace.of(group)))
+            free_at = begun[0] + 1 if len(begun) == begun.maxlen else now
             free_at = max(free_at, self._held_until.get(group, now))
             if free_at <= now:
                 begun.append(now)
@@ -72,7 +97,9 @@ class Limits:
         if answer.status == 418:
             banned_s = self._ban(wait_s(answer))
             raise RateLimited(
-                f"{text}Upbit bans our address for {banned_s:.0f} s", retry_after_s=banned_s, banned=True
+                f"{text}Upbit bans {self._pace.counted} for {banned_s:.0f} s",
+                retry_after_s=banned_s,
+                banned=True,
             )
         if answer.status == 429:
             held_s = max(1.0, wait_s(answer) or 0)
@@ -95,13 +122,18 @@ class Limits:
                 self._bans += 1
             banned_s = stated_s or min(FIRST_BAN_S * 2 ** (self._bans - 1), LONGEST_BAN_S)
             self._banned_until = max(self._banned_until, now + banned_s)
-        logger.warning("upbit.banned", banned_s=banned_s, stated=stated_s is not None)
+        logger.warning(
+            "upbit.banned", counted=self._pace.counted, banned_s=banned_s, stated=stated_s is not None
+        )
         return banned_s
 
 
-_shared: dict[tuple[int, str, Clock], Limits] = {}
+_shared: dict[tuple[int, str, str, Clock], Limits] = {}
 
 
-def shared(base_url: str, clock: Clock) -> Limits:
-    """Return this process's limits for an address. A forked child has its own, with locks that are free."""
-    return _shared.setdefault((os.getpid(), base_url, clock), Limits(clock))
+def shared(base_url: str, clock: Clock, *, access_key: str = "", pace: Pace = QUOTATION) -> Limits:
+    """Return this process's limits for an address, or for a key there: each is banned by itself.
+
+    A forked child has its own, with locks that are free.
+    """
+    return _shared.setdefault((os.getpid(), base_url, access_key, clock), Limits(clock, pace))

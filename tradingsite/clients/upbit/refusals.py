@@ -4,11 +4,15 @@ import re
 from typing import Any
 
 from tradingsite.clients.answer import Answer, Refusal, one_line, parsed
+from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
 
 _SECONDS_LEFT = re.compile(r"\bsec\s*=\s*(\d{1,6})\b", re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(?:(s\b|sec|초)|(m\b|min|분)|(h\b|hour|시간))", re.IGNORECASE)
 _UNITS_S = (1, 60, 3600)
 _LONGEST_WAIT_S = 86_400.0
+_NO_SUCH_ORDER = "order_not_found"
+_OF_THE_REQUEST = {"nonce_used", "invalid_query_payload"}
+"""Refusals with a 401 that no other key would change."""
 
 
 def explain(answer: Answer) -> Refusal:
@@ -22,6 +26,19 @@ def explain(answer: Answer) -> Refusal:
     except (ValueError, TypeError, KeyError):
         return Refusal(None, answer.excerpt())
     return Refusal(one_line(str(name)), one_line(str(message)))
+
+
+def explain_exchange(answer: Answer) -> Refusal:
+    """Read an error of the exchange API, where the name decides.
+
+    Only Upbit's own words make an order NotFound: another 404, a proxy's or of a wrong path, must not prove
+    that an order does not exist. A 401 or 403 is the key's fault, whoever says it.
+    """
+    refusal = explain(answer)
+    if refusal.name == _NO_SUCH_ORDER:
+        return refusal._replace(error=NotFound)
+    of_key = answer.status in {401, 403} and refusal.name not in _OF_THE_REQUEST
+    return refusal._replace(error=KeyRejected if of_key else Rejected)
 
 
 def requests_left(answer: Answer) -> int | None:

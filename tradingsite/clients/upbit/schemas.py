@@ -51,11 +51,13 @@ NaiveUtc = Annotated[datetime, BeforeValidator(_from_utc)]
 NaiveKst = Annotated[datetime, BeforeValidator(_from_kst)]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What every answer of Upbit is: frozen, tolerant of new fields, silent about values in errors."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class MarketCaution(_Body):
+class MarketCaution(Body):
     """Why a market is marked: each is an alarm of Upbit's own."""
 
     PRICE_FLUCTUATIONS: bool = False
@@ -65,14 +67,14 @@ class MarketCaution(_Body):
     CONCENTRATION_OF_SMALL_ACCOUNTS: bool = False
 
 
-class MarketEvent(_Body):
+class MarketEvent(Body):
     """`warning` marks a market that Upbit may delist."""
 
     warning: bool
     caution: MarketCaution
 
 
-class Market(_Body):
+class Market(Body):
     """One element of GET /v1/market/all."""
 
     market: str
@@ -82,7 +84,7 @@ class Market(_Body):
     market_warning: str | None = None
 
 
-class Ticker(_Body):
+class Ticker(Body):
     """One element of GET /v1/ticker and /v1/ticker/all. Prices are in the quote currency of `market`.
 
     The opening, high and low prices and the changes are those of the UTC day, not of the last 24 hours.
@@ -116,7 +118,7 @@ class Ticker(_Body):
     lowest_52_week_date: date | None = None
 
 
-class Candle(_Body):
+class Candle(Body):
     """What every candle has. `trade_price` is the close; the newest candle of a list is still open.
 
     A period without a trade has no candle.
@@ -149,7 +151,7 @@ class DayCandle(Candle):
     converted_trade_price: Number | None = None
 
 
-class OrderbookUnit(_Body):
+class OrderbookUnit(Body):
     """One level of both sides; zeros where a thin market has no more orders on one of them."""
 
     ask_price: Amount
@@ -158,7 +160,7 @@ class OrderbookUnit(_Body):
     bid_size: Amount
 
 
-class Orderbook(_Body):
+class Orderbook(Body):
     """One element of GET /v1/orderbook, best prices first."""
 
     market: str
@@ -169,7 +171,7 @@ class Orderbook(_Body):
     level: Number | None = None
 
 
-class Instrument(_Body):
+class Instrument(Body):
     """One element of GET /v1/orderbook/instruments: the truth about a market's tick size."""
 
     market: str

@@ -1,0 +1,378 @@
+"""Reading the account and its orders, testing and cancelling (docs/upbit-client.md U11 to U13, U17, U18)."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import jwt
+import pytest
+
+from tests.clients import samples
+from tests.clients.peer import Handler, Reply
+from tests.clients.samples import ACCESS_KEY, SECRET_KEY
+from tradingsite.clients.errors import (
+    ClientError,
+    InvalidResponse,
+    KeyRejected,
+    NotFound,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Retryable,
+    Unavailable,
+    Unreachable,
+)
+from tradingsite.clients.upbit import ExchangeOrder, OrderRequest, UpbitExchange
+
+ORDER = samples.ORDER
+ORDERS = samples.array(ORDER)
+MORNING = datetime(2026, 11, 22, 1, tzinfo=UTC)
+SELL = OrderRequest("KRW-BTC", "ask", "market", "sig-1", volume=Decimal("0.1"))
+
+READS = [
+    ("accounts", {}, samples.BALANCES),
+    ("chance", {"market": "KRW-BTC"}, samples.CHANCE),
+    ("order", {"uuid": "U-1"}, ORDER),
+    ("orders", {"identifiers": ["sig-1"]}, ORDERS),
+    ("open_orders", {}, ORDERS),
+    ("closed_orders", {"start": MORNING, "end": MORNING + timedelta(days=1)}, ORDERS),
+    ("api_keys", {}, '[{"access_key":"another-key","expire_at":"2026-11-30T09:00:00+09:00"}]'),
+    ("wallet_status", {}, '[{"currency":"BTC","wallet_state":"working","block_state":null}]'),
+]
+ACTS = [("test", [SELL], {}), ("cancel", [], {"uuid": "U-1"})]
+
+
+def nonce(authorization: str) -> str:
+    signed = authorization.removeprefix("Bearer ")
+    return str(jwt.decode(signed, SECRET_KEY, algorithms=["HS256"])["nonce"])
+
+
+def test_balances_are_exact(peer, exchange):
+    peer.script(Reply(body=samples.BALANCES))
+
+    krw, btc = exchange.accounts()
+
+    assert (krw.currency, krw.balance, krw.locked) == ("KRW", 1000000, Decimal("4999.99999922"))
+    assert krw.total == Decimal("1004999.99999922")
+    assert (btc.total, btc.avg_buy_price, btc.unit_currency) == (Decimal("0.00048"), 20870000, "KRW")
+
+
+def test_a_chance_tells_fees_and_limits(peer, exchange):
+    peer.script(Reply(body=samples.CHANCE))
+
+    chance = exchange.chance("KRW-BTC")
+
+    assert (chance.bid_fee, chance.ask_fee) == (Decimal("0.0005"), Decimal("0.0005"))
+    assert (chance.market.bid.min_total, chance.market.ask.min_total) == (5000, 5000)
+    assert (chance.market.max_total, chance.market.state) == (1_000_000_000, "active")
+    assert chance.ask_account is None
+    assert peer.asked[0].query == {"market": ["KRW-BTC"]}
+
+
+def test_an_order_has_its_trades_and_aware_times(peer, exchange):
+    filled = samples.order(
+        state="cancel", executed_volume="0.00006733", trades=[json.loads(samples.TRADE)], price="10000"
+    )
+    peer.script(Reply(body=filled))
+
+    order = exchange.order(identifier="sig-1")
+
+    assert order.created_at == MORNING
+    assert (order.price, order.volume, order.remaining_volume) == (10000, None, None)
+    assert order.executed_volume == Decimal("0.00006733")
+    [trade] = order.trades
+    assert trade.funds == Decimal("9999.8516")
+    assert trade.created_at == MORNING.replace(microsecond=597751)
+    assert peer.asked[0].query == {"identifier": ["sig-1"]}
+
+
+def test_what_upbit_leaves_out_at_the_start_is_nothing_yet():
+    order = ExchangeOrder.model_validate_json(samples.order(executed_volume=None, prevented_volume=None))
+
+    assert order.executed_volume == order.prevented_volume == 0
+    assert not order.trades
+
+
+@pytest.mark.parametrize("field", ["uuid", "market", "side", "ord_type", "state", "created_at", "paid_fee"])
+def test_an_order_without_what_money_depends_on_is_no_order(peer, exchange, field):
+    peer.script(Reply(body=samples.order(**{field: None})))
+
+    with pytest.raises(InvalidResponse, match=field):
+        exchange.order(identifier="sig-1")
+
+
+@pytest.mark.parametrize("moment", [1606780800000, "2026-11-22T10:00:00", "1970-01-01T00:00:00Z", "soon"])
+def test_a_time_that_is_not_one_is_refused(peer, exchange, moment):
+    peer.script(Reply(body=samples.order(created_at=moment)))
+
+    with pytest.raises(InvalidResponse, match="created_at"):
+        exchange.order(identifier="sig-1")
+
+
+def test_only_upbits_own_words_prove_that_an_order_does_not_exist(peer, exchange):
+    peer.script(
+        Reply(404, samples.upbit_error("order_not_found")),
+        Reply(404, "<html>not here</html>"),
+        Reply(404, samples.upbit_error(404, "no Route matched")),
+        Reply(404, ""),
+    )
+
+    with pytest.raises(NotFound):
+        exchange.order(identifier="sig-1")
+    for _ in range(3):
+        with pytest.raises(Rejected) as caught:
+            exchange.order(identifier="sig-1")
+        assert type(caught.value) is Rejected
+
+
+@pytest.mark.parametrize("name", [{"uuid": "U-2"}, {"identifier": "sig-2"}])
+def test_an_order_that_was_not_asked_for_is_not_believed(peer, exchange, name):
+    peer.script(Reply(body=ORDER))
+
+    with pytest.raises(InvalidResponse, match="not the one"):
+        exchange.order(**name)
+    with pytest.raises(InvalidResponse, match="not the one"):
+        exchange.cancel(**name)
+
+
+def test_orders_and_terms_that_were_not_asked_for_are_not_believed(peer, exchange):
+    peer.script(Reply(body=ORDERS), Reply(body=ORDERS), Reply(body=samples.CHANCE))
+
+    with pytest.raises(InvalidResponse, match="not asked for"):
+        exchange.orders(uuids=["U-2"])
+    with pytest.raises(InvalidResponse, match="not asked for"):
+        exchange.orders(identifiers=["sig-2"])
+    with pytest.raises(InvalidResponse, match="not about KRW-ETH"):
+        exchange.chance("KRW-ETH")
+
+
+def test_many_orders_are_asked_for_a_hundred_at_a_time(peer, exchange):
+    peer.script(Reply(body="[]"), Reply(body=ORDERS))
+    names = [f"sig-{number}" for number in range(150, -1, -1)]
+
+    [order] = exchange.orders(identifiers=[*names, *names])
+
+    assert order.identifier == "sig-1"
+    assert [len(asked.query["identifiers[]"]) for asked in peer.asked] == [100, 51]
+    assert exchange.orders() == []
+    assert len(peer.asked) == 2
+
+
+def test_open_orders_are_read_page_by_page(peer, exchange):
+    pages = [
+        [samples.order(uuid=f"U-{number}") for number in numbers]
+        for numbers in (range(100), range(99, 199), range(199, 201))
+    ]
+    peer.script(*[Reply(body=samples.array(*page)) for page in pages])
+
+    found = exchange.open_orders(market="KRW-BTC")
+
+    assert [order.uuid for order in found] == [f"U-{number}" for number in range(201)]
+    assert [asked.query["page"] for asked in peer.asked] == [["1"], ["2"], ["3"]]
+    assert peer.asked[0].query["states[]"] == ["wait", "watch"]
+    assert peer.asked[0].query["market"] == ["KRW-BTC"]
+    assert peer.asked[0].query["order_by"] == ["asc"]
+
+
+def test_closed_orders_are_asked_for_a_week_at_a_time(peer, exchange):
+    peer.script(Reply(body=ORDERS), Reply(body="[]"))
+    start = datetime(2026, 11, 10, 0, 0, 0, 500, tzinfo=UTC)
+
+    [order] = exchange.closed_orders(start=start, end=start + timedelta(days=10))
+
+    assert order.uuid == "U-1"
+    spans = [(asked.query["start_time"][0], asked.query["end_time"][0]) for asked in peer.asked]
+    assert spans == [
+        ("2026-11-10T09:00:00+09:00", "2026-11-17T09:00:00+09:00"),
+        ("2026-11-17T08:59:59+09:00", "2026-11-20T09:00:01+09:00"),
+    ]
+    assert peer.asked[0].query["states[]"] == ["done", "cancel"]
+    assert "%3A" in peer.asked[0].target
+    assert "%2B" in peer.asked[0].target
+
+
+def test_a_full_answer_of_closed_orders_is_continued_at_its_last(peer, exchange):
+    late = "2026-11-22T12:00:00+09:00"
+    full = [samples.order(uuid=f"U-{number}", created_at=late) for number in range(1000)]
+    rest = [full[-1], samples.order(uuid="U-1000", created_at=late)]
+    peer.script(Reply(body=samples.array(*full)), Reply(body=samples.array(*rest)))
+
+    found = exchange.closed_orders(start=MORNING, end=MORNING + timedelta(hours=5))
+
+    assert len(found) == 1001
+    assert [asked.query["start_time"] for asked in peer.asked] == [["2026-11-22T10:00:00+09:00"], [late]]
+
+
+def test_more_closed_orders_in_a_second_than_an_answer_holds_are_an_error(peer, exchange):
+    full = [samples.order(uuid=f"U-{number}") for number in range(1000)]
+    peer.script(Reply(body=samples.array(*full)))
+
+    with pytest.raises(InvalidResponse, match="one second"):
+        exchange.closed_orders(start=MORNING, end=MORNING + timedelta(hours=5))
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        ("order", {}),
+        ("order", {"uuid": "U-1", "identifier": "sig-1"}),
+        ("order", {"identifier": "sig 1"}),
+        ("order", {"uuid": ""}),
+        ("orders", {"uuids": ["U-1"], "identifiers": ["sig-1"]}),
+        ("orders", {"uuids": ["U&1"]}),
+        ("chance", {"market": "BTC"}),
+        ("open_orders", {"states": ["done"]}),
+        ("open_orders", {"states": []}),
+        ("open_orders", {"market": "BTC"}),
+        ("closed_orders", {"start": MORNING, "end": MORNING}),
+        ("closed_orders", {"start": MORNING.replace(tzinfo=None), "end": MORNING}),
+        ("closed_orders", {"start": MORNING, "end": MORNING + timedelta(1), "states": ["wait"]}),
+        ("cancel", {}),
+    ],
+)
+def test_a_question_that_cannot_be_right_is_not_asked(peer, exchange, method, wanted):
+    with pytest.raises(NotSent):
+        getattr(exchange, method)(**wanted)
+
+    assert peer.asked == []
+
+
+def test_an_order_can_be_tested_without_being_placed(peer, exchange):
+    peer.script(Reply(201, samples.order(side="ask", ord_type="market")))
+
+    assert exchange.test(SELL).side == "ask"
+    assert (peer.asked[0].method, peer.asked[0].path) == ("POST", "/v1/orders/test")
+    assert json.loads(peer.asked[0].body)["volume"] == "0.1"
+
+
+def test_a_cancel_names_its_order_in_the_query(peer, exchange):
+    peer.script(Reply(body=ORDER))
+
+    assert exchange.cancel(uuid="U-1").state == "wait"
+    [asked] = peer.asked
+    assert (asked.method, asked.path, asked.query, asked.body) == (
+        "DELETE",
+        "/v1/order",
+        {"uuid": ["U-1"]},
+        b"",
+    )
+
+
+@pytest.mark.parametrize(("method", "wanted", "body"), READS)
+def test_a_read_is_repeated_and_signed_anew(*, peer, make_exchange, ticking, method, wanted, body):
+    peer.script(Reply(503, "<html>"), Handler.hang_up, Reply(429, "slow down"), Reply(body=body))
+
+    assert getattr(make_exchange(retries=3), method)(**wanted, within_s=60)
+
+    nonces = [nonce(asked.headers["authorization"]) for asked in peer.asked]
+    assert len(nonces) == len(set(nonces)) == 4
+    assert ticking.slept == [1, 2, 4]
+
+
+@pytest.mark.parametrize(("method", "arguments", "wanted"), ACTS)
+@pytest.mark.parametrize("reply", [Reply(503, "<html>"), Handler.hang_up, Reply(429, "slow down")])
+def test_an_act_is_not_repeated(*, peer, make_exchange, reply, method, arguments, wanted):
+    peer.script(reply)
+
+    with pytest.raises(Retryable):
+        getattr(make_exchange(retries=3), method)(*arguments, **wanted)
+
+    assert len(peer.asked) == 1
+
+
+@pytest.mark.parametrize(("method", "wanted", "body"), READS)
+def test_errors_of_reads_are_named(*, peer, exchange, method, wanted, body):
+    peer.script(
+        Reply(503), Handler.hang_up, Reply(body="{"), Reply(400, samples.upbit_error("validation_error"))
+    )
+
+    for error in (Unavailable, Unreachable, InvalidResponse, Rejected):
+        with pytest.raises(error):
+            getattr(exchange, method)(**wanted)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "error"),
+    [
+        (401, "invalid_access_key", KeyRejected),
+        (401, "jwt_verification", KeyRejected),
+        (401, "expired_access_key", KeyRejected),
+        (401, "no_authorization_i_p", KeyRejected),
+        (403, "out_of_scope", KeyRejected),
+        (401, "nonce_used", Rejected),
+        (401, "invalid_query_payload", Rejected),
+    ],
+)
+def test_a_key_that_may_not_is_told_from_a_request_that_is_wrong(*, peer, exchange, status, name, error):
+    peer.script(Reply(status, samples.upbit_error(name, "권한이 부족합니다.")))
+
+    with pytest.raises(Rejected) as caught:
+        exchange.accounts()
+
+    assert type(caught.value) is error
+    assert (caught.value.name, caught.value.status) == (name, status)
+
+
+@pytest.mark.parametrize("keys", [("", SECRET_KEY), (ACCESS_KEY, ""), (ACCESS_KEY, "a key")])
+def test_without_usable_keys_nothing_is_asked(peer, keys):
+    exchange = UpbitExchange(peer.url, *keys)
+
+    for call in (exchange.accounts, lambda: exchange.cancel(uuid="U-1"), lambda: exchange.test(SELL)):
+        with pytest.raises(KeyRejected, match="no usable API key") as caught:
+            call()
+        assert "a key" not in str(caught.value)
+    assert peer.asked == []
+
+
+def test_our_own_key_can_be_told_among_all_without_being_shown(peer, exchange):
+    keys = [
+        {"access_key": key, "expire_at": "2026-11-30T09:00:00+09:00"} for key in (ACCESS_KEY, "another-key")
+    ]
+    peer.script(Reply(body=json.dumps(keys)))
+
+    ours, other = exchange.api_keys()
+
+    assert (ours.access_key, other.access_key) == ("***", "another-key")
+    assert ours.expire_at == datetime(2026, 11, 30, tzinfo=UTC)
+    assert "another-key" not in repr(other)
+
+
+def test_secrets_are_in_no_error(peer, exchange):
+    def echo(handler: Handler) -> None:
+        handler.say(Reply(400, f"{ACCESS_KEY} {SECRET_KEY} {handler.headers['Authorization']}"))
+
+    peer.script(echo)
+
+    with pytest.raises(ClientError) as caught:
+        exchange.accounts()
+
+    assert str(caught.value) == "GET /v1/accounts: 400: *** *** Bearer ***"
+
+
+def test_reads_go_at_twenty_five_a_second(peer, exchange, ticking):
+    for _ in range(26):
+        exchange.open_orders()
+
+    assert ticking.slept == [1]
+
+
+def test_tests_of_orders_go_at_six_a_second(peer, exchange, ticking):
+    peer.script(Reply(201, ORDER))
+    for _ in range(7):
+        exchange.test(SELL)
+
+    assert ticking.slept == [1]
+
+
+def test_each_key_has_its_own_pace_and_ban(peer, exchange, ticking):
+    peer.script(Reply(418), Reply(body="[]"))
+    other = UpbitExchange(peer.url, "another-key-of-ours", SECRET_KEY, retries=0, clock=ticking.clock)
+
+    with pytest.raises(RateLimited, match="bans our key") as caught:
+        exchange.accounts()
+    with pytest.raises(RateLimited):
+        exchange.cancel(uuid="U-1")
+
+    assert caught.value.banned
+    assert other.accounts() == []
+    assert len(peer.asked) == 2

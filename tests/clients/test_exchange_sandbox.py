@@ -1,0 +1,166 @@
+"""The private client against the project's own exchange."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from tests.clients.peer import PATIENCE_S
+from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
+from tradingsite.clients.upbit import Accepted, OrderRequest, Refused, Unknown, UpbitExchange
+from tradingsite.sandbox.exchange_auth import ACCESS_KEY, SECRET_KEY
+from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.limits import GENEROUS
+from tradingsite.sandbox.options import Options
+from tradingsite.sandbox.server import SandboxServer
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """One that fills at once and in which nobody asks too often."""
+    with SandboxServer(options=Options(limits=GENEROUS, fill_after_ms=0)) as server:
+        yield server
+
+
+@pytest.fixture
+def trader(sandbox) -> UpbitExchange:
+    return UpbitExchange(
+        sandbox.url, ACCESS_KEY, SECRET_KEY, retries=0, read_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S
+    )
+
+
+def buy(total: int = 10_000) -> OrderRequest:
+    return OrderRequest("KRW-BTC", "bid", "price", uuid4().hex, price=Decimal(total))
+
+
+def resting() -> OrderRequest:
+    price, volume = Decimal(1_000_000), Decimal("0.01")
+    return OrderRequest("KRW-BTC", "bid", "limit", uuid4().hex, price=price, volume=volume)
+
+
+def test_a_buy_is_accepted_filled_and_found_by_both_names(trader):
+    wanted = buy()
+
+    outcome = trader.place(wanted, within_s=10)
+
+    assert isinstance(outcome, Accepted)
+    order = trader.order(identifier=wanted.identifier)
+    assert order == trader.order(uuid=outcome.order.uuid)
+    assert order.state in {"done", "cancel"}
+    spent = sum(trade.funds for trade in order.trades)
+    assert 0 < spent <= 10_000
+    assert sum(trade.volume for trade in order.trades) == order.executed_volume
+    krw, btc = (next(each for each in trader.accounts() if each.currency == name) for name in ("KRW", "BTC"))
+    assert krw.total == 10_000_000 - spent - order.paid_fee
+    assert btc.balance == order.executed_volume
+
+
+def test_orders_are_listed(trader):
+    filled, open_ = buy(), resting()
+    for wanted in (filled, open_):
+        assert isinstance(trader.place(wanted, within_s=10), Accepted)
+    now = datetime.now(UTC)
+
+    assert [order.identifier for order in trader.open_orders(market="KRW-BTC")] == [open_.identifier]
+    closed = trader.closed_orders(start=now - timedelta(hours=1), end=now + timedelta(hours=1))
+    assert [order.identifier for order in closed] == [filled.identifier]
+    named = trader.orders(identifiers=[filled.identifier, open_.identifier, "none-such"])
+    assert {order.identifier for order in named} == {filled.identifier, open_.identifier}
+    assert {order.uuid for order in trader.orders(uuids=[order.uuid for order in named])} == {
+        order.uuid for order in named
+    }
+
+
+def test_a_cancelled_order_ends(trader):
+    wanted = resting()
+    trader.place(wanted, within_s=10)
+
+    trader.cancel(identifier=wanted.identifier)
+
+    assert trader.order(identifier=wanted.identifier).state == "cancel"
+    assert trader.open_orders() == []
+    with pytest.raises(Rejected):
+        trader.cancel(identifier=wanted.identifier)
+
+
+def test_what_else_can_be_asked(trader):
+    chance = trader.chance("KRW-BTC")
+
+    assert (chance.bid_fee, chance.market.bid.min_total) == (Decimal("0.0005"), 5000)
+    assert chance.market.state == "active"
+    assert [key.access_key for key in trader.api_keys()] == ["***"]
+    assert trader.wallet_status()
+    with pytest.raises(NotFound):
+        trader.order(identifier="none-such")
+
+
+def test_a_test_places_nothing(trader, sandbox):
+    wanted = buy()
+
+    assert trader.test(wanted).side == "bid"
+
+    assert sandbox.exchange.orders() == []
+    with pytest.raises(NotFound):
+        trader.order(identifier=wanted.identifier)
+
+
+def test_refusals_carry_upbits_names(trader):
+    assert trader.place(buy(4_000), within_s=10).name == "under_min_total_bid"
+    assert trader.place(buy(10_000_000), within_s=10).name == "insufficient_funds_bid"
+
+
+def test_a_second_order_with_the_same_identifier_is_unknown_until_somebody_looks(trader):
+    wanted = buy()
+    assert isinstance(trader.place(wanted, within_s=10), Accepted)
+
+    assert isinstance(trader.place(wanted, within_s=10), Unknown)
+
+
+def test_another_key_is_refused_with_proof(sandbox):
+    stranger = UpbitExchange(sandbox.url, "another-key", SECRET_KEY, retries=0)
+
+    assert stranger.place(buy(), within_s=10) == Refused("invalid_access_key", "잘못된 엑세스 키입니다.", 401)
+    with pytest.raises(KeyRejected):
+        stranger.accounts()
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "exists"),
+    [
+        ("drop_before", Unknown, False),
+        ("drop_after", Unknown, True),
+        ("silence", Unknown, False),
+        ("trickle", Unknown, True),
+        ("malformed_json", Unknown, True),
+        ("500", Unknown, False),
+        ("502", Unknown, False),
+        ("503", Unknown, False),
+        ("418", Unknown, False),
+        ("429", Refused, False),
+        ("429_text", Refused, False),
+        ("no_remaining_req", Accepted, True),
+    ],
+)
+def test_a_fault_is_never_taken_for_more_than_it_proves(*, trader, sandbox, kind, outcome, exists):
+    seconds = {"silence": 20, "trickle": 0.1}.get(kind)
+    sandbox.faults.add(Fault(kind, "/v1/orders", "POST", seconds=seconds))
+    wanted = buy()
+
+    assert isinstance(trader.place(wanted, within_s=1), outcome)
+
+    assert [post.identifier for post in sandbox.exchange.posts] == [wanted.identifier]
+    assert len(sandbox.exchange.orders()) == exists
+    if kind != "418":
+        sandbox.faults.clear()
+        assert bool(trader.orders(identifiers=[wanted.identifier])) == exists
+
+
+def test_a_closed_market_is_refused_by_name(trader, sandbox):
+    sandbox.faults.add(Fault("market_offline", market="KRW-BTC"))
+
+    assert trader.place(buy(), within_s=10).name == "market_offline"
+    with pytest.raises(Rejected) as caught:
+        trader.test(buy())
+    assert caught.value.name == "market_offline"

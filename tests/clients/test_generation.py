@@ -1,0 +1,436 @@
+"""One question to the model: one answer, or one failure with its kind (docs/gemini-client.md)."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+import pytest
+
+from tests.clients import samples
+from tests.clients.peer import Handler, Peer, Reply
+from tests.clients.samples import MODEL_KEY, candidate, generation, google_error
+from tradingsite.clients.errors import ClientError
+from tradingsite.clients.gemini import GeminiModel, GenerationRequest, ModelFailure
+
+ASK = GenerationRequest("gemini-3.5-flash-lite", "Be brief.", '{"price": 1}', samples.SCHEMA)
+TEXT = {"text": '{"decision": "BUY"}'}
+QUOTA = {"@type": "type.googleapis.com/google.rpc.QuotaFailure"}
+DELAY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}
+
+
+def failure(model: GeminiModel, request: GenerationRequest = ASK, *, within_s: float = 30) -> ModelFailure:
+    with pytest.raises(ModelFailure) as caught:
+        model.generate(request, within_s=within_s)
+    return caught.value
+
+
+def test_a_finished_answer_comes_with_its_record(peer, model):
+    peer.script(Reply(body=samples.GENERATION))
+
+    answer = model.generate(ASK)
+
+    assert json.loads(answer.text) == {"decision": "HOLD"}
+    assert (answer.model_answered, answer.finish_reason, answer.status) == (
+        "gemini-3.5-flash-lite",
+        "STOP",
+        200,
+    )
+    assert (answer.prompt_tokens, answer.output_tokens) == (310, 48)
+    assert (answer.thinking_tokens, answer.total_tokens) == (125, 483)
+    assert answer.raw == samples.GENERATION
+    assert answer.latency_ms >= 0
+
+
+def test_the_request_says_what_was_meant_and_nothing_else(peer, model):
+    peer.script(Reply(body=samples.GENERATION))
+
+    model.generate(ASK)
+
+    [asked] = peer.asked
+    assert (asked.method, asked.path) == ("POST", "/v1beta/models/gemini-3.5-flash-lite:generateContent")
+    assert asked.headers["x-goog-api-key"] == MODEL_KEY
+    assert asked.headers["user-agent"] == "tradingsite/test"
+    assert MODEL_KEY not in asked.target
+    body = json.loads(asked.body)
+    assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
+    assert body["contents"] == [{"role": "user", "parts": [{"text": '{"price": 1}'}]}]
+    config = body["generationConfig"]
+    assert set(config) == {"responseMimeType", "responseSchema", "maxOutputTokens"}
+    assert (config["responseMimeType"], config["maxOutputTokens"]) == ("application/json", 8192)
+    assert config["responseSchema"]["required"] == ["decision", "confidence", "reasoning"]
+    assert config["responseSchema"]["type"] == 6  # the package writes enums as numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "sampling"),
+    [
+        ("gemini-1.5-pro", True),
+        ("models/gemini-2.5-flash", True),
+        ("gemini-2-x", True),
+        ("gemini-3.8-flash", False),
+        ("gemini-25-flash", False),
+        ("another-1.0", False),
+    ],
+)
+def test_only_models_that_heed_it_are_sent_a_temperature(*, peer, model, name, sampling):
+    peer.script(Reply(body=samples.GENERATION))
+
+    model.generate(GenerationRequest(name, "a", "b", samples.SCHEMA))
+
+    assert json.loads(peer.asked[0].body)["generationConfig"].get("temperature") == (0 if sampling else None)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"text": "Let me think.", "thought": True}, TEXT],
+        [{"text": "Let me think."}, {"text": "Once more."}, TEXT],
+        [TEXT, {"text": "", "thoughtSignature": "c2ln"}],
+        [TEXT, {"functionCall": {"name": "f"}}],
+    ],
+)
+def test_the_answer_is_the_last_text_whatever_stands_around_it(peer, model, parts):
+    peer.script(Reply(body=generation(candidates=[candidate(1, *parts)])))
+
+    assert model.generate(ASK).text == TEXT["text"]
+
+
+def test_an_answer_may_leave_out_what_we_can_do_without(peer, model):
+    peer.script(Reply(body=generation(usageMetadata=None, modelVersion=None, newField={"a": [1]})))
+
+    answer = model.generate(ASK)
+
+    assert (answer.model_answered, answer.prompt_tokens, answer.thinking_tokens) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "finish", "words"),
+    [
+        (generation(candidates=None, promptFeedback={"blockReason": 1}), "blocked", "", "SAFETY"),
+        (generation(candidates=None, promptFeedback={"blockReason": 77}), "blocked", "", "77"),
+        (generation(candidates=None), "empty", "", "no candidate"),
+        (generation(candidates=[candidate(1, TEXT)] * 2), "invalid", "STOP", "2 candidates"),
+        (generation(candidates=[candidate(2, {"text": '{"deci'})]), "truncated", "MAX_TOKENS", "limit"),
+        (generation(candidates=[candidate(2)]), "truncated", "MAX_TOKENS", "limit"),
+        (generation(candidates=[candidate(3)]), "blocked", "SAFETY", "SAFETY"),
+        (generation(candidates=[candidate(4, TEXT)]), "blocked", "RECITATION", "RECITATION"),
+        (generation(candidates=[candidate(5, TEXT)]), "unfinished", "OTHER", "OTHER"),
+        (generation(candidates=[candidate(10, TEXT)]), "unfinished", "MALFORMED_FUNCTION_CALL", "MALFORMED"),
+        (generation(candidates=[candidate(99, TEXT)]), "unfinished", "99", "99"),
+        (
+            generation(candidates=[candidate("MODEL_ARMOR", TEXT)]),
+            "unfinished",
+            "FINISH_REASON_UNSPECIFIED",
+            "UNSPECIFIED",
+        ),
+        (generation(candidates=[candidate(1)]), "empty", "STOP", "no text"),
+        (generation(candidates=[candidate(1, {"text": ""})]), "empty", "STOP", "no text"),
+    ],
+)
+def test_an_answer_that_is_not_whole_is_a_failure_with_its_record(*, peer, model, body, kind, finish, words):
+    peer.script(Reply(body=body))
+
+    failed = failure(model)
+
+    assert (failed.kind, failed.finish_reason, failed.status) == (kind, finish, 200)
+    assert words in failed.message
+    assert (failed.model_answered, failed.total_tokens) == ("gemini-3.5-flash-lite", 483)
+    assert failed.raw == body
+    assert len(peer.asked) == 1
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '"text"', "null", "<html>", b"\xff\xfe", "[" * 100_000])
+def test_a_200_that_is_no_answer_is_invalid_and_kept(peer, model, body):
+    peer.script(Reply(body=body))
+
+    failed = failure(model)
+
+    assert (failed.kind, failed.status) == ("invalid", 200)
+    assert len(failed.raw) <= 65_536
+    assert failed.raw or not body
+
+
+def test_a_raw_answer_can_be_stored(peer, model):
+    peer.script(Reply(body=b"a\0b" + b"x" * 100_000))
+
+    raw = failure(model).raw
+
+    assert raw.startswith("a\ufffdb")
+    assert len(raw) == 65_536
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (400, google_error(400, "INVALID_ARGUMENT", "Unknown name"), "config", "Unknown name"),
+        (
+            400,
+            google_error(400, "INVALID_ARGUMENT", "bad", {"reason": "API_KEY_INVALID"}),
+            "auth",
+            "not valid",
+        ),
+        (400, google_error(400, "FAILED_PRECONDITION", "User location"), "config", "location"),
+        (403, google_error(403, "PERMISSION_DENIED", "denied"), "auth", "denied"),
+        (403, "<html>no</html>", "auth", "an HTML page"),
+        (404, google_error(404, "NOT_FOUND", "is no longer available"), "config", "no longer"),
+        (408, "", "timeout", "an empty body"),
+        (429, "slow down", "quota", "slow down"),
+        (500, google_error(500, "INTERNAL", "oops"), "overloaded", "oops"),
+        (502, "<html>no</html>", "overloaded", "an HTML page"),
+        (503, google_error(503, "UNAVAILABLE", "overloaded"), "overloaded", "overloaded"),
+        (504, google_error(504, "DEADLINE_EXCEEDED", "late"), "timeout", "late"),
+        (418, "teapot", "config", "teapot"),
+    ],
+)
+def test_an_error_is_named_after_one_request(*, peer, model, status, body, kind, words):
+    peer.script(Reply(status, body))
+
+    failed = failure(model)
+
+    assert (failed.kind, failed.status, failed.raw) == (kind, status, body)
+    assert words in failed.message
+    assert peer.url not in failed.message
+    assert (failed.total_tokens, failed.finish_reason, failed.model_answered) == (None, "", "")
+    assert len(peer.asked) == 1
+
+
+def test_a_refused_key_takes_three_requests_and_is_explained(peer, model):
+    body = google_error(
+        401, "UNAUTHENTICATED", "Expected OAuth 2 access token", {"reason": "ACCESS_TOKEN_TYPE_UNSUPPORTED"}
+    )
+    peer.script(Reply(401, body))
+
+    failed = failure(model)
+
+    assert (failed.kind, failed.status) == ("auth", 401)
+    assert "no longer accepted" in failed.message
+    assert "OAuth" not in failed.message
+    assert len(peer.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("details", "retry_after_s", "of_the_day"),
+    [
+        ([DELAY], 7.5, False),
+        ([QUOTA | {"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}], None, True),
+        ([QUOTA | {"violations": [{"quotaId": "RequestsPerMinute"}]}, DELAY], 7.5, False),
+        ([], None, False),
+        ([{"retryDelay": "soon"}, {"violations": "none"}], None, False),
+    ],
+)
+def test_a_quota_says_how_long_and_whether_today_is_over(*, peer, model, details, retry_after_s, of_the_day):
+    peer.script(Reply(429, google_error(429, "RESOURCE_EXHAUSTED", "quota", *details)))
+
+    failed = failure(model)
+
+    assert (failed.kind, failed.retry_after_s, failed.of_the_day) == ("quota", retry_after_s, of_the_day)
+    assert ("of the day" in failed.message) is of_the_day
+
+
+def test_a_redirect_is_not_followed(peer, model):
+    peer.script(Reply(302, "", {"Location": f"{peer.url}/elsewhere"}))
+
+    failed = failure(model)
+
+    assert failed.kind == "invalid"
+    assert "redirect" in failed.message
+    assert len(peer.asked) == 1
+
+
+def test_a_huge_answer_is_cut_off(peer, model):
+    peer.script(Reply(body=b" " * (8 * 2**20 + 1)))
+
+    failed = failure(model)
+
+    assert failed.kind == "invalid"
+    assert "larger than" in failed.message
+
+
+def test_a_wrongly_packed_answer_is_invalid(peer, model):
+    peer.script(Reply(body="not gzip", headers={"Content-Encoding": "gzip"}))
+
+    assert failure(model).kind == "invalid"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "start", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{"]
+)
+def test_a_peer_that_drips_is_left_when_the_time_is_over(peer, model, start):
+    model_is_loaded(peer, model)
+    peer.script(lambda handler: handler.drip(start))
+
+    begun = monotonic()
+    failed = failure(model, within_s=0.3)
+
+    assert failed.kind == "timeout"
+    assert "within 0.3 s" in failed.message
+    assert monotonic() - begun < 5
+
+
+def model_is_loaded(peer: Peer, model: GeminiModel) -> None:
+    """Import the package before a bound of less than its import is tried."""
+    peer.script(Reply(body=samples.GENERATION))
+    model.generate(ASK)
+
+
+def test_a_silent_peer_is_left_when_the_time_is_over(peer, model):
+    model_is_loaded(peer, model)
+    peer.script(lambda handler: handler.server.closing.wait(10))
+
+    assert failure(model, within_s=0.3).kind == "timeout"
+
+
+def test_no_time_is_no_request(peer, model):
+    assert failure(model, within_s=0).kind == "timeout"
+    assert peer.asked == []
+
+
+def test_a_connect_without_an_answer_is_a_timeout(full_house):
+    host, port = full_house
+
+    failed = failure(GeminiModel(f"http://{host}:{port}", MODEL_KEY, connect_timeout_s=0.1))
+
+    assert (failed.kind, failed.status, failed.raw) == ("timeout", None, "")
+
+
+def test_a_connection_that_breaks_is_the_network(peer, model):
+    peer.script(Handler.hang_up)
+
+    assert failure(model).kind == "network"
+    assert len(peer.asked) == 1
+
+
+def test_nobody_there_is_the_network():
+    with Peer().running() as gone:
+        pass
+
+    assert failure(GeminiModel(gone.url, MODEL_KEY)).kind == "network"
+
+
+def test_a_certificate_nobody_knows_is_the_network(monkeypatch):
+    secret = Peer(scheme="https")
+    secret.speak_tls()
+
+    with secret.running():
+        failed = failure(GeminiModel(secret.url, MODEL_KEY))
+
+    assert failed.kind == "network"
+    assert "TLS failed" in failed.message
+
+
+def test_the_environment_cannot_send_the_key_elsewhere(peer, model, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, "another-key")
+    peer.script(Reply(body=samples.GENERATION))
+
+    model.generate(ASK)
+
+    assert peer.asked[0].headers["x-goog-api-key"] == MODEL_KEY
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("", "no API key is set"), ("a key", "characters"), ("k\n", "char")]
+)
+def test_a_key_that_cannot_be_one_is_not_sent(peer, key, words):
+    failed = failure(GeminiModel(peer.url, key))
+
+    assert failed.kind == "auth"
+    assert words in failed.message
+    assert peer.asked == []
+
+
+@pytest.mark.parametrize("name", ["", "models/", "../x", "a/b", "a?b", "a b", "a:b"])
+def test_a_name_cannot_leave_its_place(peer, model, name):
+    assert failure(model, GenerationRequest(name, "a", "b", samples.SCHEMA)).kind == "config"
+    assert peer.asked == []
+
+
+@pytest.mark.parametrize("schema", [{"type": "OBJECT", "minimum": 0}, {"type": "object"}, {"type": object()}])
+def test_a_schema_that_cannot_be_written_is_not_sent(peer, model, schema):
+    failed = failure(model, GenerationRequest("gemini-3.5-flash-lite", "a", "b", schema))
+
+    assert failed.kind == "config"
+    assert peer.asked == []
+
+
+def test_the_key_is_in_nothing_that_comes_back(peer, model):
+    peer.script(
+        Reply(400, google_error(400, "INVALID_ARGUMENT", f"the key {MODEL_KEY} is odd")),
+        Reply(200, f"your key is {MODEL_KEY}"),
+        Reply(body=generation(candidates=[candidate(1, {"text": f"{MODEL_KEY} {samples.SCHEMA}"})])),
+    )
+
+    told = [failure(model), failure(model), model.generate(ASK), model]
+
+    shown = "".join(f"{each} {each!r} {vars(each)}" for each in told[:-1]) + repr(model)
+    assert MODEL_KEY not in shown
+    assert "***" in told[0].message
+
+
+def test_every_failure_is_of_the_clients_family(peer, model):
+    peer.script(Reply(500))
+
+    assert isinstance(failure(model), ClientError)
+
+
+def test_threads_do_not_mix_their_answers(peer, model):
+    def echo(handler: Handler) -> None:
+        handler.say(Reply(body=generation(candidates=[candidate(1, {"text": handler.path})])))
+
+    peer.script(echo)
+    names = [f"gemini-3-{number}" for number in range(40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda name: model.generate(GenerationRequest(name, "a", "b", {})), names))
+
+    assert [name in answer.text for name, answer in zip(names, answers, strict=True)] == [True] * 40
+
+
+_GUARD = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+import django
+django.setup()
+from django.contrib import admin
+from django.urls import get_resolver
+from django.core.management import load_command_class
+admin.autodiscover()
+get_resolver().url_patterns
+from django.conf import settings
+from django.utils.module_loading import import_string
+[import_string(probe["probe"]) for probe in settings.HEALTH_PROBES]
+[import_string(panel["context"]) for panel in settings.STATUS_PANELS]
+load_command_class("healthcheck", "healthcheck")
+import tradingsite.clients.build, tradingsite.clients.gemini.generation
+tradingsite.clients.build.model_client()
+heavy = ("google.ai", "google.generativeai", "google.api_core", "google.auth", "grpc")
+print(sorted(name for name in sys.modules if name.startswith(heavy)))
+"""
+
+
+def test_nothing_but_a_call_imports_the_package():
+    done = subprocess.run(
+        [sys.executable, "-c", _GUARD], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_the_import_is_silent_in_a_fresh_process(peer):
+    code = (
+        "from tradingsite.clients.gemini import GeminiModel, GenerationRequest\n"
+        f"print(GeminiModel({peer.url!r}, 'any-key-will-do').generate("
+        "GenerationRequest('gemini-3', 'a', 'b', {'type': 'OBJECT'})).status)"
+    )
+    peer.script(Reply(body=samples.GENERATION))
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.stdout.strip(), done.stderr) == ("200", "")

@@ -1,0 +1,81 @@
+"""The model's client against the project's own model host and everything that can go wrong there."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.samples import SCHEMA
+from tradingsite.clients.gemini import GeminiModel, GenerationRequest, ModelFailure
+from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.gemini_faults import MODEL_FAULTS
+from tradingsite.sandbox.options import GEMINI_KEY
+from tradingsite.sandbox.server import SandboxServer
+
+ASK = GenerationRequest("gemini-3.5-flash-lite", "Decide.", '{"indicators": {"rsi_14": 20}}', SCHEMA)
+WELL_FORMED = {
+    name
+    for name in MODEL_FAULTS
+    if name.removeprefix("model_")
+    in {
+        *("confidence_72", "confidence_nan", "confidence_text", "wrong_enum", "missing_field"),
+        *("not_json", "fenced_json"),
+    }
+}
+"""Whole answers whose text is wrong: the caller checks that."""
+FAILURES = {
+    name: fault.failure for name, fault in MODEL_FAULTS.items() if fault.failure and name not in WELL_FORMED
+}
+LIVABLE = [name for name in MODEL_FAULTS if name not in FAILURES]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def host(sandbox) -> GeminiModel:
+    return GeminiModel(sandbox.url, GEMINI_KEY)
+
+
+def test_the_sandbox_answers_in_the_form_that_was_asked_for(host):
+    answer = host.generate(ASK)
+
+    assert json.loads(answer.text)["decision"] == "BUY"
+    assert answer.model_answered == "gemini-3.5-flash-lite"
+    assert answer.total_tokens == answer.prompt_tokens + answer.output_tokens + answer.thinking_tokens
+
+
+@pytest.mark.parametrize(("name", "kind"), FAILURES.items())
+def test_what_can_go_wrong_has_its_kind(host, sandbox, name, kind):
+    host.generate(ASK)  # the package is loaded
+    sandbox.requests.clear()
+    seconds = {"model_silence": 10, "model_trickle": 0.2}.get(name)
+    sandbox.faults.add(Fault(name, seconds=seconds))
+
+    with pytest.raises(ModelFailure) as caught:
+        host.generate(ASK, within_s=0.5 if seconds else 30)
+
+    assert caught.value.kind == kind
+    if not seconds:  # else the sandbox is still busy with it
+        assert len(sandbox.requests) == (3 if name == "model_401" else 1)
+
+
+@pytest.mark.parametrize("name", LIVABLE)
+def test_what_can_be_lived_with_is_an_answer(host, sandbox, name):
+    sandbox.faults.add(Fault(name))
+
+    assert host.generate(ASK).finish_reason == "STOP"
+    assert len(sandbox.requests) == 1
+
+
+def test_another_key_or_model_is_refused(host, sandbox):
+    for model, name, kind in (
+        (GeminiModel(sandbox.url, "another-key"), ASK.model, "auth"),
+        (host, "gemini-0-none", "config"),
+    ):
+        with pytest.raises(ModelFailure) as caught:
+            model.generate(GenerationRequest(name, "a", "b", SCHEMA))
+        assert caught.value.kind == kind

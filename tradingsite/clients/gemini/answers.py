@@ -1,0 +1,99 @@
+"""Reading what the model answered, field by field: the package's own shortcuts hide half answers (G8)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tradingsite.clients.answer import Answer
+from tradingsite.clients.gemini.failures import Facts, ModelFailure, raw_text
+
+_FILTERED = {
+    "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A finished answer.
+
+    Attributes:
+        text: what the model wrote; that it matches the schema is still to be checked.
+        model_answered: which model says that it answered; "" when none says so.
+        thinking_tokens: billed as output, though not part of `output_tokens`.
+        raw: the answer as it came, at most 64 KiB.
+        latency_ms: from the request to the end of the answer.
+    """
+
+    text: str
+    model_answered: str
+    finish_reason: str
+    status: int
+    prompt_tokens: int | None
+    output_tokens: int | None
+    thinking_tokens: int | None
+    total_tokens: int | None
+    raw: str
+    latency_ms: int
+
+
+def generation(message: Any, answer: Answer, *, latency_ms: int) -> Generation:
+    """Return the one finished candidate of `message`, the package's protobuf. Raises ModelFailure."""
+    facts = _facts(message)
+    failure = _failure(message, facts)
+    if failure:
+        kind, text = failure
+        raise ModelFailure(kind, text, answer=answer, facts=facts)
+    return Generation(
+        text=_texts(message)[-1],
+        model_answered=facts.model_answered,
+        finish_reason=facts.finish_reason,
+        status=answer.status,
+        prompt_tokens=facts.prompt_tokens,
+        output_tokens=facts.output_tokens,
+        thinking_tokens=facts.thinking_tokens,
+        total_tokens=facts.total_tokens,
+        raw=raw_text(answer),
+        latency_ms=latency_ms,
+    )
+
+
+def _failure(message: Any, facts: Facts) -> tuple[str, str] | None:
+    block = message.prompt_feedback.block_reason
+    if block:
+        return "blocked", f"the prompt was blocked: {_word(message.prompt_feedback, 'BlockReason', block)}"
+    if not message.candidates:
+        return "empty", "the answer has no candidate"
+    if len(message.candidates) > 1:
+        return "invalid", f"the answer has {len(message.candidates)} candidates"
+    if facts.finish_reason != "STOP":
+        return _unfinished(facts.finish_reason)
+    return None if _texts(message) else ("empty", "the answer has no text")
+
+
+def _unfinished(finish_reason: str) -> tuple[str, str]:
+    if finish_reason == "MAX_TOKENS":
+        return "truncated", "the answer, or the thinking before it, reached the limit of tokens"
+    if finish_reason in _FILTERED:
+        return "blocked", f"the answer was held back: {finish_reason}"
+    return "unfinished", f"the answer ended with {finish_reason}"
+
+
+def _texts(message: Any) -> list[str]:
+    # Thoughts are parts in front, which the package cannot tell from text; a signature can be an empty part.
+    return [part.text for part in message.candidates[0].content.parts if part.text]
+
+
+def _facts(message: Any) -> Facts:
+    candidates = message.candidates
+    finish = _word(candidates[0], "FinishReason", candidates[0].finish_reason) if candidates else ""
+    if not message.HasField("usage_metadata"):
+        return Facts(message.model_version, finish)
+    usage = message.usage_metadata
+    prompt, output, total = (usage.prompt_token_count, usage.candidates_token_count, usage.total_token_count)
+    # The package drops the count of thinking tokens, but not from the total.
+    return Facts(message.model_version, finish, prompt, output, max(0, total - prompt - output), total)
+
+
+def _word(message: Any, enum: str, number: int) -> str:
+    """Return the name of an enum's value, or the number of one that is newer than the package."""
+    known = message.DESCRIPTOR.enum_types_by_name[enum].values_by_number.get(number)
+    return known.name if known else str(number)

@@ -1,0 +1,92 @@
+"""Asking the model once (G5 to G9)."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradingsite.clients.connection import Bounds
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
+from tradingsite.clients.gemini.answers import Generation, generation
+from tradingsite.clients.gemini.failures import ModelFailure
+from tradingsite.clients.gemini.sdk import Host
+
+_KEY = re.compile(r"[!-~]+")  # printable ASCII without a space
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PATIENCE_S = 3600.0
+"""For one read: the first byte comes when the model has thought to its end. Its call ends before."""
+
+_TAKES_SAMPLING = re.compile(r"gemini-[12][.-]")
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One question.
+
+    Attributes:
+        model: with or without the prefix "models/".
+        instruction: the system instruction.
+        text: the one turn of the user.
+        schema: of the answer, as REST writes it: types in capitals; ranges cannot be said.
+        max_output_tokens: thinking counts against it.
+    """
+
+    model: str
+    instruction: str
+    text: str
+    schema: dict[str, Any]
+    max_output_tokens: int = 8192
+
+
+@dataclass(eq=False)
+class GeminiModel:
+    """A host of models. Many threads may use one. Nothing is retried.
+
+    Attributes:
+        base_url: scheme and host, e.g. https://generativelanguage.googleapis.com.
+        api_key: sent as a header, shown nowhere.
+        connect_timeout_s: for each address of the name.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    connect_timeout_s: float = 5.0
+    user_agent: str = "tradingsite"
+    clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
+
+    def generate(self, request: GenerationRequest, *, within_s: float = 45.0) -> Generation:
+        """Return the model's answer to one request; three are made when the key is refused (401).
+
+        `within_s` bounds connecting, waiting and reading together; only a name lookup can outlast it.
+
+        Raises:
+            ModelFailure: there is no whole, finished answer. Nothing else is raised.
+        """
+        deadline = Deadline(within_s, self.clock)
+        # Checked here because the package would go looking for other credentials, or show the header.
+        if not _KEY.fullmatch(self.api_key):
+            text = "the API key has characters that no key has" if self.api_key else "no API key is set"
+            raise ModelFailure("auth", text)
+        body = _body(request)
+        begun = self.clock.monotonic()
+        bounds = Bounds(self.connect_timeout_s, _PATIENCE_S, deadline)
+        message, answer = Host(self.base_url, self.api_key, self.user_agent).generate(body, bounds)
+        return generation(message, answer, latency_ms=round((self.clock.monotonic() - begun) * 1000))
+
+
+def _body(request: GenerationRequest) -> dict[str, Any]:
+    name = request.model.removeprefix("models/")
+    if not _NAME.fullmatch(name):
+        raise ModelFailure("config", f"model {name!r}: must be a name such as gemini-3.5-flash-lite")
+    config = {
+        "responseMimeType": "application/json",
+        "responseSchema": request.schema,
+        "maxOutputTokens": request.max_output_tokens,
+    }
+    if _TAKES_SAMPLING.match(name):  # later models ignore or refuse it
+        config["temperature"] = 0
+    return {
+        "model": f"models/{name}",
+        "systemInstruction": {"parts": [{"text": request.instruction}]},
+        "contents": [{"role": "user", "parts": [{"text": request.text}]}],
+        "generationConfig": config,
+    }

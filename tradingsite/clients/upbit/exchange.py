@@ -1,0 +1,202 @@
+"""Upbit's exchange API: our account, our orders. Reads may be repeated; what acts is sent once."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from tradingsite.clients.deadline import Deadline
+from tradingsite.clients.errors import ClientError, InvalidResponse, RateLimited, Unreachable
+from tradingsite.clients.upbit import order_lists
+from tradingsite.clients.upbit.exchange_schemas import ApiKey, Balance, Chance, ExchangeOrder, WalletStatus
+from tradingsite.clients.upbit.order_request import OrderRequest, order_body
+from tradingsite.clients.upbit.outcome import NeverSent, Outcome, Unknown, outcome
+from tradingsite.clients.upbit.parameters import market_code
+from tradingsite.clients.upbit.signed_calls import SignedCalls
+
+_BALANCES = TypeAdapter(list[Balance])
+_CHANCE = TypeAdapter(Chance)
+_ORDER = TypeAdapter(ExchangeOrder)
+_ORDERS = TypeAdapter(list[ExchangeOrder])
+_API_KEYS = TypeAdapter(list[ApiKey])
+_WALLETS = TypeAdapter(list[WalletStatus])
+_OPEN_STATES = ("wait", "watch")
+_CLOSED_STATES = ("done", "cancel")
+
+
+class UpbitExchange(SignedCalls):
+    """The account that a key belongs to. Many threads may use one client.
+
+    Reads take `within_s` in place of `wall_clock_s`, are repeated after a Retryable error, each time signed
+    anew, and raise `ClientError`s. `place`, `test` and `cancel` are sent once, on a connection of their own.
+    """
+
+    def accounts(self, *, within_s: float | None = None) -> list[Balance]:
+        """Return every currency of the account. Raises KeyRejected when the key may not see it."""
+        return self._read("/v1/accounts", [], _BALANCES, self._deadline(within_s))
+
+    def chance(self, market: str, *, within_s: float | None = None) -> Chance:
+        """Return fees and limits of orders in `market` now."""
+        wanted = [("market", market_code(market))]
+        chance = self._read("/v1/orders/chance", wanted, _CHANCE, self._deadline(within_s))
+        if chance.market.id != market:
+            raise InvalidResponse(f"GET /v1/orders/chance: the answer is not about {market}")
+        return chance
+
+    def order(
+        self, *, uuid: str | None = None, identifier: str | None = None, within_s: float | None = None
+    ) -> ExchangeOrder:
+        """Return one order with its trades, named by Upbit's uuid or by our identifier.
+
+        Raises:
+            NotFound: Upbit itself says that there is no such order. No other answer proves that.
+        """
+        name = order_lists.order_name(uuid, identifier)
+        order = self._read("/v1/order", [name], _ORDER, self._deadline(within_s))
+        return _the_one(order, name)
+
+    def orders(
+        self,
+        *,
+        uuids: Sequence[str] = (),
+        identifiers: Sequence[str] = (),
+        within_s: float | None = None,
+    ) -> list[ExchangeOrder]:
+        """Return those of the named orders that exist, without trades; any number of them."""
+        deadline, found = self._deadline(within_s), list[ExchangeOrder]()
+        for names in order_lists.named_orders(uuids, identifiers):
+            some = self._read("/v1/orders/uuids", names, _ORDERS, deadline)
+            wanted = {name for _, name in names}
+            if not all((order.uuid if uuids else order.identifier) in wanted for order in some):
+                raise InvalidResponse("GET /v1/orders/uuids: the answer has orders that were not asked for")
+            found += some
+        return found
+
+    def open_orders(
+        self,
+        *,
+        market: str | None = None,
+        states: Iterable[str] = _OPEN_STATES,
+        within_s: float | None = None,
+    ) -> list[ExchangeOrder]:
+        """Return all open orders, oldest first, from as many pages as there are.
+
+        Among more than 100, one that ends while we turn the page can hide another: look again before you
+        conclude that an order is not open.
+        """
+        deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
+        wanted = [*_of_market(market), *order_lists.state_pairs(states, _OPEN_STATES)]
+        page, full = 0, True
+        while full:
+            page += 1
+            paging = [("page", str(page)), ("limit", str(order_lists.MOST_OPEN)), ("order_by", "asc")]
+            some = self._read("/v1/orders/open", [*wanted, *paging], _ORDERS, deadline)
+            found |= {order.uuid: order for order in some}
+            full = len(some) >= order_lists.MOST_OPEN
+        return list(found.values())
+
+    def closed_orders(
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        market: str | None = None,
+        states: Iterable[str] = _CLOSED_STATES,
+        within_s: float | None = None,
+    ) -> list[ExchangeOrder]:
+        """Return the closed orders that were made from `start` to `end`, oldest first, however long ago.
+
+        A market buy that was filled is found under "cancel": ask for both states.
+        """
+        deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
+        wanted = [*_of_market(market), *order_lists.state_pairs(states, _CLOSED_STATES)]
+        for since, until in order_lists.windows(start, end):
+            for order in self._closed_within(since, until, wanted, deadline):
+                found[order.uuid] = order
+        return list(found.values())
+
+    def api_keys(self, *, within_s: float | None = None) -> list[ApiKey]:
+        """Return the account's keys and when each expires."""
+        return self._read("/v1/api_keys", [], _API_KEYS, self._deadline(within_s))
+
+    def wallet_status(self, *, within_s: float | None = None) -> list[WalletStatus]:
+        """Return whether each currency can be moved in and out."""
+        return self._read("/v1/status/wallet", [], _WALLETS, self._deadline(within_s))
+
+    def place(self, request: OrderRequest, *, within_s: float | None = None) -> Outcome:
+        """Send one order, once, and return what is known of it then. Raises no ClientError.
+
+        The intent and its identifier must be stored before. Whatever is returned, never place it again, with
+        the same identifier or another.
+        """
+        deadline = self._deadline(within_s)
+        try:
+            body = order_body(request)
+            http = self._acting()
+            limits = self._limits()
+            limits.enter("order", deadline)
+        except ClientError as error:
+            return NeverSent(str(error))
+        try:
+            answer = http.post("/v1/orders", body, deadline)
+        except Unreachable as error:
+            return NeverSent(str(error)) if error.nothing_sent else Unknown(str(error))
+        except InvalidResponse as error:
+            return Unknown(str(error))
+        with suppress(RateLimited):  # heeded by the next call; here only the order matters
+            limits.obey("order", answer)
+        return outcome(answer, request)
+
+    def test(self, request: OrderRequest, *, within_s: float | None = None) -> ExchangeOrder:
+        """Have Upbit check an order without placing it. The order in the answer cannot be looked up.
+
+        Raises:
+            Rejected: the order would be refused; `name` is market_offline while the market is closed.
+        """
+        deadline, body = self._deadline(within_s), order_body(request)
+        http = self._acting()
+        return self._once(
+            "order-test", deadline, lambda: http.post("/v1/orders/test", body, deadline), _ORDER
+        )
+
+    def cancel(
+        self, *, uuid: str | None = None, identifier: str | None = None, within_s: float | None = None
+    ) -> ExchangeOrder:
+        """Ask Upbit to cancel an order; it may still be filled before that happens. Not repeated.
+
+        Raises:
+            NotFound: there is no such order.
+        """
+        deadline, name = self._deadline(within_s), order_lists.order_name(uuid, identifier)
+        http = self._acting()
+        order = self._once("default", deadline, lambda: http.delete("/v1/order", [name], deadline), _ORDER)
+        return _the_one(order, name)
+
+    def _closed_within(
+        self, since: datetime, until: datetime, wanted: order_lists.Pairs, deadline: Deadline
+    ) -> Iterable[ExchangeOrder]:
+        # There are no pages: the next request begins at the last order of a full answer.
+        full = True
+        while full:
+            paging = [("limit", str(order_lists.MOST_CLOSED)), ("order_by", "asc")]
+            span = order_lists.span_pairs(since, until)
+            some = self._read("/v1/orders/closed", [*wanted, *span, *paging], _ORDERS, deadline)
+            yield from some
+            full = len(some) >= order_lists.MOST_CLOSED
+            if full and some[-1].created_at <= since:
+                raise InvalidResponse(
+                    "GET /v1/orders/closed: more orders in one second than one answer holds"
+                )
+            since = some[-1].created_at if full else until
+
+
+def _of_market(market: str | None) -> order_lists.Pairs:
+    return [] if market is None else [("market", market_code(market))]
+
+
+def _the_one(order: ExchangeOrder, name: tuple[str, str]) -> ExchangeOrder:
+    kind, wanted = name
+    if (order.uuid if kind == "uuid" else order.identifier) != wanted:
+        raise InvalidResponse(f"the order in the answer is not the one of {kind} {wanted}")
+    return order

@@ -1,0 +1,140 @@
+"""What Upbit's exchange endpoints answer, under Upbit's own names.
+
+Amounts come as decimal strings and are exact; times are aware UTC; words are text, because Upbit adds values.
+Null fields are left out by Upbit.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from tradingsite.clients.upbit.schemas import Amount, Body
+
+
+def _from_iso(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("must be an ISO date and time")  # noqa: TRY004 - pydantic turns ValueErrors into its own
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None or not 2000 <= moment.year < 2100:
+        raise ValueError("must be a date and time from 2000 to 2099 with its zone")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_from_iso)]
+
+
+class Balance(Body):
+    """One element of GET /v1/accounts. A currency never held is not there.
+
+    `balance` is free to use; `locked` is bound by open orders. `avg_buy_price` is Upbit's own, of
+    everything that was ever bought there, not only by us.
+    """
+
+    currency: str
+    balance: Amount
+    locked: Amount
+    avg_buy_price: Amount | None = None
+    unit_currency: str | None = None
+
+    @property
+    def total(self) -> Decimal:
+        """Return what is free and what is bound."""
+        return self.balance + self.locked
+
+
+class Side(Body):
+    """What holds for one side of a market: the least total of an order, in the quote currency."""
+
+    currency: str
+    min_total: Amount
+
+
+class ChanceMarket(Body):
+    """The market of a `Chance`. It trades while `state` is "active"."""
+
+    id: str
+    state: str
+    bid: Side
+    ask: Side
+    max_total: Amount
+    order_sides: tuple[str, ...] = ()
+    bid_types: tuple[str, ...] = ()
+    ask_types: tuple[str, ...] = ()
+
+
+class Chance(Body):
+    """GET /v1/orders/chance. Fees are ratios: 0.0005 is 0.05 %."""
+
+    bid_fee: Amount
+    ask_fee: Amount
+    maker_bid_fee: Amount | None = None
+    maker_ask_fee: Amount | None = None
+    market: ChanceMarket
+    bid_account: Balance | None = None
+    ask_account: Balance | None = None
+
+
+class Trade(Body):
+    """One fill of an order. `funds` is price x volume, without the fee."""
+
+    market: str
+    uuid: str
+    price: Amount
+    volume: Amount
+    funds: Amount
+    side: str
+    created_at: Moment
+
+
+class ExchangeOrder(Body):
+    """An order, as placing, cancelling and looking at it show it.
+
+    Attributes:
+        state: "wait", "watch", "done" or "cancel". A market buy that was filled usually ends in "cancel".
+        price: the unit price, but the KRW total where `ord_type` is "price"; None for a market sell.
+        executed_volume: what was filled; 0 where Upbit leaves it out, which it does at the start.
+        paid_fee: in the quote currency, exact.
+        executed_funds: only in lists.
+        trades: only from `order()`.
+    """
+
+    uuid: str = Field(min_length=1)
+    market: str
+    side: str
+    ord_type: str
+    state: str
+    created_at: Moment
+    price: Amount | None = None
+    volume: Amount | None = None
+    remaining_volume: Amount | None = None
+    executed_volume: Amount = Decimal(0)
+    reserved_fee: Amount
+    remaining_fee: Amount
+    paid_fee: Amount
+    locked: Amount
+    prevented_volume: Amount = Decimal(0)
+    trades_count: int
+    identifier: str | None = None
+    time_in_force: str | None = None
+    smp_type: str | None = None
+    executed_funds: Amount | None = None
+    trades: tuple[Trade, ...] = ()
+
+
+class ApiKey(Body):
+    """One element of GET /v1/api_keys. Our own key is masked, as in every answer, and so can be told."""
+
+    access_key: str = Field(repr=False)
+    expire_at: Moment
+
+
+class WalletStatus(Body):
+    """One element of GET /v1/status/wallet: whether a currency can be deposited and withdrawn."""
+
+    currency: str
+    wallet_state: str
+    block_state: str | None = None
+    net_type: str | None = None
+    network_name: str | None = None

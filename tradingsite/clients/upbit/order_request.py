@@ -1,0 +1,76 @@
+"""An order as we want it, and as Upbit wants it written."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradingsite.clients.errors import NotSent
+from tradingsite.clients.upbit.parameters import market_code
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_-]+")
+_AMOUNTS = {
+    ("bid", "limit"): {"price", "volume"},
+    ("ask", "limit"): {"price", "volume"},
+    ("bid", "price"): {"price"},
+    ("ask", "market"): {"volume"},
+}
+_MOST_DECIMALS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One order that is to be placed once.
+
+    Attributes:
+        side: "bid" buys, "ask" sells.
+        ord_type: "price" buys for a total, "market" sells a volume, "limit" does either at a price.
+        identifier: ours, of `[A-Za-z0-9_-]`; Upbit takes each only once, for ever, refused or not.
+        price: the KRW total to spend, without the fee, of a "price" order; the unit price of a "limit" order.
+        volume: in the market's coin.
+    """
+
+    market: str
+    side: str
+    ord_type: str
+    identifier: str
+    price: Decimal | None = None
+    volume: Decimal | None = None
+
+
+def identifier_text(identifier: str) -> str:
+    """Return `identifier`. Raises NotSent for characters that URL and signature would write differently."""
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise NotSent(f"identifier {identifier!r}: must be of letters, digits, - and _")
+    return identifier
+
+
+def order_body(request: OrderRequest) -> dict[str, str]:
+    """Return the body of the POST, amounts in plain notation. Raises NotSent for what Upbit cannot accept."""
+    market_code(request.market)
+    identifier_text(request.identifier)
+    kind = (request.side, request.ord_type)
+    if kind not in _AMOUNTS:
+        raise NotSent(f"a {request.ord_type!r} order of side {request.side!r}: is none that we place")
+    given = {"price": request.price, "volume": request.volume}
+    amounts = {name: _plain(name, amount) for name, amount in given.items() if amount is not None}
+    if set(amounts) != _AMOUNTS[kind]:
+        raise NotSent(f"a {request.ord_type!r} order of side {request.side!r}: needs {_AMOUNTS[kind]} only")
+    if request.ord_type == "price" and request.market.startswith("KRW-") and "." in amounts["price"]:
+        raise NotSent(f"price {amounts['price']}: the total must be in whole KRW")
+    return {
+        "market": request.market,
+        "side": request.side,
+        "ord_type": request.ord_type,
+        **amounts,
+        "identifier": request.identifier,
+    }
+
+
+def _plain(name: str, amount: Decimal) -> str:
+    if not amount.is_finite() or amount <= 0:
+        raise NotSent(f"{name} {amount}: must be above 0")
+    text = f"{amount:f}"  # str() may give 1E-8
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    if len(text.partition(".")[2]) > _MOST_DECIMALS:
+        raise NotSent(f"{name} {text}: must have at most {_MOST_DECIMALS} decimals")
+    return text
