@@ -1,31 +1,43 @@
 """Everything the sandbox answers, put together: one area of API after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from tradingsite.sandbox.bars import Bars
+from tradingsite.sandbox.control import Control
+from tradingsite.sandbox.exchange import Exchange
+from tradingsite.sandbox.exchange_routes import exchange_routes
 from tradingsite.sandbox.gate import Gate
-from tradingsite.sandbox.gemini import Gemini
+from tradingsite.sandbox.gemini_answer import Generator
+from tradingsite.sandbox.limits import QUOTATION_GROUPS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.params import Refused
 from tradingsite.sandbox.prices import Prices
 from tradingsite.sandbox.quotation import Quotation
 from tradingsite.sandbox.quotation_candles import QuotationCandles
+from tradingsite.sandbox.relay import Relay
 from tradingsite.sandbox.router import Route, Router
 from tradingsite.sandbox.wire import Request, Response, text_response
 
 _WELCOME = """\
-This is the sandbox: a local exchange that answers like Upbit's quotation API (/v1/...)
+This is the sandbox: a local exchange that answers like Upbit's API (/v1/...)
 and a local model host that answers like Gemini's (/v1beta/models).
-Its prices are invented; no order or key that you send here reaches the real exchange.
+Its prices are invented unless it relays; no order or key that you send here reaches the real exchange.
 """
 
 
-def application(seed: int, options: Options) -> Router:
-    """Return the router of all areas over one price path."""
-    prices = Prices(seed)
+def application(
+    market_data: Prices | Relay, exchange: Exchange, model: Generator, control: Control, options: Options
+) -> Router:
+    """Return the router of all areas over one price path, or over another exchange's quotation."""
     gate = Gate(options)
-    routes = [*_quotation(prices, gate), *_gemini(options), Route("GET", "/", _welcome)]
+    routes = [
+        *(_relayed(market_data) if isinstance(market_data, Relay) else _quotation(market_data, gate)),
+        *exchange_routes(exchange, gate, options.api_key),
+        *_gemini(model),
+        *control.routes(),
+        Route("GET", "/", _welcome),
+    ]
     return Router(routes, otherwise=_unknown(gate))
 
 
@@ -33,28 +45,34 @@ def _quotation(prices: Prices, gate: Gate) -> list[Route]:
     bars = Bars(prices)
     quotation = Quotation(prices, bars)
     candles = QuotationCandles(prices, bars)
-    endpoints = (
-        ("market", "/v1/market/all", quotation.market_all),
-        ("ticker", "/v1/ticker", quotation.tickers),
-        ("ticker", "/v1/ticker/all", quotation.all_tickers),
-        ("orderbook", "/v1/orderbook", quotation.orderbooks),
-        ("orderbook", "/v1/orderbook/instruments", quotation.instruments),
-        ("trade", "/v1/trades/ticks", quotation.trade_ticks),
-        ("candle", "/v1/candles/seconds", candles.seconds),
-        ("candle", "/v1/candles/minutes/{unit}", candles.minutes),
-        ("candle", "/v1/candles/days", candles.days),
-        ("candle", "/v1/candles/weeks", candles.weeks),
-        ("candle", "/v1/candles/months", candles.months),
-        ("candle", "/v1/candles/years", candles.years),
-    )
-    return [Route("GET", path, gate.around(group, endpoint)) for group, path, endpoint in endpoints]
-
-
-def _gemini(options: Options) -> list[Route]:
-    gemini = Gemini(options.gemini_key)
+    endpoints: Mapping[str, Callable[..., object]] = {
+        "/v1/market/all": quotation.market_all,
+        "/v1/ticker": quotation.tickers,
+        "/v1/ticker/all": quotation.all_tickers,
+        "/v1/orderbook": quotation.orderbooks,
+        "/v1/orderbook/instruments": quotation.instruments,
+        "/v1/trades/ticks": quotation.trade_ticks,
+        "/v1/candles/seconds": candles.seconds,
+        "/v1/candles/minutes/{unit}": candles.minutes,
+        "/v1/candles/days": candles.days,
+        "/v1/candles/weeks": candles.weeks,
+        "/v1/candles/months": candles.months,
+        "/v1/candles/years": candles.years,
+    }
     return [
-        Route("GET", "/v1beta/models", gemini.list_models),
-        Route("GET", "/v1beta/models/{name}", gemini.get_model),
+        Route("GET", path, gate.around(group, endpoints[path])) for path, group in QUOTATION_GROUPS.items()
+    ]
+
+
+def _relayed(relay: Relay) -> list[Route]:
+    return [Route("GET", path, relay.forward) for path in QUOTATION_GROUPS]
+
+
+def _gemini(model: Generator) -> list[Route]:
+    return [
+        Route("GET", "/v1beta/models", model.host.list_models),
+        Route("GET", "/v1beta/models/{name}", model.host.get_model),
+        Route("POST", "/v1beta/models/{name}:generateContent", model.generate),
     ]
 
 

@@ -1,6 +1,7 @@
-"""What stands around every quotation endpoint: the rate limit, refusals, and the headers on each answer."""
+"""What stands around every endpoint of `/v1`: the rate limit, refusals, and the headers on each answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 from tradingsite.sandbox.limits import LIMITS, RateLimiter, Verdict
@@ -8,7 +9,7 @@ from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.params import Refused, error_body, refuse_bare_colons
 from tradingsite.sandbox.wire import Request, Response, json_response, text_response
 
-_TOO_MANY = "Too many API requests."
+TOO_MANY = "Too many API requests."
 
 
 class Gate:
@@ -23,33 +24,65 @@ class Gate:
         )
 
     def around(self, group: str, endpoint: Callable[..., object]) -> Callable[..., Response]:
-        """Return a handler: `endpoint` gives what becomes JSON or raises `Refused`."""
+        """Return a quotation handler: `endpoint` gives what becomes JSON or raises `Refused`."""
 
         def handler(request: Request, **names: str) -> Response:
+            def answer(request: Request) -> Response:
+                return self._answer(endpoint, request, names)
+
+            return self.limited(group, answer, client=_address, refusal=_quotation_error)(request)
+
+        return handler
+
+    def limited(
+        self,
+        group: str,
+        answer: Callable[[Request], Response],
+        *,
+        client: Callable[[Request], str],
+        refusal: Callable[[HTTPStatus, str, str], Response],
+    ) -> Callable[[Request], Response]:
+        """Return a handler that counts by `client`; `refusal` writes 429 and 418: status, name, message."""
+
+        def handler(request: Request) -> Response:
             own_group = "origin" if "origin" in request.headers else group  # a browser's script (S16)
-            verdict = self._limiter.judge(request.client, own_group, request.at_ms / 1000)
-            response = self._answer(endpoint, request, names) if verdict.allowed else self._stopped(verdict)
+            verdict = self._limiter.judge(client(request), own_group, request.at_ms / 1000)
+            response = answer(request) if verdict.allowed else self._stopped(verdict, refusal)
             return response.with_headers({"Remaining-Req": verdict.remaining_req})
 
         return handler
 
     def _answer(self, endpoint: Callable[..., object], request: Request, names: dict[str, str]) -> Response:
+        seen = replace(request, at_ms=request.at_ms - request.stale_ms) if request.stale_ms else request
         try:
             refuse_bare_colons(request.query)
-            value = endpoint(request, **names)
-        except Refused as refusal:
-            return _error(refusal.status, refusal.message)
+            value = endpoint(seen, **names)
+        except Refused as refused:
+            return _error(refused.status, refused.message)
         return json_response(value, numeric_strings=self._options.numeric_strings)
 
-    def _stopped(self, verdict: Verdict) -> Response:
+    def _stopped(self, verdict: Verdict, refusal: Callable[[HTTPStatus, str, str], Response]) -> Response:
         if verdict.blocked_s:
-            return _error(
-                HTTPStatus.IM_A_TEAPOT,
-                f"{_TOO_MANY} Your address is blocked for {verdict.blocked_s} seconds.",
-            )
+            return too_often(refusal, blocked_s=verdict.blocked_s)
         if self._options.plain_text_429:
-            return text_response(_TOO_MANY, HTTPStatus.TOO_MANY_REQUESTS)
-        return _error(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY)
+            return text_response(TOO_MANY, HTTPStatus.TOO_MANY_REQUESTS)
+        return too_often(refusal)
+
+
+def too_often(refusal: Callable[[HTTPStatus, str, str], Response], *, blocked_s: int = 0) -> Response:
+    """Return a 429, or the 418 of a block that lasts `blocked_s` longer."""
+    if blocked_s:
+        message = f"{TOO_MANY} Your address is blocked for {blocked_s} seconds."
+        return refusal(HTTPStatus.IM_A_TEAPOT, "too_many_requests", message)
+    return refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", TOO_MANY)
+
+
+def _address(request: Request) -> str:
+    return request.client
+
+
+def _quotation_error(status: HTTPStatus, name: str, message: str) -> Response:
+    return _error(status, message)  # its name is the number (S10)
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

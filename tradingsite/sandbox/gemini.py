@@ -46,6 +46,7 @@ MODELS: Sequence[Mapping[str, object]] = (
     _model("gemini-2.5-flash", "Gemini 2.5 Flash"),
     _EMBEDDING,
 )
+_BY_NAME = {str(model["name"]): model for model in MODELS}
 
 
 class Gemini:
@@ -55,22 +56,22 @@ class Gemini:
         self._key = key
 
     def list_models(self, request: Request) -> Response:
-        return self._refusal(request) or _page(request)
+        return self.refusal(request) or _page(request)
 
     def get_model(self, request: Request, name: str) -> Response:
-        refusal = self._refusal(request)
-        if refusal:
-            return refusal
-        for model in MODELS:
-            if model["name"] == f"models/{name}":
-                return json_response(model)
-        return error(
-            HTTPStatus.NOT_FOUND,
-            "NOT_FOUND",
-            f"models/{name} is not found for API version v1beta, or is not supported for this call.",
-        )
+        return self.refusal(request) or self.missing(name) or json_response(_BY_NAME[f"models/{name}"])
 
-    def _refusal(self, request: Request) -> Response | None:
+    def missing(self, name: str, method: str | None = None) -> Response | None:
+        """Return the answer for a model that does not exist or has no such method; None when it has."""
+        model = _BY_NAME.get(f"models/{name}")
+        if model is not None and (method is None or method in _methods(model)):
+            return None
+        use = method or "this call"
+        message = f"models/{name} is not found for API version v1beta, or is not supported for {use}."
+        return error(HTTPStatus.NOT_FOUND, "NOT_FOUND", message)
+
+    def refusal(self, request: Request) -> Response | None:
+        """Return the answer to a request without the right key; None when it has it (S18)."""
         key = request.headers.get("x-goog-api-key")
         if not key:
             return error(
@@ -80,8 +81,7 @@ class Gemini:
             )
         if hmac.compare_digest(key.encode(), self._key.encode()):
             return None
-        message = "API key not valid. Please pass a valid API key."
-        return error(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", message, _key_details(message))
+        return key_invalid()
 
 
 def error(
@@ -92,6 +92,16 @@ def error(
     if details:
         body["details"] = details
     return json_response({"error": body}, status)
+
+
+def _methods(model: Mapping[str, object]) -> Sequence[str]:
+    methods = model["supportedGenerationMethods"]
+    return methods if isinstance(methods, tuple) else ()
+
+
+def key_invalid() -> Response:
+    message = "API key not valid. Please pass a valid API key."
+    return error(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", message, _key_details(message))
 
 
 def _key_details(message: str) -> Sequence[Mapping[str, object]]:

@@ -1,13 +1,15 @@
 """HTTP/1.1 on loopback, from the standard library: keep-alive, and one write an answer."""
 
 import logging
+import os
 import socket
 import socketserver
+import struct
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +30,7 @@ class HttpServer(ThreadingHTTPServer):
     def __init__(self, port: int, answer: Callable[[Request], Response], now_ms: Callable[[], int]) -> None:
         self.answer = answer
         self.now_ms = now_ms
+        self.stopping = Event()
         self._connections: set[socket.socket] = set()
         self._lock = Lock()
         super().__init__((HOST, port), _Handler)
@@ -47,6 +50,7 @@ class HttpServer(ThreadingHTTPServer):
 
     def hang_up(self) -> None:
         """End every connection, idle ones too: a stopped exchange answers nobody."""
+        self.stopping.set()
         with self._lock:
             for connection in self._connections:
                 _end(connection)
@@ -101,6 +105,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, response: Response, at_ms: int) -> None:
+        if response.delivery.delay_s and self.server.stopping.wait(response.delivery.delay_s):
+            self.close_connection = True
+            return
+        if response.delivery.reset:
+            self._reset()
+            return
         self.send_response_only(response.status)
         self.send_header("Server", self.version_string())
         self.send_header("Date", self.date_time_string(at_ms // 1000))
@@ -111,8 +121,29 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if response.delivery.byte_every_s:
+            self._trickle(response)
+        else:
             self.wfile.write(response.body)
+
+    def _trickle(self, response: Response) -> None:
+        """Send the headers at once and the body one byte after the other."""
+        for byte in response.body:
+            self.wfile.flush()
+            if self.server.stopping.wait(response.delivery.byte_every_s):
+                self.close_connection = True
+                return
+            self.wfile.write(bytes((byte,)))
+
+    def _reset(self) -> None:
+        """Break the connection off: the client gets a TCP reset, not an orderly end."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(
+            self.connection.detach()
+        )  # the request's files hold the socket open: a mere close would wait
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         """Write nothing: requests are kept in memory, and a line a request would drown the log."""

@@ -26,8 +26,25 @@ LIMITS: Mapping[str, Limit] = {
     "ticker": Limit(10),
     "orderbook": Limit(10),
     "default": Limit(30),
+    "order": Limit(12),
+    "order-test": Limit(8),
     "origin": Limit(1, window_s=10),
 }
+QUOTATION_GROUPS: Mapping[str, str] = {
+    "/v1/market/all": "market",
+    "/v1/ticker": "ticker",
+    "/v1/ticker/all": "ticker",
+    "/v1/orderbook": "orderbook",
+    "/v1/orderbook/instruments": "orderbook",
+    "/v1/trades/ticks": "trade",
+    "/v1/candles/seconds": "candle",
+    "/v1/candles/minutes/{unit}": "candle",
+    "/v1/candles/days": "candle",
+    "/v1/candles/weeks": "candle",
+    "/v1/candles/months": "candle",
+    "/v1/candles/years": "candle",
+}
+"""The paths that need no key, each with the group that it counts in."""
 GENEROUS: Mapping[str, Limit] = dict.fromkeys(LIMITS, Limit(1_000_000))  # for tests that are not about limits
 
 

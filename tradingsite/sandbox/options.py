@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tradingsite.sandbox.exchange_auth import ApiKey
 from tradingsite.sandbox.limits import Limit
 
 DEFAULT_SEED = 1
@@ -14,7 +15,9 @@ class Options:
     """The switches; without any the sandbox behaves as the exchange does on an ordinary day.
 
     `limits` replaces the limits of the groups it names. `refusals_before_block` 429s in a row lead to a block
-    (418) of `first_block_s`, each further one twice as long.
+    (418) of `first_block_s`, each further one twice as long. Orders meet the book `fill_after_ms` after they
+    were accepted, None for never; `api_key` is the account's only key. With `relay_url`
+    quotation comes from that exchange instead (docs/sandbox-faults.md F17).
     """
 
     limits: Mapping[str, Limit] = field(default_factory=dict)
@@ -23,3 +26,6 @@ class Options:
     plain_text_429: bool = False
     numeric_strings: bool = False
     gemini_key: str = GEMINI_KEY
+    fill_after_ms: int | None = 300
+    api_key: ApiKey = field(default_factory=ApiKey)
+    relay_url: str | None = None

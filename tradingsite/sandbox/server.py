@@ -3,36 +3,39 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from http import HTTPStatus
+from pathlib import Path
 from threading import Thread
 from types import TracebackType
 from typing import Self
 
 from tradingsite.sandbox.app import application
+from tradingsite.sandbox.control import Answered, Control
+from tradingsite.sandbox.exchange import Exchange
+from tradingsite.sandbox.exchange_journal import StateFileError
+from tradingsite.sandbox.exchange_venue import PathVenue, Venue
+from tradingsite.sandbox.faults import Faults
+from tradingsite.sandbox.gemini import Gemini
+from tradingsite.sandbox.gemini_answer import Generator
 from tradingsite.sandbox.http_server import HOST, HttpServer
 from tradingsite.sandbox.options import DEFAULT_SEED, Options
+from tradingsite.sandbox.prices import Prices
+from tradingsite.sandbox.relay import Relay, RelayVenue
 from tradingsite.sandbox.wire import Request, Response
 
 _REQUESTS_KEPT = 1000
-
-
-@dataclass(frozen=True)
-class Answered:
-    """One line of the request log."""
-
-    request: Request
-    status: HTTPStatus
 
 
 class SandboxServer:
     """A sandbox, bound to its port at once: `with SandboxServer() as server: …` answers inside the block.
 
     Prices and rate limits follow `clock`, which gives seconds since 1970. Port 0 takes a free one. The last
-    1,000 requests are kept in `requests`, newest last.
+    1,000 requests are kept in `requests`, newest last. With a `state_file` the exchange remembers its orders
+    and balances there. `faults` says what goes wrong, `model` what is decided (docs/sandbox-faults.md).
 
     Raises:
         OSError: the port is taken.
+        ValueError: the URL to relay to is none.
+        StateFileError: the state file is damaged, or another sandbox uses it.
     """
 
     def __init__(
@@ -42,10 +45,25 @@ class SandboxServer:
         seed: int = DEFAULT_SEED,
         clock: Callable[[], float] = time.time,
         options: Options | None = None,
+        state_file: Path | None = None,
     ) -> None:
         self.requests: deque[Answered] = deque(maxlen=_REQUESTS_KEPT)
-        self._router = application(seed, options or Options())
-        self._http = HttpServer(port, self._answer, now_ms=lambda: int(clock() * 1000))
+        options = options or Options()
+        relay = Relay(options.relay_url) if options.relay_url else None
+        market_data = relay or Prices(seed)
+        now_ms = lambda: int(clock() * 1000)  # noqa: E731 - one clock for all parts
+        self._http = HttpServer(port, self._answer, now_ms=now_ms)
+        try:
+            self.exchange = Exchange(
+                _venue(market_data), now_ms, fill_after_ms=options.fill_after_ms, state_file=state_file
+            )
+        except StateFileError:
+            self._http.server_close()
+            raise
+        self.faults = Faults(self.exchange)
+        self.model = Generator(Gemini(options.gemini_key))
+        control = Control(self.faults, self.model, self.exchange, self.requests)
+        self._router = application(market_data, self.exchange, self.model, control, options)
         self._thread = Thread(target=self.serve, name="sandbox", daemon=True)
 
     @property
@@ -68,6 +86,7 @@ class SandboxServer:
         """Give the port back and hang up on every client."""
         self._http.server_close()
         self._http.hang_up()
+        self.exchange.close()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -81,6 +100,11 @@ class SandboxServer:
         self.close()
 
     def _answer(self, request: Request) -> Response:
-        response = self._router.answer(request)
-        self.requests.append(Answered(request, response.status))
+        response, fault = self.faults.answer(request, self._router.answer)
+        status = None if response.delivery.reset else response.status
+        self.requests.append(Answered(request, status, fault))
         return response
+
+
+def _venue(market_data: Prices | Relay) -> Venue:
+    return RelayVenue(market_data) if isinstance(market_data, Relay) else PathVenue(market_data)

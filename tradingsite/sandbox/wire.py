@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from http import HTTPStatus
@@ -21,11 +21,24 @@ class Request:
     body: bytes
     client: str
     at_ms: int
+    stale_ms: int = 0  # a fault's: data is to be given as it was so long ago (docs/sandbox-faults.md F9)
 
     @cached_property
     def params(self) -> Mapping[str, str]:
         """The query's parameters, `+` read as a space; of a repeated name the last counts."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How an answer goes out, when a fault says how: late, a byte at a time, or not at all (a reset)."""
+
+    delay_s: float = 0
+    byte_every_s: float = 0
+    reset: bool = False
+
+
+AT_ONCE = Delivery()
 
 
 @dataclass(frozen=True)
@@ -36,9 +49,10 @@ class Response:
     body: bytes
     content_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    delivery: Delivery = AT_ONCE
 
     def with_headers(self, headers: Mapping[str, str]) -> "Response":
-        return Response(self.status, self.body, self.content_type, {**self.headers, **headers})
+        return replace(self, headers={**self.headers, **headers})
 
 
 def json_response(

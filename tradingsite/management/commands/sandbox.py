@@ -1,43 +1,175 @@
+"""`manage.py sandbox`: runs the local exchange and model host, or tells a running one what to do."""
+
+import argparse
 import errno
+import json
 import signal
-from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.utils.translation import gettext as _
 
+from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
+from tradingsite.sandbox.exchange_journal import StateFileError
+from tradingsite.sandbox.faults import KINDS
+from tradingsite.sandbox.gemini_answer import DECISIONS
 from tradingsite.sandbox.markets import markets
-from tradingsite.sandbox.options import DEFAULT_SEED
+from tradingsite.sandbox.options import DEFAULT_SEED, Options
+from tradingsite.sandbox.relay import UPBIT_URL
 from tradingsite.sandbox.server import SandboxServer
 
 logger = structlog.get_logger(__name__)
+_STATE_FILE = "sandbox-exchange.json"
+_FAULT_FIELDS = ("kind", "path", "method", "nth", "every", "times", "seconds", "after", "market")
+_EXAMPLES = """\
+examples:
+  manage.py sandbox fault add drop_after --path /v1/orders --method POST
+      the next order is placed, but its answer never arrives
+  manage.py sandbox fault add 503 --path '/v1/ticker*' --nth 3 --times 5
+      the third to the seventh request for tickers get an HTML page
+  manage.py sandbox fault add latency --seconds 2 --times 0
+      every answer of the exchange takes two seconds, until `fault clear`
+  manage.py sandbox fault add model_429_day
+      the model's quota of the day is used up, for one call
+"""
+
+
+class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's order of options, and texts with their own line breaks."""
 
 
 class Command(BaseCommand):
-    help = "Run the local exchange and model host on loopback until SIGTERM or Ctrl-C (docs/sandbox.md)."
     requires_system_checks = ()  # it needs neither the site nor the database
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT, help="0 takes a free one.")
-        parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="Another seed, other prices.")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(
+            "Run the local exchange and model host on loopback until SIGTERM or Ctrl-C, "
+            "or, with answer or fault, tell the running one what to do "
+            "(docs/sandbox.md, docs/sandbox-faults.md)."
+        )
+        parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT, help=_("0 takes a free one."))
+        parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help=_("Another seed, other prices."))
+        parser.add_argument(
+            "--state",
+            type=Path,
+            help=_("Where orders and balances are kept; default: VAR_DIR/%s.") % _STATE_FILE,
+        )
+        parser.add_argument(
+            "--relay",
+            nargs="?",
+            const=UPBIT_URL,
+            metavar="URL",
+            help=_("Quotation comes from this exchange, by default %s; orders stay here.") % UPBIT_URL,
+        )
+        told = parser.add_subparsers(dest="action", title=_("tell the running sandbox"), metavar="")
+        _add_answer(told)
+        faults = told.add_parser("fault", help=_("make requests go wrong: add, list, clear"))
+        _add_faults(faults.add_subparsers(dest="fault_action", required=True, metavar="{add,list,clear}"))
 
-    def handle(self, *, port: int | None, seed: int, **options: Any) -> None:
-        if port is None:  # live mode has no sandbox of its own
+    def handle(self, *, action: str | None, **options: Any) -> None:
+        if options["port"] is None:  # live mode has no sandbox of its own
             raise CommandError(_("no port is set: set SANDBOX_PORT, or --port, to a free one"))
-        server = _bound(port, seed)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: server.stop())
-        logger.info("sandbox.started", url=server.url, seed=seed, markets=len(markets()))
-        server.serve()
-        server.close()
-        logger.info("sandbox.stopped")
+        if action is None:
+            _run(**{name: options[name] for name in ("port", "seed", "state", "relay")})
+            return
+        method, path, body = _order_of(options) if action == "answer" else _fault_of(options)
+        try:
+            answer = ask(options["port"], method, path, body)
+        except NoSandbox as error:
+            hint = _("%s: start one with `make run` or `manage.py sandbox`, or name its port with --port")
+            raise CommandError(hint % error) from error
+        except Unaccepted as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(json.dumps(answer) if options["as_json"] else _as_text(answer))
 
 
-def _bound(port: int, seed: int) -> SandboxServer:
+def _common(parser: argparse.ArgumentParser) -> None:
+    # a default here would replace what stands before the sub-command
+    parser.add_argument("--port", type=int, default=argparse.SUPPRESS, help=_("Default: SANDBOX_PORT."))
+    parser.add_argument("--json", action="store_true", dest="as_json", help=_("Print the answer as JSON."))
+
+
+def _add_answer(told: Any) -> None:
+    answer = told.add_parser("answer", help=_("order the model's next decision: BUY, SELL or HOLD"))
+    answer.add_argument("decision", choices=DECISIONS)
+    answer.add_argument("--confidence", default="0.9", help=_("0 to 1; default: 0.9."))
+    answer.add_argument("--times", type=int, default=1, help=_("For so many answers; default: 1."))
+    _common(answer)
+
+
+def _add_faults(told: Any) -> None:
+    kinds = "\n".join(f"  {name:28} {kind.help}" for name, kind in KINDS.items())
+    add = told.add_parser(
+        "add",
+        help=_("make requests go wrong"),
+        epilog=f"{_EXAMPLES}\n{_('kinds:')}\n{kinds}",
+        formatter_class=_Formatter,
+    )
+    add.add_argument("kind", choices=KINDS, metavar="KIND")
+    add.add_argument("--path", help=_("Which path, with * and ?; the default depends on the kind."))
+    add.add_argument("--method", type=str.upper, help=_("Which method; the default depends on the kind."))
+    add.add_argument("--nth", type=int, help=_("The first request that goes wrong, counted from now; 1."))
+    add.add_argument("--every", type=int, help=_("From then on each so-many-th; 1."))
+    add.add_argument("--times", type=int, help=_("How many in all; 0: until cleared. Most kinds: 1."))
+    add.add_argument("--seconds", type=float, help=_("What it means depends on the kind."))
+    add.add_argument("--after", action="store_const", const=True, help=_("Process the request first."))
+    add.add_argument("--market", help=_("For market_offline, e.g. KRW-BTC."))
+    _common(add)
+    _common(told.add_parser("list", help=_("show the faults that can still strike")))
+    _common(told.add_parser("clear", help=_("remove all faults; markets come back")))
+
+
+def _order_of(options: Mapping[str, Any]) -> tuple[str, str, Mapping[str, object]]:
+    return "POST", "/sandbox/answer", {name: options[name] for name in ("decision", "confidence", "times")}
+
+
+def _fault_of(options: Mapping[str, Any]) -> tuple[str, str, Mapping[str, object] | None]:
+    if options["fault_action"] != "add":
+        return {"list": "GET", "clear": "DELETE"}[options["fault_action"]], "/sandbox/faults", None
+    given = {name: options[name] for name in _FAULT_FIELDS if options[name] is not None}
+    return "POST", "/sandbox/faults", given
+
+
+def _as_text(answer: Mapping[str, Any]) -> str:
+    if "ordered" in answer:
+        lines = [f"{each['decision']} {each['confidence']}" for each in answer["ordered"]]
+        return _("The model's next decisions: %s") % ", ".join(lines)
+    return "\n".join(_line(fault) for fault in answer["faults"]) or _("No fault is armed.")
+
+
+def _line(fault: Mapping[str, Any]) -> str:
+    where = fault["market"] or f"{fault['method']} {fault['path']}"
+    often = {0: _("until cleared"), 1: _("once")}.get(fault["times"]) or _("%d times") % fault["times"]
+    struck = _("struck %(struck)d of %(seen)d seen") % fault
+    each = _(", each %d.") % fault["every"] if fault["every"] > 1 else ""
+    seconds = f", {fault['seconds']:g} s" if fault["seconds"] else ""
+    begin = _("from request %d") % fault["nth"]
+    return f"{fault['kind']}: {where}, {begin}{each}, {often}{seconds}; {struck}"
+
+
+def _run(port: int, seed: int, state: Path | None, relay: str | None) -> None:
+    state_file = state or settings.VAR_DIR / _STATE_FILE
+    server = _bound(port, seed, state_file, relay)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    stands = {"url": server.url, "seed": seed, "markets": len(markets()), "state": str(state_file)}
+    logger.info("sandbox.started", **stands, **({"relay": relay} if relay else {}))
+    server.serve()
+    server.close()
+    logger.info("sandbox.stopped")
+
+
+def _bound(port: int, seed: int, state: Path, relay: str | None) -> SandboxServer:
     try:
-        return SandboxServer(port=port, seed=seed)
+        return SandboxServer(port=port, seed=seed, options=Options(relay_url=relay), state_file=state)
+    except StateFileError as error:
+        raise CommandError(_("%s. Name another with --state.") % error) from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     except (OSError, OverflowError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         reason = _("it is taken") if taken else str(error)

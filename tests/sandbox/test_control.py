@@ -1,0 +1,136 @@
+"""The control endpoint: what a person or a test in another process can do and see."""
+
+from decimal import Decimal
+
+import pytest
+import requests
+
+from tests.sandbox.account import Account
+from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
+from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.limits import GENEROUS
+from tradingsite.sandbox.options import Options
+from tradingsite.sandbox.server import SandboxServer
+
+
+@pytest.fixture
+def server(clock):
+    with SandboxServer(clock=clock, options=Options(limits=GENEROUS)) as server:
+        yield server
+
+
+def test_faults_are_added_listed_and_cleared(server):
+    added = ask(server.port, "POST", "/sandbox/faults", {"kind": "503", "nth": 2, "path": "/v1/ticker*"})
+    requests.get(f"{server.url}/v1/ticker", timeout=10)
+    [listed] = ask(server.port, "GET", "/sandbox/faults")["faults"]
+    cleared = ask(server.port, "DELETE", "/sandbox/faults")
+
+    assert added["faults"][0]["seen"] == 0
+    assert listed == {
+        "kind": "503", "path": "/v1/ticker*", "method": "*", "nth": 2, "times": 1, "every": 1, "seconds": 0,
+        "after": False, "market": "", "seen": 1, "struck": 0,
+    }  # fmt: skip
+    assert cleared == {"faults": []}
+    assert server.faults.armed() == []
+
+
+def test_a_decision_is_ordered(server):
+    answer = ask(server.port, "POST", "/sandbox/answer", {"decision": "BUY", "confidence": 0.75, "times": 2})
+
+    assert [opinion["decision"] for opinion in answer["ordered"]] == ["BUY", "BUY"]
+    assert [opinion.confidence for opinion in server.model.ordered] == [Decimal("0.75")] * 2
+
+
+def test_the_log_shows_what_was_asked_and_no_key(server):
+    server.faults.add(Fault("drop_before", path="/v1/ticker"))
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{server.url}/v1/ticker?markets=KRW-BTC", timeout=10)
+    account = Account(server.url)
+    account.get("/v1/accounts")
+    logged = ask(server.port, "GET", "/sandbox/requests")["requests"]
+    account.http.close()
+
+    assert [(line["method"], line["target"], line["status"], line["fault"]) for line in logged] == [
+        ("GET", "/v1/ticker?markets=KRW-BTC", None, "drop_before"),
+        ("GET", "/v1/accounts", 200, ""),
+    ]
+    assert "Bearer" not in str(logged)
+
+
+def test_the_exchange_is_shown_to_the_last_digit(server, clock):
+    account = Account(server.url)
+    account.buy("10001", identifier="one")
+    clock.now_s += 5
+    shown = ask(server.port, "GET", "/sandbox/exchange")
+    [order] = server.exchange.orders()
+    account.http.close()
+
+    held = {balance["currency"]: Decimal(balance["balance"]) for balance in shown["balances"]}
+    assert held == {currency: purse.balance for currency, purse in server.exchange.balances().items()}
+    assert [(each["identifier"], each["state"]) for each in shown["orders"]] == [("one", order.state)]
+    assert Decimal(shown["orders"][0]["executed_funds"]) == order.executed_funds
+    assert len(shown["orders"][0]["trades"]) == len(order.trades)
+    assert [(post["identifier"], post["status"]) for post in shown["posts"]] == [("one", 201)]
+    assert shown["offline"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/sandbox/faults", {"kind": "nope"}, "kind is 'nope'"),
+        ("/sandbox/faults", {"kind": "503", "nth": "2"}, "nth is '2': it must be int"),
+        ("/sandbox/faults", {"kind": "503", "after": 1}, "after is 1: it must be bool"),
+        ("/sandbox/faults", {"kind": "503", "status": 500}, "status is not known: only kind, path"),
+        ("/sandbox/faults", [], "the body is not a JSON object"),
+        ("/sandbox/faults", None, "Expecting value"),
+        ("/sandbox/faults", {}, "kind is missing"),
+        ("/sandbox/answer", {"times": 2}, "decision is missing"),
+        ("/sandbox/answer", {"decision": "WAIT"}, "decision is 'WAIT'"),
+        ("/sandbox/answer", {"decision": "BUY", "confidence": 72}, "confidence is 72"),
+        ("/sandbox/answer", {"decision": "BUY", "confidence": "high"}, "confidence is 'high'"),
+        ("/sandbox/answer", {"decision": "BUY", "confidence": "NaN"}, "confidence is NaN"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(server, path, body, message):
+    with pytest.raises(Unaccepted, match=message):
+        ask(server.port, "POST", path, body)
+
+    assert server.faults.armed() == []
+    assert not server.model.ordered
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://127.0.0.1"}, {"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example:80"}],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_page_in_a_browser_gets_nowhere(server, headers, method):
+    server.faults.add(Fault("503"))
+    response = requests.request(
+        method, f"{server.url}/sandbox/faults", headers=headers, json={"kind": "500"}, timeout=10
+    )
+
+    assert response.status_code == 403
+    assert "browsers" in response.json()["error"]
+    assert [fault["kind"] for fault in server.faults.armed()] == ["503"]
+
+
+def test_localhost_is_this_machine_with_or_without_a_port(server):
+    for host in ("localhost", f"localhost:{server.port}", "127.0.0.1"):
+        response = requests.get(f"{server.url}/sandbox/faults", headers={"Host": host}, timeout=10)
+        assert response.status_code == 200
+
+
+def test_what_is_no_sandbox_is_named(server):
+    with pytest.raises(NoSandbox, match=f"what answers on port {server.port} is no sandbox"):
+        ask(server.port, "GET", "/sandbox/nothing")
+
+
+def test_no_answer_is_no_sandbox(server):
+    port = server.port
+    server.stop()
+    server._thread.join()
+    server.close()
+
+    with pytest.raises(NoSandbox, match=f"no sandbox answers on port {port}"):
+        ask(port, "GET", "/sandbox/faults")

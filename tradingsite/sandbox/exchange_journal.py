@@ -1,0 +1,115 @@
+"""One file that remembers: a line of JSON for each change, rewritten as a whole at the start.
+
+A line stands or it does not, also under SIGKILL: so each change is atomic (docs/sandbox-exchange.md E20).
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+Record = Mapping[str, Any]
+_MODE = 0o600  # it tells what was traded
+_LINES_BEFORE_REWRITE = 20_000
+
+
+class StateFileError(Exception):
+    """The state file cannot be used: it is damaged, or another sandbox uses it."""
+
+
+class Journal:
+    """Appends records to `path`. `everything` gives the records that say all, for a rewrite.
+
+    Not safe for threads. After `open` nobody else can open the same path until `close` or the process's end.
+    """
+
+    def __init__(self, path: Path, everything: Callable[[], Iterable[Record]]) -> None:
+        self._path = path
+        self._everything = everything
+        self._lock = -1
+        self._file = -1
+        self._size = 0
+        self._lines = 0
+
+    def open(self) -> list[Record]:
+        """Take the file and return its records, oldest first; an unfinished last line was never answered."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, _MODE)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise StateFileError(f"another sandbox uses the state file {self._path}") from error
+        return self._read()
+
+    def _read(self) -> list[Record]:
+        if not self._path.exists():
+            return []
+        lines = self._path.read_bytes().split(b"\n")[:-1]  # what follows the last line's end is not whole
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            self.close()
+            raise StateFileError(f"the state file {self._path} is damaged: {error}") from error
+
+    def append(self, record: Record, *, durable: bool) -> None:
+        """Add a record. `durable` waits for the disk too, so that it outlives the machine's power.
+
+        Raises:
+            OSError: nothing of the record is in the file.
+        """
+        line = _line(record)
+        try:
+            _write(self._file, line)
+            if durable:
+                os.fdatasync(self._file)
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(line)
+        self._lines += 1
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time to rewrite it."""
+        return self._lines >= _LINES_BEFORE_REWRITE
+
+    def rewrite(self) -> None:
+        """Replace the file by one that says the same in fewer lines: the old one or the new one stands."""
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
+        content = b"".join(_line(record) for record in self._everything())
+        _write(file, content)
+        os.fsync(file)
+        fresh.replace(self._path)
+        _sync_directory(self._path.parent)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._size, self._lines = file, len(content), 0
+
+    def close(self) -> None:
+        for descriptor in (self._file, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._lock = -1
+
+
+def _line(record: Record) -> bytes:
+    return json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+def _write(file: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

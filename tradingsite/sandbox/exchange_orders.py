@@ -1,0 +1,114 @@
+"""Orders and their trades as values, and how the state file writes them down."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from typing import Any, Literal
+
+FillPlan = Literal["normal", "partial_then_cancel", "never"]
+"""What becomes of the next order: see docs/sandbox-exchange.md E16."""
+
+_MONEY = ("price", "volume", "fee_rate", "reserved_fee")
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One fill of an order, at one level of the book."""
+
+    uuid: str
+    at_ms: int
+    price: Decimal
+    volume: Decimal
+
+    @property
+    def funds(self) -> Decimal:
+        return self.price * self.volume
+
+
+@dataclass(frozen=True)
+class Order:
+    """One accepted order: never changed, only replaced.
+
+    `price` is the total for what buys by total (`ord_type` price, or best on the bid side). `due_ms` is when
+    it meets the book, None for never; from then on, if it still waits, it is `resting` in it. `cancel_ms` is
+    when a cancellation takes effect.
+    """
+
+    uuid: str
+    market: str
+    side: str
+    ord_type: str
+    created_ms: int
+    fee_rate: Decimal
+    reserved_fee: Decimal
+    smp_type: str
+    price: Decimal | None = None
+    volume: Decimal | None = None
+    identifier: str | None = None
+    time_in_force: str | None = None
+    plan: FillPlan = "normal"
+    due_ms: int | None = None
+    cancel_ms: int | None = None
+    resting: bool = False
+    state: str = "wait"
+    trades: tuple[Trade, ...] = ()
+
+    @property
+    def by_total(self) -> bool:
+        return self.volume is None
+
+    @property
+    def reserved(self) -> Decimal:
+        """What was locked when it was accepted, fee included: quote currency for a bid, coins for an ask."""
+        if self.side == "ask":
+            return _known(self.volume)
+        return self.total + self.reserved_fee
+
+    @property
+    def total(self) -> Decimal:
+        """Return what a bid may spend, the fee not included."""
+        return _known(self.price) if self.by_total else _known(self.price) * _known(self.volume)
+
+    @property
+    def locked(self) -> Decimal:
+        """What of `reserved` is neither spent nor sold (E11)."""
+        spent = self.executed_volume if self.side == "ask" else self.executed_funds + self.paid_fee
+        return self.reserved - spent
+
+    @property
+    def executed_volume(self) -> Decimal:
+        return sum((trade.volume for trade in self.trades), Decimal())
+
+    @property
+    def executed_funds(self) -> Decimal:
+        return sum((trade.funds for trade in self.trades), Decimal())
+
+    @property
+    def paid_fee(self) -> Decimal:
+        """Exactly the funds times the rate, not rounded (E10)."""
+        return self.executed_funds * self.fee_rate
+
+    @property
+    def remaining_volume(self) -> Decimal | None:
+        return None if self.volume is None else self.volume - self.executed_volume
+
+
+def as_record(order: Order) -> dict[str, Any]:
+    """Return the order for the state file; `from_record` is the way back."""
+    return asdict(order)
+
+
+def from_record(record: Mapping[str, Any]) -> Order:
+    known = {field.name: record[field.name] for field in fields(Order)}
+    amounts = {name: None if known[name] is None else Decimal(known[name]) for name in _MONEY}
+    trades = tuple(
+        Trade(trade["uuid"], trade["at_ms"], Decimal(trade["price"]), Decimal(trade["volume"]))
+        for trade in known["trades"]
+    )
+    return Order(**{**known, **amounts, "trades": trades})
+
+
+def _known(amount: Decimal | None) -> Decimal:
+    if amount is None:
+        raise ValueError("the order was accepted without an amount that its kind needs")
+    return amount
