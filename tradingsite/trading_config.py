@@ -26,7 +26,7 @@ TRADING_ENABLED = ConfigKey(
     BOOL,
     default=settings.TRADING_MODE == "sandbox",
     group=_TRADING,
-    help=_("The operator's switch for trading. The program never turns it on."),
+    help=_("Off: no new buys; sells and stop-losses go on. The program never turns it on."),
 )
 MARKETS = ConfigKey(
     "markets",
@@ -177,6 +177,15 @@ JOB_HISTORY_RETENTION_DAYS = ConfigKey(
     group=_RETENTION,
     help=_("Older records of job runs are deleted once a day."),
 )
+AI_TEXT_RETENTION_DAYS = ConfigKey(
+    "ai_text_retention_days",
+    INTEGER,
+    default=90,
+    limits=_DAYS,
+    unit=_("days"),
+    group=_RETENTION,
+    help=_("Older prompts and answers of the model are blanked once a day; the numbers are kept."),
+)
 
 KEYS: tuple[ConfigKey[Any], ...] = (
     TRADING_ENABLED,
@@ -196,6 +205,7 @@ KEYS: tuple[ConfigKey[Any], ...] = (
     SIGNAL_VALIDITY_MIN,
     MARKET_DATA_RETENTION_DAYS,
     JOB_HISTORY_RETENTION_DAYS,
+    AI_TEXT_RETENTION_DAYS,
 )
 RULES = (
     Rule(

@@ -33,6 +33,7 @@ PROMISED = {
     "signal_validity_min": (10, (1, 60)),
     "market_data_retention_days": (365, (1, 3650)),
     "job_history_retention_days": (30, (1, 3650)),
+    "ai_text_retention_days": (90, (1, 3650)),
 }
 
 

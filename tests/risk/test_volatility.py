@@ -182,20 +182,46 @@ def test_a_check_that_was_held_up_leaves_what_a_later_one_found():
     assert counts["volatile"] == 1
 
 
-def test_a_market_that_is_no_longer_configured_loses_the_programs_halts():
-    both = Limits((BTC, ETH), Decimal(3), COOLDOWN)
-    after("100", "104", market=ETH, limits=both)
+BOTH = Limits((BTC, ETH), Decimal(3), COOLDOWN)
+
+
+def test_a_market_that_is_no_longer_configured_is_no_longer_unknown():
+    check(limits=BOTH)
     operators = Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
 
     counts = check(NOON + MINUTE)
 
-    ended = Halt.objects.filter(market=ETH)
-    assert {(halt.ended_at, halt.ended_by) for halt in ended} == {(NOON + MINUTE, "check_volatility")}
-    assert counts["ended"] == ended.count() == 1
-    assert set(Halt.objects.open()) == {
-        operators,
-        Halt.objects.get(market=BTC, kind="unknown", ended_at=None),
-    }
+    ended = Halt.objects.get(market=ETH)
+    assert (ended.ended_at, ended.ended_by) == (NOON + MINUTE, "check_volatility")
+    assert counts["ended"] == 1
+    assert set(Halt.objects.open()) == {operators, Halt.objects.get(market=BTC)}
+
+
+def test_taking_a_market_out_does_not_shorten_its_cool_down():
+    after("100", "104", market=ETH, limits=BOTH)
+    halt = the_halt()
+
+    assert check(NOON + COOLDOWN - timedelta(seconds=1))["volatile"] == 1
+    assert list(Halt.objects.blocking(ETH)) == [halt]
+    counts = check(NOON + COOLDOWN)
+
+    halt.refresh_from_db()
+    assert (halt.ended_at, halt.ended_by, halt.until) == (
+        NOON + COOLDOWN,
+        "check_volatility",
+        NOON + COOLDOWN,
+    )
+    assert (counts["ended"], counts["volatile"]) == (1, 0)
+
+
+def test_a_market_that_comes_back_during_its_cool_down_begins_it_anew():
+    after("100", "104", market=ETH, limits=BOTH)
+    check(NOON + 6 * MINUTE)
+    back = NOON + 14 * MINUTE
+
+    after("100", market=ETH, at=back, limits=BOTH)
+
+    assert (the_halt().ended_at, the_halt().until) == (None, back + COOLDOWN)
 
 
 def test_an_operators_halt_is_never_touched():

@@ -61,6 +61,12 @@ def after_look(halt: Halt | None, window: Window) -> Halt | None:
     return _checked(halt, window)
 
 
+def after_removal(halt: Halt, at: datetime) -> None:
+    """Judge a halt whose market is no longer configured: it ends when it would have, calm or not (V7)."""
+    if halt.until is None or at >= halt.until:
+        end(halt, at)
+
+
 def end(halt: Halt, at: datetime) -> None:
     """End a halt of the program, unsaved."""
     halt.ended_at, halt.ended_by = at, MADE_BY

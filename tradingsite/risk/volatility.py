@@ -59,7 +59,7 @@ def check_limits(limits: Limits, at: datetime) -> Mapping[str, int]:
         begun = _judge([market for market in limits.markets if market not in later], current, limits, at)
         for halt in current:
             if halt.market not in limits.markets:
-                episodes.end(halt, at)
+                episodes.after_removal(halt, at)
         Halt.objects.bulk_update(current, episodes.CHANGING)
         Halt.objects.bulk_create(begun)
     ended = [halt for halt in current if halt.ended_at]

@@ -1,0 +1,282 @@
+"""Every question of the gate: alone, at its very boundary, in its order (docs/risk.md V10 to V15)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sysconfig.models import SystemConfig
+from sysconfig.registry import UnreadableConfig
+from tests.marketdata.feed import NOON
+from tests.risk.deciding import BUY, SECOND, SELL, TICK, failed, saying
+from tradingsite.risk.denials import DENIALS
+from tradingsite.risk.facts import Limits
+
+AHEAD = 10 * SECOND
+OF_A_BUY = [
+    "trading_disabled",
+    "halted",
+    "not_synced",
+    "volatility_unchecked",
+    "price_stale",
+    "signal_expired",
+    "price_moved",
+    "low_confidence",
+    "order_unresolved",
+    "market_offline",
+    "daily_loss",
+    "exposure_full",
+    "no_size",
+    "no_free_balance",
+    "too_small_to_sell",
+]
+OF_A_SELL = [
+    "signal_expired",
+    "low_confidence",
+    "order_unresolved",
+    "market_offline",
+    "nothing_to_sell",
+    "dust",
+]
+SPOILT: dict[str, dict[str, Any]] = {
+    "trading_disabled": {"trading_enabled": False},
+    "halted": {"halts": ("lunch", "moved 4 % in 5 min, limit 3 %")},
+    "not_synced": {"synced": False},
+    "volatility_unchecked": {"volatility_checked_at": None},
+    "price_stale": {"price_seen_at": None},
+    "signal_expired": {"as_of": NOON - timedelta(hours=1)},
+    "price_moved": {"price": Decimal(150)},
+    "low_confidence": {"confidence": Decimal("0.1")},
+    "order_unresolved": {"unresolved": 1},
+    "market_offline": {"active": False},
+    "daily_loss": {"day_result": Decimal(-900_000)},
+    "exposure_full": {"exposure": Decimal(9_000_000)},
+    "no_size": {"position_size_min_pct": Decimal(0), "position_size_max_pct": Decimal(0)},
+    "no_free_balance": {"krw_free": Decimal(-1)},
+    "too_small_to_sell": {"max_total": Decimal(5000)},
+}
+STOPS_ONLY_BUYS = set(OF_A_BUY) - set(OF_A_SELL)
+
+
+def test_a_buy_with_nothing_against_it_is_allowed_and_every_question_was_asked_in_order():
+    verdict = BUY.verdict
+
+    assert (verdict.allowed, verdict.reason, verdict.text, failed(verdict)) == (True, "", "", [])
+    assert [check.name for check in verdict.checks] == OF_A_BUY
+    assert (verdict.volume, verdict.clamps) == (None, ())
+    assert verdict.funds == 200_000
+
+
+def test_a_sell_is_of_the_whole_position_and_is_asked_only_what_concerns_it():
+    verdict = SELL.verdict
+
+    assert (verdict.allowed, verdict.reason, failed(verdict)) == (True, "", [])
+    assert [check.name for check in verdict.checks] == OF_A_SELL
+    assert (verdict.funds, verdict.clamps) == (None, ())
+    assert verdict.volume == 200
+
+
+@pytest.mark.parametrize("name", OF_A_BUY)
+def test_each_question_alone_denies_a_buy_with_its_name_and_a_text(name):
+    verdict = BUY.but(**SPOILT[name]).verdict
+
+    assert (verdict.allowed, verdict.reason, verdict.text) == (False, name, saying(verdict, name))
+    assert verdict.text
+    assert set(failed(verdict)) <= {name, "too_small_to_sell"}  # what is not bought at all is too small
+    assert [check.name for check in verdict.checks] == OF_A_BUY
+
+
+@pytest.mark.parametrize("first", range(len(OF_A_BUY)))
+def test_of_several_that_fail_the_first_in_order_is_the_reason_and_all_are_recorded(first):
+    decision = BUY
+    for name in OF_A_BUY[first:]:
+        decision = decision.but(**SPOILT[name])
+
+    verdict = decision.verdict
+
+    assert verdict.reason == OF_A_BUY[first]
+    assert failed(verdict) == OF_A_BUY[first:]
+
+
+@pytest.mark.parametrize("name", sorted(STOPS_ONLY_BUYS))
+def test_what_stops_only_buys_leaves_a_sell_alone(name):
+    assert SELL.but(**SPOILT[name]).verdict.allowed
+
+
+def test_everything_that_stops_buys_at_once_leaves_a_sell_alone():
+    decision = SELL
+    for name in sorted(STOPS_ONLY_BUYS):
+        decision = decision.but(**SPOILT[name])
+
+    assert decision.verdict.allowed
+    assert decision.verdict.volume == 200
+
+
+@pytest.mark.parametrize("name", ["signal_expired", "low_confidence", "order_unresolved", "market_offline"])
+def test_each_question_of_the_signal_and_the_market_alone_denies_a_sell(name):
+    verdict = SELL.but(**SPOILT[name]).verdict
+
+    assert (verdict.reason, failed(verdict)) == (name, [name])
+
+
+def test_a_sell_without_a_position_is_denied():
+    verdict = SELL.but(volume=Decimal(0)).verdict
+
+    assert (verdict.reason, verdict.text) == ("nothing_to_sell", "our position is 0")
+    assert SELL.but(volume=Decimal("0.000000009")).verdict.reason == "nothing_to_sell"
+
+
+def test_what_is_worth_less_than_the_least_total_is_dust_and_what_is_worth_it_is_sold():
+    at_least = SELL.but(volume=Decimal(50), price=Decimal(100))
+
+    assert at_least.verdict.allowed
+    denied = at_least.but(volume=Decimal("49.99999999")).verdict
+    assert denied.reason == "dust"
+    assert denied.text == "worth 4999.999999 KRW, the exchange takes 5000 KRW or more"
+
+
+def test_without_a_price_dust_is_judged_by_the_signals():
+    assert SELL.but(price=None, volume=Decimal(50)).verdict.allowed
+    assert SELL.but(price=None, volume=Decimal(49)).verdict.reason == "dust"
+
+
+@pytest.mark.parametrize(
+    ("fact", "edge", "name"),
+    [
+        ("volatility_checked_at", 90 * SECOND, "volatility_unchecked"),
+        ("price_seen_at", 30 * SECOND, "price_stale"),
+        ("as_of", timedelta(minutes=10), "signal_expired"),
+    ],
+)
+def test_what_is_as_old_as_its_limit_still_counts_and_a_microsecond_older_does_not(fact, edge, name):
+    assert BUY.but(**{fact: NOON - edge}).verdict.allowed
+
+    verdict = BUY.but(**{fact: NOON - edge - TICK}).verdict
+
+    assert verdict.reason == name
+    limit = round(edge.total_seconds())
+    assert verdict.text.endswith(f"{limit + 1} s ago, limit {limit} s")
+
+
+@pytest.mark.parametrize(
+    ("fact", "name"), [("volatility_checked_at", "volatility_unchecked"), ("price_seen_at", "price_stale")]
+)
+def test_what_came_in_during_the_decision_counts_and_what_is_further_ahead_does_not(fact, name):
+    assert BUY.but(**{fact: NOON + AHEAD}).verdict.allowed
+
+    verdict = BUY.but(**{fact: NOON + AHEAD + TICK}).verdict
+
+    assert verdict.reason == name
+    assert "11 s in the future" in verdict.text
+
+
+@pytest.mark.parametrize("decision", [BUY, SELL], ids=["buy", "sell"])
+def test_a_signal_of_the_future_makes_no_order(decision):
+    assert decision.but(as_of=NOON).verdict.allowed
+
+    verdict = decision.but(as_of=NOON + TICK).verdict
+
+    assert verdict.reason == "signal_expired"
+    assert "1 s in the future" in verdict.text
+
+
+def test_a_price_that_is_unknown_is_not_a_fresh_one_whenever_it_was_seen():
+    verdict = BUY.but(price=None).verdict
+
+    assert verdict.reason == "price_stale"
+    assert failed(verdict) == ["price_stale", "price_moved"]
+
+
+@pytest.mark.parametrize("fact", ["price", "signal_price"])
+def test_a_price_of_nothing_is_no_price(fact):
+    assert "price_moved" in failed(BUY.but(**{fact: Decimal(0)}).verdict)
+
+
+@pytest.mark.parametrize(("still", "void"), [("100.999999", "101"), ("99.000001", "99")])
+def test_a_signal_is_void_once_the_price_has_moved_by_the_limit_up_or_down(still, void):
+    assert BUY.but(price=Decimal(still)).verdict.allowed
+
+    verdict = BUY.but(price=Decimal(void)).verdict
+
+    assert verdict.reason == "price_moved"
+    assert verdict.text == "the price moved 1 % since the signal, limit 1 %"
+
+
+@pytest.mark.parametrize("decision", [BUY, SELL], ids=["buy", "sell"])
+def test_the_least_confidence_counts_and_less_or_more_than_certain_does_not(decision):
+    assert decision.but(confidence=Decimal("0.6")).verdict.allowed
+    assert decision.but(confidence=Decimal(1)).verdict.allowed
+
+    for confidence in (Decimal("0.5999"), Decimal("1.0001"), Decimal(72)):
+        assert decision.but(confidence=confidence).verdict.reason == "low_confidence"
+    less = decision.but(confidence=Decimal("0.5999")).verdict
+    assert less.text == "confidence 0.5999, at least 0.6 is needed"
+
+
+def test_the_day_may_lose_less_than_its_limit_and_no_more():
+    assert BUY.but(day_result=Decimal("-499999.99")).verdict.allowed
+
+    verdict = BUY.but(day_result=Decimal(-500_000)).verdict
+
+    assert verdict.reason == "daily_loss"
+    assert verdict.text == "the day's result is -500000 KRW, limit -500000 KRW"
+
+
+@pytest.mark.parametrize("unknown", [{"day_base": None}, {"day_result": None}, {"day_base": Decimal(0)}])
+def test_a_day_that_is_not_known_buys_nothing(unknown):
+    verdict = BUY.but(**unknown).verdict
+
+    assert (verdict.reason, verdict.text) == ("daily_loss", "what the day began with is not known")
+
+
+def test_all_halts_are_named_with_their_reasons():
+    halts = ("exchange maintenance", "moved 3.4 % in 5 min, limit 3 %")
+
+    assert BUY.but(halts=halts).verdict.text == "exchange maintenance; moved 3.4 % in 5 min, limit 3 %"
+
+
+def test_a_verdict_is_stored_as_plain_json():
+    verdict = BUY.but(krw_free=Decimal(100_050)).verdict
+
+    assert verdict.checks_as_json()[0] == {
+        "name": "trading_disabled",
+        "passed": True,
+        "text": "trading_enabled is on",
+    }
+    assert verdict.clamps_as_json() == [{"limit": "free_balance", "before": "200000", "after": "100000"}]
+
+
+def test_every_reason_has_words_for_people():
+    assert set(OF_A_BUY) | set(OF_A_SELL) <= set(DENIALS)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ai_min_confidence",
+        "signal_validity_min",
+        "max_price_move_pct",
+        "daily_loss_limit_pct",
+        "max_exposure_pct",
+        "position_size_min_pct",
+        "position_size_max_pct",
+        "stop_loss_pct",
+    ],
+)
+def test_a_limit_that_cannot_be_read_has_no_fallback(key):
+    SystemConfig.objects.filter(key=key).update(value="much")
+
+    with pytest.raises(UnreadableConfig):
+        Limits.of(SystemConfig.objects.snapshot())
+
+
+@pytest.mark.django_db
+def test_the_limits_are_those_of_the_configuration():
+    SystemConfig.objects.set_values({"signal_validity_min": "7", "stop_loss_pct": "2.5"})
+
+    limits = Limits.of(SystemConfig.objects.snapshot())
+
+    assert limits == replace(BUY.limits, signal_validity=timedelta(minutes=7), stop_loss_pct=Decimal("2.5"))

@@ -1,0 +1,132 @@
+"""Whether a signal may become an order: a fixed order of questions over frozen values (V10 to V15)."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
+from math import ceil, floor
+
+from tradingsite.marketdata.windows import SEEN_LIMIT_S
+from tradingsite.risk import size
+from tradingsite.risk.facts import (
+    BUY,
+    Account,
+    Circumstances,
+    Limits,
+    Position,
+    Proposal,
+    SignalLimits,
+    Terms,
+)
+from tradingsite.risk.verdict import Check, Verdict, exact, plain
+
+CHECKED_LIMIT = timedelta(seconds=90)
+"""Three rounds of `check_volatility`: without one, nobody watches the market."""
+SEEN_LIMIT = timedelta(seconds=SEEN_LIMIT_S)
+AHEAD_LIMIT = timedelta(seconds=10)
+"""What came in while the exchange was asked is newer than the decision; further ahead, a clock is wrong."""
+COIN_STEP = Decimal("1e-8")
+
+
+def evaluate(
+    proposal: Proposal,
+    position: Position,
+    account: Account,
+    terms: Terms,
+    circumstances: Circumstances,
+    limits: SignalLimits,
+) -> Verdict:
+    """Ask every question of the side in its fixed order; the first that fails is the reason.
+
+    All are asked and recorded, also after the first failure. Sells are never asked what only buys are: they
+    need no more than the `SignalLimits`, a buy needs all `Limits`.
+    """
+    if proposal.side == BUY:
+        if not isinstance(limits, Limits):
+            raise TypeError("a buy is held to all limits")
+        sized = size.of_buy(proposal, account, terms, limits)
+        checks = (
+            *_may_buy(circumstances),
+            *_signal_holds(proposal, circumstances, limits, _price_moved(proposal, circumstances, limits)),
+            *_market_ready(terms, circumstances),
+            _daily_loss(account, limits),
+            *sized.checks,
+        )
+        return Verdict(checks, sized.clamps, funds=sized.funds)
+    volume = position.volume.quantize(COIN_STEP, ROUND_FLOOR)
+    checks = (
+        *_signal_holds(proposal, circumstances, limits),
+        *_market_ready(terms, circumstances),
+        *_worth_selling(volume, circumstances.price or proposal.signal_price, terms),
+    )
+    return Verdict(checks, volume=volume)
+
+
+def _may_buy(now: Circumstances) -> Iterator[Check]:
+    switch = "on" if now.trading_enabled else "off"
+    yield Check("trading_disabled", now.trading_enabled, f"trading_enabled is {switch}")
+    yield Check("halted", not now.halts, "; ".join(now.halts) or "no halt is open")
+    synced = "our orders were reconciled" if now.synced else "our orders could not be reconciled"
+    yield Check("not_synced", now.synced, synced)
+    checked = now.volatility_checked_at
+    yield _recent("volatility_unchecked", "check_volatility succeeded", now.at, checked, CHECKED_LIMIT)
+    seen_at = now.price_seen_at if now.price else None
+    yield _recent("price_stale", "the price was last seen", now.at, seen_at, SEEN_LIMIT)
+
+
+def _signal_holds(
+    proposal: Proposal, now: Circumstances, limits: SignalLimits, *of_a_buy: Check
+) -> Iterator[Check]:
+    # No clock tolerance: these facts were gathered before the decision, by the same clock.
+    what, ahead = "the signal rests on facts of", timedelta(0)
+    yield _recent("signal_expired", what, now.at, proposal.as_of, limits.signal_validity, ahead)
+    yield from of_a_buy
+    text = f"confidence {exact(proposal.confidence)}, at least {exact(limits.min_confidence)} is needed"
+    yield Check("low_confidence", limits.min_confidence <= proposal.confidence <= 1, text)
+
+
+def _price_moved(proposal: Proposal, now: Circumstances, limits: Limits) -> Check:
+    if now.price is None or now.price <= 0 or proposal.signal_price <= 0:
+        return Check("price_moved", False, "the price now or that of the signal is not known")
+    move_pct = abs(now.price - proposal.signal_price) * 100 / proposal.signal_price
+    limit = exact(limits.max_price_move_pct)
+    text = f"the price moved {exact(round(move_pct, 4))} % since the signal, limit {limit} %"
+    return Check("price_moved", move_pct < limits.max_price_move_pct, text)
+
+
+def _market_ready(terms: Terms, now: Circumstances) -> Iterator[Check]:
+    text = f"orders of this market whose outcome is open: {now.unresolved}"
+    yield Check("order_unresolved", not now.unresolved, text)
+    state = "takes" if terms.active else "takes no"
+    yield Check("market_offline", terms.active, f"the exchange {state} orders of {terms.market}")
+
+
+def _daily_loss(account: Account, limits: Limits) -> Check:
+    base, result = account.day_base, account.day_result
+    if base is None or result is None or base <= 0:
+        return Check("daily_loss", False, "what the day began with is not known")
+    limit = base * limits.daily_loss_limit_pct / 100
+    text = f"the day's result is {plain(result)} KRW, limit -{plain(limit)} KRW"
+    return Check("daily_loss", result > -limit, text)
+
+
+def _worth_selling(volume: Decimal, price: Decimal, terms: Terms) -> Iterator[Check]:
+    yield Check("nothing_to_sell", volume > 0, f"our position is {plain(volume)}")
+    total = volume * price
+    text = f"worth {exact(total)} KRW, the exchange takes {plain(terms.min_total)} KRW or more"
+    yield Check("dust", total >= terms.min_total, text)
+
+
+def _recent(
+    name: str,
+    what: str,
+    at: datetime,
+    moment: datetime | None,
+    limit: timedelta,
+    ahead: timedelta = AHEAD_LIMIT,
+) -> Check:
+    if moment is None:
+        return Check(name, False, f"{what}: never")
+    age_s = (at - moment).total_seconds()
+    said = f"{ceil(age_s)} s ago" if age_s >= 0 else f"{-floor(age_s)} s in the future"
+    text = f"{what} {said}, limit {limit.total_seconds():.0f} s"
+    return Check(name, -ahead <= at - moment <= limit, text)

@@ -1,0 +1,91 @@
+"""How large a buy may be: by confidence, then clamped by every limit, each clamp recorded (V13, V14)."""
+
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+
+from tradingsite.risk.facts import Account, Limits, Proposal, Terms
+from tradingsite.risk.verdict import Check, Clamp, exact, plain
+
+SELLABLE_MARGIN = Decimal("1.1")
+"""A stop-loss sells below its price: the rest must still be more than the exchange's minimum."""
+_WON = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A buy's total in whole won, what made it smaller, and whether that is still an order."""
+
+    funds: Decimal
+    clamps: tuple[Clamp, ...]
+    checks: tuple[Check, ...]
+
+
+def of_buy(proposal: Proposal, account: Account, terms: Terms, limits: Limits) -> Sized:
+    """Return the size of the buy. With a limit used up it is 0, and the check of that name fails."""
+    funds, clamps = wanted(proposal.confidence, account, limits), list[Clamp]()
+    ceilings = _ceilings(account, terms, limits)
+    for limit, ceiling in ceilings.items():
+        if funds > ceiling:
+            clamps.append(Clamp(limit, funds, ceiling))
+            funds = ceiling
+    funds = funds.quantize(_WON, ROUND_FLOOR)
+    checks = (
+        _exposure(account, limits),
+        _size(proposal, account, limits),
+        _free_balance(funds, account, terms),
+        _sellable(funds, terms, limits),
+    )
+    return Sized(funds, tuple(clamps), checks)
+
+
+def wanted(confidence: Decimal, account: Account, limits: Limits) -> Decimal:
+    """Return the size by confidence: the least at the least confidence that is traded, the most at 1."""
+    span = 1 - limits.min_confidence
+    share = (confidence - limits.min_confidence) / span if span > 0 else Decimal(1)
+    range_pct = limits.position_size_max_pct - limits.position_size_min_pct
+    size_pct = limits.position_size_min_pct + range_pct * min(max(share, Decimal(0)), Decimal(1))
+    return max(account.equity, Decimal(0)) * size_pct / 100
+
+
+def least(terms: Terms, limits: Limits) -> Decimal:
+    """Return the smallest buy whose coins can still be sold after a stop-loss."""
+    return terms.min_total / (1 - limits.stop_loss_pct / 100) * SELLABLE_MARGIN
+
+
+def _ceilings(account: Account, terms: Terms, limits: Limits) -> dict[str, Decimal]:
+    return {
+        "max_exposure_pct": max(_room(account, limits), Decimal(0)),
+        "free_balance": max(account.krw_free, Decimal(0)) / (1 + terms.bid_fee),
+        "max_total": terms.max_total,
+    }
+
+
+def _room(account: Account, limits: Limits) -> Decimal:
+    return account.equity * limits.max_exposure_pct / 100 - account.exposure
+
+
+def _exposure(account: Account, limits: Limits) -> Check:
+    room = _room(account, limits)
+    most = f"{plain(limits.max_exposure_pct)} % of equity"
+    text = f"exposure {plain(account.exposure)} KRW, room for {plain(room)} KRW up to {most}"
+    return Check("exposure_full", room > 0, text)
+
+
+def _size(proposal: Proposal, account: Account, limits: Limits) -> Check:
+    funds = wanted(proposal.confidence, account, limits)
+    text = (
+        f"{plain(funds)} KRW of {plain(account.equity)} KRW equity by confidence {exact(proposal.confidence)}"
+    )
+    return Check("no_size", funds >= _WON, text)
+
+
+def _free_balance(funds: Decimal, account: Account, terms: Terms) -> Check:
+    cost = funds * (1 + terms.bid_fee)
+    text = f"{plain(cost)} KRW with the fee on top, {plain(account.krw_free)} KRW free"
+    return Check("no_free_balance", account.krw_free > 0 and cost <= account.krw_free, text)
+
+
+def _sellable(funds: Decimal, terms: Terms, limits: Limits) -> Check:
+    floor = least(terms, limits)
+    text = f"{plain(funds)} KRW; below {plain(floor)} KRW it could not be sold after a stop-loss"
+    return Check("too_small_to_sell", funds >= floor, text)

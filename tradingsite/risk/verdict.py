@@ -1,0 +1,75 @@
+"""What the gate says: every check with its reason, every clamp, and the size of the order."""
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+
+def plain(number: Decimal) -> str:
+    """Return a number for a text: at most two decimals, none that are zero.
+
+    >>> plain(Decimal("5500.10")), plain(Decimal("0.00000001")), plain(Decimal("1E+3"))
+    ('5500.1', '0.00000001', '1000')
+    """
+    rounded = round(number, 2)
+    return f"{(rounded or number).normalize():f}"
+
+
+def exact(number: Decimal) -> str:
+    """Return a number for a text with all its digits, none that are zero: what is close to a limit shows it.
+
+    >>> exact(Decimal("0.5999")), exact(Decimal("60.00"))
+    ('0.5999', '60')
+    """
+    return f"{number.normalize():f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question of the gate. `name` is also the reason code of an order that failed it."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp:
+    """A limit that made a buy smaller: won before and after."""
+
+    limit: str
+    before: Decimal
+    after: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's answer. `funds` of a buy are whole won, the fee not in; `volume` of a sell are coins."""
+
+    checks: tuple[Check, ...]
+    clamps: tuple[Clamp, ...] = ()
+    funds: Decimal | None = None
+    volume: Decimal | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return not self.reason
+
+    @property
+    def reason(self) -> str:
+        """Return the name of the first check that failed; empty when the order may go out."""
+        return next((check.name for check in self.checks if not check.passed), "")
+
+    @property
+    def text(self) -> str:
+        """Return what that check says, in English."""
+        return next((check.text for check in self.checks if not check.passed), "")
+
+    def checks_as_json(self) -> list[dict[str, Any]]:
+        return [asdict(check) for check in self.checks]
+
+    def clamps_as_json(self) -> list[dict[str, str]]:
+        return [
+            {"limit": clamp.limit, "before": exact(clamp.before), "after": exact(clamp.after)}
+            for clamp in self.clamps
+        ]
