@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 from django.urls import reverse
 
 from tests.marketdata.feed import NOON
-from tradingsite.strategy.models import TradingSignal
+from tradingsite.strategy.models import ModelCall, SignalOutcome, TradingSignal
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +66,47 @@ def test_a_market_has_one_signal_a_tick():
 
     with pytest.raises(IntegrityError), transaction.atomic():
         made(decision="SELL")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"after_min": 31},
+        {"price": 0, "move_pct": 0},
+        {"price": 100},
+        {"move_pct": 1},
+        {"after_min": 240, "price": 100, "move_pct": 0},
+    ],
+    ids=["span", "price", "no move", "no price", "twice"],
+)
+def test_an_outcome_is_of_one_span_and_whole_or_unknown(facts):
+    signal = made()
+    SignalOutcome.objects.create(signal=signal, after_min=240, measured_at=NOON)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SignalOutcome.objects.create(**{"signal": signal, "after_min": 30, "measured_at": NOON, **facts})
+    assert str(signal.outcomes.get()) == f"{signal} +240 min"
+
+
+def test_a_call_makes_at_most_one_signal_and_stays_as_long_as_it():
+    call = ModelCall.objects.create(market="KRW-BTC", tick=NOON, started_at=NOON, model_asked="x")
+    made(call=call)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        made(market="KRW-ETH", call=call)
+    with pytest.raises(ProtectedError):
+        call.delete()
+
+
+def test_a_call_does_not_end_before_it_began():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ModelCall.objects.create(
+            market="KRW-BTC",
+            tick=NOON,
+            started_at=NOON,
+            ended_at=NOON - timedelta(seconds=1),
+            model_asked="x",
+        )
 
 
 def test_signals_are_read_in_admin_and_never_written(admin_client):

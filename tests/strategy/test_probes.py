@@ -7,13 +7,14 @@ from threading import Event
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from healthcheck.report import TimeOut
 from sysconfig.models import SystemConfig
 from tests.marketdata.exchange import exchange
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import probes
-from tradingsite.strategy.models import TradingSignal
+from tradingsite.strategy.models import ModelCall, TradingSignal
 
 pytestmark = pytest.mark.django_db
 
@@ -160,9 +161,21 @@ def test_a_database_that_fails_is_left_to_the_engine_which_then_judges_nothing()
     connection.close()
 
 
-def signal_made(ago: timedelta, market: str = "KRW-BTC") -> None:
+def signal_made(ago: timedelta, market: str = "KRW-BTC", **facts) -> None:
     TradingSignal.objects.create(
-        market=market, tick=Now() - ago, as_of=Now() - ago, decision="HOLD", created_at=Now() - ago
+        market=market, tick=Now() - ago, as_of=Now() - ago, created_at=Now() - ago, decision="HOLD", **facts
+    )
+
+
+def called(ago_min: int, kind: str = "", model: str = MODEL, *, ended: bool = True) -> None:
+    started = timezone.now() - timedelta(minutes=ago_min)
+    ModelCall.objects.create(
+        market="KRW-BTC",
+        tick=started,
+        started_at=started,
+        ended_at=started if ended else None,
+        model_asked=model,
+        error_kind=kind,
     )
 
 
@@ -176,8 +189,10 @@ def test_without_a_signal_the_warning_says_that_there_is_none_yet():
     ("minutes", "status", "message"),
     [
         (0, "healthy", "HOLD for KRW-BTC, 0 min ago"),
-        (59.9, "healthy", "HOLD for KRW-BTC, 59 min ago"),
-        (60.1, "warning", "the last signal was 60 min ago, limit 60 min"),
+        (34.9, "healthy", "HOLD for KRW-BTC, 34 min ago"),
+        (35.1, "healthy", "HOLD for KRW-BTC, 35 min ago: the next is 5 min late"),
+        (59.9, "healthy", "HOLD for KRW-BTC, 59 min ago: the next is 29 min late"),
+        (60.1, "warning", "the last signal was 60 min ago, limit 60 min: the next is 30 min late"),
         (-5, "healthy", "HOLD for KRW-BTC, 0 min ago"),
     ],
 )
@@ -188,3 +203,39 @@ def test_a_signal_is_recent_for_an_hour_of_the_databases_clock(minutes, status, 
     finding = probes.recent_signal()
 
     assert (finding.status, finding.english) == (status, message)
+
+
+def test_a_hold_that_the_model_did_not_choose_says_why():
+    signal_made(timedelta(minutes=3), reason_code="stale_input")
+
+    assert probes.recent_signal().english == "HOLD stale_input for KRW-BTC, 3 min ago"
+
+
+def test_calls_that_fail_in_a_row_are_a_warning_with_their_kind():
+    signal_made(timedelta(minutes=3))
+    called(120)
+    called(63, "auth")
+    assert probes.recent_signal().status == "healthy"
+
+    called(33, "overloaded")
+    called(3, ended=False)
+
+    finding = probes.recent_signal()
+    assert (finding.status, finding.english) == (
+        "warning",
+        "the model's last 2 calls failed, the newest by overloaded; last signal 3 min ago",
+    )
+
+
+def test_a_success_or_another_model_ends_the_row_of_failures():
+    signal_made(timedelta(minutes=3))
+    for ago_min in (90, 60):
+        called(ago_min, "config")
+    assert probes.recent_signal().status == "warning"
+
+    called(30, "config", "gemini-3.8-flash")
+    assert probes.recent_signal().status == "healthy"
+    called(20, "config", "gemini-3.8-flash")
+    assert probes.recent_signal().status == "warning"
+    called(3, "", "gemini-3.8-flash")
+    assert probes.recent_signal().status == "healthy"

@@ -1,9 +1,13 @@
-"""What the model advised for one market at one tick, or why there was no advice."""
+"""What the model advised for one market at one tick, or why there was no advice (docs/signals.md)."""
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from tradingsite.strategy.calls import ModelCall
+
+__all__ = ["ModelCall", "SignalOutcome", "TradingSignal", "TradingSignalQuerySet"]
 
 
 class TradingSignalQuerySet(models.QuerySet["TradingSignal"]):
@@ -50,6 +54,27 @@ class TradingSignal(models.Model):
     )
     model_asked = models.CharField(_("model asked"), max_length=100, blank=True)
     model_answered = models.CharField(_("model that answered"), max_length=100, blank=True)
+    call = models.OneToOneField(
+        ModelCall,
+        verbose_name=_("model call"),
+        on_delete=models.PROTECT,
+        related_name="signal",
+        null=True,
+        blank=True,
+        help_text=_("Empty when a guard held back the question."),
+    )
+    inputs = models.JSONField(
+        _("inputs"), default=dict, blank=True, help_text=_("The numbers it rests on, as they were asked.")
+    )
+    config = models.JSONField(
+        _("configuration"), default=dict, blank=True, help_text=_("The values in force that it used.")
+    )
+    ungrounded = models.JSONField(
+        _("numbers of unknown origin"),
+        default=list,
+        blank=True,
+        help_text=_("Quoted in the reasoning, but near none of the inputs."),
+    )
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     objects = TradingSignalQuerySet.as_manager()
@@ -75,7 +100,48 @@ class TradingSignal(models.Model):
                 name="signal_to_trade_is_complete",
             ),
         ]
-        indexes = [models.Index(fields=["-created_at"], name="signal_newest")]
+        indexes = [
+            models.Index(fields=["-created_at"], name="signal_newest"),
+            models.Index(fields=["market", "as_of"], name="signal_market_as_of"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.market} {self.decision} {self.tick:%Y-%m-%d %H:%M}"
+
+
+class SignalOutcome(models.Model):
+    """What the price did after a signal (D11). Without a price: it can't be known any more."""
+
+    class After(models.IntegerChoices):
+        """Minutes from the signal's `as_of`."""
+
+        HALF_HOUR = 30, _("30 min")
+        FOUR_HOURS = 240, _("4 h")
+        DAY = 1440, _("24 h")
+
+    signal = models.ForeignKey(
+        TradingSignal, verbose_name=_("signal"), on_delete=models.PROTECT, related_name="outcomes"
+    )
+    after_min = models.PositiveIntegerField(_("minutes after"), choices=After)
+    price = models.DecimalField(_("price then"), max_digits=20, decimal_places=8, null=True, blank=True)
+    move_pct = models.DecimalField(
+        _("move (%)"), max_digits=12, decimal_places=4, null=True, blank=True, help_text=_("Signed.")
+    )
+    measured_at = models.DateTimeField(_("measured at"))
+
+    class Meta:
+        db_table = "signal_outcome"
+        verbose_name = _("outcome")
+        verbose_name_plural = _("outcomes")
+        constraints = [
+            models.UniqueConstraint(fields=["signal", "after_min"], name="one_outcome_per_signal_and_span"),
+            models.CheckConstraint(condition=Q(after_min__in=[30, 240, 1440]), name="outcome_span_known"),
+            models.CheckConstraint(
+                condition=Q(price__isnull=True, move_pct__isnull=True)
+                | Q(price__isnull=False, price__gt=0, move_pct__isnull=False),
+                name="outcome_price_and_move_together",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.signal} +{self.after_min} min"

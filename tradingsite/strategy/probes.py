@@ -1,6 +1,8 @@
 """Health of the model and of the signals."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
@@ -21,11 +23,16 @@ from tradingsite.clients.errors import (
     Unavailable,
     Unreachable,
 )
-from tradingsite.strategy.models import TradingSignal
+from tradingsite.strategy.budget import SIGNAL_INTERVAL
+from tradingsite.strategy.models import ModelCall, TradingSignal
 
 WITHIN_S = 3.5
 """Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
 SIGNAL_LIMIT = timedelta(hours=1)
+SLACK = timedelta(minutes=5)
+"""From a tick to the last market's signal when every call takes all of its time."""
+FAILURES_SHOWN = 2
+"""One failure is an accident; two in a row are an hour without advice."""
 
 
 def gemini_api() -> Finding:
@@ -42,17 +49,52 @@ def gemini_api() -> Finding:
 
 
 def recent_signal() -> Finding:
-    """Warn when no signal was made in the last hour, by the database's clock."""
+    """Tell the last signal and by how much the next is late, by the database's clock (D13).
+
+    A warning without a signal in the last hour, or when the model's last calls all failed.
+    """
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
-    newest = TradingSignal.objects.order_by("-created_at").values("decision", "market", age=age).first()
+    newest = (
+        TradingSignal.objects.order_by("-created_at")
+        .values("decision", "market", "reason_code", age=age)
+        .first()
+    )
     if newest is None:
         return Finding("warning", gettext_noop("no signal yet"))
-    minutes = max(0, int(newest["age"] / timedelta(minutes=1)))
+    minutes = _minutes(newest["age"])
+    late = _minutes(newest["age"] - SIGNAL_INTERVAL)
     if newest["age"] > SIGNAL_LIMIT:
-        text = gettext_noop("the last signal was %(minutes)s min ago, limit 60 min")
-        return Finding("warning", text, minutes=minutes)
-    text = gettext_noop("%(decision)s for %(market)s, %(minutes)s min ago")
-    return Finding("healthy", text, decision=newest["decision"], market=newest["market"], minutes=minutes)
+        text = gettext_noop(
+            "the last signal was %(minutes)s min ago, limit 60 min: the next is %(late)s min late"
+        )
+        return Finding("warning", text, minutes=minutes, late=late)
+    return _failing(minutes) or _recent(newest, minutes, late)
+
+
+def _recent(newest: Mapping[str, Any], minutes: int, late: int) -> Finding:
+    facts = {"market": newest["market"], "minutes": minutes}
+    # The model's own HOLD has no reason code.
+    facts["decision"] = " ".join(filter(None, [newest["decision"], newest["reason_code"]]))
+    if newest["age"] > SIGNAL_INTERVAL + SLACK:
+        text = gettext_noop("%(decision)s for %(market)s, %(minutes)s min ago: the next is %(late)s min late")
+        return Finding("healthy", text, late=late, **facts)
+    return Finding("healthy", gettext_noop("%(decision)s for %(market)s, %(minutes)s min ago"), **facts)
+
+
+def _failing(minutes: int) -> Finding | None:
+    newest = ModelCall.objects.filter(ended_at__isnull=False).order_by("-started_at", "-pk")
+    model = newest.values_list("model_asked", flat=True).first()
+    failures = ModelCall.objects.failures_in_a_row(model) if model else []
+    if len(failures) < FAILURES_SHOWN:
+        return None
+    text = gettext_noop(
+        "the model's last %(count)s calls failed, the newest by %(kind)s; last signal %(minutes)s min ago"
+    )
+    return Finding("warning", text, count=len(failures), kind=failures[0].error_kind, minutes=minutes)
+
+
+def _minutes(time: timedelta) -> int:
+    return max(0, int(time / timedelta(minutes=1)))
 
 
 def _trouble(error: ClientError, model: str) -> Finding:

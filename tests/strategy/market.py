@@ -1,0 +1,79 @@
+"""A market as the exchange would tell it, for tests that change one thing about it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from tradingsite.clients.upbit.schemas import MinuteCandle
+from tradingsite.strategy.candles import Bar
+
+MARKET = "KRW-BTC"
+TICK = datetime(2026, 11, 22, 12, tzinfo=UTC)
+HALF_HOUR = timedelta(minutes=30)
+
+
+def raw_candle(number: int) -> dict[str, Any]:
+    """Return what the exchange says of the half hour `number` before the last closed one."""
+    start = TICK - (number + 1) * HALF_HOUR
+    price = 1000 + number
+    return {
+        "market": MARKET,
+        "candle_date_time_utc": start.strftime("%Y-%m-%dT%H:%M:%S"),
+        "candle_date_time_kst": (start + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%S"),
+        "opening_price": price,
+        "high_price": price + 2,
+        "low_price": price - 2,
+        "trade_price": price + 1,
+        "timestamp": int((start + timedelta(minutes=29)).timestamp() * 1000),
+        "candle_acc_trade_price": 5000,
+        "candle_acc_trade_volume": 5,
+        "unit": 30,
+    }
+
+
+def candle(number: int, **changes: Any) -> MinuteCandle:
+    """Return it as the client does, with `changes`."""
+    return MinuteCandle.model_validate({**raw_candle(number), **changes})
+
+
+def candles(count: int = 200, without: Sequence[int] = ()) -> list[MinuteCandle]:
+    """Return candles newest first, as the exchange does: `without` those, `count` of the others."""
+    found: list[MinuteCandle] = []
+    number = 0
+    while len(found) < count:
+        if number not in without:
+            found.append(candle(number))
+        number += 1
+    return found
+
+
+def walk(count: int, seed: int = 1, start: float = 150_000_000, tick: float = 1000) -> list[Bar]:
+    """Return bars of a random walk on the exchange's price grid."""
+    random = Random(seed)  # noqa: S311 - a walk that every run repeats
+    bars = []
+    level = round(start / tick)
+    for number in range(count):
+        steps = [level := max(1, level + random.randint(-20, 20)) for _ in range(4)]
+        prices = [Decimal(repr(tick)) * step for step in steps]
+        bars.append(
+            Bar(
+                TICK - (count - number) * HALF_HOUR,
+                prices[0],
+                max(prices),
+                min(prices),
+                prices[-1],
+                Decimal(random.randint(1, 100)),
+            )
+        )
+    return bars
+
+
+def columns(bars: Sequence[Bar]) -> tuple[list[float], list[float], list[float]]:
+    """Return highs, lows and closes."""
+    return (
+        [float(bar.high) for bar in bars],
+        [float(bar.low) for bar in bars],
+        [float(bar.close) for bar in bars],
+    )

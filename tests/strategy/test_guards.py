@@ -1,0 +1,155 @@
+"""What a model's answer must be: exactly what was asked for."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from tradingsite.strategy.costs import PRICE_TABLE, cost_usd
+from tradingsite.strategy.guards import MOST_UNGROUNDED, advice, same_family, storable, ungrounded
+from tradingsite.strategy.held import Held
+
+GOOD = {"decision": "BUY", "confidence": 0.7, "reasoning": "RSI is low."}
+
+
+def written(**changes) -> str:
+    return json.dumps({**GOOD, **changes})
+
+
+def test_an_answer_as_asked_for_is_taken():
+    found = advice(written())
+
+    assert (found.decision, found.share, found.reasoning) == ("BUY", Decimal("0.7000"), "RSI is low.")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "share"),
+    [("0", "0"), ("1", "1"), ("0.59999", "0.5999"), ("0.00001", "0"), ("1e-320", "0"), ("-0.0", "0")],
+)
+def test_confidence_is_rounded_down_never_over_a_limit(confidence, share):
+    text = written().replace("0.7", confidence)
+
+    assert advice(text).share == Decimal(share)
+
+
+def test_more_keys_than_asked_for_are_ignored():
+    assert advice(written(target_price=1, notes=["x"])).decision == "BUY"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        '"BUY"',
+        "I would wait.",
+        "```json\n" + written() + "\n```",
+        written() + written(),
+        written()[:-5],
+        "\ufeff" + written(),
+        written(decision="STRONG_BUY"),
+        written(decision="buy"),
+        written(decision=None),
+        written(decision=["BUY"]),
+        written(confidence=72),
+        written(confidence=1.0001),
+        written(confidence=-0.01),
+        written(confidence="0.7"),
+        written(confidence=True),
+        written(confidence=None),
+        written().replace("0.7", "NaN"),
+        written().replace("0.7", "Infinity"),
+        written().replace("0.7", "1e999"),
+        written().replace("0.7", "9" * 5000),
+        written(reasoning=""),
+        written(reasoning=" \n"),
+        written(reasoning="x" * 4001),
+        written(reasoning=7),
+        written(reasoning="a\0b"),
+        written(reasoning="a\ud800b"),
+        json.dumps({"decision": "BUY", "confidence": 0.7}),
+        '{"decision": "HOLD", "decision": "BUY", "confidence": 0.7, "reasoning": "x"}',
+        "[" * 100_000,
+    ],
+    ids=lambda text: repr(text[:40]),
+)
+def test_everything_else_holds(text):
+    with pytest.raises(Held) as caught:
+        advice(text)
+
+    assert caught.value.code == "invalid"
+    assert len(caught.value.text) < 200
+
+
+def test_reasoning_may_have_4000_characters():
+    assert len(advice(written(reasoning="x" * 4000)).reasoning) == 4000
+
+
+def test_what_no_database_holds_is_replaced():
+    assert storable("a\0b\udfffc") == "a\ufffdb\ufffdc"
+
+
+INPUTS = {
+    "market": "KRW-1INCH",
+    "as_of": "2026-11-22T12:00:00Z",
+    "price_krw": 148_601_000,
+    "position": {"held": True, "unrealised_pct": -2.4},
+    "indicators": {"rsi_14": 61.8345, "macd_krw": -12345.678, "ema_20_krw": 0.034},
+    "candles": {"recent": {"closes_krw": [148_000_000, 147_500_000]}},
+}
+
+
+@pytest.mark.parametrize(
+    "reasoning",
+    [
+        "No number at all.",
+        "RSI(14) of 61.8 is between 30 and 70, so 100 % neutral.",
+        "RSI 62.",
+        "The price of 148,601,000 won (148.6 million, 148.6M, 0.1486bn) is above the EMA-20 of 0.03.",
+        "MACD is -12,346, the loss 2.4%.",
+        "As of 2026-11-22 12:00.",
+        "rsi_14, x86 and v2.5.7 are names.",
+        "Closes: 148000000, 147500000.",
+    ],
+)
+def test_numbers_of_the_inputs_are_grounded_however_they_are_written(reasoning):
+    assert ungrounded(reasoning, INPUTS) == []
+
+
+def test_numbers_from_nowhere_are_listed_as_quoted_each_once():
+    reasoning = "The target is 155,000,000 won, RSI 44.1 then 44.1, volume up 250 %, 160 million soon."
+
+    assert ungrounded(reasoning, INPUTS) == ["155,000,000", "44.1", "250", "160 million"]
+
+
+def test_the_list_ends():
+    text = " ".join(f"{number}.5" for number in range(200, 300))
+
+    assert len(ungrounded(text, INPUTS)) == MOST_UNGROUNDED
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "same"),
+    [
+        ("gemini-3.5-flash-lite", "gemini-3.5-flash-lite", True),
+        ("gemini-3.5-flash-lite", "models/gemini-3.5-flash-lite-001", True),
+        ("models/gemini-3.8-flash", "gemini-3.8-flash-preview-11-2026", True),
+        ("gemini-3.5-flash", "gemini-3.5-flash-lite", False),
+        ("gemini-2.5-flash", "gemini-3.5-flash-lite", False),
+    ],
+)
+def test_a_version_is_of_the_family_and_another_model_is_not(asked, answered, same):
+    assert same_family(asked, answered) is same
+
+
+def test_thinking_is_billed_as_output():
+    assert cost_usd("gemini-3.5-flash-lite", 3000, 200, 300) == Decimal("0.00215")
+    assert cost_usd("gemini-3.8-flash", 1_000_000, 0, 1_000_000) == Decimal("4.5")
+    assert PRICE_TABLE
+
+
+@pytest.mark.parametrize("counts", [(None, 1, 1), (1, None, 1), (1, 1, None)])
+def test_what_is_not_known_costs_nobody_knows_what(counts):
+    assert cost_usd("gemini-3.5-flash-lite", *counts) is None
+    assert cost_usd("gemini-9-ultra", 1, 1, 1) is None

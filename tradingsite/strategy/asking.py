@@ -1,0 +1,136 @@
+"""One call: booked before it is made, recorded whatever comes of it (D3, D9)."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+import structlog
+
+from tradingsite.clients.gemini import GeminiModel, Generation, GenerationRequest, ModelFailure
+from tradingsite.strategy import budget, prompt
+from tradingsite.strategy.calls import FAMILY_LENGTH, ModelCall
+from tradingsite.strategy.costs import PRICE_TABLE, cost_usd
+from tradingsite.strategy.guards import Advice, advice, family, same_family, storable
+from tradingsite.strategy.held import Held
+
+logger = structlog.get_logger(__name__)
+
+MAX_OUTPUT_TOKENS = 8192
+"""Thinking counts against it: fewer would cut answers off."""
+_MOST_TOKENS = 2**31 - 1
+_WORD = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to `model` about one market and tick."""
+
+    market: str
+    tick: datetime
+    at: datetime
+    model: str
+    text: str
+    daily_limit: int
+    within_s: float
+
+    def book(self) -> ModelCall:
+        """Return the committed row. Raises Held when the model may not be asked."""
+        return budget.book(self.model, self.tick, self.at, self.daily_limit, self._row)
+
+    def request(self) -> GenerationRequest:
+        return GenerationRequest(
+            self.model, prompt.INSTRUCTION, self.text, dict(prompt.SCHEMA), MAX_OUTPUT_TOKENS
+        )
+
+    def _row(self) -> ModelCall:
+        return ModelCall(
+            market=self.market,
+            tick=self.tick,
+            started_at=self.at,
+            model_asked=self.model,
+            template_version=prompt.TEMPLATE_VERSION,
+            template_sha256=prompt.TEMPLATE_SHA256,
+            instruction=prompt.INSTRUCTION,
+            prompt=self.text,
+            prompt_sha256=_sha256(self.text),
+            request_config={
+                "max_output_tokens": MAX_OUTPUT_TOKENS,
+                "response_schema": prompt.SCHEMA,
+                "within_s": self.within_s,
+            },
+        )
+
+
+def ask(call: ModelCall, question: Question, client: GeminiModel) -> Advice:
+    """Make the call and complete its row.
+
+    Raises:
+        Held: the kind of the failure; the row says the same.
+    """
+    begun = time.monotonic()
+    try:
+        answer = client.generate(question.request(), within_s=question.within_s)
+    except ModelFailure as error:
+        _end(call, begun)
+        _note_failure(call, error)
+        call.save()
+        raise Held(call.error_kind, call.error_message) from error
+    _end(call, begun)
+    _note_answer(call, answer)
+    try:
+        given = advice(answer.text)
+    except Held as held:
+        call.error_kind, call.error_message = held.code, held.text
+        raise
+    finally:
+        call.save()
+    return given
+
+
+def _end(call: ModelCall, begun: float) -> None:
+    elapsed = timedelta(seconds=time.monotonic() - begun)
+    call.ended_at = call.started_at + elapsed
+    call.latency_ms = round(elapsed / timedelta(milliseconds=1), 1)
+
+
+def _note_failure(call: ModelCall, error: ModelFailure) -> None:
+    call.error_kind, call.error_message = error.kind, storable(error.message)
+    call.retry_after_s = error.retry_after_s
+    call.not_before = budget.not_before(
+        call.ended_at or call.started_at, error.retry_after_s, of_the_day=error.of_the_day
+    )
+    _note_answer(call, error)
+
+
+def _note_answer(call: ModelCall, answer: Generation | ModelFailure) -> None:
+    call.response = storable(answer.raw)
+    call.response_sha256 = _sha256(call.response) if call.response else ""
+    call.http_status = answer.status
+    call.finish_reason = storable(answer.finish_reason)[:_WORD]
+    call.model_answered = storable(answer.model_answered)[:FAMILY_LENGTH]
+    call.prompt_tokens = _tokens(answer.prompt_tokens)
+    call.output_tokens = _tokens(answer.output_tokens)
+    call.thinking_tokens = _tokens(answer.thinking_tokens)
+    call.price_table = PRICE_TABLE
+    call.cost_usd = cost_usd(
+        family(call.model_answered or call.model_asked),
+        call.prompt_tokens,
+        call.output_tokens,
+        call.thinking_tokens,
+    )
+    if call.model_answered and not same_family(call.model_asked, call.model_answered):
+        logger.warning(
+            "signal.model_differs",
+            market=call.market,
+            asked=call.model_asked,
+            answered=call.model_answered,
+        )
+
+
+def _tokens(count: int | None) -> int | None:
+    return count if count is not None and 0 <= count <= _MOST_TOKENS else None
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

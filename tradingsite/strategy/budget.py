@@ -1,0 +1,86 @@
+"""Whether the model may be asked now: by the rows of past calls, so a restart forgets nothing (D3)."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+from django.db import connection, transaction
+
+from tradingsite.strategy.calls import ModelCall
+from tradingsite.strategy.held import Held
+
+SIGNAL_INTERVAL = timedelta(minutes=30)
+FAILURES_ALLOWED = 3
+PAUSES = (2 * SIGNAL_INTERVAL, 4 * SIGNAL_INTERVAL)
+"""After the third failure in a row, and after each further one."""
+LONGEST_WAIT = timedelta(hours=24)
+
+_KST = timezone(timedelta(hours=9))
+_LOCK = 0x5347_4E4C  # "SGNL": of the advisory locks of this database
+
+
+def check(model: str, tick: datetime, at: datetime, daily_limit: int) -> None:
+    """Return when `model` may be asked for the signal of `tick`.
+
+    Raises:
+        Held: daily_limit, quota_wait or breaker_open.
+    """
+    begin = day_of(at)
+    made = ModelCall.objects.begun_in(begin, begin + timedelta(days=1)).count()
+    if made >= daily_limit:
+        raise Held("daily_limit", f"{made} calls today, limit {daily_limit}")
+    _check_quota(model, at)
+    _check_breaker(model, tick)
+
+
+def book(
+    model: str, tick: datetime, at: datetime, daily_limit: int, call: Callable[[], ModelCall]
+) -> ModelCall:
+    """Check again, then commit the row of a call that is about to be made; one process at a time.
+
+    Must not be called inside a transaction: a row that is not committed does not count (`durable` refuses).
+
+    Raises:
+        Held: as `check`.
+    """
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        check(model, tick, at, daily_limit)
+        booked = call()
+        booked.save(force_insert=True)
+    return booked
+
+
+def not_before(at: datetime, retry_after_s: float | None, *, of_the_day: bool) -> datetime | None:
+    """Return when a quota that was used up at `at` may be tried again; a daily one on the next Korean day."""
+    if of_the_day:
+        return day_of(at) + timedelta(days=1)
+    if retry_after_s is None:
+        return None
+    return at + timedelta(seconds=min(retry_after_s, LONGEST_WAIT.total_seconds()))
+
+
+def day_of(at: datetime) -> datetime:
+    """Return the beginning of the Korean day that `at` is in."""
+    return at.astimezone(_KST).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _check_quota(model: str, at: datetime) -> None:
+    waiting = ModelCall.objects.filter(
+        model_asked=model, started_at__gte=at - 2 * LONGEST_WAIT, not_before__gt=at
+    )
+    until = waiting.order_by("-not_before").values_list("not_before", flat=True).first()
+    if until is not None:
+        raise Held("quota_wait", f"the model's quota is used up until {until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _check_breaker(model: str, tick: datetime) -> None:
+    failures = ModelCall.objects.failures_in_a_row(model, FAILURES_ALLOWED + 1)
+    further = len(failures) - FAILURES_ALLOWED
+    if further < 0:
+        return
+    until = failures[0].tick + PAUSES[min(further, len(PAUSES) - 1)]
+    if tick < until:
+        kinds = ", ".join(dict.fromkeys(call.error_kind for call in failures))
+        text = f"{len(failures)} calls in a row failed ({kinds}): the next is at {until:%H:%M} UTC"
+        raise Held("breaker_open", text)

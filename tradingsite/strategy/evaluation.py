@@ -1,0 +1,161 @@
+"""One decision a market and tick: guards in a fixed order, one question, one row (docs/signals.md)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil
+from typing import Any
+
+import structlog
+
+from sysconfig.snapshot import ConfigSnapshot
+from tradingsite.clients.gemini import GeminiModel
+from tradingsite.clients.upbit import UpbitClient
+from tradingsite.risk.facts import Position
+from tradingsite.strategy import asking, budget, candles, prompt
+from tradingsite.strategy.budget import SIGNAL_INTERVAL
+from tradingsite.strategy.calls import ModelCall
+from tradingsite.strategy.guards import Advice, ungrounded
+from tradingsite.strategy.held import Held
+from tradingsite.strategy.indicators import indicators
+from tradingsite.strategy.models import TradingSignal
+from tradingsite.strategy.prompt import Facts
+from tradingsite.trading_config import AI_DAILY_CALL_LIMIT, AI_MODEL
+
+__all__ = ["SIGNAL_INTERVAL", "decide"]
+
+logger = structlog.get_logger(__name__)
+
+WITHIN_S = 45.0
+"""For the whole call, whatever the peer does."""
+SEEN_LIMIT = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of a decision so far: it is stored also when a guard ends it."""
+
+    inputs: dict[str, Any]
+    call: ModelCall | None = None
+    ungrounded: list[str] = field(default_factory=list)
+
+
+def decide(  # noqa: PLR0913 - a decision rests on all of these, and nothing is looked up behind its back
+    market: str,
+    tick: datetime,
+    at: datetime,
+    config: ConfigSnapshot,
+    candle_client: UpbitClient,
+    model_client: GeminiModel,
+    *,
+    position: Position,
+    price: Decimal | None,
+    price_seen_at: datetime | None,
+    within_s: float = WITHIN_S,
+) -> TradingSignal:
+    """Return the saved signal of `market` at `tick`; a tick that has one already keeps it, without a call.
+
+    Whatever fails at the exchange, the model or a guard makes a HOLD with its reason code (D2).
+
+    Args:
+        market: one of `trading_markets`.
+        tick: the scheduled moment.
+        at: now; the freshness of `price_seen_at` and the candles are judged by it.
+        config: the values in force.
+        candle_client: asked once.
+        model_client: asked at most once.
+        position: what the trader holds of the market.
+        price: the last price known.
+        price_seen_at: when a poll last saw it.
+        within_s: for the model's answer.
+
+    Raises:
+        UnreadableConfig: a value that it needs cannot be read; nothing is stored.
+    """
+    existing = TradingSignal.objects.filter(market=market, tick=tick).first()
+    if existing is not None:
+        return existing
+    facts = Facts(market, at, position, price, price_seen_at)
+    values = prompt.used(config)
+    record = Record(prompt.known(facts))
+    try:
+        question = _question(facts, tick, config, candle_client, record, within_s)
+        record.call = question.book()
+        given = asking.ask(record.call, question, model_client)
+    except Held as held:
+        return _saved(facts, tick, values, record, _hold(held))
+    record.ungrounded = ungrounded(given.reasoning, record.inputs)
+    return _saved(facts, tick, values, record, _advised(given))
+
+
+def _question(
+    facts: Facts,
+    tick: datetime,
+    config: ConfigSnapshot,
+    client: UpbitClient,
+    record: Record,
+    within_s: float,
+) -> asking.Question:
+    model, limit = config[AI_MODEL], config[AI_DAILY_CALL_LIMIT]
+    budget.check(model, tick, facts.at, limit)
+    price = _fresh_price(facts)
+    series = candles.closed_candles(client, facts.market, facts.at)
+    candles.check_price(series, price)
+    found = indicators(
+        [float(bar.high) for bar in series.bars],
+        [float(bar.low) for bar in series.bars],
+        [float(bar.close) for bar in series.bars],
+    )
+    record.inputs = prompt.inputs(facts, series, found, config)
+    if found.missing:
+        raise Held("no_indicators", f"the candles give no {', '.join(found.missing)}")
+    text = prompt.text(record.inputs)
+    return asking.Question(facts.market, tick, facts.at, model, text, limit, within_s)
+
+
+def _fresh_price(facts: Facts) -> Decimal:
+    if facts.price is None or facts.price_seen_at is None:
+        raise Held("stale_input", "no price yet")
+    age = facts.at - facts.price_seen_at
+    if age > SEEN_LIMIT:
+        text = f"the price was last seen {ceil(age.total_seconds())} s ago, limit {SEEN_LIMIT.seconds} s"
+        raise Held("stale_input", text)
+    if not facts.price.is_finite() or facts.price <= 0:
+        raise Held("insane_input", f"the price is {facts.price}")
+    return facts.price
+
+
+def _hold(held: Held) -> dict[str, Any]:
+    return {"decision": TradingSignal.Decision.HOLD, "reason_code": held.code, "reasoning": held.text}
+
+
+def _advised(given: Advice) -> dict[str, Any]:
+    return {"decision": given.decision, "confidence": given.share, "reasoning": given.reasoning}
+
+
+def _saved(
+    facts: Facts, tick: datetime, values: dict[str, str], record: Record, decided: dict[str, Any]
+) -> TradingSignal:
+    positive = facts.price is not None and facts.price.is_finite() and facts.price > 0
+    row = {
+        "as_of": facts.as_of,
+        "price": facts.price if positive else None,
+        "model_asked": record.call.model_asked if record.call else "",
+        "model_answered": record.call.model_answered if record.call else "",
+        "call": record.call,
+        "inputs": record.inputs,
+        "config": values,
+        "ungrounded": record.ungrounded,
+        **decided,
+    }
+    # Two processes with one tick: the database keeps the first, and both act on that one.
+    signal, made = TradingSignal.objects.get_or_create(market=facts.market, tick=tick, defaults=row)
+    if made:
+        logger.info(
+            "signal.made",
+            market=facts.market,
+            decision=signal.decision,
+            confidence=str(signal.confidence),
+            reason=signal.reason_code,
+        )
+    return signal
