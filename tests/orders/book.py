@@ -1,16 +1,58 @@
-"""Orders as they will be written."""
+"""Orders as they will be written: by the moves that there are."""
 
-from tradingsite.orders.models import Order
+from itertools import count
+
+from tests.marketdata.feed import NOON
+from tradingsite.orders.models import MOVES, PLACED_STATES, Order, State
+from tradingsite.strategy.models import TradingSignal
+
+_numbers = count(1)
 
 
-def placed(**facts) -> Order:
-    """Write a market buy for 10,000 won, or what `facts` make of it."""
+def placed(*, state="DONE", **facts) -> Order:
+    """Write a market buy for 10,000 won that a signal asked for, or what `facts` make of it."""
     values = {
         "identifier": "a-1",
         "market": "KRW-BTC",
         "side": "bid",
         "ord_type": "price",
         "funds": 10_000,
+        **facts,
     }
-    values["uuid"] = f"uuid-of-{facts.get('identifier', 'a-1')}"
-    return Order.objects.create(**{**values, **facts})
+    if values["side"] == "ask" and "signal" not in values:
+        values["cause"] = "stop_loss"
+    elif "signal" not in values:
+        values["signal"] = advice()
+    uuid = values.pop("uuid", f"uuid-of-{values['identifier']}")
+    order = Order.objects.create(**values)
+    for step in way_to(state):
+        order.state = step
+        order.uuid = uuid if step in PLACED_STATES else None
+        order.save()
+    return order
+
+
+def advice(**facts) -> TradingSignal:
+    """Write a signal to buy, each of a tick of its own."""
+    number = next(_numbers)
+    values = {
+        "market": "KRW-BTC",
+        "tick": NOON.replace(microsecond=number),
+        "as_of": NOON,
+        "decision": "BUY",
+        "confidence": 1,
+        "price": 100,
+    }
+    return TradingSignal.objects.create(**{**values, **facts})
+
+
+def way_to(state) -> list[str]:
+    """Return the shortest moves from PLANNED; a state that does not exist is one impossible move."""
+    ways: dict[str, list[str]] = {State.PLANNED: []}
+    waiting = [State.PLANNED]
+    for now in waiting:
+        for then in MOVES.get(now, ()):
+            if then not in ways:
+                ways[then] = [*ways[now], then]
+                waiting.append(then)
+    return ways.get(state, [state])

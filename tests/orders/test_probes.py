@@ -1,37 +1,54 @@
-"""The orders' health: none yet, young, old, unclear."""
+"""The orders' health: young, old, unclear, lost, missing, and not ours."""
 
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from tests.orders.book import placed
+from tests.marketdata.feed import NOON
+from tests.orders.trades import bought, sold
+from tradingsite.orders.models import Order, SyncRound
 from tradingsite.orders.probes import recent_order
+from tradingsite.strategy.models import TradingSignal
 
 pytestmark = pytest.mark.django_db
 
 
-def order(state: str, minutes: float) -> None:
-    placed(
-        state=state,
-        identifier=f"{state}-{minutes}".replace(".", "_"),
-        created_at=Now() - timedelta(minutes=minutes),
-    )
+def order(state: str, minutes: float) -> Order:
+    made = sold(f"KRW-{Order.objects.count()}", at=NOON, state=state)
+    Order.objects.filter(pk=made.pk).update(created_at=Now() - timedelta(minutes=minutes))
+    return made
 
 
-def test_without_an_order_the_warning_says_that_there_is_none_yet():
+def decided(decision: str, minutes: float) -> TradingSignal:
+    tick = timezone.now() - timedelta(minutes=minutes)
+    facts = {"tick": tick, "as_of": tick, "created_at": tick, "price": 100, "confidence": 1}
+    return TradingSignal.objects.create(market="KRW-BTC", decision=decision, **facts)
+
+
+def found() -> tuple[str, str]:
     finding = recent_order()
+    return finding.status, finding.english
 
-    assert (finding.status, finding.english) == ("warning", "no order yet")
+
+def test_before_the_first_decision_there_is_no_order_and_that_is_fine():
+    assert found() == ("healthy", "no order yet")
 
 
-@pytest.mark.parametrize("state", ["PLANNED", "DENIED", "DONE", "CANCELLED", "REJECTED", "LOST"])
+def test_no_order_because_every_decision_was_hold_is_fine_and_says_so():
+    decided("HOLD", 31)
+    decided("HOLD", 1)
+
+    assert found() == ("healthy", "no order, because every decision in 24 h was HOLD")
+
+
+@pytest.mark.parametrize("state", ["DENIED", "DONE", "CANCELLED", "REJECTED"])
 def test_with_no_active_order_all_is_well(state):
     order(state, 600)
 
-    finding = recent_order()
-
-    assert (finding.status, finding.english) == ("healthy", "no active order")
+    assert found() == ("healthy", "no active order")
 
 
 @pytest.mark.parametrize("state", ["SUBMITTING", "OPEN", "PARTIAL", "UNKNOWN"])
@@ -39,9 +56,7 @@ def test_young_active_orders_are_healthy_and_counted(state):
     order(state, 14.9)
     order("OPEN", 1)
 
-    finding = recent_order()
-
-    assert (finding.status, finding.english) == ("healthy", "active orders: 2, none older than 15 min")
+    assert found() == ("healthy", "active orders: 2, none older than 15 min")
 
 
 @pytest.mark.parametrize("state", ["SUBMITTING", "OPEN", "PARTIAL"])
@@ -50,16 +65,58 @@ def test_an_old_active_order_is_a_warning(state):
     order("UNKNOWN", 19.9)
     order("OPEN", 1)
 
-    finding = recent_order()
-
-    assert (finding.status, finding.english) == ("warning", "active orders older than 15 min: 2 of 3")
+    assert found() == ("warning", "active orders older than 15 min: 2 of 3")
 
 
 def test_an_order_unknown_for_over_20_minutes_is_unhealthy():
     order("UNKNOWN", 20.1)
-    order("OPEN", 600)
+    order("LOST", 600)
 
-    finding = recent_order()
+    assert found() == ("unhealthy", "orders unknown for over 20 min: 1; look them up at Upbit")
 
-    assert finding.status == "unhealthy"
-    assert finding.english == "orders unknown for over 20 min: 1; look them up at Upbit"
+
+def test_a_lost_order_warns_until_somebody_has_seen_it():
+    lost = order("LOST", 600)
+    assert found() == ("warning", "orders that never arrived: 1; acknowledge them in admin")
+
+    Order.objects.filter(pk=lost.pk).update(acknowledged_at=Now(), acknowledged_by="kim")
+
+    assert found() == ("healthy", "no active order")
+
+
+@pytest.mark.parametrize("decision", ["BUY", "SELL"])
+def test_a_decision_without_an_order_and_without_a_reason_is_a_warning(decision):
+    decided(decision, 1.9)
+    assert found() == ("healthy", "no order yet")
+
+    decided(decision, 2.1)
+
+    assert found() == ("warning", "decisions to buy or sell without an order and without a reason: 1")
+
+
+def test_a_denied_decision_has_its_reason_and_an_old_one_is_history():
+    decided("BUY", 24 * 60 + 1)
+    bought("KRW-BTC", at=NOON, state="DENIED", signal=decided("BUY", 30), reason="low_confidence")
+
+    assert found() == ("healthy", "no active order")
+
+
+def test_what_a_round_of_the_last_hour_found_is_told_once_and_what_an_earlier_one_found_is_not():
+    told = [{"text": "the KRW balance moved by +5 without our orders"}, {"text": "more"}]
+    now = timezone.now()
+    for minutes in (55, 5):
+        SyncRound.objects.create(at=now - timedelta(minutes=minutes), strangers=told)
+    SyncRound.objects.create(at=now)
+    assert found() == (
+        "warning",
+        "not caused by the trader: 2, first: more",
+    )
+
+    SyncRound.objects.update(at=F("at") - timedelta(minutes=56))
+
+    assert found()[0] == "healthy"
+
+
+def test_one_question_to_the_database(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        recent_order()

@@ -1,27 +1,122 @@
-"""Orders, to be read: they change by what the exchange says, not by hand."""
+"""Orders and what they add up to, to be read: they change by what the exchange says, not by hand."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from tradingsite.marketdata.admin import RecordAdmin
-from tradingsite.orders.models import Order
+from tradingsite.orders.chain import chain
+from tradingsite.orders.models import AccountReading, Order, State, SyncRound, TradingDay
+from tradingsite.orders.valued import valued_positions
 
 
 @admin.register(Order)
 class OrderAdmin(RecordAdmin[Order]):
-    """Every intent, newest first."""
+    """Every intent, newest first; each one's page shows the whole chain from inputs to fills."""
 
     list_display = (
         "created_at",
         "market",
         "side",
-        "ord_type",
         "state",
+        "reason",
+        "funds",
         "executed_volume",
         "executed_funds",
         "paid_fee",
+        "signal_link",
         "identifier",
     )
-    list_filter = ("state", "side", "market")
+    list_filter = ("state", "side", "cause", "market")
     list_select_related = ("signal",)
     search_fields = ("=identifier", "=uuid")
     ordering = ("-created_at",)
+    actions = ("acknowledge",)
+    readonly_fields = ("signal_link",)
+    exclude = ("signal", "checks", "clamps")  # shown as links and tables
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.positions_view)
+        return [path("positions/", page, name="orders_positions"), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Add the chain to what the template knows; a stranger's id is Django's to answer."""
+        order = self.get_object(request, object_id)
+        shown = chain(order) if order and self.has_view_permission(request, order) else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def positions_view(self, request: HttpRequest) -> HttpResponse:
+        """List what is held, dust included, and what was won or lost."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        page = {**self.admin_site.each_context(request), "opts": self.opts, "title": gettext("Positions")}
+        return TemplateResponse(
+            request, "admin/orders/positions.html", {**page, **valued_positions(timezone.now())}
+        )
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("orders.change_order")
+
+    @admin.display(description=_("signal"), ordering="signal")
+    def signal_link(self, order: Order) -> str:
+        if order.signal is None:
+            return order.get_cause_display()
+        url = reverse("admin:strategy_tradingsignal_change", args=[order.signal.pk])
+        return format_html('<a href="{}">{}</a>', url, order.signal)
+
+    @admin.action(description=_("Acknowledge lost orders"), permissions=["acknowledge"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Clear the warning; the order stays lost, and evidence may still say otherwise."""
+        name = request.user.get_username()
+        seen = 0
+        for order in queryset.filter(state=State.LOST, acknowledged_at=None):
+            still = Order.objects.filter(pk=order.pk, state=State.LOST, acknowledged_at=None)
+            if still.update(acknowledged_at=Now(), acknowledged_by=name):
+                self.log_change(request, order, gettext("Acknowledged."))
+                seen += 1
+        text = ngettext("%(count)d lost order acknowledged.", "%(count)d lost orders acknowledged.", seen)
+        self.message_user(request, text % {"count": seen})
+
+
+@admin.register(AccountReading)
+class AccountReadingAdmin(RecordAdmin[AccountReading]):
+    """What the exchange said we own, newest first."""
+
+    list_display = ("read_at", "equity", "krw_free", "krw_locked", "coins", "unexplained")
+    ordering = ("-read_at",)
+
+
+@admin.register(TradingDay)
+class TradingDayAdmin(RecordAdmin[TradingDay]):
+    """What each day's loss is measured from."""
+
+    list_display = ("day", "base_equity", "base_result", "based_at")
+    ordering = ("-day",)
+
+
+@admin.register(SyncRound)
+class SyncRoundAdmin(RecordAdmin[SyncRound]):
+    """Every reconciliation, newest first, and what it found that the trader did not cause."""
+
+    list_display = ("at", "looked", "resolved", "found")
+    ordering = ("-at",)
+
+    @admin.display(description=_("not ours"))
+    def found(self, sync_round: SyncRound) -> str:
+        return "; ".join(stranger["text"] for stranger in sync_round.strangers)

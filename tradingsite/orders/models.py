@@ -1,4 +1,4 @@
-"""Orders: asked for at most once, and believed only by evidence."""
+"""Orders: asked for at most once, believed only by evidence. The rules (O1 …) are in docs/orders.md."""
 
 from django.db import models
 from django.db.models import Q
@@ -40,8 +40,40 @@ class OrderType(models.TextChoices):
     BEST = "best", _("best")
 
 
+class Cause(models.TextChoices):
+    """Who wanted the order."""
+
+    SIGNAL = "signal", _("signal")
+    STOP_LOSS = "stop_loss", _("stop-loss")
+
+
+ONE_AT_A_TIME = [state.value for state in (State.SUBMITTING, State.OPEN, State.PARTIAL)]
+"""At most one order of a market is in these; an UNKNOWN one may be joined by a stop-loss sell on evidence.
+
+PLANNED is not: it may become DENIED, also because of the other order, and no other process ever sees it.
+"""
 ACTIVE_STATES = [state.value for state in (State.SUBMITTING, State.OPEN, State.PARTIAL, State.UNKNOWN)]
 """May still change on the exchange, or may exist there without our knowing."""
+ENDED_STATES = [
+    state.value for state in (State.DENIED, State.REJECTED, State.DONE, State.CANCELLED, State.LOST)
+]
+"""Final, but for LOST: an order that is found after all was not."""
+MOVES: dict[State, tuple[State, ...]] = {
+    State.PLANNED: (State.DENIED, State.SUBMITTING),
+    State.SUBMITTING: (
+        State.OPEN,
+        State.PARTIAL,
+        State.DONE,
+        State.CANCELLED,
+        State.REJECTED,
+        State.UNKNOWN,
+    ),
+    State.UNKNOWN: (State.OPEN, State.PARTIAL, State.DONE, State.CANCELLED, State.LOST),
+    State.OPEN: (State.PARTIAL, State.DONE, State.CANCELLED),
+    State.PARTIAL: (State.DONE, State.CANCELLED),
+    State.LOST: (State.OPEN, State.PARTIAL, State.DONE, State.CANCELLED),
+}
+"""Every move there is (O2). The database knows the same and allows no other."""
 PLACED_STATES = [state.value for state in (State.OPEN, State.PARTIAL, State.DONE, State.CANCELLED)]
 """Known to the exchange, which gave it a UUID."""
 
@@ -62,14 +94,16 @@ class OrderQuerySet(models.QuerySet["Order"]):
 class Order(models.Model):
     """One intent to trade: the row is committed before anything is sent, its identifier never used again."""
 
-    signal = models.ForeignKey(
+    signal = models.OneToOneField(
         TradingSignal,
         verbose_name=_("signal"),
         on_delete=models.PROTECT,
+        related_name="order",
         null=True,
         blank=True,
         help_text=_("Empty for a stop-loss."),
     )
+    cause = models.CharField(_("cause"), max_length=10, choices=Cause, default=Cause.SIGNAL)
     identifier = models.CharField(
         _("identifier"), max_length=64, unique=True, help_text=_("Our name for it.")
     )
@@ -95,6 +129,28 @@ class Order(models.Model):
     reason = models.TextField(
         _("reason"), blank=True, help_text=_("Why it was denied, rejected or given up.")
     )
+    checks = models.JSONField(
+        _("checks"), default=list, help_text=_("What the risk gate asked, in its order: name, passed, text.")
+    )
+    clamps = models.JSONField(
+        _("clamps"), default=list, help_text=_("What the limits took off: limit, before, after.")
+    )
+    decided_price = models.DecimalField(
+        _("price at the decision"), max_digits=20, decimal_places=8, null=True, blank=True
+    )
+    krw_before = models.DecimalField(
+        _("KRW before"),
+        max_digits=36,
+        decimal_places=16,
+        null=True,
+        blank=True,
+        help_text=_(
+            "The whole balance before the order was sent, what is locked included: evidence for later."
+        ),
+    )
+    coin_before = models.DecimalField(
+        _("coins before"), max_digits=36, decimal_places=16, null=True, blank=True
+    )
     executed_volume = models.DecimalField(_("executed volume"), max_digits=24, decimal_places=8, default=0)
     executed_funds = models.DecimalField(
         _("executed total"), max_digits=36, decimal_places=16, default=0, help_text=_("The fee not included.")
@@ -107,6 +163,12 @@ class Order(models.Model):
         help_text=_("As Upbit says it, unrounded."),
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    submitted_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    acknowledged_at = models.DateTimeField(
+        _("acknowledged at"), null=True, blank=True, help_text=_("An operator has seen that it was lost.")
+    )
+    acknowledged_by = models.CharField(_("acknowledged by"), max_length=150, blank=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     objects = OrderQuerySet.as_manager()
@@ -119,13 +181,21 @@ class Order(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="order_state_is_known"),
             models.CheckConstraint(condition=Q(side__in=Side.values), name="order_side_is_known"),
-            models.UniqueConstraint(fields=["signal", "side"], name="one_order_per_signal_and_side"),
+            models.CheckConstraint(
+                condition=Q(cause="signal", signal__isnull=False)
+                | Q(cause="stop_loss", signal=None, side="ask"),
+                name="order_has_its_cause",
+            ),
+            models.UniqueConstraint(
+                fields=["market"], condition=Q(state__in=ONE_AT_A_TIME), name="one_order_at_a_time_per_market"
+            ),
             # Upbit's signature breaks on other characters: a space travels as a plus sign.
             models.CheckConstraint(
                 condition=Q(identifier__regex=r"^[A-Za-z0-9_-]+$"), name="order_identifier_is_plain"
             ),
             models.CheckConstraint(
-                condition=Q(_given("price") & _given("volume"), ord_type="limit", funds=None)
+                condition=Q(state__in=["PLANNED", "DENIED"])
+                | Q(_given("price") & _given("volume"), ord_type="limit", funds=None)
                 | Q(_given("funds"), ord_type__in=["price", "best"], side="bid", price=None, volume=None)
                 | Q(_given("volume"), ord_type__in=["market", "best"], side="ask", price=None, funds=None),
                 name="order_asks_what_its_type_takes",
@@ -146,3 +216,137 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.market} {self.side} {self.identifier}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED_STATES
+
+
+class Fill(models.Model):
+    """One trade of an order, as the exchange tells it."""
+
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="fills")
+    uuid = models.CharField("UUID", max_length=64)
+    price = models.DecimalField(_("price"), max_digits=20, decimal_places=8)
+    volume = models.DecimalField(_("volume"), max_digits=24, decimal_places=8)
+    funds = models.DecimalField(_("total"), max_digits=36, decimal_places=16)
+    traded_at = models.DateTimeField(_("traded at"))
+
+    class Meta:
+        db_table = "fill"
+        verbose_name = _("fill")
+        verbose_name_plural = _("fills")
+        ordering = ("traded_at", "id")
+        constraints = [
+            models.UniqueConstraint(fields=["order", "uuid"], name="fill_is_told_once"),
+            models.CheckConstraint(
+                condition=Q(price__gt=0, volume__gt=0, funds__gt=0), name="fill_is_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.volume.normalize():f} at {self.price.normalize():f}"
+
+
+class OrderEvent(models.Model):
+    """One step or one look: what was seen of an order, and what it changed. Never edited."""
+
+    class What(models.TextChoices):
+        """A step changes the state; a look found nothing new, or nothing at all."""
+
+        MOVED = "moved", _("moved")
+        LOOKED = "looked", _("looked")
+
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="events")
+    at = models.DateTimeField(_("at"))
+    what = models.CharField(_("what"), max_length=6, choices=What)
+    state_before = models.CharField(_("state before"), max_length=10, choices=State, blank=True)
+    state_after = models.CharField(_("state after"), max_length=10, choices=State)
+    evidence = models.JSONField(_("evidence"), default=dict)
+
+    class Meta:
+        db_table = "order_event"
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.state_before or '-'} -> {self.state_after}"
+
+
+class AccountReading(models.Model):
+    """What the exchange said we own, and what it was worth, at one moment."""
+
+    read_at = models.DateTimeField(_("read at"), primary_key=True)
+    krw_free = models.DecimalField(_("KRW free"), max_digits=36, decimal_places=16)
+    krw_locked = models.DecimalField(_("KRW locked"), max_digits=36, decimal_places=16)
+    coins = models.JSONField(
+        _("coins"), default=dict, help_text=_("Of each currency the text of its balance and what is locked.")
+    )
+    equity = models.DecimalField(
+        _("equity"),
+        max_digits=36,
+        decimal_places=16,
+        null=True,
+        help_text=_("Empty while a price is missing."),
+    )
+    unexplained = models.JSONField(
+        _("not from our fills"),
+        default=dict,
+        help_text=_(
+            "Of won and each traded coin, what our fills do not explain. Empty while an order is open."
+        ),
+    )
+
+    class Meta:
+        db_table = "account_reading"
+        verbose_name = _("account reading")
+        verbose_name_plural = _("account readings")
+        get_latest_by = "read_at"
+
+    def __str__(self) -> str:
+        return f"{self.read_at:%Y-%m-%d %H:%M:%S}"
+
+
+class TradingDay(models.Model):
+    """The equity that a day's loss is measured from: that of the first evaluation after 00:00 in Korea."""
+
+    day = models.DateField(_("day in Korea"), primary_key=True)
+    base_equity = models.DecimalField(_("equity at its start"), max_digits=36, decimal_places=16)
+    base_result = models.DecimalField(
+        _("result at its start"),
+        max_digits=36,
+        decimal_places=16,
+        null=True,
+        help_text=_("What all trading had won or lost until then, by our own fills at the prices of then."),
+    )
+    based_at = models.DateTimeField(_("measured at"))
+
+    class Meta:
+        db_table = "trading_day"
+        verbose_name = _("trading day")
+        verbose_name_plural = _("trading days")
+        get_latest_by = "day"
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class SyncRound(models.Model):
+    """One successful reconciliation, and what it found that it did not cause."""
+
+    at = models.DateTimeField(_("at"), primary_key=True)
+    looked = models.PositiveIntegerField(_("orders looked at"), default=0)
+    resolved = models.PositiveIntegerField(_("orders resolved"), default=0)
+    strangers = models.JSONField(
+        _("not ours"), default=list, help_text=_("Orders and balances that the trader did not cause.")
+    )
+
+    class Meta:
+        db_table = "sync_round"
+        verbose_name = _("sync round")
+        verbose_name_plural = _("sync rounds")
+        get_latest_by = "at"
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S}"

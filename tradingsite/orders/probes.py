@@ -1,40 +1,115 @@
-"""Health of the orders: whether any hangs in a state it should have left."""
+"""Health of the orders: whether any hangs, is missing, was lost, or is not ours (P11)."""
 
+import json
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Count, Q
-from django.db.models.functions import Now
+from django.db import connection
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
-from tradingsite.orders.models import Order, State
+from tradingsite.orders.models import ACTIVE_STATES
 
 OLD = timedelta(minutes=15)
 """Three rounds of the reconciliation, which runs every five minutes."""
 UNKNOWN_LIMIT = timedelta(minutes=20)
 """By then evidence should have said what became of it: three looks over ten minutes."""
+ANSWER_LIMIT = timedelta(minutes=2)
+"""By then a decision to buy or sell has its order, or a denied one that says why not."""
+STRANGERS_TOLD = timedelta(hours=1)
+"""What a round found is a warning for so long: the round itself is followed by the next within minutes."""
+DECISIONS_SOUGHT = timedelta(days=1)
+"""An older decision without an order is history: nothing will come of it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    strangers: list[dict[str, str]]
+    any: bool
+    active: int
+    old: int
+    unclear: int
+    lost: int
+    decisions: int
+    to_trade: int
+    unanswered: int
 
 
 def recent_order() -> Finding:
-    """Judge the active orders by their age, by the database's clock."""
-    facts = Order.objects.active().aggregate(
-        active=Count("pk"),
-        old=Count("pk", filter=Q(created_at__lt=Now() - OLD)),
-        unclear=Count("pk", filter=Q(state=State.UNKNOWN, created_at__lt=Now() - UNKNOWN_LIMIT)),
-    )
-    if facts["unclear"]:
+    """Judge orders and decisions by the database's clock, and the last rounds by what they found."""
+    facts = _facts()
+    if facts.unclear:
         text = gettext_noop("orders unknown for over %(limit)s min: %(n)s; look them up at Upbit")
-        return Finding("unhealthy", text, n=facts["unclear"], limit=_minutes(UNKNOWN_LIMIT))
-    if facts["old"]:
+        return Finding("unhealthy", text, n=facts.unclear, limit=_minutes(UNKNOWN_LIMIT))
+    return _warning(facts) or _well(facts)
+
+
+def _warning(facts: _Facts) -> Finding | None:
+    if facts.unanswered:
+        text = gettext_noop("decisions to buy or sell without an order and without a reason: %(n)s")
+        return Finding("warning", text, n=facts.unanswered)
+    if facts.lost:
+        text = gettext_noop("orders that never arrived: %(n)s; acknowledge them in admin")
+        return Finding("warning", text, n=facts.lost)
+    if facts.old:
         text = gettext_noop("active orders older than %(limit)s min: %(old)s of %(active)s")
-        return Finding("warning", text, old=facts["old"], active=facts["active"], limit=_minutes(OLD))
-    if facts["active"]:
+        return Finding("warning", text, old=facts.old, active=facts.active, limit=_minutes(OLD))
+    if facts.strangers:
+        text = gettext_noop("not caused by the trader: %(n)s, first: %(what)s")
+        return Finding("warning", text, n=len(facts.strangers), what=facts.strangers[0]["text"])
+    return None
+
+
+def _well(facts: _Facts) -> Finding:
+    if facts.active:
         text = gettext_noop("active orders: %(active)s, none older than %(limit)s min")
-        return Finding("healthy", text, active=facts["active"], limit=_minutes(OLD))
-    if not Order.objects.exists():
-        return Finding("warning", gettext_noop("no order yet"))
-    return Finding("healthy", gettext_noop("no active order"))
+        return Finding("healthy", text, active=facts.active, limit=_minutes(OLD))
+    if facts.decisions and not facts.to_trade:
+        return Finding("healthy", gettext_noop("no order, because every decision in 24 h was HOLD"))
+    return Finding("healthy", gettext_noop("no active order") if facts.any else gettext_noop("no order yet"))
+
+
+def _facts() -> _Facts:
+    limits: dict[str, Any] = {
+        "active": ACTIVE_STATES,
+        "old": OLD,
+        "unclear": UNKNOWN_LIMIT,
+        "answer": ANSWER_LIMIT,
+        "sought": DECISIONS_SOUGHT,
+        "told": STRANGERS_TOLD,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, limits)
+        strangers, *counts = cursor.fetchone()
+        return _Facts(json.loads(strangers or "[]"), *counts)
 
 
 def _minutes(span: timedelta) -> int:
     return int(span / timedelta(minutes=1))
+
+
+_FACTS = """
+SELECT (
+           SELECT jsonb_agg(DISTINCT stranger)
+           FROM sync_round, jsonb_array_elements(strangers) AS stranger WHERE at > now() - %(told)s
+       ),
+       EXISTS (SELECT FROM trading_order), pending.*, decided.*
+FROM (
+    SELECT count(*) FILTER (WHERE state = ANY(%(active)s)),
+           count(*) FILTER (WHERE state = ANY(%(active)s) AND created_at < now() - %(old)s),
+           count(*) FILTER (WHERE state = 'UNKNOWN' AND created_at < now() - %(unclear)s),
+           count(*) FILTER (WHERE state = 'LOST')
+    FROM trading_order
+    WHERE state = ANY(%(active)s) OR (state = 'LOST' AND acknowledged_at IS NULL)
+) AS pending
+CROSS JOIN (
+    SELECT count(*),
+           count(*) FILTER (WHERE decision <> 'HOLD'),
+           count(*) FILTER (
+               WHERE decision <> 'HOLD' AND made.created_at < now() - %(answer)s AND answer.id IS NULL
+           )
+    FROM trading_signal AS made LEFT JOIN trading_order AS answer ON answer.signal_id = made.id
+    WHERE made.created_at > now() - %(sought)s
+) AS decided
+"""

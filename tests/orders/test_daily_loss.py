@@ -1,0 +1,88 @@
+"""The day's base is stored once, and its result is what trading did."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from django.db import connection
+
+from tests.orders.venue import open_venue
+from tradingsite.orders import account
+from tradingsite.orders.daily_loss import Day, Standing, measure
+from tradingsite.orders.models import TradingDay
+from tradingsite.orders.positions import position
+from tradingsite.sandbox.exchange_state import Purse
+
+MIDNIGHT = datetime(2026, 1, 5, 15, tzinfo=UTC)
+"""00:00 of January 6 in Korea."""
+MINUTE = timedelta(minutes=1)
+
+
+def standing(equity, result=0):
+    return Standing(Decimal(equity), Decimal(result))
+
+
+@pytest.mark.django_db
+def test_the_first_evaluation_of_a_day_in_korea_is_its_base():
+    assert measure(standing(1000), MIDNIGHT - MINUTE) == Day(Decimal(1000), Decimal(0))
+    assert measure(standing(990, -10), MIDNIGHT) == Day(Decimal(990), Decimal(0))
+    assert measure(standing(950, -50), MIDNIGHT + MINUTE) == Day(Decimal(990), Decimal(-40))
+
+    assert [str(day) for day in TradingDay.objects.order_by("day")] == ["2026-01-05", "2026-01-06"]
+    assert TradingDay.objects.latest().based_at == MIDNIGHT
+
+
+@pytest.mark.django_db
+def test_a_deposit_hides_no_loss_and_a_withdrawal_is_none():
+    measure(standing(1000, 5), MIDNIGHT)
+
+    assert measure(standing(1950, -45), MIDNIGHT + MINUTE).result == -50
+    assert measure(standing(400, 5), MIDNIGHT + 2 * MINUTE).result == 0
+
+
+@pytest.mark.django_db
+def test_a_base_without_a_result_is_compared_by_equity():
+    TradingDay.objects.create(day=MIDNIGHT.date() + timedelta(days=1), base_equity=1000, based_at=MIDNIGHT)
+
+    assert measure(standing(930), MIDNIGHT + MINUTE) == Day(Decimal(1000), Decimal(-70))
+
+
+@pytest.mark.django_db(transaction=True, available_apps=["tradingsite.orders"])
+def test_of_many_first_evaluations_one_is_stored_and_all_use_it():
+    start = Barrier(6)
+
+    def evaluate(number):
+        try:
+            start.wait(20)
+            return measure(standing(1000 + number), MIDNIGHT).base
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        bases = set(pool.map(evaluate, range(6)))
+
+    assert bases == {TradingDay.objects.get().base_equity}
+
+
+@pytest.mark.django_db
+def test_without_deposits_the_days_result_is_the_change_of_the_equity():
+    with open_venue() as venue:
+        venue.bought("KRW-BTC", 500_000)
+        price = {"KRW-BTC": Decimal(140_000_000)}
+        _, base = account.read(venue.client, price, venue.later(60))
+        venue.sold("KRW-BTC", round(position("KRW-BTC").volume / 3, 8))
+        venue.bought("KRW-BTC", 123_456)
+
+        price["KRW-BTC"] += 1_234_567
+        _, now = account.read(venue.client, price, venue.later(60))
+
+        assert now.day_base == base.equity
+        assert now.day_result == now.equity - now.day_base != 0
+
+        won = venue.server.exchange.balances()["KRW"]
+        venue.server.exchange._state.put_purse("KRW", Purse(won.balance + 5_000_000))
+        _, richer = account.read(venue.client, price, venue.later(60))
+        assert richer.equity == now.equity + 5_000_000
+        assert richer.day_result == now.day_result

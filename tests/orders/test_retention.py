@@ -1,0 +1,36 @@
+"""Account readings age out like the prices that valued them; a day's base stays."""
+
+from datetime import timedelta
+from threading import Event
+
+import pytest
+
+from tests.orders.venue import NOON
+from tradingsite.orders.models import AccountReading, SyncRound, TradingDay
+from tradingsite.orders.retention import delete_before
+
+pytestmark = pytest.mark.django_db(transaction=True, available_apps=["tradingsite.orders"])
+
+
+def readings(*ages_days):
+    for age in ages_days:
+        AccountReading.objects.create(read_at=NOON - timedelta(days=age), krw_free=1, krw_locked=0)
+
+
+def test_readings_before_the_cutoff_go_and_days_and_rounds_stay():
+    readings(1, 9, 11, 12)
+    TradingDay.objects.create(day=NOON.date() - timedelta(days=99), base_equity=1, based_at=NOON)
+    SyncRound.objects.create(at=NOON - timedelta(days=99))
+
+    assert delete_before(NOON - timedelta(days=10)) == {"account_reading": 2}
+
+    assert AccountReading.objects.count() == 2
+    assert TradingDay.objects.count() == SyncRound.objects.count() == 1
+
+
+def test_when_the_scheduler_stops_the_rest_waits():
+    readings(11)
+    stop = Event()
+    stop.set()
+
+    assert delete_before(NOON, stop=stop) == {"account_reading": 0}

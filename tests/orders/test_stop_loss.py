@@ -1,0 +1,350 @@
+"""The stop-loss sells our coins once, at a fresh price, whatever else is halted; against the sandbox."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from django.db import connection
+
+from sysconfig.models import SystemConfig
+from sysconfig.registry import UnreadableConfig
+from tests.marketdata.feed import record_price
+from tests.orders.trades import bought, sold
+from tests.orders.venue import NOON, open_venue
+from tradingsite.clients.deadline import Clock
+from tradingsite.clients.errors import Rejected
+from tradingsite.marketdata.models import Ticker
+from tradingsite.orders import stop_loss
+from tradingsite.orders.models import Cause, Order, State
+from tradingsite.orders.positions import position, positions
+from tradingsite.orders.selling import LOOKS_APART_S
+from tradingsite.risk.models import Halt
+from tradingsite.sandbox.exchange_state import Purse
+
+pytestmark = pytest.mark.django_db
+NOTHING = {"held": 0, "not_judged": 0, "fallen": 0, "stop_losses": 0}
+SOLD = {"held": 1, "not_judged": 0, "fallen": 1, "stop_losses": 1}
+KEPT = {**SOLD, "stop_losses": 0}
+
+
+@pytest.fixture
+def venue():
+    with open_venue() as venue:
+        yield venue
+
+
+def price_of(venue, market="KRW-BTC", *, share="0.949", age_s=0):
+    """Let the last price be that share of our average price."""
+    held = position(market)
+    price = round(held.cost / held.volume * Decimal(share), 8)
+    Ticker.objects.filter(market=market).delete()
+    record_price(market, str(price), venue.at - timedelta(seconds=age_s))
+
+
+def run(venue, *, meanwhile=lambda: None, **options):
+    """Run once; each pause moves the sandbox's time, after what happens meanwhile."""
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        meanwhile()
+        venue.later(seconds)
+
+    clock = Clock(monotonic=lambda: venue.at.timestamp(), sleep=sleep)  # noqa: PLW0108 - `at` moves
+    config = SystemConfig.objects.snapshot()
+    counts = stop_loss.run(lambda: venue.client, config, venue.at, clock=clock, **options)
+    return counts, slept
+
+
+def run_unasked(venue):
+    """Run once and prove that the exchange was not even thought of."""
+    return stop_loss.run(
+        lambda: pytest.fail("no client is needed"), SystemConfig.objects.snapshot(), venue.at
+    )
+
+
+def unclear_sell(venue, volume=None, **facts):
+    """Write a sell of ours whose outcome is unknown."""
+    before = {"coin_before": venue.purse("BTC"), "volume": volume or position("KRW-BTC").volume}
+    return sold("KRW-BTC", at=venue.at, state=State.UNKNOWN, **{**before, **facts})
+
+
+def posts(venue):
+    return venue.asked.count("POST /v1/orders")
+
+
+def test_without_a_position_nothing_is_asked(venue):
+    assert run_unasked(venue) == NOTHING
+
+
+def test_a_position_at_its_stop_is_sold_whole_and_its_order_says_why(venue):
+    venue.bought("KRW-BTC", 300_000)
+    volume = position("KRW-BTC").volume
+    price_of(venue, share="0.95")
+
+    counts, slept = run(venue)
+
+    assert counts == SOLD
+    assert venue.purse("BTC") == position("KRW-BTC").volume == 0
+    order = Order.objects.latest()
+    assert (order.cause, order.state, order.volume) == (Cause.STOP_LOSS, State.DONE, volume)
+    assert order.checks[0]["name"] == "stop_loss"
+    assert "stop 5 % below" in order.checks[0]["text"]
+    assert order.clamps == []
+    assert order.coin_before == volume
+    assert LOOKS_APART_S not in slept
+    assert run_unasked(venue) == NOTHING
+
+
+def test_above_its_stop_nothing_is_asked(venue):
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue, share="0.9500001")
+
+    assert run_unasked(venue) == {**NOTHING, "held": 1}
+
+
+def test_the_limit_is_the_configured_one_and_has_no_fallback(venue):
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue, share="0.85")
+    SystemConfig.objects.set_value("stop_loss_pct", "20")
+    assert run_unasked(venue) == {**NOTHING, "held": 1}
+
+    SystemConfig.objects.filter(key="stop_loss_pct").update(value="much")
+
+    with pytest.raises(UnreadableConfig):
+        run_unasked(venue)
+
+
+@pytest.mark.parametrize(("age_s", "sold_now"), [(30, True), (31, False)])
+def test_an_old_price_triggers_nothing(venue, age_s, sold_now):
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue, age_s=age_s)
+
+    assert run(venue)[0] == (SOLD if sold_now else {**NOTHING, "held": 1, "not_judged": 1})
+
+
+def test_without_any_price_nothing_is_judged(venue):
+    venue.bought("KRW-BTC", 300_000)
+
+    assert run_unasked(venue) == {**NOTHING, "held": 1, "not_judged": 1}
+
+
+def test_dust_is_not_sold(venue):
+    bought("KRW-BTC", (150_000_000, "0.00003"), at=NOON)
+    price_of(venue)
+
+    assert run_unasked(venue) == KEPT
+
+
+def test_what_is_dust_by_the_exchanges_own_minimum_is_not_sold(venue):
+    bought("KRW-BTC", (150_000_000, "0.001"), at=NOON)
+    venue.server.exchange._state.put_purse("BTC", Purse(Decimal("0.00003")))
+    price_of(venue)
+
+    assert run(venue)[0] == KEPT
+    assert posts(venue) == 0
+
+
+def test_nothing_that_halts_buys_stops_it_not_even_the_switch(venue):
+    venue.bought("KRW-XRP", 300_000)
+    price_of(venue, "KRW-XRP")
+    SystemConfig.objects.set_value("trading_enabled", "false")
+    Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
+
+    assert run(venue)[0] == SOLD, "and the market is not among the traded ones any more"
+
+
+def test_coins_that_are_not_ours_stay(venue):
+    venue.bought("KRW-BTC", 300_000)
+    venue.place("KRW-BTC", "bid", 200_000)
+    venue.later(1)
+    theirs = venue.purse("BTC") - position("KRW-BTC").volume
+    price_of(venue)
+
+    assert run(venue)[0] == SOLD
+    assert venue.purse("BTC") == theirs > 0
+
+
+def test_of_ours_only_what_is_free_is_sold_and_the_clamp_is_recorded(venue):
+    venue.bought("KRW-BTC", 300_000)
+    ours = position("KRW-BTC").volume
+    venue.server.exchange.next_fills.append("never")
+    venue.place("KRW-BTC", "ask", "0.0005")
+    price_of(venue)
+
+    assert run(venue)[0] == SOLD
+
+    order = Order.objects.latest()
+    assert order.volume == ours - Decimal("0.0005")
+    assert order.clamps == [{"limit": "free_coins", "before": f"{ours:f}", "after": f"{order.volume:f}"}]
+    assert order.coin_before == ours
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTING, State.OPEN, State.PARTIAL])
+@pytest.mark.parametrize("write", [bought, sold])
+def test_an_order_under_way_in_its_market_makes_it_wait(venue, state, write):
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue)
+    write("KRW-BTC", at=venue.at, state=state)
+
+    assert run_unasked(venue) == KEPT
+
+
+def test_a_market_that_is_closed_costs_no_intent(venue):
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue)
+    venue.server.exchange.offline.add("KRW-BTC")
+
+    assert run(venue)[0] == KEPT
+    assert posts(venue) == 1, "only the buy"
+
+
+def test_when_the_exchange_does_not_answer_for_one_market_the_next_is_sold(venue):
+    bought("KRW-AAAA", (100, 1000), at=NOON)
+    venue.server.exchange._state.put_purse("AAAA", Purse(Decimal(1000)))
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue, "KRW-AAAA")
+    price_of(venue)
+
+    with pytest.raises(Rejected):
+        run(venue)
+
+    assert venue.purse("BTC") == 0
+
+
+def test_after_an_unclear_sell_two_looks_that_show_the_coins_free_lead_to_a_new_one(venue):
+    venue.bought("KRW-BTC", 300_000)
+    first = unclear_sell(venue)
+    price_of(venue)
+
+    counts, slept = run(venue)
+
+    assert counts == SOLD
+    assert slept[0] == LOOKS_APART_S
+    assert venue.asked.count("GET /v1/accounts") == 2
+    assert venue.purse("BTC") == 0
+    first.refresh_from_db()
+    assert first.state == State.UNKNOWN, "only evidence resolves it"
+
+
+def test_an_unclear_buy_is_no_reason_to_wait(venue):
+    venue.bought("KRW-BTC", 300_000)
+    bought("KRW-BTC", at=venue.at, state=State.UNKNOWN)
+    price_of(venue)
+
+    counts, slept = run(venue)
+
+    assert counts == SOLD
+    assert LOOKS_APART_S not in slept
+
+
+def test_coins_that_an_unclear_sell_has_sold_are_not_sold_again(venue):
+    venue.bought("KRW-BTC", 300_000)
+    venue.place("KRW-BTC", "bid", 400_000)
+    venue.later(1)
+    unclear = unclear_sell(venue)
+    venue.place("KRW-BTC", "ask", unclear.volume, unclear.identifier)
+    venue.later(1)
+    price_of(venue)
+
+    assert run(venue)[0] == KEPT
+    assert venue.purse("BTC") > 0, "the owner's"
+
+
+def test_coins_that_an_unclear_sell_has_locked_are_not_sold_again(venue):
+    venue.bought("KRW-BTC", 300_000)
+    venue.place("KRW-BTC", "bid", 400_000)
+    venue.later(1)
+    unclear = unclear_sell(venue)
+    venue.server.exchange.next_fills.append("never")
+    venue.place("KRW-BTC", "ask", unclear.volume, unclear.identifier)
+    price_of(venue)
+
+    assert run(venue)[0] == KEPT
+
+
+def test_an_unclear_sell_that_arrives_between_the_looks_is_seen(venue):
+    venue.bought("KRW-BTC", 300_000)
+    venue.place("KRW-BTC", "bid", 400_000)
+    venue.later(1)
+    unclear = unclear_sell(venue)
+    price_of(venue)
+
+    counts, _ = run(
+        venue, meanwhile=lambda: venue.place("KRW-BTC", "ask", unclear.volume, unclear.identifier)
+    )
+
+    assert counts == KEPT
+    assert venue.purse("BTC") > 0
+
+
+def test_without_the_balance_before_an_unclear_sell_nothing_is_proven(venue):
+    venue.bought("KRW-BTC", 300_000)
+    unclear_sell(venue, coin_before=None)
+    price_of(venue)
+
+    assert run(venue)[0] == KEPT
+
+
+def test_what_later_orders_moved_is_no_doubt(venue):
+    venue.bought("KRW-BTC", 300_000)
+    unclear_sell(venue)
+    venue.sold("KRW-BTC", "0.0005")
+    price_of(venue)
+
+    assert run(venue)[0] == SOLD
+    assert venue.purse("BTC") == position("KRW-BTC").volume == 0
+
+
+def test_what_was_decided_on_old_balances_is_given_up(venue):
+    venue.bought("KRW-BTC", 300_000)
+    unclear_sell(venue)
+    price_of(venue)
+
+    counts, _ = run(venue, meanwhile=lambda: unclear_sell(venue))
+
+    assert counts == KEPT
+    assert posts(venue) == 1, "only the buy"
+
+
+def test_who_may_not_send_any_more_sends_nothing(venue):
+    venue.bought("KRW-BTC", 300_000)
+    price_of(venue)
+
+    run(venue, may_post=lambda: False)
+
+    assert posts(venue) == 1, "only the buy"
+    assert Order.objects.latest().state == State.REJECTED
+
+
+@pytest.mark.django_db(
+    transaction=True,
+    available_apps=["tradingsite.marketdata", "tradingsite.strategy", "tradingsite.orders"],
+)
+def test_two_at_the_same_time_sell_once(venue):
+    venue.bought("KRW-BTC", 300_000)
+    venue.place("KRW-BTC", "bid", 400_000)
+    venue.later(1)
+    ours = positions(venue.at)[0].volume
+    price_of(venue)
+    config, both, at = SystemConfig.objects.snapshot(), Barrier(2), venue.at
+    clock = Clock(sleep=lambda seconds: venue.later(seconds) and None)
+
+    def make_client():
+        both.wait(20)
+        return venue.client
+
+    def one(_):
+        try:
+            return stop_loss.run(make_client, config, at, clock=clock)["stop_losses"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(one, range(2)))
+
+    assert sorted(results) == [0, 1]
+    assert [order.volume for order in Order.objects.filter(side="ask")] == [ours]
+    assert posts(venue) == 3, "two buys and one sell"

@@ -1,0 +1,90 @@
+"""The trader's own steps at the sandbox's exchange, one by one, with a clock that only tests move."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from sysconfig.models import SystemConfig
+from tests.orders.book import advice
+from tests.orders.venue import Venue
+from tradingsite.clients.deadline import Clock
+from tradingsite.clients.upbit import UpbitClient, UpbitExchange
+from tradingsite.marketdata.collection import collect
+from tradingsite.marketdata.windows import read_windows
+from tradingsite.orders import acting, intents, placing, sync
+from tradingsite.orders.intents import Intent
+from tradingsite.orders.models import Order, Side
+from tradingsite.sandbox.faults import Fault
+from tradingsite.strategy.models import TradingSignal
+
+MARKET = "KRW-BTC"
+
+
+class Trader:
+    """Acts at `venue`; each step begins where the one before has left the clock."""
+
+    def __init__(self, venue: Venue) -> None:
+        self.venue = venue
+        self.clock = Clock(sleep=self.wait)
+
+    def wait(self, seconds: float) -> None:
+        self.venue.later(seconds)
+
+    def break_post(self, kind: str, **more: Any) -> None:
+        self.break_(kind, "POST", "/v1/orders", **more)
+
+    def break_look(self, kind: str, **more: Any) -> None:
+        self.break_(kind, "GET", "/v1/order", **more)
+
+    def break_(self, kind: str, method: str, path: str, **more: Any) -> None:
+        self.venue.server.faults.add(Fault(kind, path=path, method=method, **more))
+
+    def see_prices(self, *markets: str) -> None:
+        collect(UpbitClient(self.venue.server.url, retries=0), markets or [MARKET], self.venue.at)
+
+    def signal(self, decision: str = "BUY", market: str = MARKET) -> TradingSignal:
+        (window,) = read_windows([market], self.venue.at)
+        at = self.venue.at
+        return advice(
+            market=market, decision=decision, price=window.price, as_of=at, confidence=Decimal("0.9")
+        )
+
+    def act(self, signal: TradingSignal, client: UpbitExchange | None = None, **more: Any) -> Order:
+        facts = {"synced": True, "volatility_checked_at": self.venue.at, "at": self.venue.at, **more}
+        config = SystemConfig.objects.snapshot()
+        return acting.act_on(signal, config, client or self.venue.client, **facts, **self._sending())
+
+    def buy(self, funds: int = 10_000, market: str = MARKET) -> Order:
+        """Write the intent of a buy and commit it; nothing is sent."""
+        return self.intend(Side.BID, market, funds=Decimal(funds), signal=advice(market=market))
+
+    def sell(self, volume: Decimal, market: str = MARKET) -> Order:
+        return self.intend(Side.ASK, market, volume=volume)
+
+    def intend(self, side: Side, market: str, **facts: Any) -> Order:
+        facts["krw_before"] = self.venue.purse("KRW")
+        facts["coin_before"] = self.venue.purse(market.removeprefix("KRW-"))
+        with intents.writing(market):
+            return intents.record(Intent(market, side, price=Decimal(1), **facts), self.venue.at)
+
+    def send(self, order: Order, client: UpbitExchange | None = None, **more: Any) -> Order:
+        return placing.submit(client or self.venue.client, order, **{**self._sending(), **more})
+
+    def sync(self, client: UpbitExchange | None = None, *, minutes: float = 5) -> dict[str, int]:
+        """Reconcile `minutes` after the last step."""
+        self.wait(timedelta(minutes=minutes).total_seconds())
+        return dict(sync.sync(client or self.venue.client, self.venue.at))
+
+    def _sending(self) -> dict[str, Any]:
+        now: Callable[[], Any] = lambda: self.venue.at  # noqa: E731 - `at` moves
+        return {"clock": self.clock, "now": now}
+
+    @property
+    def theirs(self) -> list[tuple[str | None, str]]:
+        """Return what the exchange has: the identifier and state of each order."""
+        return [(order.identifier, order.state) for order in self.venue.server.exchange.orders()]
+
+    @property
+    def posts(self) -> int:
+        return len(self.venue.server.exchange.posts)

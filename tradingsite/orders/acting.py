@@ -1,0 +1,129 @@
+"""From a signal to an order: account, gate, intent, and the POST (O1, O3)."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sysconfig.registry import UnreadableConfig
+from sysconfig.snapshot import ConfigSnapshot
+from tradingsite import trading_config
+from tradingsite.clients.deadline import Deadline
+from tradingsite.clients.errors import ClientError
+from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import Balance
+from tradingsite.orders import account, gate_facts, placing
+from tradingsite.orders.intents import Intent, NotWritten, record, writing
+from tradingsite.orders.models import Order, Side
+from tradingsite.risk import gate
+from tradingsite.risk.facts import BUY, Limits, Proposal, SignalLimits
+from tradingsite.risk.verdict import Check, Clamp, Verdict
+from tradingsite.strategy.models import TradingSignal
+
+READ_WITHIN_S = 4.0
+"""Each of the two reads before a decision: both together leave time to send it (placing.BEGIN_WITHIN_S)."""
+_SIDES = {TradingSignal.Decision.BUY.value: Side.BID, TradingSignal.Decision.SELL.value: Side.ASK}
+
+
+def act_on(
+    signal: TradingSignal,
+    config: ConfigSnapshot,
+    client: UpbitExchange,
+    *,
+    synced: bool,
+    volatility_checked_at: datetime | None,
+    at: datetime,
+    **sending: Any,
+) -> Order:
+    """Return the one order of a BUY or SELL: denied with its reason, or sent.
+
+    A signal that was acted on before gets its order back; nothing is sent again.
+
+    Args:
+        signal: a BUY or SELL, saved.
+        config: the run's snapshot. A limit that cannot be read denies the order; there is no fallback.
+        client: of the account.
+        synced: whether a reconciliation succeeded in this very run; without it nothing is bought.
+        volatility_checked_at: when `check_volatility` last succeeded.
+        at: the moment of the decision.
+        sending: for `placing.submit`.
+
+    Raises:
+        ValueError: the signal is neither BUY nor SELL.
+        django.db.Error: nothing was sent, or the outcome could not be written; either is safe to leave.
+    """
+    proposal, decided = _proposal(signal), Deadline(placing.BEGIN_WITHIN_S)
+    try:
+        # A limit of buys that cannot be read must not keep a sell back.
+        limits = Limits.of(config) if proposal.side == BUY else SignalLimits.of_signals(config)
+        enabled = proposal.side == BUY and config[trading_config.TRADING_ENABLED]
+        chance = client.chance(signal.market, within_s=READ_WITHIN_S)
+        balances = client.accounts(within_s=READ_WITHIN_S)
+    except UnreadableConfig as error:
+        return _denied(signal, Check("limit_unreadable", False, str(error)), at)
+    except ClientError as error:
+        return _denied(signal, Check("exchange_unavailable", False, str(error)), at)
+    try:
+        with writing(signal.market):
+            if order := Order.objects.filter(signal=signal).first():
+                return order
+            at += timedelta(seconds=placing.BEGIN_WITHIN_S - decided.left_s())  # those questions took time
+            now = gate_facts.circumstances(
+                signal.market,
+                at,
+                trading_enabled=enabled,
+                synced=synced,
+                volatility_checked_at=volatility_checked_at,
+            )
+            held, clamps = gate_facts.sellable(signal.market, balances)
+            worth, terms = gate_facts.worth(balances, at), gate_facts.terms(chance)
+            verdict = gate.evaluate(proposal, held, worth, terms, now, limits)
+            order = record(_intent(signal, verdict, clamps, now.price, balances), at)
+    except NotWritten as error:
+        taken = "one_order_at_a_time_per_market" in str(error)
+        return _denied(signal, Check("order_unresolved" if taken else "not_written", False, str(error)), at)
+    return order if order.has_ended else placing.submit(client, order, decided=decided, **sending)
+
+
+def _denied(signal: TradingSignal, check: Check, at: datetime) -> Order:
+    """Deny a signal for what kept the gate from being asked; the next tick brings another signal."""
+    with writing(signal.market):
+        known = Order.objects.filter(signal=signal).first()
+        intent = Intent(signal.market, _side(signal), signal, verdict=Verdict((check,)), price=signal.price)
+        return known or record(intent, at)
+
+
+def _side(signal: TradingSignal) -> Side:
+    return _SIDES[signal.decision]
+
+
+def _proposal(signal: TradingSignal) -> Proposal:
+    if signal.decision not in _SIDES or signal.confidence is None or signal.price is None:
+        raise ValueError(f"signal {signal.pk} is a {signal.decision}: nothing to act on")
+    return Proposal(
+        market=signal.market,
+        side="bid" if _side(signal) == Side.BID else "ask",
+        confidence=signal.confidence,
+        signal_price=signal.price,
+        as_of=signal.as_of,
+    )
+
+
+def _intent(
+    signal: TradingSignal,
+    verdict: Verdict,
+    clamps: tuple[Clamp, ...],
+    price: Decimal | None,
+    balances: list[Balance],
+) -> Intent:
+    return Intent(
+        market=signal.market,
+        side=_side(signal),
+        signal=signal,
+        funds=verdict.funds,
+        volume=verdict.volume,
+        verdict=replace(verdict, clamps=(*clamps, *verdict.clamps)),
+        price=price,
+        krw_before=account.total(balances, account.KRW),
+        coin_before=account.total(balances, account.coin(signal.market)),
+    )

@@ -1,0 +1,73 @@
+"""What the gate is asked about, from the account, the market and our own books (O3)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from tradingsite.clients.upbit.exchange_schemas import Balance, Chance
+from tradingsite.marketdata.windows import read_windows
+from tradingsite.orders import account
+from tradingsite.orders.models import Order
+from tradingsite.orders.positions import position
+from tradingsite.risk.facts import Account, Circumstances, Position, Terms
+from tradingsite.risk.models import Halt
+from tradingsite.risk.verdict import Clamp
+
+logger = structlog.get_logger(__name__)
+
+
+def circumstances(
+    market: str,
+    at: datetime,
+    *,
+    trading_enabled: bool,
+    synced: bool,
+    volatility_checked_at: datetime | None,
+) -> Circumstances:
+    """Return what is known of the market and of our orders in it."""
+    (window,) = read_windows([market], at)
+    return Circumstances(
+        at=at,
+        trading_enabled=trading_enabled,
+        halts=tuple(halt.reason for halt in Halt.objects.blocking(market).order_by("pk")),
+        volatility_checked_at=volatility_checked_at,
+        price=window.price,
+        price_seen_at=window.seen_at,
+        synced=synced,
+        unresolved=Order.objects.active().filter(market=market).count(),
+    )
+
+
+def sellable(market: str, balances: Sequence[Balance]) -> tuple[Position, tuple[Clamp, ...]]:
+    """Return our position as far as its coins are free: what is locked or gone cannot be sold."""
+    ours = position(market)
+    free, _ = account.of_currency(balances, account.coin(market))
+    if free >= ours.volume:
+        return ours, ()
+    clamp = Clamp("free_coins", ours.volume, free)
+    return Position(market, free, ours.cost * free / ours.volume), (clamp,)
+
+
+def worth(balances: list[Balance], at: datetime) -> Account:
+    """Return what the account is worth; all zero, with which no buy passes, while a price is missing."""
+    try:
+        return account.judge(balances, account.last_prices(at), at)
+    except account.PriceMissing as missing:
+        logger.warning("account.not_judged", markets=missing.markets)
+        nothing = Decimal(0)
+        return Account(nothing, nothing, nothing, day_base=None, day_result=None)
+
+
+def terms(chance: Chance) -> Terms:
+    """Return what the exchange asks of an order now; the larger minimum of both sides."""
+    market = chance.market
+    return Terms(
+        market=market.id,
+        bid_fee=chance.bid_fee,
+        ask_fee=chance.ask_fee,
+        min_total=max(market.bid.min_total, market.ask.min_total),
+        max_total=market.max_total,
+        active=market.state == "active",
+    )

@@ -1,0 +1,133 @@
+"""What is wanted, written down before anything is sent (O1 to O4)."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from django.db import DataError, IntegrityError, connection, transaction
+
+from tradingsite.orders.models import ENDED_STATES, Cause, Order, OrderEvent, OrderType, Side, State
+from tradingsite.risk.verdict import Verdict
+from tradingsite.strategy.models import TradingSignal
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One order to be. A buy names `funds`, whole won without the fee; a sell names `volume`.
+
+    Attributes:
+        verdict: the gate's; None for a stop-loss, which no gate stops.
+        price: the market's last price at the decision.
+        krw_before: the whole balance of won just before, locked included; None when nobody told.
+        coin_before: the same of the market's coin: what proves later that an order moved nothing.
+    """
+
+    market: str
+    side: Side
+    signal: TradingSignal | None = None
+    funds: Decimal | None = None
+    volume: Decimal | None = None
+    verdict: Verdict | None = None
+    price: Decimal | None = None
+    krw_before: Decimal | None = None
+    coin_before: Decimal | None = None
+
+
+class NotWritten(Exception):
+    """The database kept the order out, and says why. Nothing was sent."""
+
+
+@contextmanager
+def writing(market: str) -> Iterator[None]:
+    """Hold a transaction in which nobody else writes an order of `market`. Send nothing inside it."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"orders.{market}"])
+        yield
+
+
+def record(intent: Intent, at: datetime) -> Order:
+    """Write the intent, inside `writing`: ready to be sent, or denied with the gate's reason.
+
+    Raises:
+        NotWritten: the signal has its order, another order of the market is under way in spite of `writing`,
+            or what is asked for makes no sense.
+    """
+    try:
+        with transaction.atomic():
+            return _record(intent, at)
+    except (IntegrityError, DataError) as refused:
+        raise NotWritten(str(refused).partition("\n")[0]) from refused
+
+
+def _record(intent: Intent, at: datetime) -> Order:
+    verdict = intent.verdict
+    order = Order.objects.create(
+        signal=intent.signal,
+        cause=Cause.SIGNAL if intent.signal else Cause.STOP_LOSS,
+        identifier=f"ts-{uuid.uuid4()}",
+        market=intent.market,
+        side=intent.side,
+        ord_type=OrderType.PRICE if intent.side == Side.BID else OrderType.MARKET,
+        funds=intent.funds,
+        volume=intent.volume,
+        checks=verdict.checks_as_json() if verdict else [],
+        clamps=verdict.clamps_as_json() if verdict else [],
+        decided_price=intent.price,
+        krw_before=intent.krw_before,
+        coin_before=intent.coin_before,
+        created_at=at,
+    )
+    if verdict and not verdict.allowed:
+        order.reason = verdict.reason
+        move(order, State.DENIED, at, {"reason": verdict.text})
+    else:
+        move(order, State.SUBMITTING, at, {})
+    return order
+
+
+def move(order: Order, state: State, at: datetime, evidence: Mapping[str, Any]) -> None:
+    """Save `order` in its next state, with the event that says why.
+
+    Raises:
+        IntegrityError: the database allows no such move.
+    """
+    before, order.state = order.state, state
+    order.ended_at = at if state in ENDED_STATES else None
+    order.save()
+    OrderEvent.objects.create(
+        order=order,
+        at=at,
+        what=OrderEvent.What.MOVED,
+        state_before=before,
+        state_after=state,
+        evidence=dict(evidence),
+    )
+    logger.info(
+        "order.moved",
+        order=order.identifier,
+        market=order.market,
+        side=order.side,
+        before=str(before),
+        after=str(state),
+        reason=order.reason,
+    )
+
+
+def looked(order: Order, at: datetime, evidence: Mapping[str, Any]) -> None:
+    """Note a look that changed no state."""
+    OrderEvent.objects.create(
+        order=order,
+        at=at,
+        what=OrderEvent.What.LOOKED,
+        state_before=order.state,
+        state_after=order.state,
+        evidence=dict(evidence),
+    )

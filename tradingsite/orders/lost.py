@@ -1,0 +1,156 @@
+"""What the exchange does not show: given up on evidence only, taken back when it shows up (O14 to O18)."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import Balance
+from tradingsite.orders import account, evidence, intents
+from tradingsite.orders.free_coins import expected_coins
+from tradingsite.orders.models import ACTIVE_STATES, Order, OrderEvent, State
+from tradingsite.orders.placing import SENT_BY
+
+logger = structlog.get_logger(__name__)
+
+LOOKS_NEEDED = 3
+LOOKING_FOR = timedelta(minutes=10)
+LOOKS_APART = timedelta(minutes=1)
+"""Two looks that are closer together tell no more than one."""
+ASKED_FOR_AFTERWARDS = timedelta(days=1)
+"""A list of orders shows what is open or new; what was given up and is neither is asked for by name."""
+
+
+def unlocked(key: int) -> Order | None:
+    """Lock an active order's row; None when it has ended, or while somebody else works on it."""
+    rows = Order.objects.select_for_update(skip_locked=True)
+    return rows.filter(pk=key, state__in=ACTIVE_STATES).first()
+
+
+def not_found(order: Order, at: datetime) -> None:
+    """Note that the exchange knows no such order. The row is locked by the caller."""
+    if order.uuid:
+        logger.error("order.vanished", order=order.identifier, state=order.state)
+    intents.looked(order, at, {"found": False})
+
+
+def give_up(client: UpbitExchange, key: int, balances: list[Balance], at: datetime) -> bool:
+    """Return whether an order that this round did not find is LOST now.
+
+    Args:
+        client: of the account; asked once more, another way, before an order is given up.
+        key: of an order that `not_found` was just noted of.
+        balances: read after that look.
+        at: the moment of the round.
+
+    Raises:
+        ClientError: the exchange did not tell; the order stays as it is.
+    """
+    order = Order.objects.get(pk=key)
+    if order.state != State.UNKNOWN or not _looked_long_enough(order, at):
+        return False
+    facts = _coins(order, balances)
+    listed = facts["coins"] == facts["coins_expected"] and _listed(client, order, at)
+    with transaction.atomic():
+        still = unlocked(key)
+        if still is None or still.state != State.UNKNOWN:
+            return False
+        if listed or facts["coins"] != facts["coins_expected"]:
+            logger.warning("order.not_given_up", order=order.identifier, listed=listed, **facts)
+            return False
+        still.reason = "never arrived: not found, and no coin moved"
+        intents.move(still, State.LOST, at, {"found": False, **facts})
+        return True
+
+
+class NotGivenUp(Exception):
+    """An order is not given up on somebody's word; the text says why."""
+
+
+def give_up_on_word(client: UpbitExchange, identifier: str, by: str, reason: str, at: datetime) -> None:
+    """Make an order LOST whose coins prove nothing, because a person moved some and says so.
+
+    Args:
+        client: of the account; asked once more.
+        identifier: of an UNKNOWN order that was looked for long enough.
+        by: who vouches for it.
+        reason: what moved the coins.
+        at: the moment of it.
+
+    Raises:
+        NotGivenUp: nothing was changed.
+        ClientError: the exchange did not tell.
+    """
+    order = Order.objects.filter(identifier=identifier).first()
+    if order is None or order.state != State.UNKNOWN:
+        raise NotGivenUp(f"{identifier} is no order of ours that is UNKNOWN")
+    if not _looked_long_enough(order, at):
+        raise NotGivenUp(f"{identifier} was not looked for long enough: the reconciliation goes on with it")
+    if _listed(client, order, at):
+        raise NotGivenUp(f"{identifier} exists at the exchange: the reconciliation will find it")
+    with transaction.atomic():
+        still = unlocked(order.pk)
+        if still is None or still.state != State.UNKNOWN:
+            raise NotGivenUp(f"somebody is just working on {identifier}")
+        still.reason = f"given up by {by}: {reason}"
+        intents.move(still, State.LOST, at, {"found": False, "by": by, "reason": reason})
+
+
+def find_again(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> set[str]:
+    """Take back what was given up and yet exists; return the uuids of those that were.
+
+    Args:
+        client: of the account; asked for all that were given up lately, in one request.
+        uuids: of orders that a list showed and our books say were given up.
+        at: the moment of the round.
+
+    Raises:
+        ClientError: the exchange did not tell about one.
+    """
+    back = set[str]()
+    lately = Order.objects.filter(state=State.LOST, ended_at__gt=at - ASKED_FOR_AFTERWARDS)
+    names = list(lately.values_list("identifier", flat=True))
+    shown = client.orders(identifiers=names) if names else []
+    for uuid in {*uuids, *(each.uuid for each in shown)}:
+        told = client.order(uuid=uuid)
+        with transaction.atomic():
+            order = Order.objects.select_for_update().filter(identifier=told.identifier).first()
+            if order is not None and order.state == State.LOST:
+                evidence.apply(order, told, at)
+                back |= {uuid} if order.state != State.LOST else set()
+    return back
+
+
+def _looked_long_enough(order: Order, at: datetime) -> bool:
+    # Looks before it was UNKNOWN may have been too early: it could still be sent.
+    nothing_found = order.events.filter(
+        what=OrderEvent.What.LOOKED, state_before=State.UNKNOWN, evidence__found=False
+    )
+    looks = list[datetime]()
+    for look in nothing_found.order_by("at").values_list("at", flat=True):
+        if not looks or look - looks[-1] >= LOOKS_APART:
+            looks.append(look)
+    return len(looks) >= LOOKS_NEEDED and at - looks[0] >= LOOKING_FOR
+
+
+def _coins(order: Order, balances: list[Balance]) -> dict[str, Any]:
+    # Not won: every other market moves them, and so does a deposit. An order that was filled moved coins.
+    there, expected = account.total(balances, account.coin(order.market)), expected_coins(order)
+    return {"coins": _plain(there), "coins_expected": _plain(expected)}
+
+
+def _plain(amount: Decimal | None) -> str:
+    return "?" if amount is None else f"{amount.normalize():f}"
+
+
+def _listed(client: UpbitExchange, order: Order, at: datetime) -> bool:
+    shown = [
+        *client.orders(identifiers=[order.identifier]),
+        *client.open_orders(market=order.market),
+        *client.closed_orders(market=order.market, start=order.created_at - SENT_BY, end=at),
+    ]
+    return any(each.identifier == order.identifier for each in shown)

@@ -1,0 +1,150 @@
+"""The one POST of an order, and the looks that follow it (O5 to O9)."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
+
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
+from tradingsite.clients.errors import ClientError, NotFound
+from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
+from tradingsite.clients.upbit.order_request import OrderRequest
+from tradingsite.clients.upbit.outcome import Accepted, NeverSent, Outcome, Refused, Unknown
+from tradingsite.orders import evidence, intents
+from tradingsite.orders.models import Order, Side, State
+
+logger = structlog.get_logger(__name__)
+
+POST_WITHIN_S = 8.0
+BEGIN_WITHIN_S = 10.0
+"""From the decision to its POST. A process that was frozen in between sends nothing any more."""
+SENT_BY = timedelta(seconds=BEGIN_WITHIN_S + POST_WITHIN_S + 2)
+"""After the intent was written. What was not sent by then never is, by whomever; 2 s are for two clocks."""
+LOOKS_AFTER_S = (0.3, 0.4, 0.8, 1.5)
+LOOK_WITHIN_S = 2.0
+"""A market order fills within a second; what is open after these looks is the reconciliation's."""
+
+
+def submit(
+    client: UpbitExchange,
+    order: Order,
+    *,
+    decided: Deadline | None = None,
+    may_post: Callable[[], bool] = lambda: True,
+    clock: Clock = SYSTEM_CLOCK,
+    now: Callable[[], datetime] = timezone.now,
+) -> Order:
+    """Send a committed intent, once, and return it as it stands when the first looks are over.
+
+    Only the first call for an intent sends anything (O5). The row is locked while it is being sent, so that
+    nobody else judges it meanwhile (O6). Whatever fails after the POST has begun leaves the order to the
+    reconciliation.
+
+    Args:
+        client: of the account.
+        order: as `intents.record` returned it, its transaction committed.
+        decided: until when the decision may still be sent; default: `BEGIN_WITHIN_S` from now.
+        may_post: asked right before the POST; when it says no, nothing is sent.
+        clock: for the pauses between looks.
+        now: the moment that is written down.
+
+    Raises:
+        RuntimeError: called inside a transaction, which could take the intent back after the POST.
+        django.db.Error: the outcome could not be written. The order stays SUBMITTING and is never sent again.
+    """
+    decided = decided or Deadline(BEGIN_WITHIN_S, clock)
+    claimed = _claim(order, now())
+    with transaction.atomic(durable=True):
+        order = Order.objects.select_for_update().get(pk=order.pk)
+        if not claimed or order.state != State.SUBMITTING:
+            # Somebody sends or sent it, or the reconciliation took it for abandoned and will find nothing.
+            logger.warning("order.not_sent", order=order.identifier, state=order.state, claimed=claimed)
+            return order
+        if decided.left_s() > 0 and may_post():
+            outcome = client.place(_request(order), within_s=POST_WITHIN_S)
+        else:
+            outcome = NeverSent("the decision was too old, or this process may not send orders any more")
+        _record(order, outcome, now())
+    if order.state in {State.OPEN, State.UNKNOWN}:
+        _follow(client, order, clock, now)
+    return order
+
+
+def _claim(order: Order, at: datetime) -> bool:
+    """Return whether the intent is ours to send. Committed first: whatever dies after it sends no more."""
+    with transaction.atomic(durable=True):
+        waiting = Order.objects.filter(pk=order.pk, state=State.SUBMITTING, submitted_at=None)
+        return bool(waiting.update(submitted_at=at))
+
+
+def _request(order: Order) -> OrderRequest:
+    buy = order.side == Side.BID
+    return OrderRequest(
+        market=order.market,
+        side=order.side,
+        ord_type=order.ord_type,
+        identifier=order.identifier,
+        price=order.funds if buy else None,
+        volume=None if buy else order.volume,
+    )
+
+
+def _record(order: Order, outcome: Outcome, at: datetime) -> None:
+    match outcome:
+        case Accepted():
+            _accepted(order, outcome, at)
+        case Refused():
+            order.reason = f"{outcome.name}: {outcome.message}"
+            facts = {"name": outcome.name, "message": outcome.message, "status": outcome.status}
+            intents.move(order, State.REJECTED, at, facts)
+        case NeverSent():
+            order.reason = f"never sent: {outcome.reason}"
+            intents.move(order, State.REJECTED, at, {"never_sent": outcome.reason})
+        case Unknown():
+            order.reason = outcome.reason
+            intents.move(order, State.UNKNOWN, at, {"outcome": outcome.reason})
+
+
+def _accepted(order: Order, outcome: Accepted, at: datetime) -> None:
+    told = outcome.order
+    try:
+        with transaction.atomic():
+            order.uuid = told.uuid
+            intents.move(order, State.OPEN, at, {"uuid": told.uuid, "state": told.state})
+    except (IntegrityError, DataError) as refused:  # a UUID that is another order's, say: what is true then?
+        order.refresh_from_db()
+        order.reason = f"accepted, but: {refused}".partition("\n")[0]
+        intents.move(order, State.UNKNOWN, at, {"outcome": order.reason})
+
+
+def look_up(client: UpbitExchange, order: Order, *, within_s: float | None = None) -> ExchangeOrder | None:
+    """Return what the exchange tells about `order`; None when it says that there is none.
+
+    Raises:
+        ClientError: it says neither.
+    """
+    try:
+        if order.uuid:
+            return client.order(uuid=order.uuid, within_s=within_s)
+        return client.order(identifier=order.identifier, within_s=within_s)
+    except NotFound:
+        return None
+
+
+def _follow(client: UpbitExchange, order: Order, clock: Clock, now: Callable[[], datetime]) -> None:
+    for pause_s in LOOKS_AFTER_S:
+        clock.sleep(pause_s)
+        try:
+            told = look_up(client, order, within_s=LOOK_WITHIN_S)
+        except ClientError as error:
+            logger.info("order.not_followed", order=order.identifier, error=str(error))
+            return
+        with transaction.atomic():
+            order.refresh_from_db(from_queryset=Order.objects.select_for_update())
+            if told is not None:  # else it may still be on its way: that is no look that counts (O14)
+                evidence.apply(order, told, now())
+        if order.has_ended:
+            return

@@ -1,0 +1,137 @@
+"""Sell fallen positions: our free coins, once, and after an UNKNOWN sell only on evidence (P15, P16)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
+
+import structlog
+
+from tradingsite.clients.deadline import Clock, Deadline
+from tradingsite.clients.errors import ClientError
+from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import Balance
+from tradingsite.orders import account, intents, placing
+from tradingsite.orders.free_coins import all_free, unclear_sells
+from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
+from tradingsite.orders.positions import Holding, is_dust, position
+from tradingsite.risk.verdict import Check, Clamp, Verdict
+
+logger = structlog.get_logger(__name__)
+
+LOOKS_APART_S = 5.0
+"""Between the two looks that must show the coins of an UNKNOWN sell free."""
+_COIN_STEP = Decimal("1e-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Fallen:
+    """A position at or below its stop, the price that says so, and the sells of it that are UNKNOWN."""
+
+    holding: Holding
+    price: Decimal
+    why: str
+    unclear: list[Order]
+
+    @property
+    def market(self) -> str:
+        return self.holding.market
+
+
+def may_be_sold(holding: Holding, price: Decimal) -> bool:
+    """Return whether a sell may be sent: not of dust, nor while another order of the market is under way."""
+    if is_dust(holding.volume, price):
+        return False
+    under_way = Order.objects.filter(market=holding.market, state__in=ONE_AT_A_TIME).first()
+    if under_way is not None:
+        logger.warning("stop_loss.waits", market=holding.market, order=under_way.identifier)
+    return under_way is None
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One round of selling.
+
+    Attributes:
+        make_client: of the account.
+        at: the moment of the decision.
+        may_post: asked right before each order is sent.
+        clock: for the pauses.
+    """
+
+    make_client: Callable[[], UpbitExchange]
+    at: datetime
+    may_post: Callable[[], bool]
+    clock: Clock
+
+    def sell(self, fallen: list[Fallen]) -> int:
+        """Send a sell of each that may be sold; return how many were sent.
+
+        Raises:
+            ClientError: the exchange did not answer for one; the others were tried all the same.
+            NotWritten: the database refused the intent of one; as above.
+        """
+        client, begun = self.make_client(), Deadline(0, self.clock)
+        looks = [client.accounts()]
+        if any(each.unclear for each in fallen):
+            self.clock.sleep(LOOKS_APART_S)
+            looks.append(client.accounts())
+        sold, failures = 0, list[Exception]()
+        for each in fallen:
+            if not all_free(each.unclear, looks):
+                logger.warning("stop_loss.waits_for_evidence", market=each.market, unclear=len(each.unclear))
+                continue
+            try:
+                sold += self._sell_one(client, each, looks[-1], begun)
+            except (ClientError, intents.NotWritten) as failure:  # the next market may be sold all the same
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return sold
+
+    def _sell_one(
+        self, client: UpbitExchange, fallen: Fallen, balances: list[Balance], begun: Deadline
+    ) -> bool:
+        decided = Deadline(placing.BEGIN_WITHIN_S, self.clock)
+        terms = client.chance(fallen.market).market
+        free, _ = account.of_currency(balances, account.coin(fallen.market))
+        volume = min(free, fallen.holding.volume).quantize(_COIN_STEP, ROUND_FLOOR)
+        if terms.state != "active" or volume * fallen.price < terms.ask.min_total:
+            logger.warning("stop_loss.cannot_sell", market=fallen.market, state=terms.state, free=f"{free:f}")
+            return False
+        with intents.writing(fallen.market):
+            if not _still_so(fallen):
+                return False
+            at = self.at - timedelta(seconds=begun.left_s())  # the looks took time
+            order = intents.record(_intent(fallen, volume, balances), at)
+        logger.warning("stop_loss.sells", market=fallen.market, volume=f"{volume:f}", why=fallen.why)
+        placing.submit(client, order, decided=decided, may_post=self.may_post, clock=self.clock)
+        return True
+
+
+def _intent(fallen: Fallen, volume: Decimal, balances: list[Balance]) -> intents.Intent:
+    clamp = Clamp("free_coins", fallen.holding.volume, volume)
+    verdict = Verdict(
+        checks=(Check("stop_loss", True, fallen.why),),
+        clamps=(clamp,) if volume < fallen.holding.volume else (),
+        volume=volume,
+    )
+    return intents.Intent(
+        market=fallen.market,
+        side=Side.ASK,
+        volume=volume,
+        verdict=verdict,
+        price=fallen.price,
+        krw_before=account.total(balances, account.KRW),
+        coin_before=account.total(balances, account.coin(fallen.market)),
+    )
+
+
+def _still_so(fallen: Fallen) -> bool:
+    # Somebody else may have sold since we looked; then the balances are old, and the next check decides anew.
+    unclear = [order.pk for order in unclear_sells(fallen.market)]
+    return (
+        position(fallen.market) == fallen.holding.position
+        and unclear == [order.pk for order in fallen.unclear]
+        and may_be_sold(fallen.holding, fallen.price)
+    )

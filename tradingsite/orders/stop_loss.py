@@ -1,0 +1,74 @@
+"""Find what has lost too much, by the price alone, whatever is halted; selling.py sells it (P13, P14)."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from sysconfig.snapshot import ConfigSnapshot
+from tradingsite import trading_config
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
+from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.marketdata.windows import SEEN_LIMIT_S, Window, read_windows
+from tradingsite.orders.free_coins import unclear_sells
+from tradingsite.orders.positions import Holding, positions
+from tradingsite.orders.selling import Fallen, Sale, may_be_sold
+
+logger = structlog.get_logger(__name__)
+
+
+def run(
+    make_client: Callable[[], UpbitExchange],
+    config: ConfigSnapshot,
+    at: datetime,
+    *,
+    may_post: Callable[[], bool] = lambda: True,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Mapping[str, int]:
+    """Sell every position whose fresh price is `stop_loss_pct` or more below its average price.
+
+    Nothing is asked of the exchange while nothing is to be sold. Counts: positions `held`; `not_judged` ones,
+    whose price is too old; `fallen` ones; and the `stop_losses` that were sent.
+
+    Args:
+        make_client: called when there is something to sell.
+        config: of the limit; nothing else in it stops a stop-loss.
+        at: the moment of the run.
+        may_post: asked right before each order is sent.
+        clock: for the pauses.
+
+    Raises:
+        UnreadableConfig: there is no fallback for the limit.
+        ClientError: the exchange did not answer for one market; the others were tried all the same.
+    """
+    stop_pct = config[trading_config.STOP_LOSS_PCT]
+    held = [each for each in positions(at) if each.volume]
+    windows = read_windows([each.market for each in held], at)
+    fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _is_fresh(window)]
+    fallen = [found for each, window in fresh if (found := _fallen(each, window, stop_pct))]
+    to_sell = [each for each in fallen if may_be_sold(each.holding, each.price)]
+    sale = Sale(make_client, at, may_post, clock)
+    return {
+        "held": len(held),
+        "not_judged": len(held) - len(fresh),
+        "fallen": len(fallen),
+        "stop_losses": sale.sell(to_sell) if to_sell else 0,
+    }
+
+
+def _is_fresh(window: Window) -> bool:
+    age_s = window.seen_age_s
+    if window.price is not None and age_s is not None and age_s <= SEEN_LIMIT_S:
+        return True
+    logger.warning("stop_loss.not_judged", market=window.market, seen_age_s=age_s, limit_s=SEEN_LIMIT_S)
+    return False
+
+
+def _fallen(holding: Holding, window: Window, stop_pct: Decimal) -> Fallen | None:
+    price = window.price
+    if price is None or price * holding.volume * 100 > holding.cost * (100 - stop_pct):
+        return None
+    average = holding.cost / holding.volume
+    why = f"price {price.normalize():f}, average {average:.8f}, stop {stop_pct.normalize():f} % below"
+    return Fallen(holding, price, why, unclear_sells(holding.market))

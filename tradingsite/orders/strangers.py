@@ -1,0 +1,126 @@
+"""What the exchange shows that the trader did not cause: noticed and told, never adopted (P9, P10)."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
+from tradingsite.orders import account
+from tradingsite.orders.models import AccountReading, Order, State, SyncRound
+from tradingsite.orders.positions import positions
+
+LOOK_BACK = timedelta(days=7)
+"""No older orders are asked for: it is what one request may span."""
+_OVERLAP = timedelta(minutes=1)
+"""An order made at the very moment of the last round, by another clock, is not missed."""
+_GIVEN_UP = (State.LOST, State.REJECTED, State.DENIED)
+_SHOWN = 50
+"""Orders of strangers told one by one; of the rest only how many."""
+_MOVED_MORE_THAN = {account.KRW: Decimal(1)}
+_COIN_MOVED_MORE_THAN = Decimal("1e-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """One thing that our orders do not explain.
+
+    Attributes:
+        kind: "order": nobody here made it. "lost_order": ours, given up by our books, and yet it exists.
+            "balance": it moved without us since the last reading. "missing": less is there than our position.
+            "more": orders that are not told one by one.
+        text: one English sentence for people.
+        of: the market or the currency.
+        uuid: Upbit's name of the order.
+        identifier: the order's name by whoever made it.
+    """
+
+    kind: str
+    text: str
+    of: str
+    uuid: str = ""
+    identifier: str = ""
+
+
+def notice(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[dict[str, Any]]:
+    """Return, as JSON, what the exchange shows and our books do not explain. Changes no order.
+
+    Call it when the round has resolved what it could, with balances read after that. Stores a reading.
+
+    Raises:
+        ClientError: the exchange did not tell.
+    """
+    last = SyncRound.objects.filter(at__lt=at).order_by("-at").first()
+    start = max(last.at - _OVERLAP, at - LOOK_BACK) if last else at - LOOK_BACK
+    shown = [*client.open_orders(), *client.closed_orders(start=start, end=at)]
+    orders = list(_orders({order.uuid: order for order in shown}))
+    found = [*orders[:_SHOWN], *_the_rest(orders), *_balances(balances, at)]
+    return [asdict(each) for each in found]
+
+
+def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[Stranger]:
+    named = [order.identifier for order in shown.values() if order.identifier]
+    known = Order.objects.filter(Q(uuid__in=list(shown)) | Q(identifier__in=named))
+    states = dict[str | None, str]()
+    for uuid, identifier, state in known.values_list("uuid", "identifier", "state"):
+        states |= {identifier: state} if uuid is None else {identifier: state, uuid: state}
+    for order in shown.values():
+        ours = states.get(order.uuid) or states.get(order.identifier)
+        if ours is None:
+            text = f"{_what(order)} at the exchange was not made by this trader"
+            yield Stranger("order", text, order.market, order.uuid, order.identifier or "")
+        elif ours in _GIVEN_UP:
+            text = f"{_what(order)} exists at the exchange, but our books say {ours}"
+            yield Stranger("lost_order", text, order.market, order.uuid, order.identifier or "")
+
+
+def _what(order: ExchangeOrder) -> str:
+    side = {"bid": "buy", "ask": "sell"}.get(order.side, order.side)
+    filled = f"{order.executed_volume.normalize():f} filled"
+    return f"the {order.market} {side} of {order.created_at:%Y-%m-%d %H:%M:%S} UTC ({order.state}, {filled})"
+
+
+def _the_rest(orders: list[Stranger]) -> Iterator[Stranger]:
+    if len(orders) > _SHOWN:
+        yield Stranger("more", f"{len(orders) - _SHOWN} more orders were not made by this trader", "")
+
+
+def _balances(balances: list[Balance], at: datetime) -> Iterator[Stranger]:
+    with suppress(account.PriceMissing):  # then it is stored without an equity: amounts can be compared
+        account.judge(balances, account.last_prices(at), at)
+    now = AccountReading.objects.get(read_at=at).unexplained
+    if not now:
+        return
+    # Against the last round's: a reading that was made for a decision in between has told nobody.
+    told = AccountReading.objects.filter(read_at__lt=at, read_at__in=SyncRound.objects.values("at"))
+    settled = told.exclude(unexplained={}).order_by("-read_at").first()
+    before = settled.unexplained if settled else {account.KRW: now[account.KRW]}
+    yield from _moved(before, now)
+    yield from _missing(balances, at)
+
+
+def _moved(before: dict[str, str], now: dict[str, str]) -> Iterator[Stranger]:
+    for currency, text in now.items():
+        moved = Decimal(text) - Decimal(before.get(currency, "0"))
+        if abs(moved) <= _MOVED_MORE_THAN.get(currency, _COIN_MOVED_MORE_THAN):
+            continue
+        if currency in before:
+            told = f"the {currency} balance moved by {moved.normalize():+f} without our orders"
+        else:
+            told = f"{moved.normalize():f} {currency} in the account do not come from our orders"
+        yield Stranger("balance", told, currency)
+
+
+def _missing(balances: Iterable[Balance], at: datetime) -> Iterator[Stranger]:
+    balances = list(balances)
+    for each in positions(at):
+        there = account.total(balances, account.coin(each.market))
+        if each.volume - there > _COIN_MOVED_MORE_THAN:
+            ours = f"{each.volume.normalize():f}"
+            text = f"only {there.normalize():f} of our position of {ours} {each.market} is in the account"
+            yield Stranger("missing", text, each.market)

@@ -1,0 +1,34 @@
+"""Amounts as people read them, without the zeros that a column adds."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def plain(amount: Decimal | None) -> str:
+    """Return a price or a volume with all its digits; empty for None.
+
+    >>> plain(Decimal("143210000.00000000")), plain(Decimal("0.00070000")), plain(None)
+    ('143,210,000', '0.0007', '')
+    """
+    return "" if amount is None else f"{amount.normalize():,f}"
+
+
+@register.filter
+def won(amount: Decimal | None) -> str:
+    """Return an amount of won without its fractions; empty for None.
+
+    >>> won(Decimal("-1234567.891"))
+    '-1,234,568'
+    """
+    return "" if amount is None else f"{amount:,.0f}"
+
+
+@register.filter
+def age(moment: datetime, now: datetime) -> timedelta:
+    """Return how long ago `moment` was."""
+    return now - moment

@@ -1,0 +1,90 @@
+"""The positions at their last prices, in words for people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext
+
+from tradingsite.marketdata.windows import Window, read_windows
+from tradingsite.orders.positions import Holding, is_dust, positions
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A market's books beside its last price, which may be old (`window.seen_at`) or missing.
+
+    The texts are empty where there is nothing to say: no position, or no price.
+    """
+
+    holding: Holding
+    window: Window
+
+    @property
+    def volume(self) -> str:
+        return f"{self.holding.volume.normalize():f}"
+
+    @property
+    def average_price(self) -> str:
+        average = self.holding.average_price
+        # Cheap coins cost fractions of a won.
+        return "" if average is None else f"{average:,.{2 if average >= 100 else 8}f}"
+
+    @property
+    def cost(self) -> str:
+        return won(self.holding.cost) if self.holding.volume else ""
+
+    @property
+    def price(self) -> str:
+        return self.window.shown_price
+
+    @property
+    def value(self) -> str:
+        price, volume = self.window.price, self.holding.volume
+        return "" if price is None or not volume else won(volume * price)
+
+    @property
+    def unrealised(self) -> str:
+        price, volume = self.window.price, self.holding.volume
+        return "" if price is None or not volume else won(self.holding.unrealised(price))
+
+    @property
+    def realised(self) -> str:
+        return won(self.holding.realised)
+
+    @property
+    def realised_today(self) -> str:
+        return won(self.holding.realised_today)
+
+    @property
+    def note(self) -> str:
+        """Return what is special about it, in the active language."""
+        if self.holding.volume and self.window.price is None:
+            return gettext("no price is stored")
+        if self.window.price is not None and is_dust(self.holding.volume, self.window.price):
+            return gettext("dust: too little to be sold")
+        if self.holding.oversold:
+            sold = f"{self.holding.oversold.normalize():f}"
+            return gettext("%(volume)s sold that were never bought") % {"volume": sold}
+        return ""
+
+
+def valued_positions(at: datetime) -> dict[str, Any]:
+    """Return `rows`, what is held first, and the sums of `realised` and `realised_today` of all markets."""
+    books = sorted(positions(at), key=lambda each: (not each.volume, each.market))
+    windows = read_windows([each.market for each in books], at)
+    return {
+        "rows": [Valued(book, window) for book, window in zip(books, windows, strict=True)],
+        "realised": won(sum((each.realised for each in books), Decimal(0))),
+        "realised_today": won(sum((each.realised_today for each in books), Decimal(0))),
+    }
+
+
+def won(amount: Decimal) -> str:
+    """Return an amount as people read it.
+
+    >>> won(Decimal("-1234567.891"))
+    '-1,234,567.89'
+    """
+    return f"{amount:,.2f}"
