@@ -6,6 +6,8 @@ from django.utils import translation
 from healthcheck.engine import forget_engine
 from sysconfig.models import SystemConfig
 
+pytest_plugins = ["tests.leaks"]
+
 
 @pytest.fixture(autouse=True)
 def fresh_process():

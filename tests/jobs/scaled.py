@@ -21,22 +21,22 @@ def note(name):
         )
 
 
-def quick():
+def quick(_tick):
     note("quick")
     return {"noted": 1}
 
 
-def steady():
+def steady(_tick):
     note("steady")
     return {}
 
 
-def failing():
+def failing(_tick):
     note("failing")
     raise ValueError("first line\nsecond line with api_key=not-for-the-log")
 
 
-def slow():
+def slow(_tick):
     note("slow")
     threading.Event().wait(float(os.environ["SLOW_S"]))
     return {}

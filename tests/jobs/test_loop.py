@@ -8,6 +8,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED
+from tests.jobs.timetables import nothing
 from tradingsite.jobs import loop
 from tradingsite.jobs.loop import SafeScheduler
 from tradingsite.jobs.schedule import ScheduledJob
@@ -74,7 +75,7 @@ def lead():
 
 
 def test_ticks_come_on_the_grid_and_none_comes_twice(lead):
-    job = ScheduledJob("tenth", TENTH, dict, phase_s=0.03)
+    job = ScheduledJob("tenth", TENTH, nothing, phase_s=0.03)
     scheduler = lead(job)
 
     ticks = [scheduler.ran.get(timeout=WITHIN_S)[1] for _ in range(8)]
@@ -87,7 +88,7 @@ def test_ticks_come_on_the_grid_and_none_comes_twice(lead):
 def test_the_loop_outlives_a_store_that_fails_in_any_of_its_calls(lead, method, monkeypatch):
     monkeypatch.setattr(loop, "RETRY_S", 0.05)
     store = FailingStore(method)
-    scheduler = lead(ScheduledJob("tenth", TENTH, dict), store=store)
+    scheduler = lead(ScheduledJob("tenth", TENTH, nothing), store=store)
     assert store.failed.wait(WITHIN_S)
 
     store.failing = None
@@ -109,7 +110,7 @@ def test_a_run_that_hangs_holds_up_no_other_job_and_its_own_next_ticks_are_told(
             others.put(tick)
 
     scheduler = lead(
-        ScheduledJob("hanging", TENTH, dict), ScheduledJob("other", TENTH, dict), run_tick=run_tick
+        ScheduledJob("hanging", TENTH, nothing), ScheduledJob("other", TENTH, nothing), run_tick=run_tick
     )
     first, second = (scheduler.skipped.get(timeout=WITHIN_S) for _ in range(2))
     ticks = [others.get(timeout=WITHIN_S) for _ in range(4)]
@@ -121,7 +122,7 @@ def test_a_run_that_hangs_holds_up_no_other_job_and_its_own_next_ticks_are_told(
 
 
 def test_a_resting_loop_hands_out_nothing_and_goes_on_afterwards(lead):
-    scheduler = lead(ScheduledJob("tenth", TENTH, dict))
+    scheduler = lead(ScheduledJob("tenth", TENTH, nothing))
     scheduler.ran.get(timeout=WITHIN_S)
     scheduler.rest()
     rested_at = timezone.now()
@@ -136,7 +137,7 @@ def test_a_resting_loop_hands_out_nothing_and_goes_on_afterwards(lead):
 def test_a_row_in_the_past_that_nobody_knows_does_not_turn_the_loop_hot(lead):
     DjangoJob.objects.create(id="unknown", next_run_time=timezone.now() - timedelta(days=1), job_state=b"")
     store = FailingStore(None)
-    scheduler = lead(ScheduledJob("tenth", TENTH, dict), store=store)
+    scheduler = lead(ScheduledJob("tenth", TENTH, nothing), store=store)
     for _ in range(5):
         scheduler.ran.get(timeout=WITHIN_S)
 
@@ -144,7 +145,7 @@ def test_a_row_in_the_past_that_nobody_knows_does_not_turn_the_loop_hot(lead):
 
 
 def test_an_ended_loop_ends_its_thread_and_does_nothing_on_the_way(lead):
-    scheduler = lead(ScheduledJob("tenth", TENTH, dict))
+    scheduler = lead(ScheduledJob("tenth", TENTH, nothing))
     scheduler.end()
     scheduler._thread.join(WITHIN_S)
 

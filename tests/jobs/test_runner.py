@@ -7,6 +7,7 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED, at
 from tradingsite.clients.errors import Unreachable
+from tradingsite.jobs import fence
 from tradingsite.jobs.models import JobRun, JobState
 from tradingsite.jobs.runner import Runner
 from tradingsite.jobs.schedule import ScheduledJob
@@ -31,7 +32,7 @@ def state(name="collect_market_data"):
 
 
 def raises(error):
-    def body():
+    def body(_tick):
         raise error
 
     return body
@@ -44,7 +45,7 @@ def in_a_thread(function, *arguments):
 
 
 def test_a_run_leaves_a_metric_and_the_job_s_state(make_runner, metrics):
-    make_runner(lambda: {"stored": 3}).run_tick("collect_market_data", at(10))
+    make_runner(lambda _tick: {"stored": 3}).run_tick("collect_market_data", at(10))
 
     (metric,) = metrics()
     assert (metric["job_name"], metric["success"], metric["error"]) == ("collect_market_data", True, None)
@@ -59,7 +60,7 @@ def test_a_run_leaves_a_metric_and_the_job_s_state(make_runner, metrics):
 def test_while_a_job_runs_its_state_says_so(make_runner):
     seen = []
 
-    def body():
+    def body(_tick):
         seen.append(state())
         return {}
 
@@ -91,7 +92,7 @@ def test_a_failing_run_leaves_one_metric_and_its_error(make_runner, metrics, err
 
 def test_a_success_ends_the_row_of_failures_and_keeps_its_time(make_runner):
     make_runner(raises(OSError())).run_tick("collect_market_data", at(10))
-    make_runner(dict).run_tick("collect_market_data", at(20))
+    make_runner(lambda _tick: {}).run_tick("collect_market_data", at(20))
     succeeded = state().last_success_at
     make_runner(raises(OSError())).run_tick("collect_market_data", at(30))
 
@@ -103,9 +104,11 @@ def test_a_success_ends_the_row_of_failures_and_keeps_its_time(make_runner):
 
 
 def test_failures_are_kept_and_of_successes_only_those_of_rare_jobs(make_runner):
-    make_runner(dict).run_tick("collect_market_data", at(10))
+    make_runner(lambda _tick: {}).run_tick("collect_market_data", at(10))
     make_runner(raises(OSError("gone"))).run_tick("collect_market_data", at(20))
-    make_runner(dict, name="cleanup_old_data", every=timedelta(days=1)).run_tick("cleanup_old_data", at(0))
+    make_runner(lambda _tick: {}, name="cleanup_old_data", every=timedelta(days=1)).run_tick(
+        "cleanup_old_data", at(0)
+    )
 
     kept = JobRun.objects.order_by("-run_time").values_list("job_id", "run_time", "status", "exception")
     assert list(kept) == [
@@ -133,10 +136,26 @@ def test_who_no_longer_leads_runs_nothing_and_says_so(make_runner, metrics):
     assert state().last_tick is None
 
 
+def test_who_loses_the_lead_during_a_run_may_send_no_order_any_more(make_runner):
+    leading, allowed = threading.Event(), []
+    leading.set()
+
+    def body(_tick):
+        allowed.append(fence.may_post())
+        leading.clear()
+        allowed.append(fence.may_post())
+        return {}
+
+    make_runner(body, may_start=leading.is_set).run_tick("collect_market_data", at(10))
+
+    assert allowed == [True, False]
+    assert fence.may_post(), "a run by hand asks nobody"
+
+
 def test_after_closing_nothing_begins_and_what_runs_is_waited_for(make_runner, metrics):
     begun, release = threading.Event(), threading.Event()
 
-    def body():
+    def body(_tick):
         begun.set()
         assert release.wait(10)
         return {}
@@ -186,7 +205,7 @@ def test_what_could_not_be_recorded_is_recorded_later_with_one_metric_a_run(
 
 
 def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, refuse_records):
-    runner = make_runner(dict)
+    runner = make_runner(lambda _tick: {})
     runner.run_tick("collect_market_data", at(10))
     JobState.objects.started("collect_market_data", at(20))
 
@@ -199,7 +218,7 @@ def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, r
 def test_the_error_of_a_run_whose_beginning_cannot_be_noted_is_the_run_s_error(make_runner, metrics):
     ran = threading.Event()
 
-    def body():
+    def body(_tick):
         ran.set()
         return {}
 
@@ -218,7 +237,7 @@ def test_the_error_of_a_run_whose_beginning_cannot_be_noted_is_the_run_s_error(m
 
 
 def test_a_fault_in_the_running_itself_ends_the_run_and_not_the_thread(make_runner, caplog):
-    runner = make_runner(dict, name="not_registered")
+    runner = make_runner(lambda _tick: {}, name="not_registered")
 
     runner.run_tick("not_registered", at(10))
 

@@ -2,19 +2,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.jobs.timetables import nothing
 from tradingsite.jobs.schedule import SCHEDULE, ScheduledJob, registered
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 
 
 def job(seconds, **facts):
-    return ScheduledJob("a", timedelta(seconds=seconds), dict, **facts)
+    return ScheduledJob("a", timedelta(seconds=seconds), nothing, **facts)
 
 
 def test_exactly_the_jobs_that_can_be_run_are_registered_with_their_intervals():
     assert {name: job.every.total_seconds() for name, job in registered().items()} == {
         "collect_market_data": 10,
+        "generate_trading_signal": 30 * 60,
         "check_volatility": 30,
+        "sync_pending_orders": 5 * 60,
         "cleanup_old_data": 24 * 3600,
     }
 

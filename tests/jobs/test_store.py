@@ -5,13 +5,14 @@ from django.db import connection
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED, NOON, at
+from tests.jobs.timetables import nothing
 from tradingsite.jobs.loop import SafeScheduler
 from tradingsite.jobs.schedule import ScheduledJob
 
 pytestmark = pytest.mark.django_db
 
-FIVE_S = ScheduledJob("five", timedelta(seconds=5), dict)
-DAILY = ScheduledJob("daily", timedelta(days=1), dict, phase_s=3600, catch_up=timedelta(days=1))
+FIVE_S = ScheduledJob("five", timedelta(seconds=5), nothing)
+DAILY = ScheduledJob("daily", timedelta(days=1), nothing, phase_s=3600, catch_up=timedelta(days=1))
 
 
 @pytest.fixture
@@ -100,8 +101,19 @@ def test_there_is_nothing_to_catch_up_when(make_store, planned_at, last_tick):
     assert planned("daily") == at(-39_600) + DAILY.every
 
 
+def test_a_new_database_may_begin_with_a_job_at_once_and_only_the_first_scheduler_does(make_store):
+    hourly = ScheduledJob("hourly", timedelta(hours=1), nothing, at_once=True)
+    store = make_store(hourly)
+
+    store.align([hourly], {}, at(301))
+    assert turn(store, at(301)) == [("hourly", at(0))]
+
+    store.align([hourly], {"hourly": at(0)}, at(302))
+    assert turn(store, at(302)) == []
+
+
 def test_a_tick_older_than_the_window_is_not_caught_up(make_store):
-    hourly = ScheduledJob("hourly", timedelta(hours=1), dict, catch_up=timedelta(minutes=5))
+    hourly = ScheduledJob("hourly", timedelta(hours=1), nothing, catch_up=timedelta(minutes=5))
     store = make_store(hourly)
     plan(hourly=at(-7200))
 
@@ -133,7 +145,7 @@ def test_the_store_answers_from_the_code_s_definitions(make_store):
     store = make_store(FIVE_S, DAILY)
 
     assert [job.id for job in store.get_all_jobs()] == ["five", "daily"]
-    assert store.lookup_job("five").func is dict
+    assert store.lookup_job("five").func is nothing
     assert store.lookup_job("other_version") is None
 
 

@@ -13,24 +13,28 @@ begun = threading.Event()
 """Set by `held`."""
 
 
-def good():
+def nothing(_tick):
+    return {}
+
+
+def good(_tick):
     return {"rows": 2, "markets": 1}
 
 
-def broken():
+def broken(_tick):
     raise RuntimeError("cannot\nwork")
 
 
-def held():
+def held(_tick):
     begun.set()
     assert release.wait(10)
     return {}
 
 
-def interrupted():
+def interrupted(_tick):
     raise KeyboardInterrupt
 
 
 RARE = tuple(ScheduledJob(body.__name__, DAY, body) for body in (good, broken, held, interrupted))
 """Nothing of it comes due while a test looks."""
-EMPTY = (ScheduledJob("good", DAY, dict),)
+EMPTY = (ScheduledJob("good", DAY, nothing),)

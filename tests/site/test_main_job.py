@@ -27,14 +27,14 @@ def five_minutes_of_prices():
 
 @pytest.mark.usefixtures("five_minutes_of_prices")
 def test_a_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
-    bodies.check_volatility()
+    bodies.check_volatility(timezone.now())
     assert not Halt.objects.blocking("KRW-BTC").exists()
 
     row = SystemConfig.objects.get(key="volatility_threshold_pct")
     form = reverse("admin:sysconfig_systemconfig_change", args=[row.pk])
     response = admin_client.post(form, {"value": "1.5", "description": ""})
     assert response.status_code == 302, response.context["errors"]
-    bodies.check_volatility()
+    bodies.check_volatility(timezone.now())
 
     halt = Halt.objects.blocking("KRW-BTC").get()
     assert halt.kind == Halt.Kind.VOLATILITY
@@ -47,4 +47,4 @@ def test_an_unreadable_limit_stops_the_check_and_not_with_a_default():
     SystemConfig.objects.filter(key="volatility_threshold_pct").update(value="three")
 
     with pytest.raises(Exception, match="volatility_threshold_pct holds 'three'"):
-        bodies.check_volatility()
+        bodies.check_volatility(timezone.now())

@@ -4,7 +4,6 @@ import contextlib
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,15 +15,9 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from tests.site.processes import own_environ
+from tests.site.processes import free_port, own_environ, processes_on
 
 STOP_WITHIN_S = 5.0
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Site:
@@ -62,11 +55,8 @@ class Site:
 
     def everything(self):
         """Return all processes that belong to it: its own descendants, and whatever runs on its folder."""
-        found = {psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)}
-        for process in psutil.process_iter(["cmdline"]):
-            if any(str(self.var_dir) in part for part in process.info["cmdline"] or ()):
-                found.add(process)
-        return found
+        own = psutil.Process(self.process.pid)
+        return {own, *own.children(recursive=True), *processes_on(self.var_dir)}
 
     def stop(self, how):
         """Send a signal to the runner; return what was running, what still runs, and the seconds it took."""
@@ -144,16 +134,13 @@ def test_it_prints_where_to_look_and_a_login_that_works(site):
     assert site.manage("shell", "-v", "0", "-c", check % password).stdout.strip() == "True"
 
 
-def test_four_components_are_healthy_for_real_and_two_say_that_there_is_none_yet(site):
-    wanted = ("database", "upbit_api", "gemini_api", "scheduler")
+def test_all_six_components_are_healthy_for_real_since_the_first_signal_is_made_at_once(site):
+    wanted = ("database", "upbit_api", "gemini_api", "scheduler", "recent_signal", "recent_order")
     site.wait_for(lambda: all(site.components()[name]["status"] == "healthy" for name in wanted), within_s=30)
 
     components = site.components()
-    assert list(components) == [*wanted, "recent_signal", "recent_order"]
-    for name in ("recent_signal", "recent_order"):
-        assert components[name]["status"] == "warning"
-        assert "yet" in components[name]["message"]
-    assert site.detail()["status"] == "degraded"
+    assert list(components) == list(wanted)
+    assert "KRW-BTC" in components["recent_signal"]["message"]
 
 
 def test_a_second_one_on_the_same_port_is_refused_with_port_and_variable(site):

@@ -5,41 +5,74 @@ all of a change or nothing of it, and the next run sees all of it.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
-from tradingsite.clients.build import upbit_client
-from tradingsite.jobs import history
+from tradingsite.clients.build import exchange_client, upbit_client
+from tradingsite.jobs import history, trading
 from tradingsite.jobs.stop import winding_down
-from tradingsite.marketdata import collection, retention
+from tradingsite.marketdata import collection
+from tradingsite.marketdata import retention as market_data
+from tradingsite.orders import retention as account_readings
+from tradingsite.orders import sync
 from tradingsite.risk import volatility
-from tradingsite.trading_config import JOB_HISTORY_RETENTION_DAYS, MARKET_DATA_RETENTION_DAYS, MARKETS
+from tradingsite.strategy import outcomes
+from tradingsite.strategy import retention as model_texts
+from tradingsite.trading_config import (
+    AI_TEXT_RETENTION_DAYS,
+    JOB_HISTORY_RETENTION_DAYS,
+    MARKET_DATA_RETENTION_DAYS,
+)
 
 Counts = Mapping[str, int]
 
 
-def collect_market_data() -> Counts:
+def collect_market_data(_tick: datetime) -> Counts:
     """Store the latest price of every configured market."""
     config = SystemConfig.objects.snapshot()
-    markets = config[MARKETS]
-    return collection.collect(upbit_client(), markets, timezone.now())
+    return collection.collect(upbit_client(), trading.watched(config), timezone.now())
 
 
-def check_volatility() -> Counts:
-    """Begin and end halts of buys, by what every configured market did in the last five minutes."""
+def generate_trading_signal(tick: datetime) -> Counts:
+    """Ask the model about every traded market, and act on what it says within the limits."""
+    return trading.generate(SystemConfig.objects.snapshot(), tick)
+
+
+def check_volatility(_tick: datetime) -> Counts:
+    """Begin and end halts of buys, then sell what has lost too much.
+
+    The stop-loss runs also when the halts could not be judged, and the other way round: the first failure is
+    the job's, and a check that did not succeed blocks buys.
+    """
     config = SystemConfig.objects.snapshot()
-    return volatility.check(config, timezone.now())
+    try:
+        halts = volatility.check(config, timezone.now())
+    finally:
+        sold = trading.stop_losses(config)
+    return {**halts, **sold}
 
 
-def cleanup_old_data() -> Counts:
+def sync_pending_orders(_tick: datetime) -> Counts:
+    """Resolve what is open at the exchange by evidence, and measure what became of past signals."""
+    try:
+        resolved = sync.sync(exchange_client(), timezone.now())
+    finally:
+        measured = outcomes.measure(upbit_client(), timezone.now())
+    return {**resolved, **measured}
+
+
+def cleanup_old_data(_tick: datetime) -> Counts:
     """Delete what is older than its retention, in batches. Counts a table; never touches orders."""
     config = SystemConfig.objects.snapshot()
     now = timezone.now()
-    market_data = now - timedelta(days=config[MARKET_DATA_RETENTION_DAYS])
+    past_prices = now - timedelta(days=config[MARKET_DATA_RETENTION_DAYS])
+    past_texts = now - timedelta(days=config[AI_TEXT_RETENTION_DAYS])
     executions = history.older_than(now - timedelta(days=config[JOB_HISTORY_RETENTION_DAYS]))
     return {
-        **retention.delete_before(market_data, stop=winding_down),
-        "job_execution": retention.delete_in_batches(executions, stop=winding_down),
+        **market_data.delete_before(past_prices, stop=winding_down),
+        **account_readings.delete_before(past_prices, stop=winding_down),
+        **model_texts.blank_before(past_texts, stop=winding_down),
+        "job_execution": market_data.delete_in_batches(executions, stop=winding_down),
     }

@@ -96,4 +96,8 @@ def _parameters(wrapper: BaseDatabaseWrapper) -> dict[str, Any]:
         "context",
     ):  # Django's own cursors and adapters are not for a bare connection
         parameters.pop(name, None)
-    return {**parameters, **wrapper.settings_dict.get("DIRECT", {}), **_CONNECTION}
+    given = {**parameters, **wrapper.settings_dict.get("DIRECT", {})}
+    options = (
+        f"{given.get('options', '')} {_CONNECTION['options']}"  # a search_path of the URL holds here too
+    )
+    return {**given, **_CONNECTION, "options": options}

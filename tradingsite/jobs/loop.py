@@ -65,6 +65,7 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
             self.add_executor(JobThread(run_tick), alias=job.name)
             self.add_job(
                 job.run,
+                args=[None],  # a stand-in for the tick: JobThread calls `run_tick` instead
                 trigger=job.trigger,
                 id=job.name,
                 executor=job.name,

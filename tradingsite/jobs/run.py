@@ -5,6 +5,7 @@ from time import perf_counter
 
 import structlog
 from django.db import Error as DatabaseError
+from django.utils import timezone
 
 from tradingsite.clients.errors import ClientError
 from tradingsite.jobs.metric import describe, emit
@@ -29,7 +30,7 @@ def perform(job: ScheduledJob, tick: datetime | None = None) -> Outcome:
     try:
         if tick is not None:
             JobState.objects.started(job.name, tick)
-        counts = dict(job.run())
+        counts = dict(job.run(tick or timezone.now()))
     except BaseException as error:  # noqa: BLE001 - however a job fails, it leaves its line
         failure = error
     outcome = Outcome(

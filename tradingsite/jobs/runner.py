@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 from django.db import Error, connections
 
+from tradingsite.jobs import fence
 from tradingsite.jobs.history import keep
 from tradingsite.jobs.metric import emit
 from tradingsite.jobs.models import JobState
@@ -28,7 +29,8 @@ class Runner:
 
         Args:
             jobs: by name.
-            may_start: asked right before each run, in the job's thread: does this process still lead?
+            may_start: asked in the job's thread, right before each run and again before each order is sent:
+                does this process still lead?
         """
         self._jobs = jobs
         self._may_start = may_start
@@ -50,7 +52,8 @@ class Runner:
             return
         try:
             if self._may_start():
-                self._unrecorded.append(perform(self._jobs[name], tick))
+                with fence.guarded_by(self._may_start):
+                    self._unrecorded.append(perform(self._jobs[name], tick))
                 self.flush()
             else:
                 self.skip(name, tick, "another scheduler may lead")

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from tradingsite.jobs import bodies
 from tradingsite.jobs.aligned import AlignedInterval
+from tradingsite.strategy.evaluation import SIGNAL_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,14 @@ class ScheduledJob:
 
     name: str
     every: timedelta
-    run: Callable[[], Mapping[str, int]]
-    """Does the work once and returns what is worth counting."""
+    run: Callable[[datetime], Mapping[str, int]]
+    """Does the work of a tick once and returns what is worth counting. A run by hand gets its own moment."""
     phase_s: float = 0
     """Seconds from the full interval to the tick, so that jobs do not start together (R9)."""
     catch_up: timedelta = timedelta(0)
     """How late a tick that nobody was there for may still be run by the next scheduler."""
+    at_once: bool = False
+    """Whether the very first scheduler of a database runs it when it begins, not at the next tick."""
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= timedelta(seconds=self.phase_s) < self.every:
@@ -51,7 +54,22 @@ _CLEANUP_S = timedelta(hours=19, minutes=10, seconds=9).total_seconds()
 
 SCHEDULE = (
     ScheduledJob("collect_market_data", timedelta(seconds=10), bodies.collect_market_data),
+    ScheduledJob(
+        "generate_trading_signal",
+        SIGNAL_INTERVAL,
+        bodies.generate_trading_signal,
+        phase_s=12,
+        catch_up=timedelta(minutes=15),
+        at_once=True,
+    ),
     ScheduledJob("check_volatility", timedelta(seconds=30), bodies.check_volatility, phase_s=5),
+    ScheduledJob(
+        "sync_pending_orders",
+        timedelta(minutes=5),
+        bodies.sync_pending_orders,
+        phase_s=48,
+        catch_up=timedelta(minutes=5),
+    ),
     ScheduledJob(
         "cleanup_old_data",
         timedelta(hours=24),

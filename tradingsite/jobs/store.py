@@ -46,7 +46,8 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
         """Give every job a next run time. Called when this process begins to lead.
 
         One that lies ahead stays: a restart moves nothing. One that passed while nobody led becomes the last
-        tick, if that has not been run and is no older than the job's `catch_up`; else the next tick.
+        tick, if that has not been run and is no older than the job's `catch_up`; else the next tick. A job
+        that was never planned begins with the next tick, or with the last one if it is to run `at_once`.
         """
         planned = dict(self._rows().values_list("id", "next_run_time"))
         rows = [
@@ -112,7 +113,9 @@ def _first_run(
     due = trigger.floor(now)
     if planned is not None and planned > now:
         return due + trigger.every if _too_far_ahead(trigger, planned, now) else planned
-    missed = planned is not None and (last_tick is None or last_tick < due)
+    if planned is None:
+        return due if job.at_once and last_tick is None else due + trigger.every
+    missed = last_tick is None or last_tick < due
     return due if missed and now - due <= job.catch_up else due + trigger.every
 
 

@@ -1,0 +1,154 @@
+"""The whole trading loop as its jobs run it: price, signal, verdict, order, fill, and what people see."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.admin import site as admin_site
+from django.core.management import call_command
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.leaks import shown
+from tradingsite.clients import build
+from tradingsite.marketdata.models import Poll, Ticker
+from tradingsite.orders.models import AccountReading, Fill, Order
+from tradingsite.orders.positions import position
+from tradingsite.risk.halts import halt_now
+from tradingsite.risk.models import Halt
+from tradingsite.sandbox.server import SandboxServer
+from tradingsite.strategy.models import TradingSignal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MARKET = "KRW-BTC"
+
+
+@pytest.fixture
+def exchange(settings):
+    with SandboxServer() as server:
+        settings.UPBIT_URL = settings.GEMINI_URL = server.url
+        yield server
+
+
+@pytest.fixture
+def five_calm_minutes(exchange):
+    """Every poll of the last five minutes saw the same price, and both checks of the market ran."""
+    now = timezone.now()
+    price = build.upbit_client().tickers([MARKET])[0].trade_price
+    for number in range(1, 31):
+        at = now - timedelta(seconds=10 * number)
+        Poll.objects.create(polled_at=at, markets=[MARKET])
+        Ticker.objects.create(market=MARKET, traded_at=at, price=price, first_seen_at=at, last_seen_at=at)
+    run("collect_market_data")
+    run("check_volatility")
+
+
+def run(job):
+    call_command("runjob", job)
+
+
+def signal(exchange, decision):
+    exchange.model.order(decision, confidence=Decimal("0.9"))
+    run("generate_trading_signal")
+    return TradingSignal.objects.newest()
+
+
+@pytest.mark.usefixtures("five_calm_minutes")
+def test_a_buy_and_a_sell_run_through_the_whole_chain_and_agree_with_the_exchange(
+    exchange, admin_client, capsys
+):
+    bought = signal(exchange, "BUY").order
+
+    assert (bought.state, bought.reason) == ("DONE", ""), bought.checks
+    assert all(check["passed"] for check in bought.checks)
+    purses = exchange.exchange.balances()
+    assert position(MARKET).volume == bought.executed_volume == purses["BTC"].balance
+    assert purses["KRW"].balance == 10_000_000 - bought.executed_funds - bought.paid_fee
+    reading = AccountReading.objects.latest()
+    price = Ticker.objects.filter(market=MARKET).latest("traded_at").price
+    assert reading.equity == purses["KRW"].balance + purses["BTC"].balance * price
+
+    sold = signal(exchange, "SELL").order
+
+    assert sold.state == "DONE"
+    assert position(MARKET).volume == exchange.exchange.balances()["BTC"].balance == 0
+    assert [post.status for post in exchange.exchange.posts] == [201, 201]
+    call = TradingSignal.objects.newest().call
+    assert json.loads(call.prompt)
+    assert call.response
+    assert call.latency_ms is not None
+    assert call.model_answered == call.model_asked
+
+    everything = "\n".join([*people_see(admin_client, sold), *stored(), *capsys.readouterr()])
+    assert call.prompt_sha256 in everything
+    assert shown(everything) == []
+
+
+def people_see(client, order):
+    """Yield the page of every record of ours in admin, the status page, and the health detail."""
+    for model in admin_site._registry:
+        if model.__module__.startswith("tradingsite") and model._meta.managed:
+            listing = client.get(
+                reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            )
+            assert listing.status_code == 200, model
+            yield listing.content.decode()
+    for record in (order, order.signal):
+        name = f"admin:{record._meta.app_label}_{record._meta.model_name}_change"
+        page = client.get(reverse(name, args=[record.pk]))
+        assert page.status_code == 200
+        yield page.content.decode()
+    yield client.get("/status/").content.decode()
+    yield client.get("/api/v1/health/detail").content.decode()
+
+
+def stored():
+    """Yield all rows of all tables as text."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT row_to_json(t)::text FROM "{table}" AS t')  # noqa: S608 - the table's own name
+            yield from (row for (row,) in cursor.fetchall())
+
+
+@pytest.mark.usefixtures("five_calm_minutes")
+def test_an_operator_s_halt_denies_the_buy_with_its_reason_and_lets_the_sell_go(exchange):
+    signal(exchange, "BUY")
+    halt_now("lunch", "kim")
+
+    denied = signal(exchange, "BUY").order
+    sold = signal(exchange, "SELL").order
+
+    assert (denied.state, denied.reason) == ("DENIED", "halted")
+    assert "lunch" in next(check["text"] for check in denied.checks if check["name"] == "halted")
+    assert sold.state == "DONE"
+    run("check_volatility")
+    assert Halt.objects.open().filter(kind="operator").exists()
+
+
+@pytest.mark.usefixtures("five_calm_minutes")
+def test_a_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
+    bought = signal(exchange, "BUY").order
+    halt_now("storm", "kim")
+    paid = Fill.objects.filter(order=bought).latest("traded_at").price
+    now = timezone.now()
+    fallen = {"price": paid * Decimal("0.94"), "first_seen_at": now, "last_seen_at": now}
+    Ticker.objects.create(market=MARKET, traded_at=now, **fallen)
+
+    run("check_volatility")
+
+    stopped = Order.objects.get(cause="stop_loss")
+    assert (stopped.state, stopped.signal) == ("DONE", None)
+    assert position(MARKET).volume == 0
+    assert Halt.objects.open().filter(kind="volatility").exists()
+
+
+def test_without_a_check_of_volatility_nothing_is_bought(exchange):
+    run("collect_market_data")
+
+    denied = signal(exchange, "BUY").order
+
+    assert (denied.state, denied.reason) == ("DENIED", "volatility_unchecked")
+    assert not exchange.exchange.posts

@@ -1,0 +1,28 @@
+"""Whether this thread may still act for the scheduler, asked before an order is sent (docs/orders.md O8)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+def _by_hand() -> bool:
+    """A run by hand stands for nobody but itself."""
+    return True
+
+
+_may_act: ContextVar[Callable[[], bool]] = ContextVar("may_act", default=_by_hand)
+
+
+@contextmanager
+def guarded_by(may_act: Callable[[], bool]) -> Iterator[None]:
+    """Let `may_post` answer what `may_act` says, in this thread, inside the block."""
+    token = _may_act.set(may_act)
+    try:
+        yield
+    finally:
+        _may_act.reset(token)
+
+
+def may_post() -> bool:
+    """Ask whether an order may be sent now: a scheduler that has lost its lock meanwhile sends none."""
+    return _may_act.get()()

@@ -1,0 +1,133 @@
+"""The trading loop of one tick: orders in order, then for each market signal, verdict and order."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from sysconfig.snapshot import ConfigSnapshot
+from tradingsite.clients.build import exchange_client, model_client, upbit_client
+from tradingsite.clients.errors import ClientError
+from tradingsite.jobs import fence
+from tradingsite.jobs.models import JobState
+from tradingsite.marketdata.collection import POLL_INTERVAL, collect
+from tradingsite.marketdata.windows import Window, read_windows
+from tradingsite.orders import account, acting, positions, stop_loss, sync
+from tradingsite.orders.models import State
+from tradingsite.strategy import evaluation
+from tradingsite.strategy.models import TradingSignal
+from tradingsite.trading_config import MARKETS, TRADING_MARKETS
+
+logger = structlog.get_logger(__name__)
+
+COUNTED = ("signals", "buy", "sell", "hold", "ordered", "denied")
+
+
+def generate(config: ConfigSnapshot, tick: datetime) -> Mapping[str, int]:
+    """Make one signal for each traded market, and act on those that say BUY or SELL.
+
+    It begins with a reconciliation, so nothing is ever bought on top of an order whose outcome is open: when
+    that fails, signals are still made and sells still go out, but no buy does.
+
+    Counts: `signals` made; of these `buy`, `sell` and `hold`; `ordered` and `denied` orders.
+    """
+    synced = _synced()
+    counts = Counter(dict.fromkeys(COUNTED, 0))
+    failures = list[Exception]()
+    for market in config[TRADING_MARKETS]:
+        try:
+            _take_turn(market, tick, config, counts, synced=synced)
+        except Exception as failure:  # noqa: BLE001 - one market's trouble must not cost another its sell
+            logger.warning("generate.market_failed", market=market, error=type(failure).__name__)
+            failures.append(failure)
+    if counts["ordered"]:
+        read_account()
+    if failures:
+        raise failures[0]
+    return counts
+
+
+def _take_turn(
+    market: str, tick: datetime, config: ConfigSnapshot, counts: Counter[str], *, synced: bool
+) -> None:
+    signal = _signal(market, tick, config)
+    counts.update(("signals", signal.decision.lower()))
+    if signal.decision != TradingSignal.Decision.HOLD:
+        counts["denied" if _act(signal, config, synced=synced) == State.DENIED else "ordered"] += 1
+
+
+def watched(config: ConfigSnapshot) -> tuple[str, ...]:
+    """Return the markets whose prices are needed: those configured, and those held, for the stop-loss."""
+    held = (holding.market for holding in positions.positions() if holding.volume)
+    return tuple(dict.fromkeys((*config[MARKETS], *held)))
+
+
+def stop_losses(config: ConfigSnapshot) -> Mapping[str, int]:
+    """Sell what has lost too much, and read the account again after that."""
+    counts = stop_loss.run(exchange_client, config, timezone.now(), may_post=fence.may_post)
+    if counts["stop_losses"]:
+        read_account()
+    return counts
+
+
+def read_account() -> None:
+    """Store what the account holds after orders, so that pages do not show what it held before them."""
+    now = timezone.now()
+    try:
+        account.read(exchange_client(), account.last_prices(now), now)
+    except (ClientError, account.PriceMissing) as error:
+        logger.warning("account.not_read", error=str(error))  # the next reconciliation reads it
+
+
+def _synced() -> bool:
+    try:
+        sync.sync(exchange_client(), timezone.now())
+    except (ClientError, DatabaseError) as error:
+        logger.warning("generate.not_synced", error=type(error).__name__)
+        return False
+    return True
+
+
+def _signal(market: str, tick: datetime, config: ConfigSnapshot) -> TradingSignal:
+    window = _window(market, config)
+    return evaluation.decide(
+        market,
+        tick,
+        window.at,
+        config,
+        upbit_client(),
+        model_client(),
+        position=positions.position(market),
+        price=window.price,
+        price_seen_at=window.seen_at,
+    )
+
+
+def _window(market: str, config: ConfigSnapshot) -> Window:
+    """Return what is known of the market now; when no poll has just seen it, after asking once more."""
+    (window,) = read_windows([market], timezone.now())
+    if window.seen_at is not None and window.at - window.seen_at <= POLL_INTERVAL:
+        return window
+    try:
+        collect(upbit_client(), watched(config), timezone.now())
+    except ClientError as error:
+        logger.warning("generate.no_fresh_price", market=market, error=str(error))
+    (window,) = read_windows([market], timezone.now())
+    return window
+
+
+def _act(signal: TradingSignal, config: ConfigSnapshot, *, synced: bool) -> str:
+    checked = JobState.objects.filter(job_name="check_volatility").values_list("last_success_at", flat=True)
+    order = acting.act_on(
+        signal,
+        config,
+        exchange_client(),
+        synced=synced,
+        volatility_checked_at=checked.first(),
+        at=timezone.now(),
+        may_post=fence.may_post,
+    )
+    return order.state
