@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
-from healthcheck.configured import PanelTask, ProbeTask, Task
+from healthcheck.configured import PanelTask, Place, ProbeTask, Task
 
 Entry = Mapping[str, Any]
 
@@ -57,6 +57,11 @@ def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterat
                 f"{setting}: {key!r} of {_label(entry)} must be a number of seconds above 0.",
                 id="healthcheck.E005",
             )
+    if entry.get("place", "wide") not in get_args(Place):
+        yield Error(
+            f"{setting}: 'place' of {_label(entry)} must be one of {', '.join(get_args(Place))}.",
+            id="healthcheck.E006",
+        )
     if path in entry:
         yield from _function(setting, entry[path])
 

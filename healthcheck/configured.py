@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -10,6 +10,8 @@ from django.utils.module_loading import import_string
 
 # The longest wait for a shared row; without an answer the probe runs here, and for this process only.
 ROW_WAIT_S = 0.5
+
+Place = Literal["top", "wide", "narrow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +62,14 @@ class PanelTask(Task):
     Attributes:
         context: dotted path of a function `() -> dict`: the template's names, with plain values.
         public: shown to everybody, not only to staff.
+        place: `top` is above the components and as wide; on a wide screen the others share two columns.
     """
 
     title: str | Promise
     template: str
     context: str
     public: bool = False
+    place: Place = "wide"
 
     @property
     def name(self) -> str:

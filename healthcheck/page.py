@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.template.loader import render_to_string
@@ -51,8 +52,10 @@ class PageComponent:
 
 @dataclass(frozen=True)
 class PagePanel:
-    """One panel below the components: `html` is its rendered template, or None, and then `error` says why."""
+    """One panel: `html` is its rendered template, or None, and then `error` says why. `number` is its id."""
 
+    number: int
+    place: str
     title: str
     html: SafeString | None
     error: str | None
@@ -88,6 +91,18 @@ class StatusPage:
         return sorted(found, key=lambda component: component.status != "unhealthy")
 
     @property
+    def top(self) -> list[PagePanel]:
+        return self._placed("top")
+
+    @property
+    def wide(self) -> list[PagePanel]:
+        return self._placed("wide")
+
+    @property
+    def narrow(self) -> list[PagePanel]:
+        return self._placed("narrow")
+
+    @property
     def can_sign_in(self) -> bool:
         """False while the database, which knows who is signed in, is down."""
         return not any(row.name == "database" and row.status == "unhealthy" for row in self.components)
@@ -96,6 +111,9 @@ class StatusPage:
     def favicon(self) -> str:
         """The static file that says `status` in the browser's tab."""
         return f"healthcheck/favicon-{self.status}.svg"
+
+    def _placed(self, place: str) -> list[PagePanel]:
+        return [panel for panel in self.panels if panel.place == place]
 
 
 def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> StatusPage:
@@ -109,7 +127,9 @@ def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> 
         version=snapshot.version,
         staff=staff,
         components=rows,
-        panels=tuple(_shown(panel) for panel in panels if staff or panel.task.public),
+        panels=tuple(
+            _shown(number, panel) for number, panel in enumerate(panels, 1) if staff or panel.task.public
+        ),
         refresh_s=_REFRESH_S,
     )
 
@@ -128,16 +148,16 @@ def _row(component: Component, *, staff: bool) -> PageComponent:
     )
 
 
-def _shown(panel: Panel) -> PagePanel:
-    title = str(panel.task.title)
+def _shown(number: int, panel: Panel) -> PagePanel:
+    shown = partial(PagePanel, number, panel.task.place, str(panel.task.title))
     if isinstance(panel.context, Finding):
-        return PagePanel(title, None, panel.context.text())
+        return shown(None, panel.context.text())
     try:
-        return PagePanel(title, render_to_string(panel.task.template, panel.context), None)
+        return shown(render_to_string(panel.task.template, panel.context), None)
     except Exception:
         # A broken template of one panel must not take the page with it.
         logger.exception("health.panel_failed", template=panel.task.template)
-        return PagePanel(title, None, gettext("the panel failed; see the log"))
+        return shown(None, gettext("the panel failed; see the log"))
 
 
 def _headline(status: Overall, rows: Iterable[PageComponent]) -> str:

@@ -208,26 +208,55 @@ HEALTH_PROBES: list[dict[str, Any]] = [
 ]
 STATUS_PANELS: list[dict[str, Any]] = [
     {
+        "title": _("Trading"),
+        "template": "status/trading.html",
+        "context": "tradingsite.jobs.panel.trading",
+        "place": "top",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Price and trades"),
+        "template": "status/chart.html",
+        "context": "tradingsite.orders.panel.chart",
+        "ttl_s": 10,
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Signals"),
+        "template": "status/signals.html",
+        "context": "tradingsite.strategy.panel.signals",
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Orders"),
+        "template": "status/orders.html",
+        "context": "tradingsite.orders.panel.orders",
+        **_NEEDS_DATABASE,
+    },
+    {
         "title": _("Jobs"),
         "template": "status/jobs.html",
         "context": "tradingsite.jobs.panel.jobs",
         **_NEEDS_DATABASE,
     },
     {
-        "title": _("Halts"),
-        "template": "status/halts.html",
-        "context": "tradingsite.risk.panel.halts",
+        "title": _("Account"),
+        "template": "status/account.html",
+        "context": "tradingsite.orders.panel.account",
+        "place": "narrow",
         **_NEEDS_DATABASE,
     },
     {
         "title": _("Prices"),
         "template": "status/prices.html",
         "context": "tradingsite.marketdata.panel.prices",
+        "place": "narrow",
         **_NEEDS_DATABASE,
     },
     {
         "title": _("Config cache"),
         "template": "status/config_cache.html",
         "context": "sysconfig.views.cache_panel",
+        "place": "narrow",
     },
 ]

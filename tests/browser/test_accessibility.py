@@ -38,6 +38,15 @@ def test_the_status_page_of_a_bad_day(visit, faults, operator, language):
 
 
 @pytest.mark.usefixtures("a_good_day")
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_status_page_of_a_day_of_trading(visit, faults, operator, width, language):
+    page = visit(user=operator, width=width, language=language)
+    page.locator(".chart summary").click()
+
+    assert faults(page) == []
+
+
+@pytest.mark.usefixtures("a_good_day")
 def test_the_status_page_of_a_good_day_for_anyone(visit, faults, language):
     assert faults(visit(width=375, language=language)) == []
 

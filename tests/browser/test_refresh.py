@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 from healthcheck.engine import forget_engine
 from tests.browser import scenes
 from tests.browser.looks import photograph
-from tradingsite.orders.models import Order
 
 FRAGMENT = "**/status/fragment/"
 
@@ -25,7 +24,7 @@ def page(visit, operator, a_good_day):
 def test_the_page_follows_without_being_loaded_again(page):
     expect(page.locator("#follow")).to_be_visible()
     page.evaluate("window.loadedOnce = true")
-    Order.objects.all().delete()
+    scenes.unanswered()
     scenes.halted()
     let_5_s_pass(page)
 
@@ -44,7 +43,7 @@ def test_a_reader_hears_of_changes_and_of_nothing_else(page):
     )
     let_5_s_pass(page)
     expect(said).to_be_empty()
-    Order.objects.all().delete()
+    scenes.unanswered()
     for _ in range(3):
         with page.expect_response(FRAGMENT):
             let_5_s_pass(page)

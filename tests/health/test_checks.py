@@ -82,6 +82,7 @@ def test_a_name_given_twice_is_wrong(settings):
         (PANEL | {"titel": "x"}, "E001"),
         (PANEL | {"context": "tests.health.samples.nowhere"}, "E002"),
         (PANEL | {"needs": ("scheduler",)}, "E003"),
+        (PANEL | {"place": "left"}, "E006"),
         ({"context": "tests.health.samples.fine", "title": "x"}, "E001"),
     ],
 )

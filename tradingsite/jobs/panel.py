@@ -1,9 +1,44 @@
-"""The jobs on the status page."""
+"""The jobs on the status page, and whether the trader buys and sells."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import Finding
+from tradingsite.jobs.models import JobState
 from tradingsite.jobs.standing import JobStanding, read
+from tradingsite.orders.panel import Today, today
+from tradingsite.orders.valued import valued_positions
+from tradingsite.risk.gate import CHECKED_LIMIT
+from tradingsite.risk.panel import halts
+from tradingsite.risk.state import states
+
+
+def trading() -> dict[str, Any]:
+    """Return the context of `status/trading.html`: the state, each market's, the halts; 7 queries."""
+    at = timezone.now()
+    day = today(valued_positions(at)["rows"], at)
+    found = states(others=[*_unwatched(at), *_lost(day)])
+    return {"state": found.pop(""), "markets": found, **halts()}
+
+
+def _unwatched(at: datetime) -> Iterator[Finding]:
+    checked = JobState.objects.filter(job_name="check_volatility").values_list("last_success_at", flat=True)
+    last = checked.first()
+    if last is None:
+        yield Finding("warning", gettext_noop("check_volatility has never succeeded"))
+    elif at - last > CHECKED_LIMIT:
+        text = gettext_noop("check_volatility last succeeded %(age)s s ago, limit %(limit)s s")
+        yield Finding("warning", text, age=round((at - last).total_seconds()), limit=CHECKED_LIMIT.seconds)
+
+
+def _lost(day: Today) -> Iterator[Finding]:
+    if day.reached:
+        text = gettext_noop("the day's result is %(result)s KRW, limit %(limit)s KRW")
+        yield Finding("warning", text, result=day.shown_result, limit=day.shown_limit)
 
 
 def jobs() -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _add_faults(told: Any) -> None:
     add = told.add_parser(
         "add",
         help=_("make requests go wrong"),
-        epilog=f"{_EXAMPLES}\n{_('kinds:')}\n{kinds}",
+        epilog="\n".join([_EXAMPLES, _("kinds:"), kinds]),
         formatter_class=_Formatter,
     )
     add.add_argument("kind", choices=KINDS, metavar="KIND")

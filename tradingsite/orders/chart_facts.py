@@ -1,0 +1,85 @@
+"""What a chart is drawn of: prices, signals and fills of the last day, in three queries for all markets."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.db import connection
+from django.urls import reverse
+
+from tradingsite.orders.chart import Chart, Kind, Mark, Span, chart
+from tradingsite.orders.models import Fill
+from tradingsite.strategy.models import TradingSignal
+
+SPAN = timedelta(hours=24)
+SLOTS = 144
+"""Parts of the time that has prices. The lowest and highest of each are drawn: no peak is lost."""
+WATCHED_WITHIN = timedelta(minutes=3)
+"""Between two prices that are further apart nobody was watching: the line is broken there."""
+MARKS_AT_MOST = 200
+
+
+def charts(markets: Sequence[str], at: datetime) -> list[tuple[str, Chart | None]]:
+    """Return each market with the chart of the day before `at`, or None without a price."""
+    spans, marks = _spans(markets, at), _marks(markets, at)
+    return [(market, chart(market, spans[market], marks[market], at)) for market in markets]
+
+
+def _spans(markets: Sequence[str], at: datetime) -> dict[str, list[Span]]:
+    found: dict[str, list[Span]] = defaultdict(list)
+    facts: dict[str, Any] = {
+        "markets": list(markets),
+        "at": at,
+        "start": at - SPAN,
+        "slots": SLOTS,
+        "within": WATCHED_WITHIN,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SPANS, facts)
+        for market, *span in cursor.fetchall():
+            found[market].append(Span(*span))
+    return found
+
+
+def _marks(markets: Sequence[str], at: datetime) -> dict[str, list[Mark]]:
+    found: dict[str, list[Mark]] = defaultdict(list)
+    signals = TradingSignal.objects.filter(market__in=markets, as_of__gt=at - SPAN, as_of__lte=at)
+    for pk, market, decision, made_at, price in signals.order_by("-as_of").values_list(
+        "pk", "market", "decision", "as_of", "price"
+    )[:MARKS_AT_MOST]:
+        link = reverse("admin:strategy_tradingsignal_change", args=[pk])
+        found[market].append(Mark(cast("Kind", decision), made_at, price, link=link))
+    fills = Fill.objects.filter(order__market__in=markets, traded_at__gt=at - SPAN, traded_at__lte=at)
+    for order, market, side, traded_at, price, volume in fills.order_by("-traded_at").values_list(
+        "order", "order__market", "order__side", "traded_at", "price", "volume"
+    )[:MARKS_AT_MOST]:
+        link = reverse("admin:orders_order_change", args=[order])
+        found[market].append(Mark(cast("Kind", side), traded_at, price, volume, link))
+    return found
+
+
+# A price holds from the poll that saw it first to the one that saw it last.
+_SPANS = """
+WITH seen AS (
+    SELECT market, greatest(first_seen_at, %(start)s) AS since, least(last_seen_at, %(at)s) AS until, price,
+           first_seen_at - lag(last_seen_at) OVER (PARTITION BY market ORDER BY traded_at) > %(within)s
+           AS broken
+    FROM ticker
+    WHERE market = ANY(%(markets)s) AND last_seen_at > %(start)s AND first_seen_at <= %(at)s
+), parts AS (
+    SELECT *, count(*) FILTER (WHERE broken) OVER (PARTITION BY market ORDER BY since) AS part,
+           date_bin(
+               greatest((%(at)s::timestamptz - min(since) OVER (PARTITION BY market)) / %(slots)s, '1 s'),
+               since, %(start)s
+           ) AS slot
+    FROM seen
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY market, part, slot ORDER BY price, since) AS low,
+           row_number() OVER (PARTITION BY market, part, slot ORDER BY price DESC, since DESC) AS high,
+           row_number() OVER (PARTITION BY market ORDER BY since DESC) AS newest
+    FROM parts
+)
+SELECT market, since, until, price, part FROM ranked WHERE low = 1 OR high = 1 OR newest = 1
+ORDER BY market, since
+"""

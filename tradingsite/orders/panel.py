@@ -1,0 +1,104 @@
+"""What the status page shows of the account: the drawings, the orders, and what it all adds up to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import timezone
+
+from sysconfig.models import SystemConfig
+from tradingsite.orders.chart import WORDS
+from tradingsite.orders.chart_facts import charts
+from tradingsite.orders.korean_day import day_of
+from tradingsite.orders.models import ACTIVE_STATES, ENDED_STATES, AccountReading, Order, State, TradingDay
+from tradingsite.orders.valued import Valued, valued_positions, won
+
+OPEN_SHOWN = 12
+ENDED_SHOWN = 5
+_OPEN = [State.PLANNED.value, *ACTIVE_STATES]
+_ENDED = [state for state in ENDED_STATES if state != State.DENIED]  # what was denied stands with its signal
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What this day in Korea has won or lost at the last prices, as the risk gate counts it (P7).
+
+    Attributes:
+        base: the equity at its first evaluation; None before that.
+        result: None also while what is held has no price.
+        limit_pct: a loss of so much of `base` stops new buys.
+    """
+
+    base: Decimal | None
+    result: Decimal | None
+    limit_pct: Decimal
+
+    @property
+    def limit(self) -> Decimal | None:
+        return None if self.base is None else -self.base * self.limit_pct / 100
+
+    @property
+    def reached(self) -> bool:
+        return self.result is not None and self.limit is not None and self.result <= self.limit
+
+    @property
+    def shown_result(self) -> str:
+        return "" if self.result is None else f"{'+' * (self.result > 0)}{won(self.result)}"
+
+    @property
+    def result_pct(self) -> str:
+        return "" if not self.base or self.result is None else f"{self.result * 100 / self.base:+.2f}"
+
+    @property
+    def shown_limit(self) -> str:
+        return "" if self.limit is None else won(self.limit)
+
+
+def chart() -> dict[str, object]:
+    """Return each traded market with its drawing, None without a price; three queries for all of them."""
+    found = charts(SystemConfig.objects.get_value("trading_markets"), timezone.now())
+    return {"charts": found, "legend": list(WORDS.items())}
+
+
+def orders() -> dict[str, object]:
+    """Return the orders whose outcome is open, oldest first, and the last that were sent; two queries.
+
+    `more` is whether there are open ones that are not shown.
+    """
+    found = list(Order.objects.filter(state__in=_OPEN).order_by("created_at")[: OPEN_SHOWN + 1])
+    ended = Order.objects.filter(state__in=_ENDED).order_by("-created_at")
+    return {
+        "open": found[:OPEN_SHOWN],
+        "more": len(found) > OPEN_SHOWN,
+        "ended": list(ended[:ENDED_SHOWN]),
+        "now": timezone.now(),
+    }
+
+
+def account() -> dict[str, object]:
+    """Return the account's last reading, the positions at their last prices, and the day; four queries."""
+    at = timezone.now()
+    valued = valued_positions(at)
+    reading = AccountReading.objects.order_by("read_at").last()
+    return {**valued, "reading": reading, "today": today(valued["rows"], at), "now": at}
+
+
+def today(rows: list[Valued], at: datetime) -> Today:
+    """Judge the day of `at` in Korea by positions that are valued; one query."""
+    limit_pct = SystemConfig.objects.get_value("daily_loss_limit_pct")
+    day = TradingDay.objects.filter(day=day_of(at)).first()
+    if day is None:
+        return Today(None, None, limit_pct)
+    results = [_result(row) for row in rows]
+    known = [result for result in results if result is not None]
+    if day.base_result is None or len(known) < len(results):
+        return Today(day.base_equity, None, limit_pct)
+    return Today(day.base_equity, sum(known, Decimal(0)) - day.base_result, limit_pct)
+
+
+def _result(row: Valued) -> Decimal | None:
+    if not row.holding.volume:
+        return row.holding.realised
+    if row.window.price is None:
+        return None
+    return row.holding.realised + row.holding.unrealised(row.window.price)

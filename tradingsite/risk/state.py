@@ -1,0 +1,103 @@
+"""Whether the trader buys and sells now, and if not, why: for the status page and for commands (V15)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from django.utils.translation import gettext, gettext_noop
+
+from healthcheck.report import Finding
+from sysconfig.models import SystemConfig
+from sysconfig.registry import ConfigKey, UnreadableConfig
+from tradingsite.risk.facts import LIMIT_KEYS
+from tradingsite.risk.models import Halt
+from tradingsite.risk.verdict import plain
+from tradingsite.trading_config import TRADING_ENABLED, TRADING_MARKETS, VOLATILITY_COOLDOWN_MIN
+
+Cause = Halt | Finding
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TradingState:
+    """What is allowed now. Sells and stop-losses go on in every state.
+
+    Attributes:
+        halted: what an operator has switched off, or what nobody can read: no buys.
+        paused: what stops new buys until it is over.
+        cooldown_min: calm minutes after which buys resume.
+    """
+
+    halted: tuple[Cause, ...] = ()
+    paused: tuple[Cause, ...] = ()
+    cooldown_min: int = 0
+
+    @property
+    def name(self) -> Literal["active", "reducing", "halted"]:
+        if self.halted:
+            return "halted"
+        return "reducing" if self.paused else "active"
+
+    @property
+    def text(self) -> str:
+        """Return the state with its causes, in the active language."""
+        if self.halted:
+            return "; ".join(map(self._said, self.halted))
+        if self.paused:
+            return gettext("new buys paused: %(why)s") % {"why": "; ".join(map(self._said, self.paused))}
+        return gettext("buying and selling")
+
+    def _said(self, cause: Cause) -> str:
+        if isinstance(cause, Finding):
+            return cause.text()
+        if cause.kind == Halt.Kind.OPERATOR:
+            return gettext("halted by %(who)s: %(reason)s") % {"who": cause.made_by, "reason": cause.reason}
+        if cause.kind == Halt.Kind.VOLATILITY and cause.move_pct is not None:
+            return gettext(
+                "%(market)s moved %(move)s %% in 5 min, resumes after %(minutes)s calm minutes"
+            ) % {"market": cause.market, "move": plain(cause.move_pct), "minutes": self.cooldown_min}
+        return f"{cause.market}: {cause.explanation()}"
+
+
+def trading_state(market: str | None = None, *, others: Iterable[Finding] = ()) -> TradingState:
+    """Return the state of one market, or of all that are traded together.
+
+    Args:
+        market: None for all of `trading_markets`.
+        others: what else stops new buys, known only to the caller.
+    """
+    return states([market] if market else None, others=others)[market or ""]
+
+
+def states(
+    markets: Sequence[str] | None = None, *, others: Iterable[Finding] = ()
+) -> dict[str, TradingState]:
+    """Return the state of each of `markets` (default: those traded), and of all of them under "".
+
+    One query, besides settings that are read from the cache.
+    """
+    others = tuple(others)
+    try:
+        enabled, traded = _value(TRADING_ENABLED), _value(TRADING_MARKETS)
+        cooldown_min = _value(VOLATILITY_COOLDOWN_MIN)
+        for key in LIMIT_KEYS:  # without one of them the gate judges nothing
+            _value(key)
+    except UnreadableConfig as error:
+        text = gettext_noop("%(key)s cannot be read: nothing is bought")
+        unreadable = TradingState(halted=(Finding("unhealthy", text, key=error.key),))
+        return dict.fromkeys(["", *(markets or ())], unreadable)
+    off = () if enabled else (Finding("warning", gettext_noop("trading_enabled is off")),)
+    halts = list(Halt.objects.open().order_by("market", "started_at"))
+    wanted = traded if markets is None else tuple(markets)
+
+    def of(*codes: str) -> TradingState:
+        everywhere = tuple(halt for halt in halts if halt.market == "")
+        own = tuple(halt for halt in halts if halt.market in codes)
+        return TradingState((*off, *everywhere), (*own, *others), cooldown_min)
+
+    return {"": of(*wanted)} | {market: of(market) for market in wanted}
+
+
+def _value(key: ConfigKey[T]) -> T:
+    value: T = SystemConfig.objects.get_value(key.name)
+    return value

@@ -1,0 +1,64 @@
+"""What the status page shows of the decisions."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from tradingsite.risk.denials import denial
+from tradingsite.strategy.models import SignalOutcome, TradingSignal
+from tradingsite.strategy.words import reason
+
+SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What the price did until `after`; without an outcome it is not measured yet."""
+
+    after: SignalOutcome.After
+    outcome: SignalOutcome | None
+
+    @property
+    def label(self) -> str:
+        return gettext("After %(span)s") % {"span": self.after.label}
+
+    @property
+    def shown(self) -> str:
+        if self.outcome is None or self.outcome.move_pct is None:
+            return ""
+        return f"{self.outcome.move_pct:+.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One decision and what came of it. Words are found when shown."""
+
+    signal: TradingSignal
+    moves: tuple[Move, ...]
+
+    @property
+    def icon(self) -> str:
+        return {"BUY": "up", "SELL": "down"}.get(self.signal.decision, "hold")
+
+    @property
+    def why(self) -> str:
+        return reason(self.signal.reason_code)
+
+    @property
+    def order_why(self) -> str:
+        """Return why there is no order on the exchange; empty where there is one."""
+        order = getattr(self.signal, "order", None)
+        return denial(order.reason) if order is not None and order.state == "DENIED" else ""
+
+
+def signals() -> dict[str, object]:
+    """Return the last decisions, newest first, and the headings of their moves; two queries."""
+    # Orders stand above signals: they are known here by the name of the relation only.
+    newest = TradingSignal.objects.select_related("order").prefetch_related("outcomes")
+    newest = newest.defer("inputs", "config", "reasoning", "ungrounded").order_by("-created_at")[:SHOWN]
+    return {"rows": [Row(signal, _moves(signal)) for signal in newest], "moves": _moves(None)}
+
+
+def _moves(signal: TradingSignal | None) -> tuple[Move, ...]:
+    known = {outcome.after_min: outcome for outcome in signal.outcomes.all()} if signal else {}
+    return tuple(Move(after, known.get(after.value)) for after in SignalOutcome.After)
