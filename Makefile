@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
-.PHONY: help run test bench install check fix lock messages
+.PHONY: help run test chaos bench install check fix lock messages
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ fix: .venv/.installed ## Mend what the linters can mend.
 lock: .venv/.installed ## Resolve requirements*.in into hashed requirements*.txt.
 	$(BIN)/$(LOCK) requirements.in --output-file requirements.txt
 	$(BIN)/$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+
+chaos: .venv/.installed ## Kill the trader, the exchange and the database while orders are placed; SECONDS=300 SEED=1 VARIANT=new.
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
 
 bench: .venv/.installed ## Measure what must be fast, as ratios to the barest peer, on the database of `make run`.
 	@$(BIN)/python manage.py migrate --verbosity 0

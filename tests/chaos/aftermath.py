@@ -1,0 +1,45 @@
+"""After the storm: three rounds of the reconciliation, five minutes apart, then our books as JSON.
+
+`python -m tests.chaos.aftermath`, a process like any other that starts after a crash.
+"""
+
+import json
+import sys
+from datetime import timedelta
+
+
+def main() -> None:
+    """Print one JSON object: `rows`, `positions` and what each round counted."""
+    import django
+
+    django.setup()
+    from tests.chaos.trader import now
+    from tradingsite.clients.build import exchange_client
+    from tradingsite.orders.models import Order, OrderEvent
+    from tradingsite.orders.positions import positions
+    from tradingsite.orders.sync import sync
+
+    start = now()
+    rounds = [dict(sync(exchange_client(), start + timedelta(minutes=5 * number))) for number in range(3)]
+    fields = (
+        "identifier",
+        "market",
+        "side",
+        "cause",
+        "state",
+        "reason",
+        "executed_volume",
+        "executed_funds",
+        "paid_fee",
+    )
+    report = {
+        "rounds": rounds,
+        "went_unknown": OrderEvent.objects.filter(what="moved", state_after="UNKNOWN").count(),
+        "rows": list(Order.objects.values(*fields)),
+        "positions": {holding.market: holding.volume for holding in positions()},
+    }
+    sys.stdout.write(json.dumps(report, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

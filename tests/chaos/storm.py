@@ -1,0 +1,258 @@
+"""The storm: a trader is killed at random points, its exchange lies and dies, its database restarts."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import requests
+
+from tests.chaos.audit import violations
+from tests.chaos.trader import MARKETS
+from tests.jobs.processes import ROOT, House
+
+FAULTS = (
+    {"kind": "drop_before"},
+    {"kind": "drop_after"},
+    {"kind": "429"},
+    {"kind": "429_text"},
+    {"kind": "500"},
+    {"kind": "500", "after": True},
+    {"kind": "503"},
+    {"kind": "malformed_json"},
+    {"kind": "latency", "seconds": 0.5},
+)
+ASKED = (("POST", "/v1/orders"), ("POST", "/v1/orders"), ("GET", "/v1/order"), ("GET", "/v1/accounts"))
+TRADERS = 2
+TELL_EVERY_S = 10
+CONFIG = {
+    "markets": ",".join(MARKETS),
+    "trading_markets": ",".join(MARKETS[:5]),
+    "position_size_min_pct": "0.2",
+    "position_size_max_pct": "1",
+    "max_exposure_pct": "100",
+    "daily_loss_limit_pct": "50",
+    "stop_loss_pct": "0.1",
+    "max_price_move_pct": "10",
+    "signal_validity_min": "60",
+}
+
+
+@dataclass
+class Report:
+    """What the storm did, and what it found."""
+
+    seconds: float
+    did: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    orders_on_the_exchange: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def too_calm(self) -> list[str]:
+        """Return what happened less often than a storm of this length must bring about."""
+        least = {
+            "posts": self.seconds / 4,
+            "kills of a trader": self.seconds / 8,
+            "orders that went UNKNOWN": self.seconds / 30,
+            "restarts of the exchange": 1,
+            "restarts of the database": 1,
+        }
+        return [
+            f"{name}: {self.did[name]}, at least {most:g} expected"
+            for name, most in least.items()
+            if self.did[name] < most
+        ]
+
+    def text(self) -> str:
+        """Return it for people."""
+        lines = [
+            f"order chaos, {self.seconds:g} s",
+            *(f"  {name:<28} {count}" for name, count in sorted(self.did.items())),
+            "our orders",
+            *(f"  {state:<28} {count}" for state, count in sorted(self.states.items())),
+            f"orders on the exchange         {self.orders_on_the_exchange}",
+            f"violations                     {len(self.wrong)}",
+            *(f"  {line}" for line in self.wrong[:20]),
+        ]
+        return "\n".join(lines)
+
+
+class Storm:
+    """One run. Everything it starts is gone when `close` returns."""
+
+    def __init__(self, folder: Path, *, seed: int, variant: str = "") -> None:
+        self.choose = random.Random(seed)  # noqa: S311 - not for secrets
+        self.did: Counter[str] = Counter()
+        self.house = House(folder)
+        port = _free_port()
+        self.sandbox_url = f"http://127.0.0.1:{port}"
+        self.env = {
+            **self.house.env,
+            "DJANGO_SETTINGS_MODULE": "tradingsite.settings",
+            "VAR_DIR": str(folder),
+            "SANDBOX_PORT": str(port),
+            "LOG_LEVEL": "ERROR",
+            "CHAOS_EPOCH": datetime.now(UTC).isoformat(),
+            "CHAOS_SEED": str(seed),
+            "CHAOS_VARIANT": variant,
+        }
+        for key, value in CONFIG.items():
+            self.house.ask(
+                "INSERT INTO system_config (key, value, created_at, updated_at) VALUES (%s, %s, now(), now())"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                key, value,
+            )  # fmt: skip
+        self.processes: list[subprocess.Popen[str]] = []
+        self.sandbox = self._start_sandbox()
+        self.traders: dict[int, int] = {}
+        self.nurses = [
+            self._start("-m", "tests.chaos.trader", stdout=subprocess.PIPE) for _ in range(TRADERS)
+        ]
+        for number, nurse in enumerate(self.nurses):
+            threading.Thread(target=self._read_traders, args=(number, nurse), daemon=True).start()
+
+    def rage(self, seconds: float) -> None:
+        """Do its worst for `seconds`, then let everything stand again, without the trader."""
+        until, tell_at = time.monotonic() + seconds, 0.0
+        while (now := time.monotonic()) < until:
+            if now >= tell_at:
+                tell_at = now + TELL_EVERY_S
+                sys.stderr.write(f"  {until - now:3.0f} s left, {sum(self.did.values())} blows so far\n")
+            time.sleep(self.choose.uniform(0.05, 0.6))
+            self.choose.choices(
+                [
+                    self.kill_trader,
+                    self.add_fault,
+                    self.fill_half,
+                    self.restart_sandbox,
+                    self.restart_database,
+                ],
+                weights=[30, 40, 5, 3, 2],
+            )[0]()
+        for nurse in self.nurses:
+            nurse.terminate()
+        for _ in self.nurses:
+            self.kill_trader()
+        for nurse in self.nurses:
+            nurse.wait(10)
+        self.sandbox.kill()
+        self.sandbox.wait(10)
+        self.sandbox = self._start_sandbox()  # its faults are gone, its orders are not
+
+    def audit(self, seconds: float) -> Report:
+        """Reconcile three times and compare."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.chaos.aftermath"],
+            cwd=ROOT, env=self.env, stdout=subprocess.PIPE, check=True, text=True, timeout=120,
+        )  # fmt: skip
+        ours = json.loads(done.stdout.splitlines()[-1])
+        numbers = ("executed_volume", "executed_funds", "paid_fee")
+        rows = [{**row, **{name: Decimal(row[name]) for name in numbers}} for row in ours["rows"]]
+        positions = {market: Decimal(volume) for market, volume in ours["positions"].items()}
+        exchange = self._ask("GET", "/sandbox/exchange").json()
+        return Report(
+            seconds=seconds,
+            did=self.did
+            + Counter(
+                {
+                    "intents": len(rows),
+                    "posts": len(exchange["posts"]),
+                    "orders that went UNKNOWN": ours["went_unknown"],
+                }
+            ),
+            states=Counter(f"{row['state']} {row['reason'].split(':')[0][:24]}" for row in rows),
+            orders_on_the_exchange=len(exchange["orders"]),
+            wrong=violations(exchange, rows, positions),
+        )
+
+    def close(self) -> None:
+        """End everything."""
+        for child in self.traders.values():
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait(10)
+        self.house.stop()
+
+    def kill_trader(self) -> None:
+        """SIGKILL one of them: no handler, no finally, no last write."""
+        if not self.traders:
+            return
+        number = self.choose.choice(sorted(self.traders))
+        try:
+            os.kill(self.traders.pop(number), signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it is being replaced
+        self.did["kills of a trader"] += 1
+
+    def add_fault(self) -> None:
+        """Let the exchange misbehave for one of the next requests."""
+        fault = self.choose.choice(FAULTS)
+        method, path = self.choose.choice(ASKED)
+        nth = self.choose.randint(1, 2)
+        self._ask("POST", "/sandbox/faults", json={**fault, "method": method, "path": path, "nth": nth})
+        self.did[f"fault {fault['kind']}"] += 1
+
+    def fill_half(self) -> None:
+        """Let the next order be filled by half and then cancelled."""
+        self._ask("POST", "/sandbox/faults", json={"kind": "partial_then_cancel"})
+        self.did["fault partial_then_cancel"] += 1
+
+    def restart_sandbox(self) -> None:
+        """SIGKILL the exchange and start it again with its state."""
+        self.sandbox.kill()
+        self.sandbox.wait(10)
+        self.sandbox = self._start_sandbox()
+        self.did["restarts of the exchange"] += 1
+
+    def restart_database(self) -> None:
+        """Crash the database server; it recovers from its log."""
+        self.house.server.ctl("stop", "-m", "immediate")
+        self.house.start()
+        self.did["restarts of the database"] += 1
+
+    def _start(self, *command: str, **streams) -> subprocess.Popen[str]:
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=self.env, text=True, **streams)
+        self.processes.append(process)
+        return process
+
+    def _start_sandbox(self) -> subprocess.Popen[str]:
+        process = self._start("manage.py", "sandbox", stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                requests.get(self.sandbox_url, timeout=1)
+            except requests.RequestException:
+                time.sleep(0.05)
+            else:
+                return process
+        raise TimeoutError("the sandbox does not answer")
+
+    def _read_traders(self, number: int, nurse: subprocess.Popen[str]) -> None:
+        for line in nurse.stdout:
+            self.traders[number] = int(line)
+
+    def _ask(self, method: str, path: str, **body) -> requests.Response:
+        answer = requests.request(method, self.sandbox_url + path, timeout=5, **body)
+        answer.raise_for_status()
+        return answer
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
