@@ -109,6 +109,18 @@ def test_nothing_is_bought_while_an_order_of_the_market_is_unresolved(seeing, st
     assert (order.state, order.reason, seeing.posts) == (State.DENIED, "order_unresolved", 0)
 
 
+@pytest.mark.parametrize(("side", "sold"), [("bid", True), ("ask", False)])
+def test_an_unknown_buy_does_not_keep_a_sell_back_but_an_unknown_sell_does(seeing, side, sold):
+    ours = seeing.act(seeing.signal()).executed_volume
+    sell = {"ord_type": "market", "funds": None, "volume": ours}
+    placed(state="UNKNOWN", side=side, **({} if side == "bid" else sell))
+
+    order = seeing.act(seeing.signal("SELL"))
+
+    assert order.state == (State.DONE if sold else State.DENIED), order.reason
+    assert order.reason == ("" if sold else "order_unresolved")
+
+
 @pytest.mark.parametrize("decision", ["BUY", "SELL"])
 @pytest.mark.parametrize("path", ["/v1/accounts", "/v1/orders/chance"])
 def test_what_the_exchange_does_not_tell_denies_with_its_words(seeing, path, decision):

@@ -75,6 +75,15 @@ def test_the_state_comes_first():
     assert shown("trading", jobs.trading()).startswith("buying and selling")
 
 
+def test_a_loss_limit_that_cannot_be_read_is_a_state_and_no_broken_panel():
+    scenes.at_work()
+    SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
+
+    assert shown("trading", jobs.trading()).startswith(
+        "daily_loss_limit_pct cannot be read: nothing is bought"
+    )
+
+
 def test_a_volatility_check_that_stopped_succeeding_pauses_buys_in_words():
     scenes.at_work()
     JobState.objects.filter(job_name="check_volatility").update(

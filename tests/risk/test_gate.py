@@ -11,8 +11,9 @@ from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tests.marketdata.feed import NOON
 from tests.risk.deciding import BUY, SECOND, SELL, TICK, failed, saying
+from tradingsite.risk import gate
 from tradingsite.risk.denials import DENIALS
-from tradingsite.risk.facts import Limits
+from tradingsite.risk.facts import Limits, Position, SignalLimits
 
 AHEAD = 10 * SECOND
 OF_A_BUY = [
@@ -129,12 +130,12 @@ def test_a_sell_without_a_position_is_denied():
 
 
 def test_what_is_worth_less_than_the_least_total_is_dust_and_what_is_worth_it_is_sold():
-    at_least = SELL.but(volume=Decimal(50), price=Decimal(100))
+    at_least = SELL.but(volume=Decimal(25), price=Decimal(200))
 
     assert at_least.verdict.allowed
-    denied = at_least.but(volume=Decimal("49.99999999")).verdict
+    denied = at_least.but(volume=Decimal("24.99999999")).verdict
     assert denied.reason == "dust"
-    assert denied.text == "worth 4999.999999 KRW, the exchange takes 5000 KRW or more"
+    assert denied.text == "worth 4999.999998 KRW, the exchange takes 5000 KRW or more"
 
 
 def test_without_a_price_dust_is_judged_by_the_signals():
@@ -271,6 +272,33 @@ def test_a_limit_that_cannot_be_read_has_no_fallback(key):
 
     with pytest.raises(UnreadableConfig):
         Limits.of(SystemConfig.objects.snapshot())
+
+
+@pytest.mark.django_db
+def test_a_sell_is_held_to_its_two_limits_and_to_no_other_that_may_be_unreadable():
+    keys = ["max_exposure_pct", "stop_loss_pct", "daily_loss_limit_pct", "max_price_move_pct"]
+    SystemConfig.objects.filter(key__in=keys).update(value="much")
+    limits = SignalLimits.of_signals(SystemConfig.objects.snapshot())
+
+    verdict = gate.evaluate(**{**vars(SELL), "limits": limits})
+
+    assert verdict.allowed
+    with pytest.raises(TypeError, match="all limits"):
+        gate.evaluate(**{**vars(BUY), "limits": limits})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["ai_min_confidence", "signal_validity_min"])
+def test_a_limit_of_signals_that_cannot_be_read_has_no_fallback(key):
+    SystemConfig.objects.filter(key=key).update(value="much")
+
+    with pytest.raises(UnreadableConfig):
+        SignalLimits.of_signals(SystemConfig.objects.snapshot())
+
+
+def test_the_average_price_is_the_cost_of_one_coin_and_of_nothing_there_is_none():
+    assert Position("KRW-BTC", Decimal(4), Decimal(10)).average_price == Decimal("2.5")
+    assert Position("KRW-BTC", Decimal(0), Decimal(0)).average_price is None
 
 
 @pytest.mark.django_db

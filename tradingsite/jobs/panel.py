@@ -8,9 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
+from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.standing import JobStanding, read
-from tradingsite.orders.panel import Today, today
+from tradingsite.orders.panel import today
 from tradingsite.orders.valued import valued_positions
 from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.risk.panel import halts
@@ -20,8 +21,7 @@ from tradingsite.risk.state import states
 def trading() -> dict[str, Any]:
     """Return the context of `status/trading.html`: the state, each market's, the halts; 7 queries."""
     at = timezone.now()
-    day = today(valued_positions(at)["rows"], at)
-    found = states(others=[*_unwatched(at), *_lost(day)])
+    found = states(others=[*_unwatched(at), *_lost(at)])
     return {"state": found.pop(""), "markets": found, **halts()}
 
 
@@ -35,7 +35,11 @@ def _unwatched(at: datetime) -> Iterator[Finding]:
         yield Finding("warning", text, age=round((at - last).total_seconds()), limit=CHECKED_LIMIT.seconds)
 
 
-def _lost(day: Today) -> Iterator[Finding]:
+def _lost(at: datetime) -> Iterator[Finding]:
+    try:
+        day = today(valued_positions(at)["rows"], at)
+    except UnreadableConfig:  # `states` halts on it and names it
+        return
     if day.reached:
         text = gettext_noop("the day's result is %(result)s KRW, limit %(limit)s KRW")
         yield Finding("warning", text, result=day.shown_result, limit=day.shown_limit)

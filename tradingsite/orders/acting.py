@@ -70,6 +70,7 @@ def act_on(
             at += timedelta(seconds=placing.BEGIN_WITHIN_S - decided.left_s())  # those questions took time
             now = gate_facts.circumstances(
                 signal.market,
+                _side(signal),
                 at,
                 trading_enabled=enabled,
                 synced=synced,

@@ -9,7 +9,7 @@ import structlog
 from tradingsite.clients.upbit.exchange_schemas import Balance, Chance
 from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders import account
-from tradingsite.orders.models import Order
+from tradingsite.orders.models import Order, Side, State
 from tradingsite.orders.positions import position
 from tradingsite.risk.facts import Account, Circumstances, Position, Terms
 from tradingsite.risk.models import Halt
@@ -20,6 +20,7 @@ logger = structlog.get_logger(__name__)
 
 def circumstances(
     market: str,
+    side: Side,
     at: datetime,
     *,
     trading_enabled: bool,
@@ -28,6 +29,9 @@ def circumstances(
 ) -> Circumstances:
     """Return what is known of the market and of our orders in it."""
     (window,) = read_windows([market], at)
+    unresolved = Order.objects.active().filter(market=market)
+    if side == Side.ASK:  # what we hold is not less because a buy may have gone through
+        unresolved = unresolved.exclude(side=Side.BID, state=State.UNKNOWN)
     return Circumstances(
         at=at,
         trading_enabled=trading_enabled,
@@ -36,7 +40,7 @@ def circumstances(
         price=window.price,
         price_seen_at=window.seen_at,
         synced=synced,
-        unresolved=Order.objects.active().filter(market=market).count(),
+        unresolved=unresolved.count(),
     )
 
 

@@ -23,7 +23,7 @@ CHECKED_LIMIT = timedelta(seconds=90)
 """Three rounds of `check_volatility`: without one, nobody watches the market."""
 SEEN_LIMIT = timedelta(seconds=SEEN_LIMIT_S)
 AHEAD_LIMIT = timedelta(seconds=10)
-"""What came in while the exchange was asked is newer than the decision; further ahead, a clock is wrong."""
+"""What another process notes meanwhile may be newer than the decision; further ahead, a clock is wrong."""
 COIN_STEP = Decimal("1e-8")
 
 

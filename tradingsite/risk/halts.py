@@ -1,9 +1,13 @@
 """What an operator does with halts: stop all new buys now, and end a halt (V8, V9)."""
 
+import structlog
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from tradingsite.risk.models import Halt
+from tradingsite.risk.models import Halt, HaltQuerySet
+
+logger = structlog.get_logger(__name__)
 
 
 class AlreadyHalted(Exception):
@@ -20,19 +24,30 @@ def halt_now(reason: str, by: str) -> Halt:
     """Stop new buys of all markets until an operator ends it.
 
     Raises:
-        ValueError: no reason, or nobody.
+        ValueError: no reason, or nobody, or more words than are kept; says which.
         AlreadyHalted: there is one already. It is not the caller's, so somebody else may end it.
     """
-    if not reason.strip() or not by:
+    reason, by = reason.strip(), by.strip()
+    if not reason or not by:
         raise ValueError("a halt needs a reason and a name")
-    operators = Halt.objects.open().filter(kind=Halt.Kind.OPERATOR)
+    halt = Halt(kind=Halt.Kind.OPERATOR, reason=reason, started_at=timezone.now(), made_by=by)
+    try:
+        halt.clean_fields()
+    except ValidationError as error:
+        said = (f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
+        raise ValueError("; ".join(said)) from error
     try:
         with transaction.atomic():
-            return Halt.objects.create(
-                kind=Halt.Kind.OPERATOR, reason=reason.strip(), started_at=timezone.now(), made_by=by
-            )
+            halt.save(force_insert=True)
     except IntegrityError as error:
-        raise AlreadyHalted(operators.get()) from error
+        raise AlreadyHalted(by_operators().get()) from error
+    logger.warning("halt.begun", kind=str(halt.kind), reason=reason, by=by)
+    return halt
+
+
+def by_operators() -> HaltQuerySet:
+    """Return the operators' halts that are open: one at most."""
+    return Halt.objects.open().filter(kind=Halt.Kind.OPERATOR)
 
 
 def end(halt: Halt, by: str) -> bool:
@@ -42,4 +57,6 @@ def end(halt: Halt, by: str) -> bool:
     """
     ended = Halt.objects.open().filter(pk=halt.pk).update(ended_at=timezone.now(), ended_by=by)
     halt.refresh_from_db()
+    if ended:
+        logger.warning("halt.ended", market=halt.market, kind=halt.kind, reason=halt.reason, by=by)
     return ended == 1

@@ -1,0 +1,109 @@
+"""`manage.py trade status|halt|resume`: the trading state and the operator's brake (docs/risk.md V16)."""
+
+import argparse
+import getpass
+import json
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.db import Error as DatabaseError
+from django.utils.translation import gettext as _
+
+from sysconfig.registry import UnreadableConfig
+from tradingsite.jobs.trade_report import Report, as_json, as_text, report
+from tradingsite.risk import halts
+from tradingsite.start import CannotStart, refuse_other_mode
+
+ALREADY_HALTED = 3
+_STATES = ("active", "reducing", "halted")  # each worse than the one before
+_EXAMPLES = """\
+examples:
+  manage.py trade status                           state, halts, account, positions, open orders
+  manage.py trade status --fail-on halted          exit status 1 while halted, for cron
+  manage.py trade halt --reason "odd prices"       no new buys anywhere, from now on
+  manage.py trade resume --by alice                ends the operator's halt
+
+Exit status: 0; 1 when it failed; 2 for wrong arguments; 3 when somebody had halted already.
+"""
+
+
+class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's order of options, and examples with their own line breaks."""
+
+
+class Command(BaseCommand):
+    """Stops buys only: sells and stop-losses go on in every state."""
+
+    # A halt must be possible while something else is broken.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.formatter_class = _Formatter
+        parser.description = _("Show whether the trader buys and sells, stop new buys, or let them go on.")
+        parser.epilog = _EXAMPLES
+        actions = parser.add_subparsers(dest="action", required=True, metavar="{status,halt,resume}")
+        status = actions.add_parser("status", help=_("show the trading state and what causes it"))
+        status.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
+        status.add_argument(
+            "--fail-on", choices=_STATES[1:], help=_("The least state that gives exit status 1.")
+        )
+        halt = actions.add_parser("halt", help=_("stop new buys of all markets now"))
+        halt.add_argument("--reason", required=True, metavar="TEXT", help=_("Why, for all who see it."))
+        resume = actions.add_parser("resume", help=_("end the operator's halt"))
+        for each in (halt, resume):
+            each.add_argument("--by", metavar="NAME", help=_("Who; default: the system's user."))
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        try:
+            refuse_other_mode()
+            if action == "status":
+                self._status(as_json=options["as_json"], fail_on=options["fail_on"])
+            elif action == "halt":
+                self._halt(options["reason"], _who(options["by"]))
+            else:
+                self._resume(_who(options["by"]))
+        except (CannotStart, DatabaseError, UnreadableConfig) as error:
+            raise CommandError(str(error)) from error
+
+    def _status(self, *, as_json: bool, fail_on: str | None) -> None:
+        told = report()
+        self.stdout.write(_json(told) if as_json else as_text(told))
+        if fail_on and _STATES.index(told.state.name) >= _STATES.index(fail_on):
+            raise CommandError(told.state.text)
+
+    def _halt(self, reason: str, by: str) -> None:
+        try:
+            halts.halt_now(reason, by)
+        except halts.AlreadyHalted as already:
+            facts = {"who": already.halt.made_by, "reason": already.halt.reason}
+            text = _("New buys are already halted by %(who)s: %(reason)s") % facts
+            raise CommandError(text, returncode=ALREADY_HALTED) from already
+        except ValueError as refused:
+            raise CommandError(str(refused)) from refused
+        self.stdout.write(
+            _("Halted: nothing is bought until an operator ends it. Sells and stop-losses go on.")
+        )
+
+    def _resume(self, by: str) -> None:
+        ended = [halt for halt in halts.by_operators() if halts.end(halt, by)]
+        for halt in ended:
+            facts = {"who": halt.made_by, "reason": halt.reason}
+            self.stdout.write(_("Ended: halted by %(who)s: %(reason)s") % facts)
+        if not ended:
+            self.stdout.write(_("No operator's halt was open."))
+        self.stdout.write(_("Now: %(state)s") % {"state": report().state.text})
+
+
+def _json(told: Report) -> str:
+    return json.dumps(as_json(told), ensure_ascii=False)
+
+
+def _who(by: str | None) -> str:
+    """Return the name to record: what was said, or who is logged in, also behind sudo."""
+    if by is not None:
+        return by
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user may have no name
+        raise CommandError(_("This user has no name: say who with --by.")) from error

@@ -1,0 +1,202 @@
+"""What `manage.py trade status` tells: the trading state, the halts, the account and what is under way."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from tradingsite.jobs import panel
+from tradingsite.orders.models import AccountReading, Order
+from tradingsite.orders.panel import Today
+from tradingsite.orders.panel import account as account_panel
+from tradingsite.orders.valued import Valued, won
+from tradingsite.risk.models import Halt
+from tradingsite.risk.state import TradingState
+from tradingsite.risk.verdict import exact
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of one moment. `reading` is None before the account was read for the first time."""
+
+    at: datetime
+    state: TradingState
+    markets: dict[str, TradingState]
+    halts: list[Halt]
+    positions: list[Valued]
+    reading: AccountReading | None
+    today: Today
+    orders: list[Order]
+
+
+def report() -> Report:
+    """Read it from our own database; the exchange is not asked.
+
+    Raises:
+        UnreadableConfig: a limit that the day is judged by has no valid value.
+    """
+    trading, account = panel.trading(), cast("dict[str, Any]", account_panel())
+    return Report(
+        at=timezone.now(),
+        state=trading["state"],
+        markets=trading["markets"],
+        halts=trading["open"],
+        positions=[row for row in account["rows"] if row.holding.volume],
+        reading=account["reading"],
+        today=account["today"],
+        orders=list(Order.objects.active().order_by("created_at")),
+    )
+
+
+def as_json(told: Report) -> dict[str, Any]:
+    """Return it for programs, in English; amounts are texts with all their digits."""
+    with translation.override("en"):
+        return {
+            "at": told.at.isoformat(),
+            "state": told.state.name,
+            "text": told.state.text,
+            "markets": {
+                market: {"state": state.name, "text": state.text} for market, state in told.markets.items()
+            },
+            "halts": [_halt(halt) for halt in told.halts],
+            "account": _account(told.reading),
+            "today": {
+                "base": _amount(told.today.base),
+                "result": _amount(told.today.result),
+                "limit": _amount(told.today.limit),
+            },
+            "positions": [_position(row) for row in told.positions],
+            "orders": [_order(order) for order in told.orders],
+        }
+
+
+def _halt(halt: Halt) -> dict[str, Any]:
+    return {
+        "id": halt.pk,
+        "market": halt.market or None,
+        "kind": halt.kind,
+        "reason": halt.explanation(),
+        "started_at": _moment(halt.started_at),
+        "until": _moment(halt.until),
+        "made_by": halt.made_by,
+    }
+
+
+def _account(reading: AccountReading | None) -> dict[str, Any] | None:
+    if reading is None:
+        return None
+    return {
+        "read_at": _moment(reading.read_at),
+        "equity": _amount(reading.equity),
+        "krw_free": _amount(reading.krw_free),
+        "krw_locked": _amount(reading.krw_locked),
+    }
+
+
+def _position(row: Valued) -> dict[str, Any]:
+    price = row.window.price
+    return {
+        "market": row.holding.market,
+        "volume": _amount(row.holding.volume),
+        "cost": _amount(row.holding.cost),
+        "price": _amount(price),
+        "price_seen_at": _moment(row.window.seen_at),
+        "unrealised": None if price is None else _amount(row.holding.unrealised(price)),
+    }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "identifier": order.identifier,
+        "market": order.market,
+        "side": order.side,
+        "state": order.state,
+        "created_at": _moment(order.created_at),
+    }
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else exact(amount)
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def as_text(told: Report) -> str:
+    """Return it for people, in the active language."""
+    return "\n".join(_lines(told))
+
+
+def _lines(told: Report) -> Iterator[str]:
+    yield told.state.text
+    if told.state.name != "active":
+        yield _("Sells and stop-losses go on.")
+    if len(told.markets) > 1:
+        yield from _part(_("Markets"), [f"{market}: {state.text}" for market, state in told.markets.items()])
+    yield from _part(_("Halts"), map(_halt_line, told.halts))
+    yield from _part(_("Account"), _account_lines(told))
+    yield from _part(_("Positions"), map(_position_line, told.positions))
+    yield from _part(_("Open orders"), map(_order_line, told.orders))
+
+
+def _part(title: str, lines: Any) -> Iterator[str]:
+    shown = [f"  {line}" for line in lines]
+    yield from ("", title, *(shown or ["  " + _("none")]))
+
+
+def _halt_line(halt: Halt) -> str:
+    facts = {
+        "market": halt.market or _("all markets"),
+        "reason": halt.explanation(),
+        "since": _shown(halt.started_at),
+        "who": halt.made_by,
+    }
+    return _("%(market)s: %(reason)s (since %(since)s UTC, by %(who)s)") % facts
+
+
+def _account_lines(told: Report) -> Iterator[str]:
+    reading, today = told.reading, told.today
+    if reading is not None:
+        facts = {
+            "equity": "-" if reading.equity is None else won(reading.equity),
+            "free": won(reading.krw_free),
+            "locked": won(reading.krw_locked),
+            "at": _shown(reading.read_at),
+        }
+        text = _("equity %(equity)s KRW, free %(free)s KRW, locked %(locked)s KRW (read at %(at)s UTC)")
+        yield text % facts
+    if today.result is not None:
+        facts = {"result": today.shown_result, "pct": today.result_pct, "limit": today.shown_limit}
+        yield _("result today %(result)s KRW (%(pct)s %%), limit %(limit)s KRW") % facts
+
+
+def _position_line(row: Valued) -> str:
+    facts = {
+        "market": row.holding.market,
+        "volume": row.volume,
+        "average": row.average_price,
+        "price": row.price or "-",
+        "unrealised": row.unrealised or "-",
+    }
+    text = _("%(market)s: %(volume)s at %(average)s, last price %(price)s, unrealised %(unrealised)s KRW")
+    return " ".join(filter(None, [text % facts, row.note and f"({row.note})"]))
+
+
+def _order_line(order: Order) -> str:
+    facts = {
+        "market": order.market,
+        "side": order.get_side_display(),
+        "state": order.get_state_display(),
+        "since": _shown(order.created_at),
+        "name": order.identifier,
+    }
+    return _("%(market)s: %(side)s, %(state)s since %(since)s UTC (%(name)s)") % facts
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
