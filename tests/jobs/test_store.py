@@ -101,15 +101,18 @@ def test_there_is_nothing_to_catch_up_when(make_store, planned_at, last_tick):
     assert planned("daily") == at(-39_600) + DAILY.every
 
 
-def test_a_new_database_may_begin_with_a_job_at_once_and_only_the_first_scheduler_does(make_store):
+def test_a_new_database_may_begin_with_a_job_at_once_until_that_has_succeeded(make_store):
     hourly = ScheduledJob("hourly", timedelta(hours=1), nothing, at_once=True)
     store = make_store(hourly)
 
     store.align([hourly], {}, at(301))
     assert turn(store, at(301)) == [("hourly", at(0))]
 
-    store.align([hourly], {"hourly": at(0)}, at(302))
-    assert turn(store, at(302)) == []
+    store.align([hourly], {"hourly": None}, at(302))
+    assert turn(store, at(302)) == [("hourly", at(0))], "it was killed: nothing has succeeded yet"
+
+    store.align([hourly], {"hourly": at(0)}, at(303))
+    assert turn(store, at(303)) == []
 
 
 def test_a_tick_older_than_the_window_is_not_caught_up(make_store):

@@ -28,6 +28,13 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
         """Make the missing rows."""
         self.bulk_create([JobState(job_name=name) for name in names], ignore_conflicts=True)
 
+    def last_ticks(self, *, only_if_succeeded: Collection[str] = ()) -> dict[str, datetime | None]:
+        """Return the last tick of each job; None for those of the named that have never succeeded."""
+        return {
+            name: None if name in only_if_succeeded and succeeded_at is None else tick
+            for name, tick, succeeded_at in self.values_list("job_name", "last_tick", "last_success_at")
+        }
+
     def started(self, name: str, tick: datetime) -> None:
         """Note that the run of `tick` begins now."""
         self.filter(job_name=name).update(last_tick=tick, running_since=Now(), last_started_at=Now())

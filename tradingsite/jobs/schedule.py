@@ -26,7 +26,7 @@ class ScheduledJob:
     catch_up: timedelta = timedelta(0)
     """How late a tick that nobody was there for may still be run by the next scheduler."""
     at_once: bool = False
-    """Whether the very first scheduler of a database runs it when it begins, not at the next tick."""
+    """Whether it runs when a scheduler begins to lead, not at the next tick, until it has once succeeded."""
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= timedelta(seconds=self.phase_s) < self.every:

@@ -47,7 +47,7 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
 
         One that lies ahead stays: a restart moves nothing. One that passed while nobody led becomes the last
         tick, if that has not been run and is no older than the job's `catch_up`; else the next tick. A job
-        that was never planned begins with the next tick, or with the last one if it is to run `at_once`.
+        that never succeeded (no last tick) begins with the next tick, or at once with the last if it says so.
         """
         planned = dict(self._rows().values_list("id", "next_run_time"))
         rows = [
@@ -111,11 +111,11 @@ def _first_run(
 ) -> datetime:
     trigger = job.trigger
     due = trigger.floor(now)
+    if job.at_once and last_tick is None:
+        return due
     if planned is not None and planned > now:
         return due + trigger.every if _too_far_ahead(trigger, planned, now) else planned
-    if planned is None:
-        return due if job.at_once and last_tick is None else due + trigger.every
-    missed = last_tick is None or last_tick < due
+    missed = planned is not None and (last_tick is None or last_tick < due)
     return due if missed and now - due <= job.catch_up else due + trigger.every
 
 

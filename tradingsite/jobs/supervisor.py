@@ -109,7 +109,8 @@ class Supervisor:
         JobState.objects.register(self._jobs)
         self._runner.flush()
         self._runner.close_abandoned()
-        last_ticks = dict(JobState.objects.values_list("job_name", "last_tick"))
+        to_begin_with = [job.name for job in self._jobs.values() if job.at_once]
+        last_ticks = JobState.objects.last_ticks(only_if_succeeded=to_begin_with)
         self._loop.store.align(self._jobs.values(), last_ticks, timezone.now())
         self._loop.lead()
         self._waiting_told = False
