@@ -134,6 +134,6 @@ if __name__ == "__main__":
     # Before the first fork, so that a new trader is there within milliseconds.
     import tradingsite.orders.acting
     import tradingsite.orders.stop_loss
-    import tradingsite.orders.sync  # noqa: F401
+    import tradingsite.orders.sync  # noqa: F401 - loaded for the children
 
     nurse()
