@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -20,7 +21,7 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.outcome import Outcome
 from tradingsite.models import DatabaseMode
 from tradingsite.orders.korean_day import day_of
-from tradingsite.orders.models import AccountReading, TradingDay
+from tradingsite.orders.models import AccountReading, SyncRound, TradingDay
 from tradingsite.risk import halts
 from tradingsite.risk.models import Halt
 
@@ -77,11 +78,18 @@ def volatile() -> Halt:
 
 
 def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
+    JobState.objects.update(last_success_at=None)
+
     assert trade("status").splitlines() == [
-        "buying and selling",
+        "new buys paused: check_volatility has never succeeded",
+        "Sells and stop-losses go on.",
         "",
         "Halts",
         "  none",
+        "",
+        "Jobs",
+        "  check_volatility: last success at -",
+        "  sync_pending_orders: last success at -",
         "",
         "Account",
         "  none",
@@ -98,13 +106,23 @@ def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
 def test_the_status_tells_state_halts_account_positions_and_what_is_under_way(trade):
     volatile()
     order = bought(BTC, at=SINCE, state="UNKNOWN")
+    checked_at = timezone.now().replace(microsecond=0)
+    JobState.objects.update(last_success_at=checked_at)
+    SyncRound.objects.create(at=SINCE)
 
-    assert trade("status").splitlines() == [
+    lines = trade("status").splitlines()
+
+    ages = [lines.pop(7), lines.pop(7)]
+    assert re.fullmatch(rf"  check_volatility: last success at {checked_at:%F %T} UTC \(\d+ s ago\)", ages[0])
+    assert re.fullmatch(rf"  sync_pending_orders: last success at {STAMP} UTC \(\d+ s ago\)", ages[1])
+    assert lines == [
         "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
         "Sells and stop-losses go on.",
         "",
         "Halts",
         f"  KRW-BTC: moved 3.4 % in 5 min, limit 3 % (since {STAMP} UTC, by check_volatility)",
+        "",
+        "Jobs",
         "",
         "Account",
         f"  equity 1,000,039.00 KRW, free 999,799.00 KRW, locked 0.00 KRW (read at {STAMP} UTC)",
@@ -121,11 +139,12 @@ def test_the_status_tells_state_halts_account_positions_and_what_is_under_way(tr
 @pytest.mark.usefixtures("a_position")
 def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(trade):
     halt, order = volatile(), bought(BTC, at=SINCE, state="UNKNOWN")
+    SyncRound.objects.create(at=SINCE)
 
     with override("ko"):
         told = json.loads(trade("status", "--json"))
 
-    assert told.pop("at") > SINCE.isoformat()
+    assert told.pop("at") > told.pop("volatility_checked_at") > SINCE.isoformat()
     assert told["positions"][0].pop("price_seen_at") > SINCE.isoformat()
     text = "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes"
     assert told == {
@@ -143,6 +162,7 @@ def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(
                 "made_by": "check_volatility",
             }
         ],
+        "synced_at": SINCE.isoformat(),
         "account": {
             "read_at": SINCE.isoformat(),
             "equity": "1000039",
@@ -167,6 +187,7 @@ def test_an_account_that_was_never_read_is_null(trade):
     told = json.loads(trade("status", "--json"))
 
     assert (told["account"], told["today"]["base"], told["state"]) == (None, None, "active")
+    assert told["synced_at"] is None
 
 
 def test_several_markets_are_told_one_by_one(trade):
@@ -280,6 +301,16 @@ def test_resuming_ends_the_operators_halt_and_says_what_still_stops_buys(trade):
     assert said.splitlines() == [
         "Ended: halted by kim: lunch",
         "Now: new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
+    ]
+
+
+def test_resuming_succeeds_while_a_limit_cannot_be_read_and_says_that_it_stops_buys(trade):
+    halts.halt_now("lunch", "kim")
+    SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
+
+    assert trade("resume", "--by", "alice").splitlines() == [
+        "Ended: halted by kim: lunch",
+        "Now: daily_loss_limit_pct cannot be read: nothing is bought",
     ]
 
 

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tests.marketdata.feed import NOON
 from tests.risk.deciding import BUY, SECOND, SELL, TICK, failed, saying
 from tradingsite.risk import gate
-from tradingsite.risk.denials import DENIALS
+from tradingsite.risk.denials import DENIALS, denial
 from tradingsite.risk.facts import Limits, Position, SignalLimits
 
 AHEAD = 10 * SECOND
@@ -251,6 +252,9 @@ def test_a_verdict_is_stored_as_plain_json():
 
 def test_every_reason_has_words_for_people():
     assert set(OF_A_BUY) | set(OF_A_SELL) <= set(DENIALS)
+    with override("en"):
+        assert denial("dust") == "too little to be sold"
+        assert denial("a_later_code") == "a_later_code"
 
 
 @pytest.mark.django_db

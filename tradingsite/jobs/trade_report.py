@@ -6,11 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
+from django.db.models import Max, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs import panel
-from tradingsite.orders.models import AccountReading, Order
+from tradingsite.jobs.models import JobState
+from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
 from tradingsite.orders.valued import Valued, won
@@ -21,12 +23,20 @@ from tradingsite.risk.verdict import exact
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of one moment. `reading` is None before the account was read for the first time."""
+    """All of one moment.
+
+    Attributes:
+        volatility_checked_at: when `check_volatility` last succeeded.
+        synced_at: when our orders were last reconciled, by whichever job.
+        reading: None before the account was read for the first time.
+    """
 
     at: datetime
     state: TradingState
     markets: dict[str, TradingState]
     halts: list[Halt]
+    volatility_checked_at: datetime | None
+    synced_at: datetime | None
     positions: list[Valued]
     reading: AccountReading | None
     today: Today
@@ -45,11 +55,18 @@ def report() -> Report:
         state=trading["state"],
         markets=trading["markets"],
         halts=trading["open"],
+        volatility_checked_at=_newest(JobState.objects.filter(pk="check_volatility"), "last_success_at"),
+        synced_at=_newest(SyncRound.objects.all(), "at"),
         positions=[row for row in account["rows"] if row.holding.volume],
         reading=account["reading"],
         today=account["today"],
         orders=list(Order.objects.active().order_by("created_at")),
     )
+
+
+def _newest(rows: QuerySet[Any], field: str) -> datetime | None:
+    found: datetime | None = rows.aggregate(newest=Max(field))["newest"]
+    return found
 
 
 def as_json(told: Report) -> dict[str, Any]:
@@ -63,6 +80,8 @@ def as_json(told: Report) -> dict[str, Any]:
                 market: {"state": state.name, "text": state.text} for market, state in told.markets.items()
             },
             "halts": [_halt(halt) for halt in told.halts],
+            "volatility_checked_at": _moment(told.volatility_checked_at),
+            "synced_at": _moment(told.synced_at),
             "account": _account(told.reading),
             "today": {
                 "base": _amount(told.today.base),
@@ -139,6 +158,7 @@ def _lines(told: Report) -> Iterator[str]:
     if len(told.markets) > 1:
         yield from _part(_("Markets"), [f"{market}: {state.text}" for market, state in told.markets.items()])
     yield from _part(_("Halts"), map(_halt_line, told.halts))
+    yield from _part(_("Jobs"), _age_lines(told))
     yield from _part(_("Account"), _account_lines(told))
     yield from _part(_("Positions"), map(_position_line, told.positions))
     yield from _part(_("Open orders"), map(_order_line, told.orders))
@@ -157,6 +177,19 @@ def _halt_line(halt: Halt) -> str:
         "who": halt.made_by,
     }
     return _("%(market)s: %(reason)s (since %(since)s UTC, by %(who)s)") % facts
+
+
+def _age_lines(told: Report) -> Iterator[str]:
+    # The second counts the rounds of every job that reconciles; it is named as the one made for it.
+    for job, last in (
+        ("check_volatility", told.volatility_checked_at),
+        ("sync_pending_orders", told.synced_at),
+    ):
+        said = "-"
+        if last is not None:
+            age = _("(%(age_s)d s ago)") % {"age_s": (told.at - last).total_seconds()}
+            said = f"{_shown(last)} UTC {age}"
+        yield f"{job}: {_('last success at')} {said}"
 
 
 def _account_lines(told: Report) -> Iterator[str]:
