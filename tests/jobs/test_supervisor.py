@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs import timetables
@@ -79,6 +80,19 @@ def test_to_lead_gives_every_job_its_row_and_its_next_run(supervisors):
         "interrupted",
     }
     assert DjangoJob.objects.filter(next_run_time__isnull=False).count() == 4
+
+
+def test_a_first_run_that_was_killed_is_made_up_for_by_the_next_leader(supervisors, settings):
+    settings.JOBS_SCHEDULE = "tests.jobs.timetables.AT_ONCE"
+    (job,) = timetables.AT_ONCE
+    now = timezone.now()
+    JobState.objects.register(["good"])
+    JobState.objects.started("good", job.trigger.floor(now))
+    DjangoJob.objects.create(id="good", next_run_time=job.trigger.floor(now) + job.every, job_state=b"")
+
+    supervisors()._step()
+
+    until(lambda: JobState.objects.get(job_name="good").last_success)
 
 
 def test_who_loses_the_lock_starts_no_run_and_comes_back_as_soon_as_it_can(supervisors):

@@ -37,4 +37,5 @@ def interrupted(_tick):
 
 RARE = tuple(ScheduledJob(body.__name__, DAY, body) for body in (good, broken, held, interrupted))
 """Nothing of it comes due while a test looks."""
+AT_ONCE = (ScheduledJob("good", DAY, good, at_once=True),)
 EMPTY = (ScheduledJob("good", DAY, nothing),)

@@ -136,7 +136,7 @@ def test_it_prints_where_to_look_and_a_login_that_works(site):
 
 def test_all_six_components_are_healthy_for_real_since_the_first_signal_is_made_at_once(site):
     wanted = ("database", "upbit_api", "gemini_api", "scheduler", "recent_signal", "recent_order")
-    site.wait_for(lambda: all(site.components()[name]["status"] == "healthy" for name in wanted), within_s=60)
+    site.wait_for(lambda: all(site.components()[name]["status"] == "healthy" for name in wanted), within_s=30)
 
     components = site.components()
     assert list(components) == list(wanted)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from tests.leaks import shown
 from tradingsite.clients import build
+from tradingsite.jobs import bodies, fence
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import AccountReading, Fill, Order
 from tradingsite.orders.positions import position
@@ -132,10 +133,7 @@ def test_an_operator_s_halt_denies_the_buy_with_its_reason_and_lets_the_sell_go(
 def test_a_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
     bought = signal(exchange, "BUY").order
     halt_now("storm", "kim")
-    paid = Fill.objects.filter(order=bought).latest("traded_at").price
-    now = timezone.now()
-    fallen = {"price": paid * Decimal("0.94"), "first_seen_at": now, "last_seen_at": now}
-    Ticker.objects.create(market=MARKET, traded_at=now, **fallen)
+    fall(bought)
 
     run("check_volatility")
 
@@ -143,6 +141,33 @@ def test_a_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
     assert (stopped.state, stopped.signal) == ("DONE", None)
     assert position(MARKET).volume == 0
     assert Halt.objects.open().filter(kind="volatility").exists()
+
+
+@pytest.mark.usefixtures("five_calm_minutes")
+def test_a_scheduler_that_lost_its_lock_during_the_run_sends_no_order_of_either_cause(exchange):
+    bought = signal(exchange, "BUY").order
+    exchange.model.order("SELL", confidence=Decimal("0.9"))
+
+    with fence.guarded_by(lambda: False):
+        bodies.generate_trading_signal(timezone.now())
+        fall(bought)
+        bodies.check_volatility(timezone.now())
+
+    unsent = Order.objects.exclude(pk=bought.pk).order_by("pk")
+    assert [(order.cause, order.state) for order in unsent] == [
+        ("signal", "REJECTED"),
+        ("stop_loss", "REJECTED"),
+    ]
+    assert all(order.reason.startswith("never sent") for order in unsent)
+    assert len(exchange.exchange.posts) == 1
+
+
+def fall(bought):
+    """Let the price be 6 % below what was paid."""
+    paid = Fill.objects.filter(order=bought).latest("traded_at").price
+    now = timezone.now()
+    fallen = {"price": paid * Decimal("0.94"), "first_seen_at": now, "last_seen_at": now}
+    Ticker.objects.create(market=MARKET, traded_at=now, **fallen)
 
 
 def test_without_a_check_of_volatility_nothing_is_bought(exchange):
