@@ -13,14 +13,15 @@ def main() -> None:
     import django
 
     django.setup()
-    from tests.chaos.trader import now
+    from tests.chaos.trader import STORM, now
     from tradingsite.clients.build import exchange_client
     from tradingsite.orders.models import Order, OrderEvent
     from tradingsite.orders.positions import positions
     from tradingsite.orders.sync import sync
 
     start = now()
-    rounds = [dict(sync(exchange_client(), start + timedelta(minutes=5 * number))) for number in range(3)]
+    moments = [start + timedelta(minutes=5 * number) for number in range(3)]
+    rounds = [dict(sync(exchange_client(), moment, clock=STORM)) for moment in moments]
     fields = (
         "identifier",
         "market",

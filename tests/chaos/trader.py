@@ -34,6 +34,7 @@ COINS = (
 MARKETS = tuple(f"KRW-{coin}" for coin in COINS)
 
 
+STORM = Clock(sleep=lambda seconds: time.sleep(seconds / SPEED))
 HASTY = Clock(sleep=lambda seconds: time.sleep(seconds / 5))
 """So that some orders are still open when the trader goes on."""
 
@@ -86,7 +87,7 @@ def one_round(client, choose: random.Random) -> None:
 
     config = SystemConfig.objects.snapshot()
     try:
-        sync.sync(client, now())
+        sync.sync(client, now(), clock=STORM)
         synced = True
     except ClientError:
         synced = False

@@ -1,5 +1,6 @@
 """The reconciliation at the sandbox's exchange, round by round (docs/orders.md O12 to O18)."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,9 +8,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Unavailable
 from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.orders import placing
+from tradingsite.orders import lost, placing
 from tradingsite.orders.management.commands import giveup
 from tradingsite.orders.models import Order, State, SyncRound
 from tradingsite.orders.positions import position
@@ -73,7 +75,7 @@ def test_three_looks_over_ten_minutes_and_no_coin_moved_make_an_order_lost(trade
     assert trader.sync() == QUIET
 
 
-@pytest.mark.parametrize("minutes", [[4, 3, 4], [5, 9], [5, 4.5, 5.4], [5, 0.1, 9.9]], ids=str)
+@pytest.mark.parametrize("minutes", [[4, 3, 4], [5, 9], [5, 4.5, 5.1], [5, 0.1, 9.9]], ids=str)
 def test_too_few_looks_or_too_short_a_time_prove_nothing(trader, minutes):
     order = unknown(trader)
 
@@ -194,14 +196,37 @@ def test_an_intent_whose_sender_died_becomes_unknown_when_nobody_can_send_it_any
     assert trader.posts == arrived
 
 
-def test_an_intent_that_may_still_be_sent_is_left_alone(trader):
+def test_a_round_waits_for_a_sender_that_is_just_about_to_send(trader):
+    order, clock = trader.buy(), trader.clock
+    trader.clock = Clock(sleep=lambda _: trader.send(order, clock=clock))
+
+    trader.sync(minutes=0.1)
+
+    assert state(order) == State.DONE
+    assert "UNKNOWN" not in order.events.values_list("state_after", flat=True)
+
+
+def test_a_round_waits_no_longer_than_an_intent_may_still_be_sent(trader):
+    trader.buy()
+    began = trader.venue.at
+
+    trader.sync(minutes=0)
+
+    assert trader.venue.at - began == placing.SENT_BY
+
+
+@pytest.mark.parametrize("before_s", [0, 0.5, 2, 19, 19.5, 20, 25, 299])
+def test_three_rounds_resolve_an_intent_however_shortly_before_them_its_sender_was_killed(trader, before_s):
     order = trader.buy()
-    just_before = (placing.SENT_BY.total_seconds() - 1) / 60
+    assert placing._claim(order, trader.venue.at)
+    first = trader.venue.later(before_s)
 
-    trader.sync(minutes=just_before)
+    given_up = [trader.sync_at(first + timedelta(minutes=minutes))["lost"] for minutes in (0, 5, 10)]
 
-    assert state(order) == State.SUBMITTING
-    assert trader.send(order).state == State.DONE
+    assert (given_up, state(order)) == ([0, 0, 1], State.LOST)
+    assert trader.venue.at - order.events.get(what="moved", state_after=State.UNKNOWN).at >= timedelta(
+        minutes=10
+    )
 
 
 def test_a_dead_senders_order_that_arrived_is_booked_at_once(trader):
@@ -307,7 +332,7 @@ def test_the_end_of_an_order_is_forgotten_when_it_comes_back_open(trader):
 
 def test_a_look_before_it_was_unknown_does_not_count(trader):
     order = trader.buy()
-    trader.sync(minutes=0.1)
+    lost.not_found(order, trader.venue.at)
     assert (state(order), looks(order)) == (State.SUBMITTING, 1)
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]

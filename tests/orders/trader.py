@@ -1,7 +1,7 @@
 """The trader's own steps at the sandbox's exchange, one by one, with a clock that only tests move."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -73,8 +73,12 @@ class Trader:
 
     def sync(self, client: UpbitExchange | None = None, *, minutes: float = 5) -> dict[str, int]:
         """Reconcile `minutes` after the last step."""
-        self.wait(timedelta(minutes=minutes).total_seconds())
-        return dict(sync.sync(client or self.venue.client, self.venue.at))
+        return self.sync_at(self.venue.at + timedelta(minutes=minutes), client)
+
+    def sync_at(self, moment: datetime, client: UpbitExchange | None = None) -> dict[str, int]:
+        """Reconcile at `moment`, which lies ahead; the round may end later."""
+        self.wait((moment - self.venue.at).total_seconds())
+        return dict(sync.sync(client or self.venue.client, self.venue.at, clock=self.clock))
 
     def _sending(self) -> dict[str, Any]:
         now: Callable[[], Any] = lambda: self.venue.at  # noqa: E731 - `at` moves

@@ -38,6 +38,15 @@ def not_found(order: Order, at: datetime) -> None:
     intents.looked(order, at, {"found": False})
 
 
+def any_ripe_between(at: datetime, latest: datetime) -> bool:
+    """Tell whether an order that is not found at `at` could be given up only later, by `latest` at most."""
+    for order in Order.objects.filter(state=State.UNKNOWN):
+        looks = _apart([*_looks(order), at])
+        if len(looks) >= LOOKS_NEEDED and at < looks[0] + LOOKING_FOR <= latest:
+            return True
+    return False
+
+
 def give_up(client: UpbitExchange, key: int, balances: list[Balance], at: datetime) -> bool:
     """Return whether an order that this round did not find is LOST now.
 
@@ -126,15 +135,24 @@ def find_again(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> set
 
 
 def _looked_long_enough(order: Order, at: datetime) -> bool:
+    looks = _apart(_looks(order))
+    return len(looks) >= LOOKS_NEEDED and at - looks[0] >= LOOKING_FOR
+
+
+def _looks(order: Order) -> Iterable[datetime]:
     # Looks before it was UNKNOWN may have been too early: it could still be sent.
     nothing_found = order.events.filter(
         what=OrderEvent.What.LOOKED, state_before=State.UNKNOWN, evidence__found=False
     )
-    looks = list[datetime]()
-    for look in nothing_found.order_by("at").values_list("at", flat=True):
-        if not looks or look - looks[-1] >= LOOKS_APART:
-            looks.append(look)
-    return len(looks) >= LOOKS_NEEDED and at - looks[0] >= LOOKING_FOR
+    return nothing_found.order_by("at").values_list("at", flat=True)
+
+
+def _apart(looks: Iterable[datetime]) -> list[datetime]:
+    counted = list[datetime]()
+    for look in looks:
+        if not counted or look - counted[-1] >= LOOKS_APART:
+            counted.append(look)
+    return counted
 
 
 def _coins(order: Order, balances: list[Balance]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
 
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.orders import evidence, intents, lost, placing, strangers
@@ -14,9 +15,13 @@ from tradingsite.orders.models import Order, State, SyncRound
 
 logger = structlog.get_logger(__name__)
 
+_STEP_S = 1.0
 
-def sync(client: UpbitExchange, at: datetime) -> Mapping[str, int]:
+
+def sync(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) -> Mapping[str, int]:
     """Look at every order whose outcome is open, of whatever age; then at what others did.
+
+    It begins up to `placing.SENT_BY` later than `at` when only so it can judge an order (O13).
 
     An order that the exchange does not tell about keeps no other from being looked at, or given up.
     Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that somebody is just sending, and
@@ -25,6 +30,7 @@ def sync(client: UpbitExchange, at: datetime) -> Mapping[str, int]:
     Raises:
         ClientError: the exchange did not answer everything; what it did answer is written.
     """
+    at = _once_ripe(at, clock)
     counts = Counter(dict.fromkeys(("looked", "ended", "lost", "busy", "strangers"), 0))
     missing = list[int]()
     active = list(Order.objects.active().order_by("pk").values_list("pk", flat=True))
@@ -46,6 +52,22 @@ def sync(client: UpbitExchange, at: datetime) -> Mapping[str, int]:
     facts = {"looked": counts["looked"], "resolved": counts["ended"], "strangers": found}
     SyncRound.objects.update_or_create(at=at, defaults=facts)
     return counts
+
+
+def _once_ripe(at: datetime, clock: Clock) -> datetime:
+    """Wait while a moment's patience saves an order another round; return the moment then."""
+    latest = at + placing.SENT_BY
+    while at < latest and (_maybe_being_sent(at) or lost.any_ripe_between(at, latest)):
+        clock.sleep(_STEP_S)
+        at += timedelta(seconds=_STEP_S)
+    return at
+
+
+def _maybe_being_sent(at: datetime) -> bool:
+    """Tell whether an intent is neither being sent (its row would be locked) nor surely abandoned."""
+    with transaction.atomic():
+        unlocked = Order.objects.select_for_update(skip_locked=True).filter(state=State.SUBMITTING)
+        return any(not _abandoned(order, at) for order in unlocked)
 
 
 def _for_each(keys: Iterable[int], act: Callable[[int], None]) -> list[ClientError]:
