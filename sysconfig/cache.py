@@ -4,17 +4,20 @@ docs/config-cache.md states its rules; the numbers in the comments are that page
 """
 
 import asyncio
+import math
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
+Source = Literal["local", "notify", "reconnect", "anti_entropy"]
 
 TTL_S = 3600.0
+UNHEARD_S = 1.0  # how long a load is kept while nothing proves that a change would be heard (rule 19)
 # Longer than the longest load: 3 s for a pooled connection, then a statement of at most 15 s.
 WAIT_S = 20.0
 
@@ -33,26 +36,35 @@ class _Flight(Generic[T]):
 class TTLCache(Generic[T]):
     """Keeps each value for `TTL_S` from the start of its load, or until it is invalidated.
 
-    A hit takes no lock. `entries` (key → value and the moment, by `clock`, when it expires) is the same dict
-    for the cache's whole life, so a reader in a hurry may bind `entries.get`; it then compares the moment and
-    counts the hit itself. Values must be immutable: they are handed out without a copy (rule 13).
+    A hit takes no lock. `entries` (key → value, the moment, by `clock`, when it can't be served any more, and
+    the end of its TTL) is the same dict for the cache's whole life, so a reader in a hurry may bind
+    `entries.get`; it then compares the moment and counts the hit itself. Values must be immutable: they are
+    handed out without a copy (rule 13).
+
+    A `leased` cache serves nothing past its lease, which whoever hears of changes extends (rule 19). The
+    lease is written into each entry, so that a hit compares one moment and not two.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, wait_s: float = WAIT_S) -> None:
-        self.entries: dict[str, tuple[T, float]] = {}
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wait_s: float = WAIT_S, *, leased: bool = False
+    ) -> None:
+        self.entries: dict[str, tuple[T, float, float]] = {}
         self._clock = clock
         self._wait_s = wait_s
+        self._leased = leased
         self.start_over()
         _caches.add(self)
 
     def start_over(self) -> None:
-        """Be as new, counters and lock included: for a forked child, where the lock may be held for ever."""
+        """Be as new, counters, lease and lock included: for a forked child, where the lock may be held."""
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
+        self._lease_until = -math.inf if self._leased else math.inf
         self.entries.clear()
         self.hits = self.misses = 0
         self.coalesced = 0  # calls that were served by a load which another thread had begun
         self.discarded = 0  # loads that an invalidation overtook: given to who waited, never stored
+        self.invalidations: dict[Source, int] = {"local": 0, "notify": 0, "reconnect": 0, "anti_entropy": 0}
 
     def get_or_set(self, key: str, factory: Callable[[], T]) -> T:
         """Return the value of `key`; on a miss call `factory`, in one thread, for all who ask meanwhile.
@@ -82,15 +94,43 @@ class TTLCache(Generic[T]):
             self.misses += 1
         return factory()
 
+    def reload(self, key: str, factory: Callable[[], T]) -> T:
+        """Call `factory` whatever is kept, and keep its value: it is no older than this call (rule 27).
+
+        Raises what `get_or_set` raises.
+        """
+        with self._lock:
+            self.misses += 1
+            self._drop(key)
+            own = self._flights[key] = _Flight[T](self._clock())
+        return self._lead(key, own, factory)
+
     def invalidate(self, key: str | None = None) -> None:
         """Forget the value of `key`, or all of them: reads that start after this returned see what is new."""
+        self.hear([key], source="local")
+
+    def hear(
+        self, keys: Iterable[str | None], lease_until: float | None = None, source: Source = "notify"
+    ) -> None:
+        """Forget each of `keys` (None: all), then extend the lease if it is given: in one step (rule 20)."""
         with self._lock:
-            if key is None:
-                self.entries.clear()
-                self._flights.clear()
-            else:
-                self.entries.pop(key, None)
-                self._flights.pop(key, None)
+            for key in keys:
+                self._drop(key)
+                self.invalidations[source] += 1
+            if lease_until is not None:
+                self._lease_until = lease_until
+                for key, (value, _until, ttl_end) in self.entries.items():
+                    self.entries[key] = (value, min(ttl_end, lease_until), ttl_end)
+
+    def extend_lease(self, until: float) -> None:
+        """Serve what is kept until this moment of the clock: changes up to now were heard."""
+        self.hear((), lease_until=until)
+
+    def end_lease(self) -> None:
+        """Forget all: from now on changes may pass unheard, so a load is kept for `UNHEARD_S` (rule 18)."""
+        with self._lock:
+            self._lease_until = -math.inf
+            self._drop(None)
 
     def stats(self) -> dict[str, float]:
         """Return `hits`, `misses`, `hit_rate` (a ratio, 0 at first) and `size`; change nothing."""
@@ -144,12 +184,23 @@ class TTLCache(Generic[T]):
             raise TimeoutError(f"the load of {key!r} did not end within {self._wait_s:g} s")
         return flight.loaded
 
+    def _drop(self, key: str | None) -> None:
+        """Remove value and flight: what is being loaded is never stored (rule 4). The lock is held."""
+        if key is None:
+            self.entries.clear()
+            self._flights.clear()
+        else:
+            self.entries.pop(key, None)
+            self._flights.pop(key, None)
+
     def _land(self, key: str, flight: _Flight[T]) -> None:
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
                 if flight.loaded is not None:
-                    self.entries[key] = (flight.loaded[0], flight.started_s + TTL_S)
+                    ttl_end = flight.started_s + TTL_S
+                    until = max(self._lease_until, flight.started_s + UNHEARD_S)
+                    self.entries[key] = (flight.loaded[0], min(ttl_end, until), ttl_end)
             elif flight.loaded is not None:
                 self.discarded += 1
         flight.landed.set()

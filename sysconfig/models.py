@@ -1,6 +1,7 @@
 """The table of runtime settings, and the only way to it for the rest of the code: `SystemConfig.objects`."""
 
-from collections.abc import Collection, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection
 from functools import partial
 from time import monotonic
 from typing import Any, ClassVar
@@ -10,41 +11,62 @@ from django.db import connections, models, router, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from sysconfig import registry
+from sysconfig import listener, registry
+from sysconfig.author import signed
 from sysconfig.cache import TTLCache
+from sysconfig.history import SystemConfigChange
+from sysconfig.listener import config_cache as _cache
+from sysconfig.processes import ConfigProcess
 from sysconfig.registry import InvalidConfigValue
 from sysconfig.snapshot import ConfigSnapshot
+from sysconfig.writing import ConfigWriter
 
+__all__ = ["ConfigProcess", "SystemConfig", "SystemConfigChange", "SystemConfigManager"]
 MISSING = object()  # cached when a key that is not registered has no row
-_cache: TTLCache[Any] = TTLCache()
 _cached = _cache.entries.get
 
 
-class SystemConfigManager(models.Manager["SystemConfig"]):
+class SystemConfigManager(ConfigWriter):
     """Reads through the cache; writes only what the registry allows. docs/config-cache.md."""
 
-    def get_value(self, key: str, default: Any = None) -> Any:
+    def get_value(self, key: str, default: Any = None, fresh: bool = False) -> Any:  # noqa: FBT001, FBT002 - a keyword-only one slows each hit
         """Return the committed value of `key`, typed as registered; read the cache first.
 
         A key that nobody registered gives its text, or `default` without a row; `default` never stands in
         for a registered key. Inside a transaction a miss loads what that transaction sees, and for nobody
-        else (rule 14); a hit gives what was committed.
+        else (rule 14); a hit gives what was committed. `fresh` asks the database in any case (rule 27).
 
         Raises:
             UnreadableConfig: a registered key has no row or one with an invalid text.
         """
         entry = _cached(key)  # TTLCache.get_or_set's hit, written out: this is read all the time
-        if entry is not None and monotonic() < entry[1]:
+        if entry is not None and monotonic() < entry[1] and not fresh:
             _cache.hits += 1
             value = entry[0]
         else:
-            value = self._miss(key)
+            value = self._miss(key, _cache.reload if fresh else _cache.get_or_set)
         return default if value is MISSING else value
 
     async def aget_value(self, key: str, default: Any = None) -> Any:
         """Return what `get_value` returns, without blocking the event loop."""
         value = await _cache.aget_or_set(key, partial(self._load_and_hang_up, key))
         return default if value is MISSING else value
+
+    def cache_report(self) -> dict[str, Any]:
+        """Return what this process's cache did and how well it hears of changes (rule 28)."""
+        heard = listener.status()
+        return {
+            **_cache.stats(),
+            "coalesced": _cache.coalesced,
+            "discarded": _cache.discarded,
+            "invalidations": dict(_cache.invalidations),
+            "lease_age_s": heard.lease_age_s,
+            "reconnects": heard.reconnects,
+            "missed_notifications": heard.missed_notifications,
+            "listening": heard.started and not heard.deaf,
+            "fingerprint": heard.fingerprint,
+            "pid": os.getpid(),
+        }
 
     def snapshot(self) -> ConfigSnapshot:
         """Return all registered values of one committed state, from the database, in one SELECT.
@@ -63,39 +85,13 @@ class SystemConfigManager(models.Manager["SystemConfig"]):
                 "a snapshot is of committed rows: take it outside of the transaction"
             ) from nested
 
-    def set_value(self, key: str, value: object) -> None:
-        """Store `value`, given typed or as its text; add the row of a key that nobody registered.
-
-        Raises:
-            InvalidConfigValue: the value breaks the key's limits or a rule with other keys.
-        """
-        self.set_values({key: value})
-
-    def set_values(self, changes: Mapping[str, object]) -> "list[SystemConfig]":
-        """Store several values at once, or none; rules are judged on the outcome. Return the rows."""
-        texts = {key: registry.text_of(key, value) for key, value in changes.items()}
-        alias = router.db_for_write(self.model)
-        with transaction.atomic(using=alias):
-            rows = self.locked(texts, alias)
-            while missing := [self.model(key=key, value=texts[key]) for key in texts if key not in rows]:
-                self.using(alias).bulk_create(missing, ignore_conflicts=True)
-                rows = self.locked(texts, alias)
-            registry.check_rules(texts, {key: row.value for key, row in rows.items()})
-            for key, text in texts.items():
-                rows[key].replace_value(text, alias)
-        return [rows[key] for key in texts]
-
-    def locked(self, keys: Iterable[str], alias: str) -> "dict[str, SystemConfig]":
-        """Lock the rows of `keys` and of all that a rule joins to them, always in the same order."""
-        rows = self.using(alias).filter(key__in=registry.partners(keys)).order_by("key").select_for_update()
-        return {row.key: row for row in rows}
-
-    def _miss(self, key: str) -> Any:
+    def _miss(self, key: str, read: Callable[[str, Callable[[], Any]], Any]) -> Any:
         connection = connections[router.db_for_write(self.model)]
         load = partial(self._load, key)
         if connection.in_atomic_block or not connection.get_autocommit():
             return _cache.load_unshared(load)
-        return _cache.get_or_set(key, load)
+        listener.ensure_listening()
+        return read(key, load)
 
     def _load(self, key: str) -> Any:
         rows = self.using(router.db_for_write(self.model)).filter(key=key)  # a replica may lag (rule 16)
@@ -106,6 +102,7 @@ class SystemConfigManager(models.Manager["SystemConfig"]):
         return MISSING if text is None else text
 
     def _load_and_hang_up(self, key: str) -> Any:
+        listener.ensure_listening()
         try:
             return self._load(key)
         finally:
@@ -147,9 +144,14 @@ class SystemConfig(models.Model):
             super().save(**options)
             return
         alias = options.get("using") or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=alias):
+        with signed(alias):
             self.check_change(alias)
             super().save(**options)
+
+    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's signature
+        """Delete the row. Raises ProtectedError when its key is registered."""
+        with signed(using or router.db_for_write(type(self), instance=self)):
+            return super().delete(using, keep_parents)
 
     def clean(self) -> None:
         """Report a refused change at the form's field, holding the locks of a transaction around it."""

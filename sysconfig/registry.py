@@ -3,46 +3,48 @@
 The project registers its keys once, in an `AppConfig.ready()`. Keys that nobody registered are plain text.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from sysconfig.kinds import Kind, Limits, Refused
+from sysconfig.refusals import ChangedMeanwhile, ChangeRefused, InvalidConfigValue, UnreadableConfig
 
+__all__ = [
+    "KEY_MAX_LENGTH",
+    "ChangeRefused",
+    "ChangedMeanwhile",
+    "ConfigKey",
+    "InvalidConfigValue",
+    "Riskier",
+    "Rule",
+    "UnreadableConfig",
+    "broken_rules",
+    "check_rules",
+    "find",
+    "partners",
+    "raises_risk",
+    "register",
+    "registered",
+    "rules",
+    "text_of",
+]
 T = TypeVar("T")
+Riskier = Literal["", "higher", "lower", "added"]
 
 KEY_MAX_LENGTH = 100
-_SHOWN = 80  # characters of a refused value that an error repeats
-
-
-class InvalidConfigValue(ValidationError):
-    """A change was refused, and nothing is changed. Names the key, the value and the rule."""
-
-    def __init__(self, key: str, value: object, rule: StrOrPromise) -> None:
-        self.key, self.value, self.rule = key, value, rule
-        params = {"key": key, "value": repr(value)[:_SHOWN], "rule": rule}
-        super().__init__(_("%(key)s: %(value)s is refused: %(rule)s"), code="refused", params=params)
-
-    def __str__(self) -> str:
-        return str(self.messages[0])
-
-
-class UnreadableConfig(Exception):
-    """A registered key has no valid row. There is no fallback: who needs the value can't go on."""
-
-    def __init__(self, key: str, text: str | None, rule: StrOrPromise) -> None:
-        self.key, self.text, self.rule = key, text, rule
-        holds = "has no row" if text is None else f"holds {text[:_SHOWN]!r}"
-        super().__init__(f"system_config: {key} {holds}: {rule}")
 
 
 @dataclass(frozen=True, eq=False)
 class ConfigKey(Generic[T]):
-    """One registered key. `limits` are inclusive: of the number, of the entries, of the characters."""
+    """One registered key. `limits` are inclusive: of the number, of the entries, of the characters.
+
+    `riskier` says which change of the value raises the risk: a higher one (of a bool: true), a lower one,
+    or an entry more.
+    """
 
     name: str
     kind: Kind[T]
@@ -51,6 +53,7 @@ class ConfigKey(Generic[T]):
     unit: StrOrPromise = ""
     group: StrOrPromise = ""
     help: StrOrPromise = ""
+    riskier: Riskier = ""
 
     def __post_init__(self) -> None:
         self.clean(self.default)
@@ -74,6 +77,30 @@ class ConfigKey(Generic[T]):
             return self._checked(text)
         except Refused as refused:
             raise UnreadableConfig(self.name, text, refused.rule) from None
+
+    def is_default(self, text: str) -> bool:
+        """Tell whether a row's text means the default, however that is spelt."""
+        try:
+            return bool(self.read(text) == self.default)
+        except UnreadableConfig:
+            return False
+
+    def raises_risk(self, old_text: str | None, new_text: str) -> bool:
+        """Tell whether `new_text`, which is valid, in place of `old_text` (None: no row) raises the risk.
+
+        For a key that has a risky direction it does, too, when what stands there can't be read: nobody can
+        say then which direction this is.
+        """
+        if not self.riskier:
+            return False
+        new: Any = self.clean(new_text)
+        try:
+            old: Any = self.read(old_text)
+        except UnreadableConfig:
+            return True
+        if self.riskier == "added":
+            return bool(set(new) - set(old))
+        return bool(new > old if self.riskier == "higher" else new < old)
 
     def _checked(self, text: str) -> T:
         value = self.kind.parse(text)
@@ -130,7 +157,13 @@ def rules() -> tuple[Rule, ...]:
 
 
 def check_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> None:
-    """Raise InvalidConfigValue when the valid texts in `changed`, put over those in `stored`, break a rule.
+    """Raise the first InvalidConfigValue of `broken_rules`."""
+    for refused in broken_rules(changed, stored):
+        raise refused
+
+
+def broken_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> Iterator[InvalidConfigValue]:
+    """Yield a refusal for each rule that the valid texts in `changed`, put over those in `stored`, break.
 
     A rule with an unreadable text among its others can't be judged; it is, when that one is repaired.
     """
@@ -145,7 +178,7 @@ def check_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> None:
         except UnreadableConfig:
             continue
         if broken:
-            raise InvalidConfigValue(culprit, changed[culprit], broken)
+            yield InvalidConfigValue(culprit, changed[culprit], broken)
 
 
 def partners(names: Iterable[str]) -> set[str]:
@@ -156,6 +189,12 @@ def partners(names: Iterable[str]) -> set[str]:
     )
 
 
+def raises_risk(name: str, old_text: str | None, new_text: str) -> bool:
+    """Tell whether this change of `name` raises the risk; see `ConfigKey.raises_risk`."""
+    key = find(name)
+    return key is not None and key.raises_risk(old_text, new_text)
+
+
 def text_of(name: str, value: object) -> str:
     """Return the text to store for `value`; a key that is not registered takes any text."""
     if not 1 <= len(name) <= KEY_MAX_LENGTH:
@@ -163,6 +202,13 @@ def text_of(name: str, value: object) -> str:
     key = find(name)
     if key is not None:
         return key.format(value)
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str):
         raise InvalidConfigValue(name, value, _("must be text: the key is not registered"))
+    if not _storable(name + value):
+        raise InvalidConfigValue(name, value, _("no NUL and no half of a character can be stored"))
     return value
+
+
+def _storable(text: str) -> bool:
+    """Tell whether PostgreSQL's text can hold it: no NUL, and no half of a character."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -30,6 +30,18 @@ class ConfigSnapshot:
         return cast("T", value)
 
 
+def problems(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return, by key, why the program would refuse to use what the table's texts say."""
+    snapshot = ConfigSnapshot(texts)
+    found = {}
+    for key in registry.registered():
+        try:
+            snapshot[key]
+        except UnreadableConfig as unreadable:
+            found[key.name] = str(unreadable.rule)
+    return found
+
+
 def _read(key: ConfigKey[Any], text: str | None) -> Any:
     try:
         return key.read(text)

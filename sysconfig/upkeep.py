@@ -12,6 +12,7 @@ from django.dispatch import receiver
 from django.utils.translation import gettext
 
 from sysconfig import registry
+from sysconfig.author import signed, writing_as
 from sysconfig.models import SystemConfig
 
 
@@ -37,5 +38,6 @@ def add_missing_rows(using: str, apps: Apps = current_apps, **_kwargs: Any) -> N
     except LookupError:  # migrated to zero: there is no table
         return
     rows = [model(key=key.name, value=key.format(key.default)) for key in registry.registered()]
-    model._base_manager.using(using).bulk_create(rows, ignore_conflicts=True)  # noqa: SLF001 - Django documents it
+    with writing_as("program", "migrate", ""), signed(using):
+        model._base_manager.using(using).bulk_create(rows, ignore_conflicts=True)  # noqa: SLF001 - Django documents it
     transaction.on_commit(SystemConfig.cache.invalidate, using=using)

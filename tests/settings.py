@@ -14,5 +14,6 @@ DATABASES["default"] |= {
     "EMBEDDED_SETTINGS": {"fsync": "off"},
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+SYSCONFIG_LISTEN = False  # a test that is about it starts its own
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns without it
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

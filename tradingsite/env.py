@@ -129,7 +129,9 @@ class Environment(BaseSettings):
         None, description="A PostgreSQL server (14 or newer); without it the project starts its own."
     )
     database_direct_url: PostgresUrl | None = Field(
-        None, description="The same database past any connection pooler, for the scheduler's lock."
+        None,
+        description="The same database past any connection pooler, for the scheduler's lock and for hearing"
+        " of changed config keys.",
     )
     var_dir: AbsolutePath = Field(
         BASE_DIR / "var", description="Data, sockets and made secrets of this checkout."

@@ -160,15 +160,17 @@ if LIVE:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if _env.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    AXES_CLIENT_IP_CALLABLE = "tradingsite.proxy.client_address"
+    AXES_CLIENT_IP_CALLABLE = SYSCONFIG_CLIENT_ADDRESS = "tradingsite.proxy.client_address"
 
 JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
+
+SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears of its changes
 
 # These begin with a question to the database. Their limit is above the pool's 3 s: while that is reconnecting
 # they end with an error that says so, and not with "no answer".
 _NEEDS_DATABASE = {"needs": ("database",), "timeout_s": 4}
 HEALTH_PROBES: list[dict[str, Any]] = [
-    {"name": "database", "label": _("Database"), "probe": "healthcheck.probes.database"},
+    {"name": "database", "label": _("Database"), "probe": "tradingsite.database_probe.database"},
     {
         "name": "upbit_api",
         "label": _("Upbit API"),
@@ -260,3 +262,4 @@ STATUS_PANELS: list[dict[str, Any]] = [
         "place": "narrow",
     },
 ]
+METRIC_SOURCES = ["sysconfig.metrics.families"]

@@ -27,6 +27,7 @@ TRADING_ENABLED = ConfigKey(
     default=settings.TRADING_MODE == "sandbox",
     group=_TRADING,
     help=_("Off: no new buys; sells and stop-losses go on. The program never turns it on."),
+    riskier="higher" if settings.TRADING_MODE == "live" else "",
 )
 MARKETS = ConfigKey(
     "markets",
@@ -45,6 +46,7 @@ TRADING_MARKETS = ConfigKey(
     unit=_("market codes"),
     group=_TRADING,
     help=_("The markets that are traded. Each must be collected too."),
+    riskier="added",
 )
 POSITION_SIZE_MIN_PCT = ConfigKey(
     "position_size_min_pct",
@@ -55,6 +57,7 @@ POSITION_SIZE_MIN_PCT = ConfigKey(
     unit=_("% of equity"),
     group=_TRADING,
     help=_("Size of one buy at the least confidence that is traded; it grows evenly to the maximum at 1."),
+    riskier="higher",
 )
 POSITION_SIZE_MAX_PCT = ConfigKey(
     "position_size_max_pct",
@@ -64,6 +67,7 @@ POSITION_SIZE_MAX_PCT = ConfigKey(
     unit=_("% of equity"),
     group=_TRADING,
     help=_("Size of one buy at confidence 1."),
+    riskier="higher",
 )
 VOLATILITY_THRESHOLD_PCT = ConfigKey(
     "volatility_threshold_pct",
@@ -74,6 +78,7 @@ VOLATILITY_THRESHOLD_PCT = ConfigKey(
     unit=_("% in 5 minutes"),
     group=_RISK,
     help=_("A market that moves this much within 5 minutes gets no new buys."),
+    riskier="higher",
 )
 VOLATILITY_COOLDOWN_MIN = ConfigKey(
     "volatility_cooldown_min",
@@ -84,6 +89,7 @@ VOLATILITY_COOLDOWN_MIN = ConfigKey(
     group=_RISK,
     # xgettext:no-python-format  # noqa: ERA001 - spoken to xgettext
     help=_("Buys resume after the market has stayed below 60 % of the threshold for this long."),
+    riskier="lower",
 )
 STOP_LOSS_PCT = ConfigKey(
     "stop_loss_pct",
@@ -94,6 +100,7 @@ STOP_LOSS_PCT = ConfigKey(
     unit=_("% below the average price"),
     group=_RISK,
     help=_("A position that has lost this much is sold, whatever the model says."),
+    riskier="higher",
 )
 DAILY_LOSS_LIMIT_PCT = ConfigKey(
     "daily_loss_limit_pct",
@@ -103,6 +110,7 @@ DAILY_LOSS_LIMIT_PCT = ConfigKey(
     unit=_("% of equity"),
     group=_RISK,
     help=_("A loss of the day in Korean time, realised and unrealised, from which on there are no new buys."),
+    riskier="higher",
 )
 MAX_EXPOSURE_PCT = ConfigKey(
     "max_exposure_pct",
@@ -112,6 +120,7 @@ MAX_EXPOSURE_PCT = ConfigKey(
     unit=_("% of equity"),
     group=_RISK,
     help=_("All positions together never grow beyond this by a buy."),
+    riskier="higher",
 )
 MAX_PRICE_MOVE_PCT = ConfigKey(
     "max_price_move_pct",
@@ -122,6 +131,7 @@ MAX_PRICE_MOVE_PCT = ConfigKey(
     unit=_("% since the signal"),
     group=_RISK,
     help=_("A signal is void once the price has moved this much since it was made."),
+    riskier="higher",
 )
 AI_MODEL = ConfigKey(
     "ai_model",
@@ -140,6 +150,7 @@ AI_MIN_CONFIDENCE = ConfigKey(
     unit=_("confidence"),
     group=_MODEL,
     help=_("A signal with less confidence is not traded."),
+    riskier="lower",
 )
 AI_DAILY_CALL_LIMIT = ConfigKey(
     "ai_daily_call_limit",
@@ -149,6 +160,7 @@ AI_DAILY_CALL_LIMIT = ConfigKey(
     unit=_("calls a day"),
     group=_MODEL,
     help=_("The model is asked at most this often in a day of Korean time."),
+    riskier="higher",
 )
 SIGNAL_VALIDITY_MIN = ConfigKey(
     "signal_validity_min",
@@ -158,6 +170,7 @@ SIGNAL_VALIDITY_MIN = ConfigKey(
     unit=_("minutes"),
     group=_MODEL,
     help=_("An older signal makes no order."),
+    riskier="higher",
 )
 MARKET_DATA_RETENTION_DAYS = ConfigKey(
     "market_data_retention_days",

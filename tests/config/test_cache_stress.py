@@ -28,7 +28,7 @@ class Naive:
         self.entries.pop(key, None)
 
 
-def stale_reads(cache):
+def stale_reads(cache, reads=READS):
     """Read with three threads while a fourth changes the value and invalidates; count reads of the past."""
     truth, announced = [1], [1]
     stale, done = [0] * READERS, threading.Event()
@@ -46,7 +46,7 @@ def stale_reads(cache):
             time.sleep(0)
 
     def read(number):
-        for turn in range(READS):
+        for turn in range(reads):
             if turn % 20 == 0:
                 time.sleep(0)  # or the writer hardly ever gets a turn between hits
             least = announced[0]

@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 
 from sysconfig import registry
-from sysconfig.kinds import INTEGER
+from sysconfig.kinds import BOOL, INTEGER, NUMBER, Items
 from sysconfig.registry import ConfigKey, InvalidConfigValue, Rule
 
 pytestmark = pytest.mark.usefixtures("some_keys")
+
+WORDS = Items(r"[a-z]+", "must be words")
 
 
 def test_a_name_is_registered_once():
@@ -73,7 +75,9 @@ def test_partners_are_all_keys_that_a_rule_joins():
         ("", "x", "a key has 1 to 100 characters"),
         ("k" * 101, "x", "a key has 1 to 100 characters"),
         ("t_free", 5, "must be text: the key is not registered"),
-        ("t_free", "nul\0", "must be text: the key is not registered"),
+        ("t_free", "nul\0", "no NUL and no half of a character can be stored"),
+        ("t_free", "\ud800", "no NUL and no half of a character can be stored"),
+        ("nul\0", "x", "no NUL and no half of a character can be stored"),
         ("t_count", 99, "must be between 0 and 10"),
     ],
 )
@@ -86,3 +90,50 @@ def test_the_text_to_store_is_canonical_for_registered_keys_and_untouched_for_ot
     assert registry.text_of("t_least", Decimal("1E+1")) == "10"
     assert registry.text_of("t_words", " b, a") == "b,a"
     assert registry.text_of("t_free", " as it is ") == " as it is "
+
+
+# What raises the risk
+
+
+@pytest.mark.parametrize(
+    ("kind", "riskier", "old", "new", "raises"),
+    [
+        (NUMBER, "higher", "1.0", "1.1", True),
+        (NUMBER, "higher", "1.0", "1", False),
+        (NUMBER, "higher", "9", "10", True),  # as numbers, not as texts
+        (NUMBER, "higher", "10", "9", False),
+        (INTEGER, "lower", "10", "9", True),
+        (INTEGER, "lower", "9", "10", False),
+        (BOOL, "higher", "false", "true", True),
+        (BOOL, "higher", "true", "false", False),
+        (WORDS, "added", "a,b", "b,a", False),
+        (WORDS, "added", "a,b", "a", False),
+        (WORDS, "added", "a,b", "a,c", True),
+        (NUMBER, "", "1", "50", False),
+        (NUMBER, "higher", "much", "0", True),
+        (NUMBER, "lower", "99", "50", True),  # over its limit: nothing works with it
+        (NUMBER, "higher", None, "0", True),
+        (NUMBER, "", "much", "0", False),
+    ],
+)
+def test_a_change_raises_the_risk_in_the_keys_direction_or_over_an_unreadable_value(
+    kind, riskier, old, new, raises
+):
+    limits = None if kind is BOOL else (0, 50)
+    default = {BOOL: False, WORDS: ("a",)}.get(kind, 1)
+    registry.register([ConfigKey("t_risk", kind, default, limits=limits, riskier=riskier)])
+
+    assert registry.raises_risk("t_risk", old, new) is raises
+
+
+def test_a_key_that_is_not_registered_raises_no_risk():
+    assert registry.raises_risk("t_free", "1", "2") is False
+
+
+def test_every_broken_rule_is_found():
+    low, high = ConfigKey("low", INTEGER, 1), ConfigKey("high", INTEGER, 2)
+    registry.register([low, high], [Rule((low, high), lambda low, high: low <= high, "low exceeds high")])
+
+    broken = registry.broken_rules({"low": "3", "t_least": "9"}, {"high": "2", "t_most": "8"})
+
+    assert [refused.key for refused in broken] == ["t_least", "low"]

@@ -63,6 +63,33 @@ def test_trading_starts_enabled_in_sandbox_and_disabled_in_live(settings, mode, 
     assert runpy.run_path(trading_config.__file__)["TRADING_ENABLED"].default is enabled
 
 
+RISKIER = {
+    "position_size_min_pct": "higher",
+    "position_size_max_pct": "higher",
+    "volatility_threshold_pct": "higher",
+    "stop_loss_pct": "higher",
+    "daily_loss_limit_pct": "higher",
+    "max_exposure_pct": "higher",
+    "max_price_move_pct": "higher",
+    "signal_validity_min": "higher",
+    "ai_daily_call_limit": "higher",
+    "ai_min_confidence": "lower",
+    "volatility_cooldown_min": "lower",
+    "trading_markets": "added",
+}
+
+
+def test_each_limit_knows_its_risky_direction():
+    assert {key.name: key.riskier for key in trading_config.KEYS if key.riskier} == RISKIER
+
+
+@pytest.mark.parametrize(("mode", "riskier"), [("sandbox", ""), ("live", "higher")])
+def test_switching_trading_on_is_a_risk_in_live_mode(settings, mode, riskier):
+    settings.TRADING_MODE = mode
+
+    assert runpy.run_path(trading_config.__file__)["TRADING_ENABLED"].riskier == riskier
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("key", "value", "rule"),
@@ -95,9 +122,12 @@ def test_a_snapshot_has_every_key_typed():
 
 def documented():
     """Return the cells of each row of the table under "Config keys", by key."""
-    section = PAGE.read_text().split("\n## Config keys\n")[1].split("\n## ")[0]
+    section = PAGE.read_text().split("\n## Config keys\n")[1].split("\n##")[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()]
     return {row[0].strip("`"): row[1:] for row in cells if re.fullmatch(r"`[a-z_]+`", row[0])}
+
+
+_RISKIER = {"": "", "higher": "higher", "lower": "lower", "added": "a market more"}
 
 
 def expected(key):
@@ -105,10 +135,11 @@ def expected(key):
     default = f"`{key.format(key.default)}`"
     if key is trading_config.TRADING_ENABLED:
         default = "`true` in sandbox mode, `false` in live mode"
+    riskier = "`true`, in live mode" if key is trading_config.TRADING_ENABLED else _RISKIER[key.riskier]
     counted = {"list": " entries", "text": " characters"}.get(key.kind.name, "")
-    return [key.kind.name, str(key.unit), limits + counted, default, str(key.help)]
+    return [key.kind.name, str(key.unit), limits + counted, default, riskier, str(key.help)]
 
 
-def test_the_page_lists_each_key_with_type_unit_limits_default_and_meaning():
+def test_the_page_lists_each_key_with_type_unit_limits_default_riskier_direction_and_meaning():
     with translation.override("en"):
         assert documented() == {key.name: expected(key) for key in trading_config.KEYS}

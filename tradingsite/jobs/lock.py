@@ -4,7 +4,8 @@ from typing import Any
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+
+from sysconfig import direct
 
 # Any two numbers that nothing else in this database locks.
 _KEY = (0x74726164, 1)
@@ -15,9 +16,8 @@ SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
   AND pid = pg_backend_pid() AND granted
 """
-_CONNECTION = {
+_CONNECTION: dict[str, Any] = {
     "application_name": "tradingsite-scheduler",
-    "autocommit": True,
     "connect_timeout": 3,
     # A vanished server is noticed in about six seconds, and a vanished scheduler by the server as fast.
     "keepalives_idle": 3,
@@ -47,7 +47,8 @@ class LeaderLock:
             NotOneSession: behind this address a session can't hold a lock.
         """
         if self._connection is None:
-            self._connection = _connect()
+            wrapper = connections[DEFAULT_DB_ALIAS]
+            self._connection = direct.connect(psycopg.Connection[tuple[Any, ...]], wrapper, **_CONNECTION)
         if not self._ask(_TRY):
             return False
         if not self.holds():
@@ -75,29 +76,3 @@ class LeaderLock:
             raise psycopg.OperationalError("the lock's connection is closed")
         row = connection.execute(statement, _KEY).fetchone()
         return row and row[0]
-
-
-def _connect() -> psycopg.Connection[tuple[Any, ...]]:
-    wrapper = connections[DEFAULT_DB_ALIAS]
-    try:
-        return psycopg.connect(**_parameters(wrapper))
-    except psycopg.OperationalError:
-        # A killed embedded server leaves its socket file; without this nobody would start another.
-        if server := getattr(wrapper, "server", None):
-            server.doubt()
-        raise
-
-
-def _parameters(wrapper: BaseDatabaseWrapper) -> dict[str, Any]:
-    """Return Django's address, or the direct one; past any pool, with limits of the lock's own."""
-    parameters = wrapper.get_connection_params()
-    for name in (
-        "cursor_factory",
-        "context",
-    ):  # Django's own cursors and adapters are not for a bare connection
-        parameters.pop(name, None)
-    given = {**parameters, **wrapper.settings_dict.get("DIRECT", {})}
-    options = (
-        f"{given.get('options', '')} {_CONNECTION['options']}"  # a search_path of the URL holds here too
-    )
-    return {**given, **_CONNECTION, "options": options}

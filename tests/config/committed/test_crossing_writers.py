@@ -1,13 +1,16 @@
 """Several writers at once: rules hold over rows that others are changing, and nobody deadlocks."""
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.core.management import CommandError, call_command
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from sysconfig.models import SystemConfig
-from sysconfig.registry import InvalidConfigValue
+from sysconfig.plan import Step, plan
+from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue
 
 pytestmark = pytest.mark.usefixtures("some_rows")
 
@@ -94,3 +97,128 @@ def test_two_writers_may_add_the_same_new_key(elsewhere):
 
     assert [call.result(10) for call in calls] == [None] * 4
     assert stored("t_new") in "0123"
+
+
+# What a writer believed
+
+
+def test_who_believes_an_old_value_overwrites_nothing():
+    set_values({"t_count": 7, "t_name": "b"}, expected={"t_count": "5", "t_name": "a name"})
+    before = rows()
+
+    with pytest.raises(ChangedMeanwhile, match="t_name was changed meanwhile: it is 'b', no longer 'a name'"):
+        set_values({"t_count": 8, "t_name": "c"}, expected={"t_count": "7", "t_name": "a name"})
+    assert rows() == before
+
+
+def test_a_belief_may_be_about_a_key_that_is_not_changed():
+    with pytest.raises(ChangedMeanwhile) as meanwhile:
+        set_values({"t_count": 7}, expected={"t_name": "another"})
+
+    assert (meanwhile.value.key, meanwhile.value.expected, meanwhile.value.stored) == (
+        "t_name",
+        "another",
+        "a name",
+    )
+    assert stored("t_count") == "5"
+
+
+def test_none_is_the_belief_that_there_is_no_row():
+    set_values({"t_new": "one"}, expected={"t_new": None})
+
+    with pytest.raises(
+        ChangedMeanwhile, match="t_new was changed meanwhile: it is 'one', no longer without a row"
+    ):
+        set_values({"t_new": "two"}, expected={"t_new": None})
+    with pytest.raises(ChangedMeanwhile, match="it is without a row, no longer 'one'"):
+        set_values({"t_count": 7}, expected={"t_gone": "one"})
+    assert stored("t_new") == "one"
+
+
+@pytest.mark.parametrize("key", ["t_name", "t_new"])
+def test_of_two_writers_who_saw_the_same_one_is_refused(elsewhere, key):
+    """A row that both change, and one that both add."""
+    start = threading.Barrier(4)
+    seen = rows().get(key)
+
+    def write(number):
+        start.wait(10)
+        try:
+            set_values({key: str(number)}, expected={key: seen})
+        except ChangedMeanwhile as meanwhile:
+            return meanwhile.stored
+        return None
+
+    calls = [elsewhere(write, number) for number in range(4)]
+    told = [call.result(10) for call in calls]
+
+    [winner] = [number for number, other in enumerate(told) if other is None]
+    assert stored(key) == str(winner)
+    assert told.count(str(winner)) == 3
+
+
+def test_two_writers_of_the_same_new_keys_can_not_deadlock(elsewhere):
+    start = threading.Barrier(2)
+
+    def add(*keys):
+        for number in range(10):
+            start.wait(10)
+            set_values({f"{key}{number}": "x" for key in keys})
+
+    one, other = elsewhere(add, "t_a", "t_b"), elsewhere(add, "t_b", "t_a")
+
+    assert (one.result(20), other.result(20)) == (None, None)
+
+
+def test_what_was_planned_is_done_only_over_what_was_seen():
+    made = plan({"t_count": 7, "t_name": "a name"})
+    assert made.steps == [Step("t_count", "5", "7")]
+    set_value("t_name", "b")  # the plan takes it for right already
+
+    with pytest.raises(ChangedMeanwhile, match="t_name was changed meanwhile"):
+        made.carry_out()
+    assert (stored("t_count"), stored("t_name")) == ("5", "b")
+
+
+def test_an_import_is_refused_when_a_value_changes_while_its_operator_thinks(
+    elsewhere, monkeypatch, tmp_path
+):
+    path = tmp_path / "config.json"
+    values = {"t_count": "7", "t_name": "b"}
+    path.write_text(json.dumps({"format_version": 1, "mode": "sandbox", "values": values}))
+
+    class SlowOperator:
+        def isatty(self):
+            return True
+
+        def readline(self):
+            elsewhere(set_value, "t_name", "c").result(10)
+            return "y\n"
+
+    monkeypatch.setattr("sys.stdin", SlowOperator())
+    with pytest.raises(CommandError, match="t_name was changed meanwhile: it is 'c', no longer 'a name'"):
+        call_command("sysconfig", "import", str(path))
+
+    assert (stored("t_count"), stored("t_name")) == ("5", "c")
+
+
+def test_a_change_of_several_that_dies_half_way_changed_nothing():
+    """The connection is lost after some of its rows were written."""
+    values = {"t_count": "7", "t_least": "2", "t_name": "b"}
+    before = rows()
+    written = []
+
+    def lose(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith("UPDATE"):
+            written.append(sql)
+        if len(written) == 2:
+            connection.connection.close()
+        return result
+
+    with connection.execute_wrapper(lose), pytest.raises((OperationalError, InterfaceError)):
+        set_values(values)
+    connection.close()
+
+    assert len(written) == 2
+    assert rows() == before

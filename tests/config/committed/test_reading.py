@@ -37,6 +37,49 @@ def test_a_value_is_typed_as_registered_and_read_from_the_database_once():
     assert SystemConfig.cache_stats() == {"hits": 2, "misses": 1, "hit_rate": 2 / 3, "size": 1}
 
 
+def test_rule_27_a_fresh_read_asks_the_database_and_refreshes_what_is_kept():
+    get_value("t_count")
+    write_by_sql("t_count", "6")
+
+    assert get_value("t_count") == 5
+    assert get_value("t_count", fresh=True) == 6
+    assert get_value("t_count") == 6
+    assert get_value("t_none", "default", fresh=True) == "default"
+
+
+def test_rule_27_a_fresh_read_does_not_take_over_a_load_that_began_before_it(elsewhere):
+    read, end = threading.Event(), threading.Event()
+
+    def hold(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        read.set()
+        assert end.wait(10)
+        return result
+
+    def read_slowly():
+        with connection.execute_wrapper(hold):
+            return get_value("t_count")
+
+    slow = elsewhere(read_slowly)
+    assert read.wait(10)
+    write_by_sql("t_count", "6")
+    assert get_value("t_count", fresh=True) == 6
+    end.set()
+
+    assert slow.result(10) == 5
+    assert get_value("t_count") == 6
+
+
+def test_rule_27_a_fresh_read_in_a_transaction_shares_nothing():
+    get_value("t_count")
+    with transaction.atomic():
+        write_by_sql("t_count", "6")
+        assert get_value("t_count", fresh=True) == 6
+        transaction.set_rollback(True)
+
+    assert get_value("t_count") == 5
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("t_enabled", False), ("t_count", 5), ("t_name", "a name"), ("t_words", ("a",))],
@@ -47,8 +90,8 @@ def test_each_kind_comes_as_its_own_type(key, value):
 
 def test_an_entry_past_its_ttl_is_loaded_again():
     get_value("t_count")
-    value, _expires = SystemConfig.cache.entries["t_count"]
-    SystemConfig.cache.entries["t_count"] = (value, 0.0)
+    value, *_moments = SystemConfig.cache.entries["t_count"]
+    SystemConfig.cache.entries["t_count"] = (value, 0.0, 0.0)
     write_by_sql("t_count", "6")
 
     assert get_value("t_count") == 6

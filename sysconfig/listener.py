@@ -1,0 +1,229 @@
+"""Hears of configuration changes that any process makes, so that this one forgets what it kept of them.
+
+One daemon thread and one connection a process, from the first miss on. docs/config-cache.md, rules 18 to 24.
+"""
+
+import atexit
+import logging
+import os
+import random
+import socket
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import connections, router
+
+from sysconfig import direct, processes
+from sysconfig.cache import UNHEARD_S, TTLCache
+from sysconfig.session import Deaf, News, Prompt, Session
+
+_CONNECTION = {
+    "application_name": "sysconfig-listener",
+    "connect_timeout": 3,
+    # A vanished host is noticed after about nine seconds; a host that is there but silent, by the heartbeat.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 9000,
+    "options": "-c statement_timeout=3000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2"
+    " -c tcp_keepalives_count=2",
+}
+_STOP_S = 0.9
+
+logger = logging.getLogger(__name__)
+config_cache: TTLCache[Any] = TTLCache(leased=True)
+
+
+@dataclass(frozen=True)
+class ListenerStatus:
+    """How well this process hears. `lease_age_s` counts from the last heartbeat that came back.
+
+    `deaf`: it has listened for longer than a lease, and no heartbeat of that time came back.
+    """
+
+    started: bool = False
+    lease_age_s: float | None = None
+    reconnects: int = 0
+    missed_notifications: int = 0
+    deaf: bool = False
+    fingerprint: str | None = None
+
+
+class ConfigListener:
+    """Keeps `cache` true to the table for as long as it runs; reconnects for ever."""
+
+    def __init__(
+        self,
+        cache: TTLCache[Any],
+        *,
+        period_s: float = 5.0,
+        anti_entropy_s: float = 60.0,
+        delays_s: tuple[float, float] = (0.05, 5.0),
+    ) -> None:
+        """Heartbeats come every `period_s`, and a lease is three of them; `delays_s`: first and longest."""
+        self._cache = cache
+        self._period_s, self._anti_entropy_s, self._delays_s = period_s, anti_entropy_s, delays_s
+        self._ending = threading.Event()
+        self._wake: socket.socket
+        self._woken: socket.socket
+        self._thread = threading.Thread(target=self._run, name="sysconfig-listener", daemon=True)
+        self._news = News(monotonic())
+        self._process = processes.this_process(uuid4(), datetime.now(UTC))
+
+    def start(self) -> None:
+        """Begin to listen, in a thread. A listener starts once.
+
+        Raises:
+            RuntimeError: no thread can be started.
+            OSError: there are too many open files.
+        """
+        self._wake, self._woken = socket.socketpair()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._wake.close()
+            self._woken.close()
+            raise
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        """End the session, waiting no longer than this. Safe in a signal handler."""
+        self._ending.set()  # and no lock of the cache: the thread that is interrupted may hold it
+        with suppress(OSError):  # the thread has ended, and closed it
+            self._wake.send(b"\0")
+        self._thread.join(timeout_s)
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def status(self) -> ListenerStatus:
+        """Return what is known now."""
+        news, now_s = self._news, monotonic()
+        proved_s = news.proved_s
+        silent_s = now_s - (news.started_s if proved_s is None else proved_s)
+        return ListenerStatus(
+            started=True,
+            lease_age_s=None if proved_s is None else now_s - proved_s,
+            reconnects=max(0, news.sessions - 1),
+            missed_notifications=news.missed,
+            deaf=silent_s > 3 * self._period_s,
+            fingerprint=news.fingerprint,
+        )
+
+    def _run(self) -> None:
+        with self._wake, self._woken:
+            failures = 0
+            while not self._ending.is_set():
+                sessions = self._news.sessions
+                try:
+                    self._listen()
+                except Exception as error:  # noqa: BLE001 - whatever it was: without a lease nothing old is served
+                    failures = 1 if self._news.sessions > sessions else failures + 1
+                    if failures == 1:
+                        self._tell(error)
+                    self._ending.wait(self._delay_s(failures))
+
+    def _listen(self) -> None:
+        """Hear changes over one connection until it is lost or the end."""
+        with closing(self._connect()) as connection:
+            session = Session(
+                connection,
+                self._cache,
+                self._news,
+                self._process,
+                period_s=self._period_s,
+                anti_entropy_s=self._anti_entropy_s,
+            )
+            try:
+                session.run(self._ending, self._woken, self._notify_from_outside)
+            finally:
+                self._cache.end_lease()  # before anything else
+            processes.forget(connection, self._process)
+
+    def _connect(self) -> Prompt:
+        alias = router.db_for_write(processes.ConfigProcess)
+        connection = direct.connect(Prompt, connections[alias], **_CONNECTION)
+        connection.answer_s = self._period_s
+        return connection
+
+    def _notify_from_outside(self, channel: str, payload: str) -> None:
+        with closing(self._connect()) as connection:
+            connection.execute("SELECT pg_notify(%s, %s)", [channel, payload])
+
+    def _delay_s(self, failures: int) -> float:
+        first, longest = self._delays_s
+        # Jitter: the processes of a site lose their server together.
+        return float(min(longest, first * 2 ** min(failures - 1, 20)) * random.uniform(0.5, 1))  # noqa: S311 - no secret
+
+    def _tell(self, error: Exception) -> None:
+        """Log the first failure of a row of them."""
+        level = logging.ERROR if isinstance(error, Deaf) else logging.WARNING
+        logger.log(
+            level,
+            "configuration changes are not heard, and values are kept for %g s: %s: %s",
+            UNHEARD_S,
+            type(error).__name__,
+            error,
+        )
+
+
+class _ThisProcess:
+    """The one listener of a process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # a signal handler may stop what its thread is about to start
+        self.listener: ConfigListener | None = None
+        self.over = False
+
+
+_this = _ThisProcess()
+
+
+def ensure_listening() -> None:
+    """Start this process's listener unless it runs, or `settings.SYSCONFIG_LISTEN` is off. Never fails."""
+    listener = _this.listener
+    if (listener is not None and listener.is_alive()) or not settings.SYSCONFIG_LISTEN:
+        return
+    with _this.lock:
+        if _this.over or (_this.listener is not None and _this.listener.is_alive()):
+            return
+        try:
+            fresh = ConfigListener(config_cache)
+            fresh.start()
+        except (RuntimeError, OSError) as error:  # no more threads, or no more files: reads go on without
+            logger.error("configuration changes are not heard: %s", error)  # noqa: TRY400 - it says all
+        else:
+            _this.listener = fresh
+
+
+def stop_listening() -> None:
+    """End this process's listener within a second. The next miss starts another."""
+    with _this.lock:
+        listener, _this.listener = _this.listener, None
+    if listener is not None:
+        listener.stop()
+
+
+def status() -> ListenerStatus:
+    """Return how well this process hears; all zero before its first miss."""
+    listener = _this.listener
+    return ListenerStatus() if listener is None else listener.status()
+
+
+def _stop_at_exit() -> None:
+    _this.over = True
+    stop_listening()
+
+
+def _forget_in_child() -> None:
+    # The thread is the parent's, and so is the session: closing the connection here would end it.
+    _this.__init__()  # type: ignore[misc]  # all that it holds is another process's
+
+
+atexit.register(_stop_at_exit)
+os.register_at_fork(after_in_child=_forget_in_child)

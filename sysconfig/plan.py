@@ -1,0 +1,63 @@
+"""What a change would do, before it is done: each step, all that forbids it, and what needs a second look."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sysconfig import registry
+from sysconfig.models import SystemConfig
+from sysconfig.registry import ChangeRefused, InvalidConfigValue
+
+
+class Step(NamedTuple):
+    """One value that takes the place of another. `old` is None where there is no row."""
+
+    key: str
+    old: str | None
+    new: str
+
+    @property
+    def raises_risk(self) -> bool:
+        return registry.raises_risk(self.key, self.old, self.new)
+
+    @property
+    def adds_unregistered(self) -> bool:
+        """Tell whether it makes a key that no code knows: often a slip of the pen."""
+        return self.old is None and registry.find(self.key) is None
+
+
+class Plan(NamedTuple):
+    """The steps that differ from what stands, and every reason why they can't be done.
+
+    `seen` is what stood for each key that was asked for, None without a row.
+    """
+
+    steps: Sequence[Step]
+    refusals: Sequence[ChangeRefused]
+    seen: Mapping[str, str | None]
+
+    def carry_out(self) -> None:
+        """Do all steps or none.
+
+        Raises:
+            InvalidConfigValue: a rule forbids it by now.
+            ChangedMeanwhile: something else stands there than the plan was made for.
+        """
+        changes = {step.key: step.new for step in self.steps}
+        SystemConfig.objects.set_values(changes, expected=self.seen)
+
+
+def plan(changes: Mapping[str, object]) -> Plan:
+    """Compare `changes`, typed values or their texts, with what stands. Changes nothing."""
+    stored = dict(SystemConfig.objects.values_list("key", "value"))
+    texts: dict[str, str] = {}
+    refusals: list[ChangeRefused] = []
+    for key, value in changes.items():
+        try:
+            texts[key] = registry.text_of(key, value)
+        except InvalidConfigValue as refused:
+            refusals.append(refused)
+    # Without the refused ones: a rule that they take part in can't be judged.
+    judged = {key: text for key, text in stored.items() if key in texts or key not in changes}
+    refusals.extend(registry.broken_rules(texts, judged))
+    steps = [Step(key, stored.get(key), text) for key, text in texts.items() if stored.get(key) != text]
+    return Plan(steps, refusals, {key: stored.get(key) for key in changes})

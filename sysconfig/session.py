@@ -1,0 +1,214 @@
+"""One session that hears of configuration changes, from LISTEN to its end. docs/config-cache.md, 18 to 21."""
+
+import logging
+import math
+import secrets
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import RV, PQGen
+from psycopg.errors import _WaitTimeout
+
+from sysconfig import processes
+from sysconfig.cache import TTLCache
+from sysconfig.processes import Process
+
+CHANNEL = "system_config"
+_LISTEN = sql.SQL("LISTEN {}")
+_NOTIFY = "SELECT pg_notify(%s, %s)"
+_QUIET_S = 0.2  # without news, before the new version is written: a burst of changes is one version
+_LATE_S = 2.0  # but a stream of changes does not put it off for longer
+
+logger = logging.getLogger(__name__)
+
+
+class Deaf(Exception):
+    """The session gave no sign that it would hear of a change."""
+
+
+class Prompt(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose every answer comes in time or is an error: a silent network would say neither."""
+
+    answer_s = 5.0
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Run psycopg's steps to their end; the limit is for those that have none of their own.
+
+        Raises:
+            Deaf: the server did not answer in time.
+        """
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.answer_s)
+        except _WaitTimeout as error:
+            raise Deaf(f"the server gave no answer within {self.answer_s:g} s") from error
+
+
+@dataclass
+class News:
+    """What a listener knows, over all its sessions. Written by its thread, read by any."""
+
+    started_s: float
+    proved_s: float | None = None  # when the last echoed heartbeat was sent
+    sessions: int = 0  # that heard something
+    missed: int = 0  # comparisons that found a change of which no notification had come
+    fingerprint: str | None = None
+
+
+class Session:
+    """Hears changes on one connection, and proves every period that it still does.
+
+    One thread uses it: psycopg's generator of notifications holds the connection's lock.
+    """
+
+    def __init__(
+        self,
+        connection: Prompt,
+        cache: TTLCache[Any],
+        news: News,
+        process: Process,
+        *,
+        period_s: float,
+        anti_entropy_s: float,
+    ) -> None:
+        self._connection, self._cache, self._news, self._process = connection, cache, news, process
+        self._period_s, self._anti_entropy_s = period_s, anti_entropy_s
+        self._channel = f"{CHANNEL}_{secrets.token_hex(8)}"
+        self._nonce = ""  # of the heartbeat whose echo is awaited
+        self._sent_s = -math.inf
+        self._proved = False
+        self._changed_s = math.inf  # when the first change came that the written version lacks
+        self._version_due_s = 0.0
+        self._compare_due_s = math.inf
+        self._recorded = ""
+        self._compared = ""
+        self._explained = False  # a notification came since the last comparison
+        self._suspect_s = math.inf  # when a comparison found what no notification had explained yet
+
+    def run(self, ending: threading.Event, wake: socket.socket, notify: Callable[[str, str], None]) -> None:
+        """Listen until `ending` is set, which is looked at whenever `wake` can be read.
+
+        `notify(channel, payload)` sends the first heartbeat from another session: behind a transaction
+        pooler a session hears itself, but not others.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+            Deaf: it is there, but no heartbeat comes back, or the server is a standby.
+        """
+        self._listen()
+        self._beat(notify)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.fileno(), selectors.EVENT_READ)
+            selector.register(wake, selectors.EVENT_READ)
+            while not ending.is_set():
+                self._drain()
+                # What was done may have received notifications too: they are no longer in the socket.
+                if not self._do_what_is_due():
+                    selector.select(max(0.0, self._next_due_s() - monotonic()))
+
+    def _listen(self) -> None:
+        row = self._connection.execute("SELECT pg_is_in_recovery()").fetchone()
+        if row is None or row[0]:
+            raise Deaf(
+                "the server is a standby, which announces nothing; set DATABASE_DIRECT_URL to the primary"
+            )
+        for channel in (CHANNEL, self._channel):
+            self._connection.execute(_LISTEN.format(sql.Identifier(channel)))
+        # In this order: what changes from here on is heard, and what was kept may have changed before. What
+        # is loaded from here on is younger than what the first comparison compares with.
+        self._compared = processes.fingerprint(self._connection)
+        self._compare_due_s = monotonic() + self._anti_entropy_s
+        self._cache.hear([None], source="reconnect")
+
+    def _drain(self) -> None:
+        """Apply all that has arrived at once: what was heard, then the proof that nothing else was said."""
+        keys: list[str | None] = []
+        lease_until = None
+        for note in list(self._connection.notifies(timeout=0)):
+            if note.channel == CHANNEL:
+                keys.append(note.payload.removeprefix("k:") if note.payload.startswith("k:") else None)
+            elif note.payload == self._nonce:
+                lease_until = self._sent_s + 3 * self._period_s
+        if keys or lease_until is not None:
+            self._cache.hear(keys, lease_until)
+        if keys:
+            self._note_change()
+        if lease_until is not None:
+            self._note_echo()
+
+    def _note_change(self) -> None:
+        now_s = monotonic()
+        self._explained, self._suspect_s = True, math.inf
+        self._changed_s = min(self._changed_s, now_s)
+        self._version_due_s = min(now_s + _QUIET_S, self._changed_s + _LATE_S)
+
+    def _note_echo(self) -> None:
+        self._nonce, self._news.proved_s = "", self._sent_s
+        if not self._proved:
+            self._proved = True
+            self._news.sessions += 1
+            logger.log(
+                logging.INFO if self._news.sessions > 1 else logging.DEBUG, "configuration changes are heard"
+            )
+        if self._suspect_s < self._sent_s:  # its notification would have come before this echo
+            self._suspect_s = math.inf
+            self._news.missed += 1
+            logger.warning("the configuration was changed without a notification: are its triggers disabled?")
+
+    def _next_due_s(self) -> float:
+        return min(self._sent_s + self._period_s, self._version_due_s, self._compare_due_s)
+
+    def _do_what_is_due(self) -> bool:
+        """Do the first thing whose time has come; return whether there was one."""
+        now_s = monotonic()
+        if now_s >= self._sent_s + self._period_s:
+            self._beat(self._notify)
+        elif now_s >= self._version_due_s:
+            self._write_version()
+        elif now_s >= self._compare_due_s:
+            self._compare()
+        else:
+            return False
+        return True
+
+    def _beat(self, notify: Callable[[str, str], None]) -> None:
+        if self._nonce:
+            raise Deaf(
+                f"no heartbeat came back within {self._period_s:g} s. Transaction pooling? LISTEN needs a"
+                " session of its own: set DATABASE_DIRECT_URL to the server, or to a pooler in session mode"
+            )
+        self._nonce, self._sent_s = secrets.token_hex(8), monotonic()
+        notify(self._channel, self._nonce)
+
+    def _notify(self, channel: str, payload: str) -> None:
+        self._connection.execute(_NOTIFY, [channel, payload])
+
+    def _write_version(self) -> None:
+        """Say which version this process works with, if it is another than was said in this session."""
+        found = processes.fingerprint(self._connection)
+        if not self._recorded:
+            processes.prune(self._connection)
+        if found != self._recorded:
+            processes.record(self._connection, self._process, found)
+        self._recorded = self._news.fingerprint = found
+        self._changed_s = self._version_due_s = math.inf
+
+    def _compare(self) -> None:
+        """Forget all when the table is not what it was: the news of one key may hide a silent change."""
+        now_s = monotonic()
+        found = processes.fingerprint(self._connection)
+        if found != self._compared:
+            self._cache.hear([None], source="anti_entropy")
+            self._version_due_s = now_s
+            if not self._explained:
+                self._suspect_s = now_s  # unless its notification is still on the way
+        self._compared, self._explained = found, False
+        self._compare_due_s = now_s + self._anti_entropy_s

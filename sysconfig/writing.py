@@ -1,0 +1,114 @@
+"""The writing half of `SystemConfig.objects`: everything here is checked, locked and signed."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, models, router, transaction
+
+from sysconfig import registry
+from sysconfig.author import signed
+from sysconfig.history import CannotRevert, SystemConfigChange
+from sysconfig.registry import ChangedMeanwhile
+
+if TYPE_CHECKING:
+    from sysconfig.models import SystemConfig
+
+Expected = Mapping[str, str | None]
+
+
+class SystemConfigQuerySet(models.QuerySet["SystemConfig"]):
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows. Raises ProtectedError when one of their keys is registered."""
+        self._for_write = True
+        with signed(self.db):
+            return super().delete()
+
+
+class ConfigWriter(models.Manager["SystemConfig"]):
+    """Writes only what the registry allows; `writing_as` says in whose name."""
+
+    def get_queryset(self) -> SystemConfigQuerySet:
+        return SystemConfigQuerySet(self.model, using=self._db)
+
+    def set_value(self, key: str, value: object) -> None:
+        """Store `value`, given typed or as its text; add the row of a key that nobody registered.
+
+        Raises:
+            InvalidConfigValue: the value breaks the key's limits or a rule with other keys.
+        """
+        self.set_values({key: value})
+
+    def set_values(
+        self, changes: Mapping[str, object], *, expected: Expected | None = None
+    ) -> "list[SystemConfig]":
+        """Store several values at once, or none; rules are judged on the outcome. Return the rows.
+
+        `expected` holds texts as they stand in the table, None for a key without a row. They are compared
+        with the rows locked: who writes between that look and this call is not overwritten.
+
+        Raises:
+            InvalidConfigValue: a value breaks its key's limits or a rule with other keys.
+            ChangedMeanwhile: a row does not hold what `expected` says.
+        """
+        texts = {key: registry.text_of(key, value) for key, value in changes.items()}
+        alias = router.db_for_write(self.model)
+        with signed(alias):
+            rows = self._rows_of(texts, expected or {}, alias)
+            registry.check_rules(texts, {key: row.value for key, row in rows.items()})
+            for key, text in texts.items():
+                rows[key].replace_value(text, alias)
+        return [rows[key] for key in texts]
+
+    def _rows_of(self, texts: Mapping[str, str], expected: Expected, alias: str) -> "dict[str, SystemConfig]":
+        """Lock what `locked` does; add the rows of `texts` that lack. Raise ChangedMeanwhile."""
+        keys = {*texts, *expected}
+        rows = self.locked(keys, alias)
+        _check_expected(expected, rows)
+        missing = sorted(texts.keys() - rows)  # in one order, or two writers of the same keys could deadlock
+        if not missing:
+            return rows
+        added = {key for key in missing if self._added(key, texts[key], alias)}
+        rows = self.locked(keys, alias)
+        _check_expected({key: text for key, text in expected.items() if key not in added}, rows)
+        for key in texts.keys() - rows:  # another writer added it first, and deleted it again
+            raise ChangedMeanwhile(key, texts[key], None)
+        return rows
+
+    def _added(self, key: str, text: str, alias: str) -> bool:
+        """Add a row, unless another writer was first; then wait for the end of its transaction."""
+        try:
+            with transaction.atomic(using=alias):
+                self.using(alias).bulk_create([self.model(key=key, value=text)])
+        except IntegrityError:
+            return False
+        return True
+
+    def revert(self, change_id: int, *, expected: Expected | None = None) -> "SystemConfig":
+        """Put the value back that stood before a change of the history, as a new change. Return the row.
+
+        Raises:
+            CannotRevert: there is no such change, nothing stood before it, or its key has no row any more.
+            InvalidConfigValue: today's limits or rules forbid the old value.
+            ChangedMeanwhile: the row does not hold what `expected` says.
+        """
+        alias = router.db_for_write(self.model)
+        with transaction.atomic(using=alias):
+            change = SystemConfigChange.objects.using(alias).filter(pk=change_id).first()
+            if change is None:
+                raise CannotRevert.unknown(change_id)
+            text = change.text_before()
+            if change.action == change.Action.UPDATE and change.key not in self.locked([change.key], alias):
+                raise CannotRevert.row_gone(change)
+            return self.set_values({change.key: text}, expected=expected)[0]
+
+    def locked(self, keys: Iterable[str], alias: str) -> "dict[str, SystemConfig]":
+        """Lock the rows of `keys` and of all that a rule joins to them, always in the same order."""
+        rows = self.using(alias).filter(key__in=registry.partners(keys)).order_by("key").select_for_update()
+        return {row.key: row for row in rows}
+
+
+def _check_expected(expected: Expected, rows: "Mapping[str, SystemConfig]") -> None:
+    for key, text in expected.items():
+        stored = rows[key].value if key in rows else None
+        if stored != text:
+            raise ChangedMeanwhile(key, text, stored)

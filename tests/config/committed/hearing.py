@@ -1,0 +1,80 @@
+"""Listeners for tests: on the real server, with periods of a fraction of a second."""
+
+import time
+
+from django.db import connection
+
+from sysconfig.listener import ConfigListener
+
+LONG_S = 30.0  # a period in which nothing is due within a test
+SHORT_S = 0.5
+DELAYS_S = (0.01, 0.05)
+
+
+class Kept(ConfigListener):
+    """Remembers its connections, so that a test can do to its session what nobody else could."""
+
+    def __init__(self, *args, **options):
+        self.opened, self.delays = [], []
+        super().__init__(*args, **options)
+
+    def _connect(self):
+        self.opened.append(super()._connect())
+        return self.opened[-1]
+
+    def _delay_s(self, failures):
+        self.delays.append(super()._delay_s(failures))
+        return self.delays[-1]
+
+    @property
+    def session(self):
+        """The connection that listens; the last that was opened may have sent the first heartbeat."""
+        return next(each for each in reversed(self.opened) if not each.closed)
+
+
+class Silent(Kept):
+    """Its first heartbeat never arrives."""
+
+    def _notify_from_outside(self, channel, payload):
+        pass
+
+
+def until(condition, timeout_s=10.0):
+    """Wait for what another thread does, and return what `condition` gave at last."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.002)
+    return found
+
+
+def sql(statement, *parameters):
+    """Run a statement past every signal of Django, as psql would; return its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else None
+
+
+def update(key, value):
+    sql("UPDATE system_config SET value = %s WHERE key = %s", value, key)
+
+
+def stored(key):
+    """Return a factory that loads the text of `key`."""
+
+    def load():
+        return sql("SELECT value FROM system_config WHERE key = %s", key)[0][0]
+
+    return load
+
+
+def row_of(heard):
+    """Return `(backend_pid, fingerprint, since)` of the listener's process, or None."""
+    rows = sql(
+        "SELECT backend_pid, fingerprint, since FROM system_config_process WHERE id = %s", heard._process.id
+    )
+    return rows[0] if rows else None
+
+
+def terminate(heard):
+    sql("SELECT pg_terminate_backend(%s, 5000)", heard.session.info.backend_pid)
