@@ -1,66 +1,60 @@
-"""Runtime settings in admin: grouped, typed, limited, and with a history that says what was there before."""
+"""Runtime settings in admin: seen at a glance, changed by their rules, never over somebody else's change."""
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
 from django.db.models import Case, IntegerField, QuerySet, Value, When
-from django.http import HttpRequest
-from django.utils.text import Truncator
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
-from sysconfig import registry
+from sysconfig import confirmation, process_page, registry
+from sysconfig.acting import as_operator
+from sysconfig.config_filters import ChangedFilter, GroupFilter, StandingFilter
+from sysconfig.config_list import Columns, groups, listed
+from sysconfig.confirmation import Unconfirmed
 from sysconfig.forms import SystemConfigForm
+from sysconfig.history_admin import SystemConfigChangeAdmin, history_of
 from sysconfig.models import SystemConfig
-from sysconfig.registry import InvalidConfigValue, UnreadableConfig
+from sysconfig.plan import Step
+from sysconfig.registry import ChangeRefused
 
-_SHOWN = 120  # characters of a value in the list; the form shows all
-
-
-def _groups() -> list[StrOrPromise]:
-    return list(dict.fromkeys(key.group for key in registry.registered()))
-
-
-class GroupFilter(admin.SimpleListFilter):
-    """Shows one group of keys, or those that are not registered."""
-
-    title = _("group")
-    parameter_name = "group"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, StrOrPromise]]:
-        return [
-            *((str(number), group) for number, group in enumerate(_groups())),
-            ("none", _("not registered")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[SystemConfig]) -> QuerySet[SystemConfig]:
-        chosen = dict(self.lookup_choices).get(str(self.value()))
-        if chosen is None:
-            return queryset
-        if self.value() == "none":
-            return queryset.exclude(key__in=[key.name for key in registry.registered()])
-        return queryset.filter(key__in=[key.name for key in registry.registered() if key.group == chosen])
+__all__ = ["SystemConfigAdmin", "SystemConfigChangeAdmin"]
 
 
 @admin.register(SystemConfig)
-class SystemConfigAdmin(admin.ModelAdmin[SystemConfig]):
+class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
     """A registered row can be changed and reset; it can't be renamed or deleted."""
 
     form = SystemConfigForm
     list_display = ("group", "key", "shown_value", "unit", "default", "changed")
     list_display_links = ("key",)
-    list_filter = (GroupFilter,)
+    list_filter = (GroupFilter, StandingFilter, ChangedFilter)
     list_per_page = 200
     search_fields = ("key", "value", "description")
     actions = ("reset_to_default",)
     readonly_fields = ("created_at", "updated_at")
 
+    class Media:
+        css = {"all": ["sysconfig/admin.css"]}
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.processes_view)
+        return [path("processes/", page, name="sysconfig_processes"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SystemConfig]:
+        return listed(super().get_queryset(request))
+
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """Order rows as their keys were registered, group by group; the rest by name."""
-        groups = _groups()
-        keys = sorted(registry.registered(), key=lambda key: groups.index(key.group))
+        names = groups()
+        keys = sorted(registry.registered(), key=lambda key: names.index(key.group))
         places = [When(key=key.name, then=Value(place)) for place, key in enumerate(keys)]
         return [Case(*places, default=Value(len(places)), output_field=IntegerField()), "key"]
 
@@ -71,34 +65,6 @@ class SystemConfigAdmin(admin.ModelAdmin[SystemConfig]):
     def get_readonly_fields(self, request: HttpRequest, obj: SystemConfig | None = None) -> list[str]:
         fixed = ["group", *self.readonly_fields]
         return ["key", *fixed] if obj and registry.find(obj.key) else fixed
-
-    @admin.display(description=_("group"))
-    def group(self, row: SystemConfig) -> StrOrPromise:
-        key = registry.find(row.key)
-        return key.group if key else _("not registered")
-
-    @admin.display(description=_("value"), ordering="value")
-    def shown_value(self, row: SystemConfig) -> str:
-        key = registry.find(row.key)
-        try:
-            shown = key.format(key.read(row.value)) if key else row.value
-        except UnreadableConfig as unreadable:
-            shown = gettext("%(value)s: unreadable, %(rule)s") % {"value": row.value, "rule": unreadable.rule}
-        return Truncator(shown).chars(_SHOWN)
-
-    @admin.display(description=_("unit"))
-    def unit(self, row: SystemConfig) -> StrOrPromise:
-        key = registry.find(row.key)
-        return key.unit if key else ""
-
-    @admin.display(description=_("default"))
-    def default(self, row: SystemConfig) -> str:
-        key = registry.find(row.key)
-        return key.format(key.default) if key else ""
-
-    @admin.display(description=_("changed at"), ordering="updated_at")
-    def changed(self, row: SystemConfig) -> str:
-        return f"{row.updated_at:%Y-%m-%d %H:%M} UTC"  # short enough for the column
 
     def has_delete_permission(self, request: HttpRequest, obj: SystemConfig | None = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and registry.find(obj.key))
@@ -111,6 +77,51 @@ class SystemConfigAdmin(admin.ModelAdmin[SystemConfig]):
             needed = set()  # it is not for want of a permission
         return found, counts, needed, [*protected, *kept]
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        with as_operator(request):
+            return super().changelist_view(request, extra_context)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        with as_operator(request):
+            return super().delete_view(request, object_id, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Let nothing through that raises the risk and isn't confirmed: it is rolled back, and asked for."""
+        try:
+            with as_operator(request):
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except Unconfirmed as unconfirmed:
+            return self._confirmation(request, unconfirmed)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show the history that the table's triggers wrote: it has what passed by this admin too."""
+        row = self.get_object(request, unquote(object_id))
+        shown = history_of(row, request.GET.get(PAGE_VAR, "1")) if row else {}
+        may = self.has_change_permission(request, row)
+        context = {**shown, "may_revert": may, **(extra_context or {})}
+        return super().history_view(request, object_id, context)
+
+    def processes_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **process_page.standing()}
+        return TemplateResponse(request, "admin/sysconfig/processes.html", context)
+
+    def save_model(self, request: HttpRequest, obj: SystemConfig, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save, and raise Unconfirmed, which undoes it, when that raises the risk and nobody said yes."""
+        super().save_model(request, obj, form, change)
+        # Under another name it replaces nothing: what it held before says nothing of this key.
+        old = obj.replaced if obj.key in obj.stale_keys else None
+        step = Step(obj.key, old, obj.value)
+        if step.raises_risk:
+            confirmation.require(request, [step])
+
     def construct_change_message(
         self,
         request: HttpRequest,
@@ -118,7 +129,7 @@ class SystemConfigAdmin(admin.ModelAdmin[SystemConfig]):
         formsets: Any,
         add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
     ) -> Any:
-        """Write old → new into the history, where Django would write only the field's name."""
+        """Write old → new into Django's own log, where it would write only the field's name."""
         message = super().construct_change_message(request, form, formsets, add)
         if add or "value" not in form.changed_data:
             return message
@@ -128,25 +139,36 @@ class SystemConfigAdmin(admin.ModelAdmin[SystemConfig]):
         return [{"changed": {"fields": fields}}]
 
     @admin.action(description=_("Reset to default"), permissions=["change"])
-    def reset_to_default(self, request: HttpRequest, queryset: QuerySet[SystemConfig]) -> None:
+    def reset_to_default(self, request: HttpRequest, queryset: QuerySet[SystemConfig]) -> HttpResponse | None:
         """Give the chosen registered rows their defaults: all of them or, when a rule forbids it, none."""
-        keys = [key for row in queryset if (key := registry.find(row.key))]
         try:
-            with transaction.atomic():
-                rows = SystemConfig.objects.set_values({key.name: key.default for key in keys})
-                changed = [row for row in rows if row.replaced != row.value]
-                for row in changed:
-                    fields = [_old_to_new(row), gettext_noop("reset to default")]
-                    self.log_change(request, row, [{"changed": {"fields": fields}}])
-        except InvalidConfigValue as refused:
+            changed = self._reset(request, [key for row in queryset if (key := registry.find(row.key))])
+        except ChangeRefused as refused:
             self.message_user(request, str(refused), messages.ERROR)
-            return
+            return None
+        except Unconfirmed as unconfirmed:
+            return self._confirmation(request, unconfirmed)
         done = ngettext(
-            "%(count)d setting reset to its default.",
-            "%(count)d settings reset to their defaults.",
-            len(changed),
+            "%(count)d setting reset to its default.", "%(count)d settings reset to their defaults.", changed
         )
-        self.message_user(request, done % {"count": len(changed)}, messages.SUCCESS)
+        self.message_user(request, done % {"count": changed}, messages.SUCCESS)
+        return None
+
+    def _reset(self, request: HttpRequest, keys: list[registry.ConfigKey[Any]]) -> int:
+        with transaction.atomic(using=router.db_for_write(SystemConfig)):
+            rows = SystemConfig.objects.set_values({key.name: key.default for key in keys})
+            changed = [row for row in rows if row.replaced != row.value]
+            if changed:
+                confirmation.require(request, [Step(row.key, row.replaced, row.value) for row in changed])
+            for row in changed:
+                fields = [_old_to_new(row), gettext_noop("reset to default")]
+                self.log_change(request, row, [{"changed": {"fields": fields}}])
+        return len(changed)
+
+    def _confirmation(self, request: HttpRequest, unconfirmed: Unconfirmed) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        context |= {"title": gettext("Confirm the change"), "back": request.get_full_path()}
+        return confirmation.page(request, unconfirmed.steps, context)
 
 
 def _old_to_new(row: SystemConfig) -> str:

@@ -1,17 +1,22 @@
 """The form of one runtime setting: a typed widget, its unit, limits and default for a registered key."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.db import router
 from django.utils.html import escape
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from sysconfig import registry
+from sysconfig import cells, registry
+from sysconfig.history import SystemConfigChange
 from sysconfig.kinds import Bool, Integer, Items, Kind, Number
+from sysconfig.meanwhile import Base, Conflict, conflict
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
 
+_LAST = 5  # changes under the form
 _STEPS: dict[type[Kind[Any]], str] = {Integer: "1", Number: "0.1"}
 
 
@@ -42,6 +47,20 @@ class ConfigValueField(forms.CharField):
         return self.key.format(super().clean(value))
 
 
+class PlainTextField(forms.CharField):
+    """The text of a key that nobody registered. How a browser ends its lines is no change of it."""
+
+    def to_python(self, value: Any) -> Any:
+        return _line_ends(super().to_python(value) or "")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return not self.disabled and _line_ends(initial or "") != _line_ends(data or "")
+
+
+def _line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def widget_for(key: ConfigKey[Any]) -> forms.Widget:
     """Return the widget that suits the key's kind."""
     kind: Kind[Any] = key.kind
@@ -65,11 +84,18 @@ def _described(key: ConfigKey[Any]) -> str:
 
 
 class SystemConfigForm(forms.ModelForm[SystemConfig]):
-    """Add any key as plain text; change a registered one by its rules."""
+    """Add any key as plain text; change a registered one by its rules.
+
+    The form of a row carries what it was filled with. Once something else stands in the table, nothing is
+    saved: `conflict` says what happened, and the form sent again replaces what it now shows.
+    """
+
+    conflict: Conflict | None = None
 
     class Meta:
         model = SystemConfig
         fields = ("key", "value", "description")
+        field_classes: ClassVar[dict[str, type[forms.Field]]] = {"value": PlainTextField}
         widgets = {name: forms.Textarea(attrs={"rows": 3, "cols": 60}) for name in ("value", "description")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,3 +105,32 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
             field = ConfigValueField(key, self.instance.value)
             self.fields["value"] = field
             self.initial["value"] = field.initial
+        self.base = Base.read(self.data.get("base", "")) if self.is_bound else Base.of(self.instance)
+
+    def clean_value(self) -> str:
+        """Leave a value alone that was sent back as it was shown, to its last blank."""
+        sent: str = self.cleaned_data["value"]
+        return sent if "value" in self.changed_data else self.initial.get("value", sent)
+
+    @property
+    def last_changes(self) -> list[cells.Line]:
+        """The last changes of this setting, for the page around the form."""
+        key = self.base.key if self.base else self.instance.key
+        return [cells.line(change) for change in SystemConfigChange.objects.of(key)[:_LAST]]
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse to replace what the form has not shown; lock the row until the transaction ends."""
+        cleaned = super().clean()
+        if self.instance.pk is not None:
+            self._compare(self.instance.key)
+        return cleaned
+
+    def _compare(self, key: str) -> None:
+        alias = router.db_for_write(SystemConfig, instance=self.instance)
+        row = SystemConfig.objects.locked({key}, alias).get(key)
+        if row is None or row.pk != self.instance.pk:
+            raise ValidationError(_("This setting was deleted or renamed meanwhile. Nothing was saved."))
+        self.conflict = conflict(self.base, row)
+        if self.conflict:
+            self.base = self.conflict.stored
+            raise ValidationError(_("Nothing was saved: this setting changed meanwhile."))

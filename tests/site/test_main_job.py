@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from django.urls import reverse
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
+from tests.config.admin_desk import change
 from tradingsite.jobs import bodies
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.risk.models import Halt
@@ -30,10 +30,7 @@ def test_a_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
     bodies.check_volatility(timezone.now())
     assert not Halt.objects.blocking("KRW-BTC").exists()
 
-    row = SystemConfig.objects.get(key="volatility_threshold_pct")
-    form = reverse("admin:sysconfig_systemconfig_change", args=[row.pk])
-    response = admin_client.post(form, {"value": "1.5", "description": ""})
-    assert response.status_code == 302, response.context["errors"]
+    change(admin_client, "volatility_threshold_pct", "1.5")
     bodies.check_volatility(timezone.now())
 
     halt = Halt.objects.blocking("KRW-BTC").get()

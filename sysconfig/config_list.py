@@ -1,0 +1,95 @@
+"""What stands in the list of runtime settings."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from django.contrib import admin
+from django.db.models import Case, CharField, F, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise, WithAnnotations
+
+from sysconfig import cells, registry
+from sysconfig.history import SystemConfigChange
+from sysconfig.models import SystemConfig
+from sysconfig.snapshot import problems
+
+
+class Facts(TypedDict):
+    """What the list knows of a row beside its fields."""
+
+    value_changed_at: datetime
+    value_changed_by: str | None
+    value_changed_through: str | None
+    problem: str
+
+
+if TYPE_CHECKING:
+    Listed = WithAnnotations[SystemConfig, Facts]
+
+
+def listed(rows: QuerySet[SystemConfig]) -> QuerySet[Any]:
+    """Add to each row who changed its value last and when, and why it can't be used, if so."""
+    last = SystemConfigChange.objects.filter(key=OuterRef("key")).order_by("-id")
+    texts = dict(SystemConfig.objects.values_list("key", "value"))
+    cases = [When(key=key, then=Value(why)) for key, why in problems(texts).items()]
+    return rows.annotate(
+        value_changed_at=Coalesce(Subquery(last.values("at")[:1]), F("updated_at")),
+        value_changed_by=Subquery(last.values("actor")[:1]),
+        value_changed_through=Subquery(last.values("source")[:1]),
+        problem=Case(*cases, default=Value(""), output_field=CharField()),
+    )
+
+
+def groups() -> list[StrOrPromise]:
+    """Return the names of the registered keys' groups, in the order of registration."""
+    return list(dict.fromkeys(key.group for key in registry.registered()))
+
+
+def differs(row: SystemConfig) -> bool:
+    """Say whether a registered row means something else than its default, however that is spelt."""
+    key = registry.find(row.key)
+    return key is not None and not key.is_default(row.value)
+
+
+class Columns:
+    """The columns of the list."""
+
+    @admin.display(description=_("group"))
+    def group(self, row: SystemConfig) -> StrOrPromise:
+        key = registry.find(row.key)
+        return key.group if key else _("not registered")
+
+    @admin.display(description=_("value"), ordering="value")
+    def shown_value(self, row: "Listed") -> SafeString:
+        if row.problem:
+            mark = '{} <strong class="problem">{}</strong>'
+            return format_html(mark, cells.short(row.value), gettext("unusable: %s") % row.problem)
+        changed = "value changed" if differs(row) else "value"
+        return format_html('<span class="{}">{}</span>', changed, cells.short(row.value))
+
+    @admin.display(description=_("unit"), empty_value="")
+    def unit(self, row: SystemConfig) -> StrOrPromise:
+        key = registry.find(row.key)
+        return key.unit if key else ""
+
+    @admin.display(description=_("default"), empty_value="")
+    def default(self, row: SystemConfig) -> SafeString | str:
+        key = registry.find(row.key)
+        if key is None:
+            return ""
+        text = '<span class="label">{}</span> {}'
+        if differs(row):
+            text += f' <span class="differs">{gettext("differs")}</span>'
+        return format_html(text, gettext("default"), cells.short(key.format(key.default)))
+
+    @admin.display(description=_("changed"), ordering="value_changed_at")
+    def changed(self, row: "Listed") -> SafeString:
+        when = cells.moment(row.value_changed_at)
+        if row.value_changed_through is None:
+            return when
+        who = '{} <span class="by">{} {}</span>'
+        return format_html(who, when, row.value_changed_by, cells.source(row.value_changed_through))

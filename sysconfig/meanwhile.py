@@ -1,0 +1,62 @@
+"""Two people edit one setting: what happened to the row since the second one's form was filled."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from django.core import signing
+
+from sysconfig import cells
+from sysconfig.history import SystemConfigChange
+from sysconfig.models import SystemConfig
+
+_SALT = "sysconfig.base"
+_SHOWN = 10  # changes
+
+
+class Base(NamedTuple):
+    """What a form was filled with, and what its input is meant to replace."""
+
+    key: str
+    value: str
+    description: str
+
+    @classmethod
+    def of(cls, row: SystemConfig) -> "Base":
+        return cls(row.key, row.value, row.description or "")
+
+    @classmethod
+    def read(cls, token: str) -> "Base | None":
+        """Return what `token` says, or None when it isn't one of ours."""
+        try:
+            return cls(*signing.loads(token, salt=_SALT))
+        except signing.BadSignature:
+            return None
+
+    @property
+    def token(self) -> str:
+        """The text that a form carries. Signed and coded, since a browser rewrites line ends."""
+        return signing.dumps(list(self), salt=_SALT, compress=True)
+
+
+class Conflict(NamedTuple):
+    """A form's base is not what stands in the table. Without `base` the form did not say what it was."""
+
+    base: Base | None
+    stored: Base
+    changes: Sequence[cells.Line]
+
+
+def conflict(base: Base | None, row: SystemConfig) -> Conflict | None:
+    """Compare a form's base with its row, which must be locked: None when they are the same."""
+    stored = Base.of(row)
+    return None if base == stored else Conflict(base, stored, _since(base, stored.key))
+
+
+def _since(base: Base | None, key: str) -> list[cells.Line]:
+    """Return the key's changes since it had the base's value, newest first."""
+    if base is None:
+        return []
+    newest = SystemConfigChange.objects.of(key)[:_SHOWN]
+    since = takewhile(lambda change: (change.key, change.new_value) != (base.key, base.value), newest)
+    return [cells.line(change) for change in since]

@@ -1,0 +1,48 @@
+"""Which processes work with which version of the configuration: a page to read."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connections, router
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from sysconfig import cells
+from sysconfig.history import SystemConfigChange
+from sysconfig.models import SystemConfig
+from sysconfig.processes import ConfigProcess
+
+
+class Line(NamedTuple):
+    """One process. `behind_since` is the first change that it does not have, None when it has all."""
+
+    process: ConfigProcess
+    started: SafeString
+    since: SafeString
+    living: bool
+    behind_since: SafeString | None
+
+
+def standing() -> dict[str, Any]:
+    """Return what the page shows: the table's version now and a line a process."""
+    now = _version_now()
+    living = set(ConfigProcess.objects.living().values_list("pk", flat=True))
+    lines = [_line(process, now, living=process.pk in living) for process in ConfigProcess.objects.all()]
+    return {"title": _("Processes"), "version": now, "lines": lines}
+
+
+def _line(process: ConfigProcess, now: str, *, living: bool) -> Line:
+    behind = None if process.fingerprint == now else cells.dated(_first_after(process.since))
+    return Line(process, cells.dated(process.started_at), cells.dated(process.since), living, behind)
+
+
+def _version_now() -> str:
+    with connections[router.db_for_read(SystemConfig)].cursor() as cursor:
+        cursor.execute("SELECT system_config_fingerprint()")
+        return str(cursor.fetchone()[0])
+
+
+def _first_after(taken: datetime) -> datetime:
+    """Return when the first change was made that is younger than the version taken then."""
+    younger = SystemConfigChange.objects.filter(at__gt=taken).order_by("at").values_list("at", flat=True)
+    return younger.first() or taken
