@@ -1,0 +1,118 @@
+"""The configuration as a file: written by one site, read by another or later (docs/configuration.md)."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from django.utils.translation import gettext as _
+
+from sysconfig import registry
+from sysconfig.models import SystemConfig
+from sysconfig.registry import ChangeRefused, InvalidConfigValue
+
+FORMAT_VERSION = 1
+_PARTS = ("values", "unregistered")
+
+
+class UnreadableExport(Exception):
+    """The file is no export, or one that this release can't read. Says what is wrong."""
+
+
+class Export(NamedTuple):
+    """What a file holds. `mode` is the trading mode of the site that wrote it, "" if it did not say."""
+
+    mode: str
+    changes: Mapping[str, object]
+    refusals: list[ChangeRefused]
+
+
+def exported(mode: str, at: datetime) -> dict[str, Any]:
+    """Return every row of one committed state, registered keys apart from plain texts."""
+    texts = dict(SystemConfig.objects.order_by("key").values_list("key", "value"))
+    known = [key.name for key in registry.registered() if key.name in texts]
+    return {
+        "format_version": FORMAT_VERSION,
+        "mode": mode,
+        "exported_at": at.isoformat(),
+        "values": {key: texts[key] for key in known},
+        "unregistered": {key: text for key, text in texts.items() if key not in known},
+    }
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` in place of the file in one step: nobody finds half of it.
+
+    A device or a pipe is written to, and stays what it is.
+    """
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(made).replace(path)
+    except BaseException:
+        Path(made).unlink()
+        raise
+
+
+def read(text: str) -> Export:
+    """Return what an exported file says. Values may be texts or typed; keys are not judged by their values.
+
+    Raises:
+        UnreadableExport: it is not JSON of this format.
+    """
+    document = _object(_parsed(text), _("the file"))
+    if document.get("format_version") != FORMAT_VERSION:
+        found = document.get("format_version")
+        raise UnreadableExport(
+            _("its format_version is %(found)r; this release reads %(known)r")
+            % {"found": found, "known": FORMAT_VERSION}
+        )
+    parts = [_object(document.get(part, {}), part) for part in _PARTS]
+    if twice := sorted(parts[0].keys() & parts[1].keys()):
+        raise UnreadableExport(_("%(key)s stands in it twice") % {"key": twice[0]})
+    rule = _('no such key is registered here; plain texts stand under "unregistered"')
+    refusals: list[ChangeRefused] = [
+        InvalidConfigValue(key, value, rule) for key, value in parts[0].items() if registry.find(key) is None
+    ]
+    changes = {
+        key: value for part in parts for key, value in part.items() if part is parts[1] or registry.find(key)
+    }
+    return Export(str(document.get("mode", "")), changes, refusals)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(
+            text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_without_repetition
+        )
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets in brackets
+        raise UnreadableExport(_("it is not JSON: %(error)s") % {"error": error}) from error
+
+
+def _object(value: object, name: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise UnreadableExport(_("%(name)s must be a JSON object") % {"name": name})
+    return value
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name that stands twice: JSON would silently take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableExport(_("%(key)s stands in it twice") % {"key": twice})
+    return found

@@ -1,0 +1,32 @@
+"""Who sits at the terminal, and whether they mean it."""
+
+import getpass
+import os
+import socket
+import sys
+
+from django.core.management.base import CommandError, OutputWrapper
+from django.utils.translation import gettext as _
+
+
+def operator() -> tuple[str, str]:
+    """Return who changes something, also behind sudo, and where: `user@host`."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        account = str(os.getuid())
+    return os.environ.get("SUDO_USER") or account, f"{account}@{socket.gethostname()}"
+
+
+def confirm(out: OutputWrapper, why: str, *, yes: bool) -> None:
+    """Ask for a yes, unless it was given with `--yes`. Raises CommandError without one."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(
+            _("%(why)s Nobody can be asked here: nothing was changed. Repeat it with --yes.") % {"why": why}
+        )
+    out.write(why + " " + _("Do it? [y/N]") + " ", ending="")
+    out.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError(_("Nothing was changed."))

@@ -1,0 +1,141 @@
+"""`manage.py sysconfig`: read, change and undo runtime settings from a terminal (docs/configuration.md)."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from sysconfig import choosing, exchange, terminal
+from sysconfig.author import writing_as
+from sysconfig.management import arguments, asking
+from sysconfig.models import SystemConfig
+from sysconfig.plan import Plan, Step, plan
+from sysconfig.registry import ChangeRefused
+
+
+class Command(BaseCommand):
+    """All of its changes go through the checks, the locks and the history of `SystemConfig.objects`."""
+
+    # A setting must be changeable while something else is broken.
+    requires_system_checks = ()
+    mode: ClassVar[str] = ""  # the trading mode that an export names; the project's own command knows it
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        arguments.add(parser)
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{action}")(options)
+        except choosing.NoSuch as unknown:
+            raise CommandError(str(unknown), returncode=unknown.exit_status) from unknown
+        except (ChangeRefused, exchange.UnreadableExport, DatabaseError, OSError, UnicodeError) as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, options: dict[str, Any]) -> None:
+        rows = choosing.rows(options["group"], changed=options["changed"])
+        problems = choosing.problems()
+        if options["as_json"]:
+            self._write_json([terminal.entry(row, problems) for row in rows])
+        elif rows:
+            self.stdout.write(terminal.listed(rows, problems))
+        else:
+            self.stdout.write(_("Every value is its default."))
+
+    def _get(self, options: dict[str, Any]) -> None:
+        row, problems = choosing.row(options["key"]), choosing.problems()
+        if options["as_json"]:
+            self._write_json(terminal.entry(row, problems))
+            return
+        if why_not := problems.get(row.key):
+            facts = {"key": row.key, "value": terminal.shown(row.value), "rule": why_not}
+            raise CommandError(_("%(key)s is %(value)s and can't be used: %(rule)s") % facts)
+        self.stdout.write(row.value)
+
+    def _set(self, options: dict[str, Any]) -> None:
+        key = options["key"]
+        made = plan({key: options["value"]})
+        if options["if_is"] is not None:
+            choosing.must_be(key, options["if_is"], made.seen[key])
+        self._carry_out(made, options, made.carry_out)
+
+    def _reset(self, options: dict[str, Any]) -> None:
+        made = plan(choosing.defaults(options["keys"]))
+        self._carry_out(made, options, made.carry_out)
+
+    def _history(self, options: dict[str, Any]) -> None:
+        changes = choosing.changes(options["key"])[: options["limit"]]
+        if options["as_json"]:
+            self._write_json([terminal.change_entry(change) for change in changes])
+        elif changes:
+            self.stdout.write(terminal.recorded(changes))
+        else:
+            self.stdout.write(_("No change is recorded."))
+
+    def _revert(self, options: dict[str, Any]) -> None:
+        change = choosing.change(options["number"])
+        made = plan({change.key: change.text_before()})
+        revert = SystemConfig.objects.revert
+        question = _("That takes change %(number)s back.") % {"number": change.pk}
+        self._carry_out(made, options, lambda: revert(change.pk, expected=made.seen), question)
+
+    def _export(self, options: dict[str, Any]) -> None:
+        text = json.dumps(exchange.exported(self.mode, timezone.now()), ensure_ascii=False, indent=2)
+        if options["file"] is None:
+            self.stdout.write(text)
+            return
+        exchange.write_whole(Path(options["file"]), text + "\n")
+        self.stdout.write(_("Written: %(file)s") % {"file": options["file"]})
+
+    def _import(self, options: dict[str, Any]) -> None:
+        name = options["file"]
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        found = exchange.read(text)
+        if self.mode and found.mode != self.mode:
+            facts = {"theirs": found.mode or "?", "ours": self.mode}
+            self.stderr.write(
+                _("This is an export of %(theirs)s mode; this site trades in %(ours)s mode.") % facts
+            )
+        made = plan(found.changes)
+        made = made._replace(refusals=[*found.refusals, *made.refusals])
+        self._carry_out(made, options, made.carry_out, _("That changes what the file says."))
+
+    def _carry_out(
+        self, made: Plan, options: dict[str, Any], carry_out: Callable[[], object], question: str = ""
+    ) -> None:
+        """Show the plan, ask when it needs a second look or there is a `question`, and do it."""
+        if made.refusals:
+            raise CommandError("\n".join([_("Nothing was changed."), *map(str, made.refusals)]))
+        if not made.steps:
+            self.stdout.write(_("Nothing to change."))
+            return
+        self.stdout.write(terminal.steps_shown(made.steps))
+        if options.get("dry_run"):
+            self.stdout.write(_("Nothing was changed: a dry run."))
+            return
+        if question := _why_ask(made.steps) or question:
+            asking.confirm(self.stdout, question, yes=options["yes"])
+        with writing_as("command", *asking.operator()):
+            carry_out()
+        count = len(made.steps)
+        self.stdout.write(
+            ngettext("%(count)d setting changed.", "%(count)d settings changed.", count) % {"count": count}
+        )
+
+    def _write_json(self, told: object) -> None:
+        self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))
+
+
+def _why_ask(steps: Sequence[Step]) -> str:
+    if any(step.raises_risk for step in steps):
+        return _("That raises the risk.")
+    unknown = next((step.key for step in steps if step.adds_unregistered), None)
+    if unknown is None:
+        return ""
+    return _("No code knows %(key)s.%(guess)s") % {"key": unknown, "guess": choosing.guess(unknown)}

@@ -1,0 +1,37 @@
+"""What a test does beside the command: answer at the terminal, look at the rows, change them."""
+
+import io
+import os
+from contextlib import contextmanager
+
+from sysconfig.history import SystemConfigChange
+from sysconfig.models import SystemConfig
+
+
+@contextmanager
+def answering(monkeypatch, answer):
+    """Let standard input be a real terminal at which `answer` is typed."""
+    operator, site = os.openpty()
+    with os.fdopen(site, "r") as terminal, os.fdopen(operator, "w") as keyboard:
+        keyboard.write(f"{answer}\n")
+        keyboard.flush()
+        monkeypatch.setattr("sys.stdin", terminal)
+        yield
+
+
+def piped(monkeypatch, text=""):
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def rows():
+    return dict(SystemConfig.objects.values_list("key", "value"))
+
+
+def past_the_checks(key, value):
+    SystemConfig.objects.filter(key=key).update(value=value)
+
+
+def newest():
+    change = SystemConfigChange.objects.first()
+    assert change is not None
+    return change
