@@ -1,11 +1,13 @@
 """Who is asking: only staff and bearers of the token see messages, latencies, panels (docs/health.md, 11)."""
 
 import hmac
+from collections.abc import Callable
+from functools import wraps
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import Error, connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from healthcheck.aside import TookTooLong
 from healthcheck.engine import engine
@@ -17,6 +19,28 @@ def may_see_details(request: HttpRequest, *, database_down: bool) -> bool:
     Who is signed in is a question to the database. While that is down, or does not answer in time, nobody is.
     """
     return _bears_token(request) or (not database_down and _is_staff(request))
+
+
+def is_staff_or_bearer(request: HttpRequest) -> bool:
+    """Tell the same where no snapshot is at hand; the bearer of the token waits for no database."""
+    return _bears_token(request) or (
+        engine().component("database").status != "unhealthy" and _is_staff(request)
+    )
+
+
+def for_staff_or_bearer(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer a JSON 403 to all others, and let nobody keep either answer."""
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        if is_staff_or_bearer(request):
+            response = view(request)
+        else:
+            response = JsonResponse({"error": "sign in as staff, or send the bearer token"}, status=403)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return answer
 
 
 def _bears_token(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""System checks: a wrong entry in `HEALTH_PROBES` or `STATUS_PANELS` is told at start."""
+"""System checks: a wrong entry in `HEALTH_PROBES`, `STATUS_PANELS` or `METRIC_SOURCES` is told at start."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +38,12 @@ def status_panels(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         found += _entry("STATUS_PANELS", entry, PanelTask, path="context")
         found += _needs("STATUS_PANELS", entry, names)
     return found
+
+
+@register()
+def metric_sources(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that each source of metrics can be imported."""
+    return [error for path in settings.METRIC_SOURCES for error in _function("METRIC_SOURCES", path)]
 
 
 def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterator[CheckMessage]:

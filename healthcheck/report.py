@@ -54,6 +54,13 @@ class TimeOut(Finding):
         super().__init__("unhealthy", message, **params)
 
 
+class ReadyAnyway(Finding):
+    """A warning about what works more slowly, but truly: `/readyz` does not take the process away for it."""
+
+    def __init__(self, message: str, /, **params: Param) -> None:
+        super().__init__("warning", message, **params)
+
+
 class ComponentHealth(BaseModel):
     """One component. `latency_ms` and `message` are null for callers who may not see them."""
 

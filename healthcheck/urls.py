@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthcheck import views
+from healthcheck import metrics, views
 
 app_name = "healthcheck"
 
@@ -14,6 +14,8 @@ urlpatterns = [
     path("api/v1/health/detail/", views.detail),
     path("api/v1/health/schema", views.schema, name="schema"),
     path("api/v1/health/schema/", views.schema),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("metrics/", metrics.metrics),
     path("status/", views.page, name="page"),
     path("status/fragment/", views.fragment, name="fragment"),
 ]

@@ -2,13 +2,20 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from healthcheck.audience import for_staff_or_bearer
+from sysconfig.views import cache_json
 from tradingsite import branding
+
+config_cache = require_safe(for_staff_or_bearer(cache_json))
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="healthcheck:page")),
     path("", include("healthcheck.urls")),
+    path("api/v1/config/cache", config_cache, name="config_cache"),
+    path("api/v1/config/cache/", config_cache),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("favicon.ico", branding.favicon),
