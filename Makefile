@@ -3,19 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
-.PHONY: help run test chaos bench install check fix lock messages
+.PHONY: help run test chaos bench bench-config faults-config stress-config install check fix lock messages
 
 help: ## Say what each target does.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.installed ## Start database, sandbox, scheduler and web; Ctrl-C stops all of it.
 	@exec $(BIN)/python -m tradingsite.run
 
-test: .venv/.installed ## Run the whole suite with branch coverage.
+test: .venv/.installed ## Run the whole suite; COVERAGE=1 measures branch coverage too, as CI does, in twice the time.
+ifdef COVERAGE
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+else
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+endif
 
 install: .venv/.installed ## Make .venv and install the locked requirements.
 
@@ -50,6 +54,15 @@ chaos: .venv/.installed ## Kill the trader, the exchange and the database while 
 bench: .venv/.installed ## Measure what must be fast, as ratios to the barest peer, on the database of `make run`.
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python -m benchmarks
+
+bench-config: .venv/.installed ## Measure a config hit and a push next to installed peers, on a database of its own.
+	@$(BIN)/python -m benchmarks.config
+
+faults-config: .venv/.installed ## Break what lies between a config change and a reader, and print how old it reads; PERIOD=5 COMPARE=60.
+	@$(BIN)/python -m tests.config.processes faults $(or $(PERIOD),0.5) $(or $(COMPARE),1)
+
+stress-config: .venv/.installed ## Count stale config reads in a million, in one process and over processes; READS=1000000.
+	@$(BIN)/python -m tests.config.processes stress $(or $(READS),1000000)
 
 messages: .venv/.installed ## Collect texts into the Korean catalogue and compile it; needs gettext's tools.
 	@$(BIN)/python manage.py makemessages --locale ko --no-location --no-obsolete --no-wrap \

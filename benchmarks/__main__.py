@@ -1,16 +1,14 @@
 """`make bench`: what must be fast, next to the barest thing that does the same, in one run, as ratios."""
 
 import os
-import statistics
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from timeit import Timer
 
 import django
 import psycopg
 
 import tradingsite  # noqa: F401 - it makes our `sysconfig` folder importable
+from benchmarks.timing import ROUNDS, ns_a_call, table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 django.setup()
@@ -20,28 +18,7 @@ from django.test import Client, override_settings  # noqa: E402 - after setup
 
 from sysconfig.models import SystemConfig  # noqa: E402 - after setup
 
-ROUNDS = 9
 KEY = "stop_loss_pct"
-
-
-def ns_a_call(statement: str, names: dict[str, object], calls: int, threads: int = 1) -> float:
-    """Return nanoseconds a call of `statement`, the median over rounds, with `threads` sharing the calls."""
-    timer = Timer(statement, globals=names)
-    rounds = []
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(ROUNDS):
-            begun = time.perf_counter_ns()
-            list(pool.map(timer.timeit, [calls // threads] * threads))
-            rounds.append((time.perf_counter_ns() - begun) / calls)
-    return statistics.median(rounds)
-
-
-def table(title: str, rows: list[tuple[str, float]]) -> None:
-    """Print the rows, each with its ratio to the first."""
-    base = rows[0][1]
-    sys.stdout.write(f"\n{title}\n")
-    for name, ns in rows:
-        sys.stdout.write(f"  {name:<34}{ns:>14,.0f} ns {ns / base:>9.2f} x\n")
 
 
 def config_reads() -> None:

@@ -1,0 +1,46 @@
+"""How long a call takes, and how that is shown: next to the barest thing that does the same."""
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from timeit import Timer
+
+ROUNDS = 9
+
+
+def ns_a_call(statement: str, names: dict[str, object], calls: int, threads: int = 1) -> float:
+    """Return nanoseconds a call of `statement`, the median over rounds, with `threads` sharing the calls."""
+    timer = Timer(statement, globals=names)
+    rounds = []
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(ROUNDS):
+            begun = time.perf_counter_ns()
+            list(pool.map(timer.timeit, [calls // threads] * threads))
+            rounds.append((time.perf_counter_ns() - begun) / calls)
+    return statistics.median(rounds)
+
+
+def table(title: str, rows: Sequence[tuple[str, float]]) -> None:
+    """Print the rows, each with its ratio to the first."""
+    base = rows[0][1]
+    sys.stdout.write(f"\n{title}\n")
+    for name, ns in rows:
+        sys.stdout.write(f"  {name:<34}{ns:>14,.0f} ns {ns / base:>9.2f} x\n")
+
+
+def percentile(values: Sequence[float], pct: float) -> float:
+    """Return the value that `pct` percent of them don't exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * pct / 100))]
+
+
+def say(text: str) -> None:
+    """Print a line at once: the next one may take seconds."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def holds(ratio: float, bar: float) -> str:
+    """Say whether a ratio keeps its bar."""
+    return f"{ratio:.2f} x, bar {bar:g} x: {'holds' if ratio <= bar else 'MISSED'}"
