@@ -147,7 +147,7 @@ class RedirectingOnIpv6(ThreadingHTTPServer):
 def test_live_mode_is_announced_as_soon_as_it_is_ready(capsys, monkeypatch, server_class, host, shown):
     monkeypatch.setattr("tradingsite.run.ANNOUNCE_WITHIN_S", 0)
     with server_class((host, 0), Redirecting) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         announce(LIVE.model_copy(update={"host": host, "port": server.server_port}))
         server.shutdown()
 
@@ -161,7 +161,7 @@ def test_what_does_not_answer_in_time_is_named(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("tradingsite.run.ANNOUNCE_WITHIN_S", 0)
     site = Environment(trading_mode="sandbox", health_token=LIVE.health_token, var_dir=tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), Limping) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         announce(site.model_copy(update={"port": server.server_port}))
         server.shutdown()
     announce(site.model_copy(update={"port": server.server_port}))

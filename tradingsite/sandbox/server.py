@@ -64,7 +64,7 @@ class SandboxServer:
         self.model = Generator(Gemini(options.gemini_key))
         control = Control(self.faults, self.model, self.exchange, self.requests)
         self._router = application(market_data, self.exchange, self.model, control, options)
-        self._thread = Thread(target=self.serve, name="sandbox", daemon=True)
+        self._thread = Thread(target=self._http.serve_forever, args=(0.01,), name="sandbox", daemon=True)
 
     @property
     def port(self) -> int:
