@@ -83,7 +83,8 @@ class Columns:
             return ""
         text = '<span class="label">{}</span> {}'
         if differs(row):
-            text += f' <span class="differs">{gettext("differs")}</span>'
+            mark = gettext("differs")  # inside the f-string makemessages would not see it
+            text += f' <span class="differs">{mark}</span>'
         return format_html(text, gettext("default"), cells.short(key.format(key.default)))
 
     @admin.display(description=_("changed"), ordering="value_changed_at")
