@@ -163,6 +163,7 @@ if _env.behind_proxy:
     AXES_CLIENT_IP_CALLABLE = SYSCONFIG_CLIENT_ADDRESS = "tradingsite.proxy.client_address"
 
 JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
+JOBS_LIMITS = "tradingsite.jobs.limits.LIMITS"
 
 SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears of its changes
 
@@ -262,4 +263,4 @@ STATUS_PANELS: list[dict[str, Any]] = [
         "place": "narrow",
     },
 ]
-METRIC_SOURCES = ["sysconfig.metrics.families"]
+METRIC_SOURCES = ["sysconfig.metrics.families", "tradingsite.jobs.metrics.families"]

@@ -1,10 +1,14 @@
 import json
 import logging
+import shutil
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from tests.jobs.processes import House, Scheduler
 from tradingsite.jobs.metric import JobMetric
 from tradingsite.jobs.stop import winding_down
 
@@ -54,3 +58,35 @@ def metrics():
     logger.addHandler(handler)
     yield handler.parsed
     logger.removeHandler(handler)
+
+
+@pytest.fixture(scope="session")
+def shared_house():
+    # Not pytest's own: that one is closed to PostgreSQL's account when root runs the tests.
+    folder = Path(tempfile.mkdtemp(prefix="jobs-"))
+    folder.chmod(0o711)
+    house = House(folder)
+    yield house
+    house.start()
+    house.server.ctl("stop", "-m", "immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def house(shared_house):
+    shared_house.start()
+    shared_house.empty()
+    return shared_house
+
+
+@pytest.fixture
+def run_scheduler(house):
+    started = []
+
+    def run(timetable, **facts):
+        started.append(Scheduler(house, timetable, **facts))
+        return started[-1]
+
+    yield run
+    for scheduler in started:
+        scheduler.close()

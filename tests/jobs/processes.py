@@ -10,22 +10,32 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 from tradingsite.jobs.metric import JobMetric
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHIN_S = 20
+WITHIN_S = 30
 GRACE_S = 1
 LOCK_TIMEOUT_S = 5
+TABLES = (
+    "job_state",
+    "job_event",
+    "job_hour",
+    "scheduler_heartbeat",
+    "scheduler_process",
+    "django_apscheduler_djangojob",
+)
 
 
 class House:
     """A migrated database whose server can be stopped and started again."""
 
     def __init__(self, folder):
-        self.server = EmbeddedPostgres(folder / "data", {"fsync": "off"})
+        self.folder = folder / "data"
+        self.server = EmbeddedPostgres(self.folder, {"fsync": "off", "max_connections": "40"})
         self.url = f"postgresql://postgres@/postgres?host={self.server.use()}"
         self.env = {
             **os.environ,
@@ -34,24 +44,42 @@ class House:
         }
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
-            cwd=ROOT, env={**self.env, "SCALED": "QUICK"}, check=True,
+            cwd=ROOT, env={**self.env, "SCALED": "QUICK", "LIMITS": "BRISK"}, check=True,
         )  # fmt: skip
         self.ask("CREATE TABLE scaled_run (job text, pid int, tick timestamptz)")
 
-    def stop(self):
-        self.server.ctl("stop", "-m", "fast")
+    def stop(self, how="fast"):
+        self.server.ctl("stop", "-m", how)
 
     def start(self):
         self.server.doubt()
         self.server.use()
 
     def empty(self):
-        self.ask("TRUNCATE scaled_run, job_state, scheduler_heartbeat, django_apscheduler_djangojob CASCADE")
+        self.ask(f"TRUNCATE scaled_run, {', '.join(TABLES)} CASCADE")
+
+    def freeze(self):
+        """Stop every process of the server in its tracks; return what lets them go on."""
+        postmaster = psutil.Process(int((self.folder / "postmaster.pid").read_text().split()[0]))
+        postmaster.suspend()  # first: it begins no more
+        frozen = [postmaster, *postmaster.children()]
+        for process in frozen:
+            process.suspend()
+
+        def thaw():
+            for process in frozen:
+                process.resume()
+
+        return thaw
 
     def ask(self, statement, *parameters):
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
+
+    def runs(self, job):
+        """Return (tick, pid) of every run, by what the bodies wrote."""
+        return self.ask("SELECT tick, pid FROM scaled_run WHERE job = %s ORDER BY ctid", job)
 
     def ticks(self, job):
         rows = self.ask("SELECT tick FROM scaled_run WHERE job = %s ORDER BY ctid", job)
@@ -59,17 +87,21 @@ class House:
 
 
 class Scheduler:
-    """`manage.py runscheduler` with a scaled timetable."""
+    """`manage.py runscheduler` with scaled timetable and limits, or `faults` with one of its faults."""
 
-    def __init__(self, house, timetable, slow_s=1.0):
+    def __init__(self, house, timetable, slow_s=1.0, limits="BRISK", fault=None):
         env = {
             "SCALED": timetable,
+            "LIMITS": limits,
             "SLOW_S": str(slow_s),
             "SCHEDULER_GRACE_S": str(GRACE_S),
             "LOG_FORMAT": "json",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "runscheduler"],
+            [
+                sys.executable,
+                *(["-m", "tests.jobs.faults", fault] if fault else ["manage.py", "runscheduler"]),
+            ],
             cwd=ROOT,
             env={**house.env, **env},
             stderr=subprocess.PIPE,
@@ -87,7 +119,8 @@ class Scheduler:
 
     def until(self, text):
         """Return the first line from here on that contains `text`."""
-        while text not in (line := self._arrived.get(timeout=WITHIN_S)):
+        deadline = time.monotonic() + WITHIN_S
+        while text not in (line := self._arrived.get(timeout=max(deadline - time.monotonic(), 0))):
             pass
         return line
 
@@ -108,11 +141,17 @@ class Scheduler:
         self._reader.join(WITHIN_S)
         return code, time.monotonic() - began
 
+    def wait(self):
+        """Return the exit code of a process that ends by itself, and how many seconds that took."""
+        began = time.monotonic()
+        return self.process.wait(WITHIN_S), time.monotonic() - began
+
     def close(self):
         if self.process.poll() is None:
             self.end(signal.SIGKILL)
         self._reader.join(WITHIN_S)
         self.process.stderr.close()
+        print(*self.lines[-40:], sep="")  # noqa: T201 - pytest shows it when the test has failed
 
 
 def wait_for(house, question, *parameters):

@@ -7,8 +7,9 @@ import os
 import threading
 from datetime import timedelta
 
-from django.db import connection
+from django.db import OperationalError, connection
 
+from tradingsite.jobs.limits import Limits
 from tradingsite.jobs.schedule import ScheduledJob
 
 
@@ -42,10 +43,66 @@ def slow(_tick):
     return {}
 
 
+def interrupted(_tick):
+    """Hang in the database the first time; whoever ends that session is answered by a second attempt."""
+    if _attempts.count:
+        note("interrupted")
+        return {"attempts": _attempts.count}
+    _attempts.count += 1
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(30) AS interrupted")
+    raise AssertionError("nobody ended the session")
+
+
+def held(_tick):
+    """Go on while the test lets it: as long as it does not hold the lock."""
+    note("held")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1)")
+    return {}
+
+
+def hung(_tick):
+    note("hung")
+    threading.Event().wait()
+    return {}
+
+
+def unlucky(_tick):
+    """Fail each time in a way that is worth another attempt."""
+    note("unlucky")
+    raise OperationalError("cannot now")
+
+
+class _Attempts:
+    count = 0
+
+
+_attempts = _Attempts()
+
+BRISK = Limits(
+    poll_s=0.2,
+    beat_every_s=0.5,
+    seen_every_s=0.5,
+    flush_every_s=1,
+    frozen_after_s=3,
+    loop_dead_after_s=3,
+    longest_wait_s=1,
+    watch_every_s=0.1,
+    retry_after_s=(0.2, 0.4, 0.8),
+)
+DEFAULT = Limits()
+
 QUICK = (ScheduledJob("quick", timedelta(seconds=0.5), quick),)
 MIXED = (
     *QUICK,
     ScheduledJob("steady", timedelta(seconds=1), steady, phase_s=0.3),
     ScheduledJob("failing", timedelta(seconds=1), failing, phase_s=0.7),
 )
+INTERRUPTED = (*QUICK, ScheduledJob("interrupted", timedelta(seconds=2), interrupted))
+UNLUCKY = (ScheduledJob("unlucky", timedelta(seconds=0.5), unlucky),)
+TWENTIETH = (ScheduledJob("quick", timedelta(seconds=0.05), quick),)
+FIVE_S = (ScheduledJob("quick", timedelta(seconds=5), quick),)
+HUNG = (*QUICK, ScheduledJob("hung", timedelta(seconds=10), hung, deadline_s=0.5, at_once=True))
 SLOW = (*QUICK, ScheduledJob("slow", timedelta(seconds=1), slow, phase_s=0.2))
+RARE = (ScheduledJob("held", timedelta(days=1), held),)

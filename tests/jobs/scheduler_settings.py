@@ -1,7 +1,8 @@
-"""Settings of a scheduler in a process of its own: the project's, with one of the scaled timetables."""
+"""Settings of a scheduler in a process of its own: the project's, with scaled timetable and limits."""
 
 import os
 
 from tradingsite.settings import *  # noqa: F403 - a settings module is its names
 
 JOBS_SCHEDULE = f"tests.jobs.scaled.{os.environ['SCALED']}"
+JOBS_LIMITS = f"tests.jobs.scaled.{os.environ['LIMITS']}"

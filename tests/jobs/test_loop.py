@@ -3,15 +3,16 @@ import threading
 from datetime import datetime, timedelta
 
 import pytest
-from apscheduler.schedulers.base import STATE_STOPPED
+from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
-from tests.jobs.conftest import COMMITTED
+from tests.jobs.conftest import COMMITTED, NOON, until
 from tests.jobs.timetables import nothing
 from tradingsite.jobs import loop
+from tradingsite.jobs.limits import LIMITS
 from tradingsite.jobs.loop import SafeScheduler
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.schedule import SCHEDULE, ScheduledJob
 from tradingsite.jobs.store import CodeJobStore
 
 pytestmark = COMMITTED
@@ -84,6 +85,119 @@ def test_ticks_come_on_the_grid_and_none_comes_twice(lead):
     assert [job.trigger.floor(tick) for tick in ticks] == ticks
 
 
+class Clock:
+    """Stands still unless it is set."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+    def step(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+
+class RememberingStore(CodeJobStore):
+    """Without a database: a day has many rounds."""
+
+    def align(self, jobs, last_ticks, now):
+        for job in jobs:
+            self._jobs[job.name].next_run_time = job.trigger.get_next_fire_time(None, now)
+
+    def get_due_jobs(self, now):
+        return [job for job in self._jobs.values() if job.next_run_time <= now]
+
+    def update_job(self, job): ...
+
+
+@pytest.fixture
+def by_the_clock():
+    """Make a loop that is turned by hand, at the time that its clock says."""
+    loops = []
+
+    def make(clock, *jobs, store=None):
+        ran: list[tuple[str, datetime, datetime]] = []
+        scheduler = SafeScheduler(
+            jobs,
+            run_tick=lambda name, tick: ran.append((name, tick, clock.now)),
+            skipped=print,
+            store=store,
+            clock=clock,
+        )
+        scheduler.start(paused=True)
+        scheduler.store.align(jobs, {}, clock())
+        scheduler.state = STATE_RUNNING  # and its own thread sleeps on
+        loops.append(scheduler)
+        return scheduler, ran
+
+    yield make
+    for scheduler in loops:
+        scheduler.end()
+
+
+def turn(scheduler):
+    """Do one round, let everything end that it handed out, and return how long it would wait."""
+    wait_s = scheduler._process_jobs()
+    for thread in scheduler._threads.values():
+        thread._pool.submit(nothing, None).result(WITHIN_S)
+    return wait_s
+
+
+def test_a_day_runs_every_tick_of_the_timetable_once_and_at_its_instant(by_the_clock):
+    clock = Clock(NOON)
+    scheduler, ran = by_the_clock(clock, *SCHEDULE, store=RememberingStore())
+    while clock.now <= NOON + timedelta(days=1):
+        clock.step(turn(scheduler))
+
+    for job in SCHEDULE:
+        ticks = [tick for name, tick, _ in ran if name == job.name]
+        first = job.trigger.get_next_fire_time(None, NOON)
+        assert ticks == [first + number * job.every for number in range(timedelta(days=1) // job.every)]
+    assert max(at - tick for _, tick, at in ran) <= timedelta(seconds=loop._SHORTEST_WAIT_S)
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_a_clock_that_jumps_an_hour_costs_at_most_two_intervals_and_repeats_no_tick(by_the_clock, step_s):
+    """F33: within one wait of the loop it goes on by the new time."""
+    job = ScheduledJob("ten", timedelta(seconds=10), nothing)
+    clock = Clock(NOON)
+    scheduler, ran = by_the_clock(clock, job)
+    for _ in range(20):
+        clock.step(turn(scheduler))
+    before = len(ran)
+    clock.step(step_s)
+    jumped_at = clock.now
+    for _ in range(20):
+        clock.step(turn(scheduler))
+
+    since = [(tick, at) for _, tick, at in ran[before:]]
+    assert min(at for _, at in since) - jumped_at <= 2 * job.every
+    assert [job.trigger.floor(tick) for tick, _ in since] == [tick for tick, _ in since]
+    assert len({tick for _, tick, _ in ran}) == len(ran)
+    if step_s > 0:
+        assert sum(at - tick > job.every for tick, at in since) == 0, (
+            "what the jump left out is not made up for"
+        )
+
+
+def test_a_run_that_somebody_asked_for_has_the_job_s_thread_to_itself(lead):
+    release = threading.Event()
+    ran: Ticks = queue.Queue()
+
+    def run_tick(name, tick):
+        ran.put((name, tick))
+        release.wait(WITHIN_S)
+
+    scheduler = lead(ScheduledJob("daily", timedelta(days=1), nothing), run_tick=run_tick)
+
+    assert scheduler.run_now("daily", NOON)
+    assert not scheduler.run_now("daily", NOON + TENTH)
+    assert ran.get(timeout=WITHIN_S) == ("daily", NOON)
+    release.set()
+    assert ran.empty()
+
+
 @pytest.mark.parametrize("method", ["get_due_jobs", "get_next_run_time", "update_job"])
 def test_the_loop_outlives_a_store_that_fails_in_any_of_its_calls(lead, method, monkeypatch):
     monkeypatch.setattr(loop, "RETRY_S", 0.05)
@@ -126,7 +240,7 @@ def test_a_resting_loop_hands_out_nothing_and_goes_on_afterwards(lead):
     scheduler.ran.get(timeout=WITHIN_S)
     scheduler.rest()
     rested_at = timezone.now()
-    assert scheduler._process_jobs() == loop._LONGEST_WAIT_S
+    assert scheduler._process_jobs() == LIMITS.longest_wait_s
 
     scheduler.lead()
     ticks = [scheduler.ran.get(timeout=WITHIN_S)[1] for _ in range(4)]
@@ -144,6 +258,21 @@ def test_a_row_in_the_past_that_nobody_knows_does_not_turn_the_loop_hot(lead):
     assert store.rounds <= 12
 
 
+def test_a_loop_that_rests_from_its_start_comes_round_all_the_same():
+    """Or the watchdog would end every standby."""
+    scheduler = SafeScheduler(
+        [ScheduledJob("tenth", TENTH, nothing)], run_tick=print, skipped=print, longest_wait_s=0.01
+    )
+    scheduler._last_round_s -= 3600
+    scheduler.start(paused=True)
+    try:
+        until(lambda: scheduler.age_s < 60)
+        scheduler._last_round_s -= 3600
+        until(lambda: scheduler.age_s < 60)
+    finally:
+        scheduler.end()
+
+
 def test_an_ended_loop_ends_its_thread_and_does_nothing_on_the_way(lead):
     scheduler = lead(ScheduledJob("tenth", TENTH, nothing))
     scheduler.end()
@@ -157,4 +286,4 @@ def test_an_ended_loop_ends_its_thread_and_does_nothing_on_the_way(lead):
 def test_jobs_without_a_row_leave_the_loop_waiting_its_longest(lead, monkeypatch):
     scheduler = lead()
 
-    assert scheduler._process_jobs() == loop._LONGEST_WAIT_S
+    assert scheduler._process_jobs() == LIMITS.longest_wait_s

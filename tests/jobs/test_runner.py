@@ -2,15 +2,15 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED, at
+from tests.jobs.runs import job_of, lead, raises, runner_of, state
 from tradingsite.clients.errors import Unreachable
 from tradingsite.jobs import fence
-from tradingsite.jobs.models import JobRun, JobState
-from tradingsite.jobs.runner import Runner
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.claim import Claim, claim
+from tradingsite.jobs.models import JobRun
 
 pytestmark = COMMITTED
 
@@ -19,23 +19,10 @@ pytestmark = COMMITTED
 def make_runner():
     """Return a runner of one job, known by a registered name, that does `body`."""
 
-    def make(body, *, name="collect_market_data", every=timedelta(seconds=10), may_start=lambda: True):
-        JobState.objects.register([name])
-        DjangoJob.objects.get_or_create(id=name, defaults={"job_state": b""})
-        return Runner({name: ScheduledJob(name, every, body)}, may_start)
+    def make(body, *, may_start=lambda: True, **facts):
+        return runner_of(job_of(body, **facts), may_start=may_start)
 
     return make
-
-
-def state(name="collect_market_data"):
-    return JobState.objects.get(job_name=name)
-
-
-def raises(error):
-    def body(_tick):
-        raise error
-
-    return body
 
 
 def in_a_thread(function, *arguments):
@@ -81,7 +68,7 @@ def test_while_a_job_runs_its_state_says_so(make_runner):
     ],
 )
 def test_a_failing_run_leaves_one_metric_and_its_error(make_runner, metrics, error, text):
-    runner = make_runner(raises(error))
+    runner = make_runner(raises(error), deadline_s=0.9)  # no time for a second attempt
     runner.run_tick("collect_market_data", at(10))
     runner.run_tick("collect_market_data", at(20))
 
@@ -205,9 +192,11 @@ def test_what_could_not_be_recorded_is_recorded_later_with_one_metric_a_run(
 
 
 def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, refuse_records):
-    runner = make_runner(lambda _tick: {})
+    job = job_of(lambda _tick: {})
+    epoch = lead()
+    runner = runner_of(job, epoch=epoch)
     runner.run_tick("collect_market_data", at(10))
-    JobState.objects.started("collect_market_data", at(20))
+    assert isinstance(claim(job, at(20), epoch), Claim)
 
     refuse_records()
     runner.flush()
@@ -215,7 +204,7 @@ def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, r
     assert (state().runs, state().running_since is not None) == (1, True)
 
 
-def test_the_error_of_a_run_whose_beginning_cannot_be_noted_is_the_run_s_error(make_runner, metrics):
+def test_a_tick_that_cannot_be_claimed_is_not_run_and_says_why(make_runner, metrics):
     ran = threading.Event()
 
     def body(_tick):
@@ -232,8 +221,33 @@ def test_the_error_of_a_run_whose_beginning_cannot_be_noted_is_the_run_s_error(m
             cursor.execute("ALTER TABLE away RENAME TO job_state")
 
     (metric,) = metrics()
-    assert metric["error"].startswith("ProgrammingError: relation")
+    assert metric["error"].startswith("refused: not claimed, ProgrammingError: relation")
+    assert (metric["success"], metric["duration_ms"]) == (False, 0)
     assert not ran.is_set()
+
+
+def test_a_claim_whose_answer_got_lost_runs_nothing_and_leaves_nothing_running(make_runner):
+    ran = []
+
+    def body(tick):
+        ran.append(tick)
+        return {}
+
+    runner = make_runner(body)
+
+    def lose_the_answer(execute, sql, *rest):
+        execute(sql, *rest)
+        if "last_tick = %(tick)s" in sql:
+            raise OperationalError("the connection is lost")
+
+    with connection.execute_wrapper(lose_the_answer):
+        runner.run_tick("collect_market_data", at(10))
+    assert (state().last_tick, state().running_since is None, ran) == (at(10), False, [])
+    runner.flush()
+
+    assert (state().running_since, state().runs) == (None, 0)
+    runner.run_tick("collect_market_data", at(20))
+    assert ran == [at(20)]
 
 
 def test_a_fault_in_the_running_itself_ends_the_run_and_not_the_thread(make_runner, caplog):

@@ -7,7 +7,7 @@ from django_apscheduler.models import DjangoJob
 from tests.jobs.conftest import COMMITTED, NOON, at
 from tests.jobs.timetables import nothing
 from tradingsite.jobs.loop import SafeScheduler
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +124,20 @@ def test_a_tick_older_than_the_window_is_not_caught_up(make_store):
 
     assert turn(store, at(301)) == []
     assert planned("hourly") == at(3600)
+
+
+def test_a_job_that_always_catches_up_runs_at_each_beginning_and_before_the_others(make_store):
+    always = ScheduledJob("always", timedelta(minutes=5), nothing, catch_up=UNLIMITED)
+    store = make_store(FIVE_S, always)
+    plan(five=at(5), always=at(-30 * 86_400))
+
+    store.align([FIVE_S, always], {"always": at(-30 * 86_400)}, at(2))
+    assert turn(store, at(5)) == [("always", NOON), ("five", at(5))], "however long ago it was"
+    assert planned("always") == at(300)
+
+    store.align([FIVE_S, always], {"always": NOON}, at(6))
+    assert turn(store, at(6)) == [("always", at(6))], "its tick was run, but by another leader"
+    assert planned("always") == at(300)
 
 
 def test_rows_of_unknown_jobs_are_left_alone_and_never_due(make_store):

@@ -3,16 +3,19 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED, NOON, until
-from tradingsite.jobs import supervisor as module
+from tradingsite.jobs.limits import Limits
 from tradingsite.jobs.lock import LeaderLock
-from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.stop import winding_down
-from tradingsite.jobs.supervisor import LOOP_ENDED, Supervisor
+from tradingsite.jobs.supervisor import LockLost, Supervisor
+from tradingsite.jobs.watchdog import FROZEN
 from tradingsite.start import CannotStart
 
 pytestmark = COMMITTED
@@ -26,8 +29,8 @@ def supervisors(settings):
     timetables.begun.clear()
     made = []
 
-    def make(stop=None, grace_s=5):
-        made.append(Supervisor(stop or threading.Event(), grace_s))
+    def make(stop=None, grace_s=5, **limits):
+        made.append(Supervisor(stop or threading.Event(), grace_s, limits=Limits(**limits)))
         made[-1]._loop.start(paused=True)
         return made[-1]
 
@@ -48,6 +51,10 @@ def end_lock_session(supervisor):
         cursor.execute(
             "SELECT pg_terminate_backend(%s, 5000)", [supervisor._lock._connection.info.backend_pid]
         )
+
+
+def left_running(tick):
+    JobState.objects.filter(job_name="good").update(last_tick=tick, running_since=Now())
 
 
 def run_in_thread(supervisor, name):
@@ -87,7 +94,7 @@ def test_a_first_run_that_was_killed_is_made_up_for_by_the_next_leader(superviso
     (job,) = timetables.AT_ONCE
     now = timezone.now()
     JobState.objects.register(["good"])
-    JobState.objects.started("good", job.trigger.floor(now))
+    left_running(job.trigger.floor(now))
     DjangoJob.objects.create(id="good", next_run_time=job.trigger.floor(now) + job.every, job_state=b"")
 
     supervisors()._step()
@@ -130,9 +137,8 @@ def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monke
     assert not leads(supervisor)
 
 
-def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors, monkeypatch):
-    monkeypatch.setattr(module, "BEAT_EVERY_S", 0)
-    supervisor = supervisors()
+def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors):
+    supervisor = supervisors(beat_every_s=0)
     supervisor._step()
     before = SchedulerHeartbeat.objects.get()
     supervisor._step()
@@ -143,19 +149,16 @@ def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors, monkeyp
     assert after.last_loop_at > after.heartbeat_at - timedelta(seconds=10)
 
 
-def test_a_leader_whose_row_another_has_written_resigns(supervisors, monkeypatch):
-    monkeypatch.setattr(module, "BEAT_EVERY_S", 0)
-    supervisor = supervisors()
+def test_a_leader_whose_epoch_is_over_resigns(supervisors):
+    supervisor = supervisors(beat_every_s=0)
     supervisor._step()
-    SchedulerHeartbeat.objects.update(pid=1)
+    SchedulerHeartbeat.objects.update(epoch=F("epoch") + 1)
 
     assert not supervisor._step()
 
 
-def test_a_loop_that_is_stuck_gets_no_heartbeat(supervisors, monkeypatch):
-    monkeypatch.setattr(module, "BEAT_EVERY_S", 0)
-    monkeypatch.setattr(module, "LOOP_LIMIT_S", -1)
-    supervisor = supervisors()
+def test_a_loop_that_is_stuck_gets_no_heartbeat(supervisors):
+    supervisor = supervisors(beat_every_s=0, loop_dead_after_s=-1)
     supervisor._step()
     before = SchedulerHeartbeat.objects.get().heartbeat_at
     supervisor._step()
@@ -168,7 +171,7 @@ def test_a_process_whose_loop_has_ended_ends_itself(settings):
     supervisor = Supervisor(threading.Event(), grace_s=1)
     threading.Timer(0.3, supervisor._loop.end).start()
 
-    assert supervisor.run() == LOOP_ENDED
+    assert supervisor.run() == FROZEN
 
 
 def test_a_database_that_cannot_be_prepared_yet_is_waited_for(supervisors):
@@ -196,7 +199,7 @@ def test_another_mode_s_database_is_refused(supervisors, settings):
 def test_a_run_that_its_process_did_not_outlive_is_closed_by_the_next_leader(supervisors):
     first, second = supervisors(), supervisors()
     first._step()
-    JobState.objects.started("good", NOON)
+    left_running(NOON)
     JobState.objects.create(job_name="of_another_version", running_since=NOON)
     first._lock.release()
     until(lambda: second._step() and leads(second))
@@ -253,3 +256,65 @@ def test_it_returns_1_when_a_job_outlasts_the_grace(supervisors):
     assert timetables.begun.wait(10)
 
     assert supervisor._wind_down() == 1
+
+
+def test_who_has_resigned_still_lets_its_runs_end_and_the_watchdog_sees_that_it_waits(supervisors):
+    supervisor = supervisors(grace_s=1.2)
+    supervisor._step()
+    run_in_thread(supervisor, "held")
+    assert timetables.begun.wait(10)
+    supervisor._resign(LockLost("for the test"))
+    supervisor._turned_s -= 3600
+
+    assert supervisor._wind_down() == 1
+
+    assert supervisor.silent_s < 60
+    assert supervisor.epoch is None
+
+
+def test_a_frozen_process_that_goes_on_ends_itself_before_it_does_anything(supervisors):
+    supervisor = supervisors()
+    supervisor._turned_s -= 16
+
+    assert supervisor._supervise() == FROZEN
+    assert not SchedulerHeartbeat.objects.exists()
+
+
+def test_a_leader_that_was_frozen_begins_no_run_though_it_still_holds_the_lock(supervisors):
+    supervisor = supervisors()
+    supervisor._step()
+    supervisor._turned_s -= 16  # the loop and the jobs' threads may be the first to go on
+
+    run_in_thread(supervisor, "good").join(10)
+
+    assert JobState.objects.get(job_name="good").last_tick is None
+
+
+def test_a_standby_ends_a_frozen_leader_and_leads_under_the_next_epoch(supervisors):
+    first, second = supervisors(), supervisors()
+    first._step()
+    second._step()
+    SchedulerHeartbeat.objects.update(heartbeat_at=Now() - timedelta(seconds=16))
+
+    assert second._step()
+
+    assert (first.epoch, second.epoch) == (1, 2)
+    assert not first._step()
+    assert set(SchedulerProcess.objects.values_list("role", flat=True)) == {"leader"}
+
+
+def test_an_asked_for_run_is_handed_out_by_the_leader_and_by_nobody_who_ends(supervisors):
+    stop = threading.Event()
+    supervisor = supervisors(stop)
+    supervisor._step()
+    JobState.objects.filter(job_name="good").update(run_requested_at=Now(), run_requested_by="ann")
+    stop.set()
+    supervisor._step()
+    assert JobState.objects.get(job_name="good").last_tick is None
+
+    stop.clear()
+    supervisor._step()
+
+    until(lambda: JobState.objects.get(job_name="good").last_success)
+    state = JobState.objects.get(job_name="good")
+    assert (state.last_requested_by, state.run_requested_at) == ("ann", None)

@@ -102,6 +102,16 @@ def test_a_second_decision_of_a_tick_is_the_first_without_a_question(desk):
     assert ModelCall.objects.count() == 1
 
 
+def test_the_model_is_not_asked_again_for_a_tick_whose_answer_was_not_kept(desk):
+    desk.decide()
+    TradingSignal.objects.all().delete()
+
+    second = desk.decide()
+
+    assert (second.decision, second.reason_code, second.call) == ("HOLD", "asked_before", None)
+    assert (desk.asked(), ModelCall.objects.count()) == (1, 1)
+
+
 def test_the_row_that_came_first_stays_when_two_processes_have_one_tick(desk):
     """The other process writes its signal while this one waits for the model."""
     other = {"as_of": TICK, "decision": "HOLD", "reason_code": "quota"}

@@ -1,7 +1,9 @@
 """The wall-clock bound of one call: everything that takes time asks it how much is left."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -24,6 +26,31 @@ class Deadline:
         self._clock = clock
         self._end = clock.monotonic() + within_s
 
+    @classmethod
+    def of_call(cls, within_s: float, clock: Clock = SYSTEM_CLOCK) -> "Deadline":
+        """Return the end of a call that may take `within_s`, and no longer than `whole` leaves it."""
+        whole = _whole.get()
+        return cls(within_s if whole is None else min(within_s, whole.left_s()), clock)
+
     def left_s(self) -> float:
         """Return the seconds left; negative when it is over."""
         return self._end - self._clock.monotonic()
+
+
+_whole: ContextVar[Deadline | None] = ContextVar("whole", default=None)
+
+
+@contextmanager
+def whole(deadline: Deadline) -> Iterator[None]:
+    """Let no call that begins inside, in this thread, take longer than `deadline` leaves it."""
+    token = _whole.set(deadline)
+    try:
+        yield
+    finally:
+        _whole.reset(token)
+
+
+def whole_left_s() -> float:
+    """Return the seconds that are left of the deadline around this thread; infinite where there is none."""
+    deadline = _whole.get()
+    return float("inf") if deadline is None else deadline.left_s()

@@ -30,6 +30,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
     _connection_pools: ClassVar[dict[str, ConnectionPool]] = {}
     _inherited: ClassVar[list[object]] = []
+    _limited: Any = None
+    """The connection on which `limit_statements` has changed the session's own limit."""
 
     @property
     def server(self) -> EmbeddedPostgres | None:
@@ -62,6 +64,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.pool.drain()
             connection = self._take(conn_params)
         return connection
+
+    def limit_statements(self, within_s: float) -> None:
+        """Let no further statement on the present connection take longer, until it is given back."""
+        with self.wrap_database_errors:
+            self.connection.execute(f"SET statement_timeout = {max(1, round(within_s * 1000))}")
+        self._limited = self.connection
+
+    def restore_statement_limit(self) -> None:
+        """Undo `limit_statements`. A connection on which that fails is closed: nobody else gets its limit."""
+        connection, self._limited = self._limited, None
+        if connection is None or connection.closed:
+            return
+        try:
+            if not self.in_atomic_block:
+                connection.rollback()  # what a transaction sets, its end would take back
+            connection.execute("RESET statement_timeout")
+        except psycopg.Error:
+            connection.close()
+
+    def _close(self) -> None:
+        self.restore_statement_limit()
+        super()._close()  # type: ignore[misc]  # the stubs leave it out
 
     def close_pool(self) -> None:
         """Close the pool if there is one; Django's own would make one, and start the server, to close it."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sysconfig.models import SystemConfig
 from tradingsite.clients.build import exchange_client, upbit_client
-from tradingsite.jobs import history, trading
+from tradingsite.jobs import history, rollup, trading
 from tradingsite.jobs.stop import winding_down
 from tradingsite.marketdata import collection
 from tradingsite.marketdata import retention as market_data
@@ -74,5 +74,9 @@ def cleanup_old_data(_tick: datetime) -> Counts:
         **market_data.delete_before(past_prices, stop=winding_down),
         **account_readings.delete_before(past_prices, stop=winding_down),
         **model_texts.blank_before(past_texts, stop=winding_down),
+        "job_hour": rollup.fold_before(now - rollup.KEPT),
+        "job_event": market_data.delete_in_batches(
+            history.events_older_than(now - rollup.KEPT), stop=winding_down
+        ),
         "job_execution": market_data.delete_in_batches(executions, stop=winding_down),
     }

@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import structlog
 from django.db import Error, models
 from django_apscheduler.models import DjangoJobExecution
 
+from tradingsite.jobs.models import JobEvent
 from tradingsite.jobs.outcome import Outcome
 
 logger = structlog.get_logger(__name__)
@@ -36,4 +38,10 @@ def keep(outcome: Outcome, every: timedelta) -> None:
 def older_than(cutoff: datetime) -> models.QuerySet[models.Model]:
     """Return the kept runs of ticks before `cutoff`."""
     rows: models.QuerySet[models.Model] = DjangoJobExecution.objects.filter(run_time__lt=cutoff)
+    return rows
+
+
+def events_older_than(cutoff: datetime) -> models.QuerySet[models.Model]:
+    """Return the events before `cutoff`."""
+    rows: models.QuerySet[Any] = JobEvent.objects.filter(at__lt=cutoff)
     return rows

@@ -1,6 +1,7 @@
 """The lock that makes one scheduler of many: a PostgreSQL advisory lock on a connection of its own."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, LiteralString
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -10,11 +11,22 @@ from sysconfig import direct
 # Any two numbers that nothing else in this database locks.
 _KEY = (0x74726164, 1)
 _TRY = "SELECT pg_try_advisory_lock(%s, %s)"
+_PID = "SELECT pg_backend_pid()"
 # The lock lives as long as the session does, and only this very session may say that it holds it.
 _HOLDS = """
 SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
   AND pid = pg_backend_pid() AND granted
+"""
+# A leader that is alive beats, and asks its session each second. Its row names that session, except in the
+# moment between lock and row: so a session that has been asked nothing for as long counts as frozen too.
+_BREAK = """
+SELECT count(pg_terminate_backend(l.pid, 1000))
+FROM pg_locks l JOIN pg_stat_activity a USING (pid) LEFT JOIN scheduler_heartbeat h ON h.id = 1
+WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.objsubid = 2 AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND coalesce(h.heartbeat_at, '-infinity') < clock_timestamp() - make_interval(secs => %s)
+  AND (h.lock_pid = l.pid OR a.state_change < clock_timestamp() - make_interval(secs => %s))
 """
 _CONNECTION: dict[str, Any] = {
     "application_name": "tradingsite-scheduler",
@@ -49,6 +61,9 @@ class LeaderLock:
         if self._connection is None:
             wrapper = connections[DEFAULT_DB_ALIAS]
             self._connection = direct.connect(psycopg.Connection[tuple[Any, ...]], wrapper, **_CONNECTION)
+            if self._ask(_PID, ()) != self._connection.info.backend_pid:
+                self.release()
+                raise NotOneSession
         if not self._ask(_TRY):
             return False
         if not self.holds():
@@ -64,15 +79,28 @@ class LeaderLock:
         """
         return self._connection is not None and bool(self._ask(_HOLDS))
 
+    @property
+    def session_pid(self) -> int | None:
+        """The server's process id of this session; None without one."""
+        return self._connection.info.backend_pid if self._connection else None
+
+    def break_frozen(self, after_s: float) -> bool:
+        """End the session of a holder that has given no sign for `after_s` seconds; return whether it did.
+
+        Raises:
+            psycopg.Error: the database does not answer, or has no table of heartbeats yet.
+        """
+        return bool(self._ask(_BREAK, (*_KEY, after_s, after_s)))
+
     def release(self) -> None:
         """End the session, and with it the lock."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None  # whoever asks meanwhile gets a no
+        if connection is not None:
+            connection.close()
 
-    def _ask(self, statement: str) -> Any:
+    def _ask(self, statement: LiteralString, parameters: Sequence[object] = _KEY) -> Any:
         connection = self._connection
         if connection is None:
             raise psycopg.OperationalError("the lock's connection is closed")
-        row = connection.execute(statement, _KEY).fetchone()
+        row = connection.execute(statement, parameters).fetchone()
         return row and row[0]

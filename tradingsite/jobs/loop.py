@@ -2,26 +2,29 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import structlog
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.executors.base import MaxInstancesReachedError
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+from django.db import Error as DatabaseError
 from django.db import connections
+from django.utils import timezone
 
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.limits import LIMITS
+from tradingsite.jobs.metric import describe
+from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
 from tradingsite.jobs.store import CodeJobStore
 
 logger = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
 _SHORTEST_WAIT_S = 0.02  # whatever the rows say: the loop can't turn hot
-_LONGEST_WAIT_S = 5.0  # an edited row or a changed clock is noticed
 
 
 class JobThread(BasePoolExecutor):  # type: ignore[misc]  # apscheduler has no types
@@ -44,11 +47,13 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
 
     def __init__(
         self,
-        jobs: Iterable[ScheduledJob],
+        jobs: Collection[ScheduledJob],
         *,
         run_tick: Callable[[str, datetime], None],
         skipped: Callable[[str, datetime], None],
         store: CodeJobStore | None = None,
+        clock: Callable[[], datetime] = timezone.now,
+        longest_wait_s: float = LIMITS.longest_wait_s,
     ) -> None:
         """Prepare the loop for `jobs`.
 
@@ -57,12 +62,18 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
             run_tick: runs a job for a tick, in the job's thread; it must not raise.
             skipped: hears of a tick that came while the job's previous run went on.
             store: another store, for tests.
+            clock: says what time it is, in UTC; ticks are instants of this clock.
+            longest_wait_s: between two rounds.
         """
         self.store = store or CodeJobStore()
+        self._clock = clock
+        self._skipped = skipped
+        self._longest_wait_s = longest_wait_s
+        self._threads = {job.name: JobThread(run_tick) for job in jobs}
         super().__init__(timezone="UTC", jobstore_retry_interval=RETRY_S, jobstores={"default": self.store})
         self._last_round_s = time.monotonic()
-        for job in jobs:
-            self.add_executor(JobThread(run_tick), alias=job.name)
+        for job in sorted(jobs, key=lambda job: job.catch_up != UNLIMITED):
+            self.add_executor(self._threads[job.name], alias=job.name)
             self.add_job(
                 job.run,
                 args=[None],  # a stand-in for the tick: JobThread calls `run_tick` instead
@@ -73,16 +84,24 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
                 coalesce=True,  # after a pause a job runs once, not once a missed tick
                 misfire_grace_time=None,  # a busy thread pool must not drop a tick unseen
             )
-        self.add_listener(lambda event: self._tell(event, skipped), EVENT_JOB_MAX_INSTANCES)
 
     @property
     def thread_is_alive(self) -> bool:
         return isinstance(self._thread, threading.Thread) and self._thread.is_alive()
 
     @property
+    def job_names(self) -> Collection[str]:
+        return self._threads.keys()
+
+    @property
     def age_s(self) -> float:
-        """Seconds since the loop last came round; it does so every five seconds, also while paused."""
+        """Seconds since the loop last came round; it does so also while it rests."""
         return time.monotonic() - self._last_round_s
+
+    def start(self, *, paused: bool = True) -> None:
+        """Start the thread and let it come round at once: APScheduler's sleeps for ever until it is woken."""
+        super().start(paused=paused)
+        self.wakeup()
 
     def lead(self) -> None:
         """Begin to hand out ticks."""
@@ -98,19 +117,42 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
         self.state = STATE_STOPPED
         self.wakeup()
 
+    def run_now(self, name: str, tick: datetime) -> bool:
+        """Hand out a run that somebody asked for; False while the job's previous run goes on."""
+        try:
+            self._threads[name].submit_job(self.store.lookup_job(name), [tick])
+        except MaxInstancesReachedError:
+            return False
+        return True
+
     def _process_jobs(self) -> float:
-        if self.state == STATE_STOPPED:
-            return 0.0  # APScheduler's loop comes here once more after its end
+        """Do one round, and return how long to wait for the next.
+
+        APScheduler's own round would end the loop's thread on an error of the store, and has no clock to set.
+        """
         wait_s: float | None = RETRY_S
         try:
-            wait_s = super()._process_jobs()
+            wait_s = self._round() if self.state == STATE_RUNNING else None
+        except DatabaseError as error:
+            logger.warning("loop.failed", error=describe(error))
         except Exception:  # the loop's last stand: whatever it was, the other jobs and the next round go on
             logger.exception("loop.failed")
         finally:
             connections.close_all()
         self._last_round_s = time.monotonic()
-        return _LONGEST_WAIT_S if wait_s is None else min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+        return (
+            self._longest_wait_s
+            if wait_s is None
+            else min(max(wait_s, _SHORTEST_WAIT_S), self._longest_wait_s)
+        )
 
-    @staticmethod
-    def _tell(event: JobSubmissionEvent, skipped: Callable[[str, datetime], None]) -> None:
-        skipped(event.job_id, event.scheduled_run_times[-1])
+    def _round(self) -> float | None:
+        now = self._clock()
+        for job in self.store.get_due_jobs(now):
+            tick = job._get_run_times(now)[-1]  # noqa: SLF001 - a missed tick is not made up for, R10 does that
+            if not self.run_now(job.id, tick):
+                self._skipped(job.id, tick)
+            job._modify(next_run_time=job.trigger.get_next_fire_time(tick, now))  # noqa: SLF001 - as its own loop
+            self.store.update_job(job)
+        upcoming = self.store.get_next_run_time()
+        return (upcoming - self._clock()).total_seconds() if upcoming else None

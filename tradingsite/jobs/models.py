@@ -1,21 +1,28 @@
-"""What the scheduler leaves for others to see: a row a job, and one row for whoever leads."""
+"""What the scheduler leaves for others to see: how each job stands, its hours and its events."""
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJobExecution
 
+from tradingsite.jobs.leadership import SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
     from typing import Self
+
+__all__ = ["JobEvent", "JobHour", "JobRun", "JobState", "SchedulerHeartbeat", "SchedulerProcess"]
+
+MOST_RECENT = 40
+"""Outcomes of a job that are kept for the strip."""
 
 
 class JobStateQuerySet(models.QuerySet["JobState"]):
@@ -28,6 +35,14 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
         """Make the missing rows."""
         self.bulk_create([JobState(job_name=name) for name in names], ignore_conflicts=True)
 
+    def await_ticks(self, names: Iterable[str]) -> None:
+        """Note that somebody runs what comes due from now on, unless no tick was run since noted (R23).
+
+        For a new leader. So leaders that come and go without running anything give a job no more time.
+        """
+        has_run = Q(awaited_since__isnull=True) | Q(last_tick__gte=F("awaited_since"))
+        self.filter(has_run, job_name__in=list(names)).update(awaited_since=Now())
+
     def last_ticks(self, *, only_if_succeeded: Collection[str] = ()) -> dict[str, datetime | None]:
         """Return the last tick of each job; None for those of the named that have never succeeded."""
         return {
@@ -35,12 +50,18 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
             for name, tick, succeeded_at in self.values_list("job_name", "last_tick", "last_success_at")
         }
 
-    def started(self, name: str, tick: datetime) -> None:
-        """Note that the run of `tick` begins now."""
-        self.filter(job_name=name).update(last_tick=tick, running_since=Now(), last_started_at=Now())
+    def record(
+        self, outcome: Outcome, *, before_it: Iterable[Outcome] = (), for_another: bool = False
+    ) -> bool:
+        """Note how a run ended; False when it was somebody else's meanwhile. Its times are kept.
 
-    def record(self, outcome: Outcome) -> None:
-        """Note how a run ended. It may have ended a while ago: its times are kept."""
+        A run of the timetable is noted only while its claim stands: another leader may have closed it (R15).
+
+        Args:
+            outcome: over, perhaps since a while.
+            before_it: ticks that were not run, for the list of recent outcomes.
+            for_another: whether it is closed in place of its own process, which can note nothing after that.
+        """
         ended = Now() - Value(timedelta(seconds=monotonic() - outcome.ended_monotonic_s))
         changes: dict[str, object] = {
             "last_started_at": ended - Value(timedelta(milliseconds=outcome.duration_ms)),
@@ -49,21 +70,36 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
             "last_success": outcome.success,
             "last_error": outcome.error or "",
             "last_counts": dict(outcome.counts),
+            "last_attempts": outcome.attempts,
             "runs": F("runs") + 1,
             "consecutive_failures": 0 if outcome.success else F("consecutive_failures") + 1,
         }
         if outcome.success:
             changes["last_success_at"] = ended
+        rows = self.filter(job_name=outcome.job_name)
         if outcome.tick is not None:
             # A later run may have begun before this one could be noted.
             changes["running_since"] = Case(
                 When(last_tick__gt=outcome.tick, then=F("running_since")), default=None
             )
-        self.filter(job_name=outcome.job_name).update(**changes)
+            changes["last_lateness_ms"] = outcome.lateness_ms
+            changes["recent"] = _recent([*before_it, outcome])
+        if for_another:
+            changes["claim_epoch"] = -F("claim_epoch")  # nobody's claim, and still less than any later one
+        if outcome.epoch or for_another:
+            rows = rows.filter(claim_epoch=outcome.epoch)
+        return bool(rows.update(**changes))
 
     def left_running(self, *, by_others_than: Collection[str]) -> "Self":
         """Return the jobs whose run never ended, apart from those that still run in this process."""
         return self.filter(running_since__isnull=False).exclude(job_name__in=by_others_than)
+
+
+def _recent(outcomes: Iterable[Outcome]) -> RawSQL:
+    """Append to the list, and keep the last of it, without reading it first."""
+    told = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.kind} for each in outcomes]
+    last = f"jsonb_path_query_array(recent || %s::jsonb, '$[last-{MOST_RECENT - 1} to last]')"
+    return RawSQL(last, [json.dumps(told)])  # noqa: S611 - what varies is a parameter, or a number of ours
 
 
 class JobState(models.Model):
@@ -83,6 +119,41 @@ class JobState(models.Model):
     last_counts = models.JSONField(_("last counts"), default=dict, help_text=_("What the last run counted."))
     consecutive_failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     runs = models.PositiveBigIntegerField(_("runs"), default=0)
+    # What follows has its default in the database too: an older version makes rows as well.
+    claim_epoch = models.BigIntegerField(
+        _("claim epoch"), default=0, db_default=0, help_text=_("Whose run this is: the leader's epoch.")
+    )
+    last_attempts = models.PositiveIntegerField(_("attempts of the last run"), default=0, db_default=0)
+    last_lateness_ms = models.FloatField(_("last start's lateness (ms)"), null=True)
+    awaited_since = models.DateTimeField(
+        _("next tick awaited since"),
+        null=True,
+        help_text=_("When a scheduler first began to lead after the last tick."),
+    )
+    recent = models.JSONField(
+        _("recent outcomes"),
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text=_("The last 40."),
+    )
+    paused = models.BooleanField(_("paused"), default=False, db_default=False)
+    pause_reason = models.CharField(
+        _("reason of the pause"), max_length=500, blank=True, default="", db_default=""
+    )
+    paused_by = models.CharField(_("paused by"), max_length=255, blank=True, default="", db_default="")
+    paused_at = models.DateTimeField(_("paused at"), null=True)
+    run_requested_at = models.DateTimeField(_("run requested at"), null=True)
+    run_requested_by = models.CharField(
+        _("run requested by"), max_length=255, blank=True, default="", db_default=""
+    )
+    last_requested_by = models.CharField(
+        _("last run requested by"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Empty: it was timed."),
+    )
 
     objects = JobStateQuerySet.as_manager()
 
@@ -96,45 +167,56 @@ class JobState(models.Model):
         return self.job_name
 
 
-class SchedulerHeartbeatQuerySet(models.QuerySet["SchedulerHeartbeat"]):
-    """The one row, written only by the process that holds the scheduler's lock."""
+class JobHour(models.Model):
+    """What a job did within one hour. Histograms are sparse: {"bucket": count}, see docs/scheduler.md R22."""
 
-    def take_over(self, holder: str, pid: int) -> "SchedulerHeartbeat":
-        """Write this process into the row and return it."""
-        now = {"acquired_at": Now(), "heartbeat_at": Now(), "last_loop_at": None}
-        self.update_or_create(pk=1, defaults={"holder": holder, "pid": pid, **now})
-        return self.get(pk=1)
-
-    def beat(self, leader: "SchedulerHeartbeat", loop_age: timedelta) -> bool:
-        """Say that `leader` is alive and when its loop was last round; False when another has taken over."""
-        mine = self.filter(pk=1, pid=leader.pid, acquired_at=leader.acquired_at)
-        return bool(mine.update(heartbeat_at=Now(), last_loop_at=Now() - Value(loop_age)))
-
-    def by_the_clock(self) -> "tuple[SchedulerHeartbeat | None, datetime]":
-        """Return the row, None when no scheduler ever led, and the database's time of this answer."""
-        row = self.filter(pk=1).first()
-        now = self.filter(pk=1).values_list(Now(), flat=True).first()
-        return row, now or timezone.now()
-
-
-class SchedulerHeartbeat(models.Model):
-    """Who leads, and since when."""
-
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
-    holder = models.CharField(_("host"), max_length=255)
-    pid = models.IntegerField(_("process"))
-    acquired_at = models.DateTimeField(_("leads since"))
-    heartbeat_at = models.DateTimeField(_("heartbeat"))
-    last_loop_at = models.DateTimeField(_("last look at the timetable"), null=True)
-
-    objects = SchedulerHeartbeatQuerySet.as_manager()
+    job_name = models.CharField(_("job"), max_length=100)
+    hour = models.DateTimeField(_("hour"))
+    runs = models.PositiveIntegerField(_("runs"), default=0)
+    failures = models.PositiveIntegerField(_("failures"), default=0)
+    skipped = models.PositiveIntegerField(_("skipped"), default=0)
+    aborted = models.PositiveIntegerField(_("aborted"), default=0)
+    duration_histogram = models.JSONField(_("durations"), default=dict)
+    lateness_histogram = models.JSONField(_("lateness"), default=dict)
 
     class Meta:
-        db_table = "scheduler_heartbeat"
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_scheduler_heartbeat")]
+        db_table = "job_hour"
+        ordering = ("-hour", "job_name")
+        verbose_name = _("job hour")
+        verbose_name_plural = _("job hours")
+        constraints = [models.UniqueConstraint(fields=["job_name", "hour"], name="one_row_a_job_and_hour")]
 
     def __str__(self) -> str:
-        return f"{self.holder}:{self.pid}"
+        return f"{self.job_name} {self.hour:%Y-%m-%d %H}h"
+
+
+class JobEvent(models.Model):
+    """Something that happened to a job beside its timed runs, and who did it."""
+
+    class Kind(models.TextChoices):
+        PAUSED = "paused", _("paused")
+        RESUMED = "resumed", _("resumed")
+        RUN_REQUESTED = "run_requested", _("run requested")
+        QUARANTINED = "quarantined", _("quarantined")
+        ABORTED = "aborted", _("aborted")
+        HARD_LIMIT = "hard_limit", _("hard limit")
+        SKIPPED = "skipped", _("skipped")
+
+    at = models.DateTimeField(_("at"), db_default=Now())
+    job_name = models.CharField(_("job"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    by = models.CharField(_("by"), max_length=255, blank=True, help_text=_("Empty: the scheduler itself."))
+    text = models.TextField(_("text"), blank=True)
+
+    class Meta:
+        db_table = "job_event"
+        ordering = ("-at", "-id")
+        verbose_name = _("job event")
+        verbose_name_plural = _("job events")
+        indexes = [models.Index(fields=["job_name", "-at"], name="job_event_of_job")]
+
+    def __str__(self) -> str:
+        return f"{self.job_name} {self.kind}"
 
 
 class JobRun(DjangoJobExecution):  # type: ignore[misc]  # django_apscheduler has no types

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+SKIPPED, REFUSED, ABORTED = "skipped", "refused", "aborted"
+"""First words of an error that says why there was no run, or no end of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -19,7 +22,22 @@ class Outcome:
     """Short, on one line and without secrets; None when the run succeeded."""
     ended_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended_monotonic_s: float = field(default_factory=time.monotonic)
+    attempts: int = 1
+    lateness_ms: float | None = None
+    """From the tick to the beginning of the body; None where there was none, or no tick."""
+    epoch: int = 0
+    """Of the leader who claimed the run; 0 for a run by hand."""
 
     @property
     def success(self) -> bool:
         return self.error is None
+
+    @property
+    def kind(self) -> str:
+        """Return "ok", "failed", "skipped" (not begun) or "aborted" (not ended by its own process)."""
+        if self.error is None:
+            return "ok"
+        first_word = self.error.partition(":")[0]
+        if first_word in {SKIPPED, REFUSED}:
+            return "skipped"
+        return "aborted" if first_word == ABORTED else "failed"

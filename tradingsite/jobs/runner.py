@@ -1,43 +1,72 @@
 """Runs ticks in the jobs' threads, and remembers what could not be recorded."""
 
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import Error, connections
+from django.utils import timezone
 
-from tradingsite.jobs import fence
-from tradingsite.jobs.history import keep
-from tradingsite.jobs.metric import emit
+from tradingsite.clients.deadline import whole_left_s
+from tradingsite.jobs import fence, quarantine, rollup
+from tradingsite.jobs.claim import Claim, claim, is_current
+from tradingsite.jobs.metric import describe, emit
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import Outcome
-from tradingsite.jobs.run import perform
+from tradingsite.jobs.outcome import REFUSED, SKIPPED, Outcome
+from tradingsite.jobs.run import measured
 from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.unrecorded import Unrecorded
+from tradingsite.orders.placing import POST_WITHIN_S
 
 logger = structlog.get_logger(__name__)
 
-_MOST_UNRECORDED = 100
+
+@dataclass(slots=True)
+class _Run:
+    """A run in its thread."""
+
+    job: ScheduledJob
+    tick: datetime
+    began_s: float = field(default_factory=time.monotonic)
+    overrun_noted: bool = False
+
+    @property
+    def ran_s(self) -> float:
+        return time.monotonic() - self.began_s
 
 
 class Runner:
-    """Shared by all job threads and the supervisor."""
+    """Shared by all job threads, the supervisor and the watchdog."""
 
-    def __init__(self, jobs: Mapping[str, ScheduledJob], may_start: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        jobs: Mapping[str, ScheduledJob],
+        may_start: Callable[[], bool],
+        *,
+        epoch: Callable[[], int | None],
+        clock: Callable[[], datetime] = timezone.now,
+    ) -> None:
         """Take the timetable.
 
         Args:
             jobs: by name.
             may_start: asked in the job's thread, right before each run and again before each order is sent:
                 does this process still lead?
+            epoch: of this process's present term; None while it does not lead.
+            clock: the timetable's, for lateness.
         """
         self._jobs = jobs
         self._may_start = may_start
+        self._epoch = epoch
+        self._clock = clock
         self._closed = False
-        self._running: set[str] = set()
+        self._running: dict[str, _Run] = {}
         self._changed = threading.Condition()
-        self._unrecorded: deque[Outcome] = deque(maxlen=_MOST_UNRECORDED)
+        self._unrecorded = Unrecorded(jobs)
+        self._told_paused: set[str] = set()
 
     @property
     def running(self) -> frozenset[str]:
@@ -46,52 +75,52 @@ class Runner:
             return frozenset(self._running)
 
     def run_tick(self, name: str, tick: datetime) -> None:
-        """Run a job for a tick and record how it ended. Raises nothing."""
-        if not self._enter(name):
+        """Claim a tick of a job, run it and record how it ended. Raises nothing."""
+        if not self._enter(name, tick):
             self.skip(name, tick, "the scheduler is stopping")
             return
         try:
-            if self._may_start():
-                with fence.guarded_by(self._may_start):
-                    self._unrecorded.append(perform(self._jobs[name], tick))
-                self.flush()
-            else:
-                self.skip(name, tick, "another scheduler may lead")
+            self._run(self._jobs[name], tick)
         except Exception:  # nobody is above this but the thread pool, which would keep it to itself
             logger.exception("runner.failed", job=name)
         finally:
             connections.close_all()
             self._leave(name)
 
-    @staticmethod
-    def skip(name: str, tick: datetime, reason: str = "its previous run has not ended") -> None:
+    def skip(self, name: str, tick: datetime, reason: str = "its previous run has not ended") -> None:
         """Log the metric of a tick that was due and is not run, so that the log's counts stay complete."""
-        emit(Outcome(name, tick, duration_ms=0, error=f"skipped: {reason}"))
+        self._tell(Outcome(name, tick, duration_ms=0, error=f"{SKIPPED}: {reason}"))
 
     def flush(self) -> None:
-        """Record what has ended. What the database does not take now is kept for the next time."""
-        while True:
-            try:
-                outcome = self._unrecorded.popleft()
-            except IndexError:
-                return
-            try:
-                JobState.objects.record(outcome)
-            except Error as error:
-                self._unrecorded.appendleft(outcome)
-                logger.warning("runner.not_recorded", job=outcome.job_name, error=type(error).__name__)
-                return
-            keep(outcome, self._jobs[outcome.job_name].every)
+        """Record what has ended, and note what nears its hard limit. For the leader's supervisor."""
+        self._unrecorded.record()
+        for run in list(self._running.copy().values()):
+            if not run.overrun_noted and run.ran_s >= run.job.nears_limit_s:
+                try:
+                    quarantine.note_overrun(run.job, run.ran_s)
+                    run.overrun_noted = True
+                except Error as error:
+                    logger.warning("runner.overrun_not_noted", job=run.job.name, error=type(error).__name__)
 
     def close_abandoned(self) -> None:
-        """Give every run that its process did not outlive its one metric. Called by a new leader."""
+        """Record every run that its process did not outlive. Called by a new leader."""
         for state in JobState.objects.left_running(by_others_than=self.running):
-            if state.job_name in self._jobs:
-                outcome = Outcome(
-                    state.job_name, state.last_tick, 0, error="aborted: its scheduler ended first"
-                )
-                emit(outcome)
-                JobState.objects.record(outcome)
+            if job := self._jobs.get(state.job_name):
+                aborted = quarantine.close(state, job)
+                if aborted:
+                    emit(aborted)
+
+    def over_hard_limit(self) -> list[tuple[str, float]]:
+        """Return the jobs that run longer than they ever may, and for how many seconds. Takes no lock."""
+        runs = self._running.copy()
+        return [(name, run.ran_s) for name, run in runs.items() if run.ran_s > run.job.hard_limit_s]
+
+    def tell_hard_limit(self, name: str) -> None:
+        """Log the failure of a job that is over its hard limit. Takes no lock and asks no database."""
+        run = self._running.get(name)
+        if run is not None:
+            limit = f"hard limit exceeded: still running, limit {run.job.hard_limit_s:g} s"
+            emit(Outcome(name, run.tick, duration_ms=round(run.ran_s * 1000, 2), error=limit))
 
     def close(self) -> None:
         """Begin no more runs."""
@@ -103,14 +132,59 @@ class Runner:
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, timeout_s)
 
-    def _enter(self, name: str) -> bool:
+    def _run(self, job: ScheduledJob, tick: datetime) -> None:
+        epoch = self._epoch()
+        if epoch is None or not self._may_start():
+            self.skip(job.name, tick, "another scheduler may lead")
+            return
+        claimed = self._claimed(job, tick, epoch)
+        if claimed is None:
+            return
+        late_ms = max(round((self._clock() - tick) / timedelta(milliseconds=1), 2), 0.0)
+        with fence.guarded_by(lambda: self._may_post(epoch)):
+            outcome, _ = measured(job, tick, epoch=epoch, lateness_ms=late_ms)
+        rollup.count(outcome)
+        self._unrecorded.add(outcome)
+        self._unrecorded.record()
+        if claimed.on_trial and outcome.success:
+            quarantine.lift(job.name)
+
+    def _claimed(self, job: ScheduledJob, tick: datetime, epoch: int) -> Claim | None:
+        """Return the claim, or say why there is none."""
+        try:
+            found = claim(job, tick, epoch)
+        except Error as error:  # a trade without a fence is worse than no trade
+            why = f"{REFUSED}: not claimed, {describe(error)}"[:500]
+            self._tell(Outcome(job.name, tick, 0, error=why))
+            self._unrecorded.perhaps_claimed(job.name, tick, epoch)
+            return None
+        if isinstance(found, Claim):
+            self._told_paused.discard(job.name)
+            return found
+        # A pause is told once, and not again at every tick of what may be days.
+        if not (found.paused and job.name in self._told_paused):
+            self._tell(Outcome(job.name, tick, 0, error=f"{REFUSED}: {found.why}"[:500]))
+        if found.paused:
+            self._told_paused.add(job.name)
+        return None
+
+    def _may_post(self, epoch: int) -> bool:
+        """Ask both the lock and the database, and leave an order that is sent its time for an answer."""
+        return whole_left_s() >= POST_WITHIN_S and self._may_start() and is_current(epoch)
+
+    def _tell(self, outcome: Outcome) -> None:
+        emit(outcome)
+        rollup.count(outcome)
+        self._unrecorded.skipped(outcome)
+
+    def _enter(self, name: str, tick: datetime) -> bool:
         with self._changed:
             if self._closed:
                 return False
-            self._running.add(name)
+            self._running[name] = _Run(self._jobs[name], tick)
             return True
 
     def _leave(self, name: str) -> None:
         with self._changed:
-            self._running.discard(name)
+            self._running.pop(name, None)
             self._changed.notify_all()

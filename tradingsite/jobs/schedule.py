@@ -12,6 +12,9 @@ from tradingsite.jobs import bodies
 from tradingsite.jobs.aligned import AlignedInterval
 from tradingsite.strategy.evaluation import SIGNAL_INTERVAL
 
+UNLIMITED = timedelta.max
+"""The `catch_up` of a job that runs, before the others, whenever a scheduler begins to lead (R10)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
@@ -23,10 +26,16 @@ class ScheduledJob:
     """Does the work of a tick once and returns what is worth counting. A run by hand gets its own moment."""
     phase_s: float = 0
     """Seconds from the full interval to the tick, so that jobs do not start together (R9)."""
+    deadline_s: float = 60
+    """How long a run may take. Later it is a failure, whatever it did; see also `hard_limit_s` (R12)."""
     catch_up: timedelta = timedelta(0)
-    """How late a tick that nobody was there for may still be run by the next scheduler."""
+    """How late a tick that nobody was there for may still be run by the next scheduler (R10)."""
     at_once: bool = False
     """Whether it runs when a scheduler begins to lead, not at the next tick, until it has once succeeded."""
+    always_tried: bool = False
+    """Whether a quarantine leaves it its trial runs: money is at stake while it does not run (R13)."""
+    why: str = ""
+    """Why these times: for people who look at the timetable."""
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= timedelta(seconds=self.phase_s) < self.every:
@@ -39,6 +48,16 @@ class ScheduledJob:
         return AlignedInterval(self.every, timedelta(seconds=self.phase_s))
 
     @property
+    def hard_limit_s(self) -> float:
+        """Return after how many seconds a run ends its process: a thread cannot be ended alone (R12)."""
+        return self.nears_limit_s + 2
+
+    @property
+    def nears_limit_s(self) -> float:
+        """Return by when a run that is past its deadline has ended, unless it hangs."""
+        return 1.5 * self.deadline_s
+
+    @property
     def slack(self) -> timedelta:
         """How far past its time a tick may be before the job is late: half the interval, 5 s to 60 s."""
         return min(timedelta(seconds=60), max(timedelta(seconds=5), self.every / 2))
@@ -49,35 +68,42 @@ class ScheduledJob:
         return late if late > self.slack else None
 
 
-# 04:10:09 in Korea: the day's trading pauses at no hour, but that one is calm and far from the daily close.
-_CLEANUP_S = timedelta(hours=19, minutes=10, seconds=9).total_seconds()
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
 
 SCHEDULE = (
-    ScheduledJob("collect_market_data", timedelta(seconds=10), bodies.collect_market_data),
     ScheduledJob(
-        "generate_trading_signal",
-        SIGNAL_INTERVAL,
-        bodies.generate_trading_signal,
-        phase_s=12,
-        catch_up=timedelta(minutes=15),
-        at_once=True,
-    ),
-    ScheduledJob("check_volatility", timedelta(seconds=30), bodies.check_volatility, phase_s=5),
-    ScheduledJob(
-        "sync_pending_orders",
-        timedelta(minutes=5),
-        bodies.sync_pending_orders,
-        phase_s=48,
-        catch_up=timedelta(minutes=5),
+        "collect_market_data", 10 * _SECOND, bodies.collect_market_data,
+        phase_s=0, deadline_s=8,
+        why="Prices older than 30 s stop buys; one poll must end before the next. A missed price is gone: "
+        "the next poll sees the market as it is, so nothing is caught up.",
     ),
     ScheduledJob(
-        "cleanup_old_data",
-        timedelta(hours=24),
-        bodies.cleanup_old_data,
-        phase_s=_CLEANUP_S,
-        catch_up=timedelta(hours=24),
+        "generate_trading_signal", SIGNAL_INTERVAL, bodies.generate_trading_signal,
+        phase_s=12, deadline_s=300, catch_up=5 * _MINUTE, at_once=True,
+        why="12 s past the half hour its candles are closed and a poll is just over. Five minutes are "
+        "for a slow model. A signal more than five minutes late would act on a market that has moved.",
     ),
-)
+    ScheduledJob(
+        "check_volatility", 30 * _SECOND, bodies.check_volatility,
+        phase_s=5, deadline_s=20, always_tried=True,
+        why="5 s after every third poll. Buys stop when none succeeded for 90 s, three ticks. It judges "
+        "the present: an old tick has nothing to add.",
+    ),
+    ScheduledJob(
+        "sync_pending_orders", 5 * _MINUTE, bodies.sync_pending_orders,
+        phase_s=48, deadline_s=120, catch_up=UNLIMITED, always_tried=True,
+        why="Far from the signals, which reconcile for themselves. Open orders do not wait for a timetable: "
+        "whoever begins to lead looks at once, before all other jobs.",
+    ),
+    ScheduledJob(
+        "cleanup_old_data", 24 * _HOUR, bodies.cleanup_old_data,
+        phase_s=19 * 3600 + 10 * 60 + 9, deadline_s=1800, catch_up=24 * _HOUR,
+        why="04:10:09 in Korea: calm, and far from the daily close. A day missed would "
+        "be two days' rows tomorrow, so it is made up for.",
+    ),
+)  # fmt: skip
 
 
 def registered() -> dict[str, ScheduledJob]:

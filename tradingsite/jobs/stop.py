@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import NoReturn, Protocol
 
+_LAST_WORDS_S = 3
+
 winding_down = threading.Event()
 """Set once no new run begins; a body with much to do looks at it between its steps."""
 
@@ -59,6 +61,7 @@ class StopOnSignal:
 
 def end_process(code: int) -> NoReturn:
     """Flush and leave at once: a normal exit would wait for the jobs' threads, and one of them may hang."""
+    signal.alarm(_LAST_WORDS_S)  # the log's lock may be held by a thread that is stuck
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -10,7 +10,7 @@ from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob
 
 from tradingsite.jobs.aligned import AlignedInterval
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
 
 logger = structlog.get_logger(__name__)
 
@@ -48,6 +48,7 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
         One that lies ahead stays: a restart moves nothing. One that passed while nobody led becomes the last
         tick, if that has not been run and is no older than the job's `catch_up`; else the next tick. A job
         that never succeeded (no last tick) begins with the next tick, or at once with the last if it says so.
+        One whose `catch_up` is unlimited runs at once in any case, off the grid if its last tick was run.
         """
         planned = dict(self._rows().values_list("id", "next_run_time"))
         rows = [
@@ -67,13 +68,12 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
         """Read every known job's next run time and return those that are due.
 
         A time edited by hand is obeyed; one far beyond the next tick, as a clock that was set back leaves it,
-        is not. A row without a time is not run.
+        is not. A row without a time is not run. They come in the order in which they were added.
         """
         for name, saved in self._rows().values_list("id", "next_run_time"):
             job = self._jobs[name]
             job.next_run_time = self._believed(job, saved, now)
-        due = [job for job in self._jobs.values() if job.next_run_time and job.next_run_time <= now]
-        return sorted(due, key=lambda job: job.next_run_time)
+        return [job for job in self._jobs.values() if job.next_run_time and job.next_run_time <= now]
 
     def _believed(self, job: Job, saved: datetime | None, now: datetime) -> datetime | None:
         if saved is None:
@@ -111,6 +111,8 @@ def _first_run(
 ) -> datetime:
     trigger = job.trigger
     due = trigger.floor(now)
+    if job.catch_up == UNLIMITED:
+        return due if last_tick is None or last_tick < due else now
     if job.at_once and last_tick is None:
         return due
     if planned is not None and planned > now:

@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import psycopg
 import structlog
@@ -11,6 +12,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
 
+from tradingsite.jobs import chores, rollup
+from tradingsite.jobs.limits import Limits, in_force
 from tradingsite.jobs.lock import LeaderLock
 from tradingsite.jobs.loop import SafeScheduler
 from tradingsite.jobs.metric import describe
@@ -18,17 +21,10 @@ from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.runner import Runner
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.stop import Stop, winding_down
+from tradingsite.jobs.watchdog import FROZEN
 from tradingsite.start import refuse_other_mode
 
 logger = structlog.get_logger(__name__)
-
-POLL_S = 1.0
-BEAT_EVERY_S = 4.0
-LOOP_LIMIT_S = 30.0
-"""A loop that has not come round for so long is dead: without heartbeats everybody sees it."""
-_RETRY_AFTER_S = (1.0, 2.0, 4.0)
-"""After one failure, two, and all further ones in a row."""
-LOOP_ENDED = 70
 
 
 class LockLost(Exception):
@@ -36,26 +32,71 @@ class LockLost(Exception):
 
 
 class Supervisor:
-    """One scheduler process. Any number may run: the one with the lock leads, the others wait for it."""
+    """One scheduler process. Any number may run: the one with the lock leads, the others wait for it.
 
-    def __init__(self, stop: Stop, grace_s: float) -> None:
+    The watchdog looks at it from outside: `silent_s` and what follows it wait for no lock and no database.
+    """
+
+    def __init__(
+        self,
+        stop: Stop,
+        grace_s: float,
+        *,
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = timezone.now,
+    ) -> None:
         """Prepare without touching the database.
 
         Args:
             stop: when it is set, the scheduler winds down.
             grace_s: how long running jobs may take then.
+            limits: others than those in force.
+            clock: the timetable's; ages are never taken from it.
         """
         self._stop = stop
         self._grace_s = grace_s
+        self._limits = limits or in_force()
+        self._clock = clock
         self._jobs = registered()
         self._lock = LeaderLock()
-        self._runner = Runner(self._jobs, self._still_leads)
+        self._runner = Runner(self._jobs, self._still_leads, epoch=lambda: self.epoch, clock=clock)
         self._loop = SafeScheduler(
-            self._jobs.values(), run_tick=self._runner.run_tick, skipped=self._runner.skip
+            self._jobs.values(),
+            run_tick=self._runner.run_tick,
+            skipped=self._runner.skip,
+            clock=clock,
+            longest_wait_s=self._limits.longest_wait_s,
         )
         self._leader: SchedulerHeartbeat | None = None
-        self._beat_s = 0.0
+        self._presence = chores.Presence(self._limits)
+        self._beat = chores.Every(self._limits.beat_every_s)
+        self._flush = chores.Every(self._limits.flush_every_s)
+        self._turned_s = time.monotonic()
         self._waiting_told = self._trouble_told = False
+
+    @property
+    def epoch(self) -> int | None:
+        """The fencing token of this process's present term; None while it does not lead."""
+        leader = self._leader
+        return leader.epoch if leader else None
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the supervisor last came round."""
+        return time.monotonic() - self._turned_s
+
+    @property
+    def loop_silent_s(self) -> float:
+        """Seconds since the loop last came round."""
+        return self._loop.age_s
+
+    def over_hard_limit(self) -> list[tuple[str, float]]:
+        """Return the jobs that run longer than they ever may, and for how many seconds they have run."""
+        return self._runner.over_hard_limit()
+
+    def tell_hard_limit(self, name: str) -> None:
+        """Log the failure of such a job."""
+        self._runner.tell_hard_limit(name)
 
     def run(self) -> int:
         """Supervise until `stop` is set; return the process's exit code.
@@ -73,17 +114,21 @@ class Supervisor:
             self._lock.release()
 
     def _supervise(self) -> int:
-        failures = 0
+        failures, delays_s = 0, (self._limits.poll_s, *self._limits.retry_after_s)
         while not self._stop.is_set():
-            failures = 0 if self._step() else min(failures + 1, len(_RETRY_AFTER_S))
+            if self.silent_s > self._limits.frozen_after_s:  # the watchdog was frozen as well
+                logger.critical("scheduler.was_frozen", silent_s=round(self.silent_s, 1))
+                return FROZEN
+            failures = 0 if self._step() else min(failures + 1, len(delays_s) - 1)
             if not self._loop.thread_is_alive:
                 logger.critical("scheduler.loop_ended")
-                return LOOP_ENDED
-            self._stop.wait(_RETRY_AFTER_S[failures - 1] if failures else POLL_S)
+                return FROZEN
+            self._stop.wait(delays_s[failures])
         return self._wind_down()
 
     def _step(self) -> bool:
         """Do what is due now; return False when the database or the lock failed."""
+        self._turned_s = time.monotonic()
         try:
             if self._leader is None:
                 self._try_to_lead()
@@ -98,50 +143,79 @@ class Supervisor:
         return True
 
     def _try_to_lead(self) -> None:
-        if not self._lock.acquire():
-            if not self._waiting_told:
-                logger.info("scheduler.waiting", reason="another scheduler leads")
-                self._waiting_told = True
-            return
-        refuse_other_mode()
-        self._leader = SchedulerHeartbeat.objects.take_over(socket.gethostname(), os.getpid())
-        self._beat_s = time.monotonic()
+        if self._lock.acquire() or self._took_from_a_frozen_one():
+            refuse_other_mode()
+            self._lead()
+        elif not self._waiting_told:
+            logger.info("scheduler.waiting", reason="another scheduler leads")
+            self._waiting_told = True
+        chores.attempt(self._say_who_leads)
+
+    def _took_from_a_frozen_one(self) -> bool:
+        if not self._lock.break_frozen(self._limits.frozen_after_s):
+            return False
+        logger.warning("scheduler.ended_frozen_leader", after_s=self._limits.frozen_after_s)
+        return self._lock.acquire()
+
+    def _lead(self) -> None:
+        leader = SchedulerHeartbeat.objects.take_over(
+            socket.gethostname(), os.getpid(), self._lock.session_pid
+        )
         JobState.objects.register(self._jobs)
+        JobState.objects.await_ticks(self._jobs)
         self._runner.flush()
         self._runner.close_abandoned()
         to_begin_with = [job.name for job in self._jobs.values() if job.at_once]
         last_ticks = JobState.objects.last_ticks(only_if_succeeded=to_begin_with)
-        self._loop.store.align(self._jobs.values(), last_ticks, timezone.now())
+        self._loop.store.align(self._jobs.values(), last_ticks, self._clock())
+        self._leader = leader  # from here on the runs have an epoch to claim with
         self._loop.lead()
         self._waiting_told = False
-        logger.info("scheduler.leading", jobs=list(self._jobs))
+        logger.info("scheduler.leading", epoch=leader.epoch, jobs=list(self._jobs))
 
     def _keep(self, leader: SchedulerHeartbeat) -> None:
         if not self._lock.holds():
             raise LockLost("the lock is not held by this session")
-        if self._loop.age_s > LOOP_LIMIT_S:
+        if self._loop.age_s > self._limits.loop_dead_after_s:
             logger.error("scheduler.loop_stuck", age_s=round(self._loop.age_s))
-        elif time.monotonic() - self._beat_s >= BEAT_EVERY_S:
-            if not SchedulerHeartbeat.objects.beat(leader, timedelta(seconds=self._loop.age_s)):
-                raise LockLost("another scheduler has taken over")
-            self._beat_s = time.monotonic()
+        elif self._beat.due() and not SchedulerHeartbeat.objects.beat(
+            leader, timedelta(seconds=self._loop.age_s)
+        ):
+            raise LockLost("another scheduler has taken over")
         self._runner.flush()
+        chores.attempt(self._hand_out_requests, self._flush_rollup, self._say_who_leads)
+
+    def _hand_out_requests(self) -> None:
+        if not self._stop.is_set():
+            chores.hand_out_requests(self._loop)
+
+    def _flush_rollup(self) -> None:
+        if self._flush.due():
+            rollup.flush()
+
+    def _say_who_leads(self) -> None:
+        self._presence.tell(self._lock.session_pid, leads=self._leader is not None)
 
     def _still_leads(self) -> bool:
-        """Asked in a job's thread right before its run: between two looks a second is long."""
+        """Asked in a job's thread right before its run: between two looks a second is long.
+
+        A process that was frozen begins nothing, though nobody took its lock: its tick may be of long ago.
+        """
+        if self._leader is None or self.silent_s > self._limits.frozen_after_s:
+            return False
         try:
-            return self._leader is not None and self._lock.holds()
+            return self._lock.holds()
         except psycopg.Error:
             return False
 
     def _resign(self, error: Exception) -> None:
+        """Claim nothing from here on, before anything that may wait (R4)."""
+        led, self._leader = self._leader is not None, None
         self._loop.rest()
         self._lock.release()
         if not self._trouble_told:
-            event = "scheduler.resigned" if self._leader else "scheduler.cannot_lead"
-            logger.error(event, error=describe(error))
+            logger.error("scheduler.resigned" if led else "scheduler.cannot_lead", error=describe(error))
             self._trouble_told = True
-        self._leader = None
 
     def _wind_down(self) -> int:
         """Let running jobs end, within the grace; return 0 when all did, else 1."""
@@ -151,10 +225,14 @@ class Supervisor:
         logger.info("scheduler.stopping", running=sorted(self._runner.running))
         deadline = time.monotonic() + self._grace_s
         while (left_s := deadline - time.monotonic()) > 0:
-            if self._runner.wait_until_idle(min(left_s, POLL_S)):
+            if self._runner.wait_until_idle(min(left_s, self._limits.poll_s)):
                 break
+            self._turned_s = time.monotonic()  # who has resigned waits for its runs as well
             if self._leader is not None:
                 self._step()
+        if not self._trouble_told:  # without a database nobody would hear it
+            chores.attempt(rollup.flush, self._presence.end)
+        connections.close_all()
         running = self._runner.running
         logger.info("scheduler.stopped", still_running=sorted(running))
         return 1 if running else 0

@@ -40,15 +40,27 @@ def book(
     Must not be called inside a transaction: a row that is not committed does not count (`durable` refuses).
 
     Raises:
-        Held: as `check`.
+        Held: as `check` and `refuse_again`.
     """
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         check(model, tick, at, daily_limit)
         booked = call()
+        refuse_again(booked.market, tick)
         booked.save(force_insert=True)
     return booked
+
+
+def refuse_again(market: str, tick: datetime) -> None:
+    """Return when nobody has asked about `market` for `tick`; an answer that got lost is not asked for again.
+
+    Raises:
+        Held: asked_before.
+    """
+    begun = ModelCall.objects.filter(started_at__gte=tick - LONGEST_WAIT)  # by an index
+    if begun.filter(market=market, tick=tick).exists():
+        raise Held("asked_before", "the model was asked for this tick, and what it answered was not kept")
 
 
 def not_before(at: datetime, retry_after_s: float | None, *, of_the_day: bool) -> datetime | None:

@@ -12,6 +12,7 @@ REASONS: dict[str, Promise] = {
     "daily_limit": _("the day's calls were used up"),
     "quota_wait": _("the model's quota was used up"),
     "breaker_open": _("the model failed too often"),
+    "asked_before": _("the model was asked before, and its answer is not known"),
     "config": _("the model's settings were refused"),
     "auth": _("the model's key was refused"),
     "quota": _("the model's quota was used up"),

@@ -46,7 +46,7 @@ class GeminiClient:
             Retryable: unreachable, overloaded, or the quota is used up (RateLimited, with `retry_after_s`).
             InvalidResponse: the answer is not a model.
         """
-        deadline = Deadline(self.wall_clock_s if within_s is None else within_s, self.clock)
+        deadline = Deadline.of_call(self.wall_clock_s if within_s is None else within_s, self.clock)
         path = f"/v1beta/models/{_path_segment(name)}"
         model = value(self._http().get(path, {}, deadline), _MODEL, explain)
         if _GENERATE not in model.supported_generation_methods:

@@ -56,12 +56,13 @@ class GeminiModel:
     def generate(self, request: GenerationRequest, *, within_s: float = 45.0) -> Generation:
         """Return the model's answer to one request; three are made when the key is refused (401).
 
-        `within_s` bounds connecting, waiting and reading together; only a name lookup can outlast it.
+        `within_s`, or what the deadline around the caller leaves, bounds connecting, waiting and reading
+        together; only a name lookup can outlast it.
 
         Raises:
             ModelFailure: there is no whole, finished answer. Nothing else is raised.
         """
-        deadline = Deadline(within_s, self.clock)
+        deadline = Deadline.of_call(within_s, self.clock)
         # Checked here because the package would go looking for other credentials, or show the header.
         if not _KEY.fullmatch(self.api_key):
             text = "the API key has characters that no key has" if self.api_key else "no API key is set"

@@ -111,7 +111,7 @@ class UpbitClient:
         return self._read_lists("orderbook", "/v1/orderbook/instruments", markets, _INSTRUMENTS, within_s)
 
     def _deadline(self, within_s: float | None) -> Deadline:
-        return Deadline(self.wall_clock_s if within_s is None else within_s, self.clock)
+        return Deadline.of_call(self.wall_clock_s if within_s is None else within_s, self.clock)
 
     def _read_lists(
         self,

@@ -52,7 +52,7 @@ class SignedCalls:
         self._reads = self._new_http(self.read_timeout_s, keep_alive=self.retries > 0)
 
     def _deadline(self, within_s: float | None) -> Deadline:
-        return Deadline(self.wall_clock_s if within_s is None else within_s, self.clock)
+        return Deadline.of_call(self.wall_clock_s if within_s is None else within_s, self.clock)
 
     def _limits(self) -> Limits:
         return shared(self.base_url, self.clock, access_key=self.access_key, pace=EXCHANGE)

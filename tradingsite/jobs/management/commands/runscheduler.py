@@ -6,9 +6,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
+from tradingsite.jobs.limits import in_force
 from tradingsite.jobs.lock import NotOneSession
 from tradingsite.jobs.stop import Stop, StopOnSignal, end_process
 from tradingsite.jobs.supervisor import Supervisor
+from tradingsite.jobs.watchdog import Watchdog
 from tradingsite.start import CannotStart, refuse_missing_keys
 
 _MARGIN_S = 3
@@ -35,7 +37,13 @@ class Command(BaseCommand):
         """Return the exit code of a scheduler that runs until `stop` is set, or says why it can't."""
         try:
             refuse_missing_keys()
-            return Supervisor(stop, settings.SCHEDULER_GRACE_S).run()
+            supervisor = Supervisor(stop, settings.SCHEDULER_GRACE_S)
+            watchdog = Watchdog(supervisor, in_force())
+            watchdog.start()
+            try:
+                return supervisor.run()
+            finally:
+                watchdog.end()
         except CannotStart as reason:
             message = str(reason)
         except NotOneSession:

@@ -1,0 +1,45 @@
+"""`runscheduler` with something broken in it: `python -m tests.jobs.faults unlocked`."""
+
+import sys
+import threading
+
+import django
+from django.core.management import execute_from_command_line
+
+
+def unlocked():
+    """Let everybody have the lock at any time (F23)."""
+    from tradingsite.jobs import lock
+
+    lock._TRY = lock._HOLDS = "SELECT count(*) FROM (VALUES (%s::bigint, %s::bigint)) AS anybody"
+
+
+def loop_dies():
+    """End the loop's thread in its tenth round (F30)."""
+    _in_the_tenth_round(sys.exit)
+
+
+def loop_hangs():
+    """Let the tenth round never end (F30)."""
+    _in_the_tenth_round(threading.Event().wait)
+
+
+def _in_the_tenth_round(do):
+    from tradingsite.jobs.loop import SafeScheduler
+
+    rounds = []
+    whole = SafeScheduler._round
+
+    def counted(self):
+        rounds.append(1)
+        if len(rounds) >= 10:
+            do()
+        return whole(self)
+
+    SafeScheduler._round = counted  # type: ignore[method-assign]  # that is the fault
+
+
+if __name__ == "__main__":
+    django.setup()
+    {fault.__name__: fault for fault in (unlocked, loop_dies, loop_hangs)}[sys.argv[1]]()
+    execute_from_command_line(["manage.py", "runscheduler"])

@@ -1,0 +1,163 @@
+"""A run's time, carried into HTTP and SQL (docs/scheduler.md R12)."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from tests.clients.peer import PATIENCE_S, Peer
+from tests.jobs.conftest import COMMITTED, at
+from tests.jobs.runs import COLLECT, job_of, runner_of, state
+from tradingsite.clients.deadline import Deadline, whole, whole_left_s
+from tradingsite.clients.errors import TimedOut
+from tradingsite.clients.gemini import GeminiClient, GeminiModel, GenerationRequest, ModelFailure
+from tradingsite.clients.gemini.sdk import _package
+from tradingsite.clients.upbit import UpbitClient, UpbitExchange
+from tradingsite.jobs import deadline, fence
+from tradingsite.sandbox.exchange_auth import ACCESS_KEY, SECRET_KEY
+from tradingsite.sandbox.options import GEMINI_KEY
+
+pytestmark = COMMITTED
+
+
+def ask(statement, *parameters):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchone()[0]
+
+
+def limit():
+    return ask("SHOW statement_timeout")
+
+
+def test_a_result_after_the_deadline_is_a_failure(metrics):
+    def body(_tick):
+        threading.Event().wait(0.15)
+        return {"done": 1}
+
+    runner_of(job_of(body, deadline_s=0.1)).run_tick(COLLECT, at(10))
+
+    (line,) = metrics()
+    assert line["error"].startswith("deadline exceeded: it took 0.1")
+    assert line["error"].endswith(" s, limit 0.1 s")
+    assert (line["success"], state().last_success, state().last_success_at) == (False, False, None)
+    assert state().last_counts == {"done": 1}
+
+
+def test_an_error_after_the_deadline_is_told_with_it(metrics):
+    def body(_tick):
+        threading.Event().wait(0.15)
+        raise ValueError("broken" + "x" * 600)
+
+    runner_of(job_of(body, deadline_s=0.1)).run_tick(COLLECT, at(10))
+
+    (line,) = metrics()
+    assert "deadline exceeded" in line["error"]
+    assert "; ValueError: brokenxxx" in line["error"]
+    assert len(line["error"]) == 500
+
+
+REQUEST = GenerationRequest("gemini-3.5-flash-lite", "i", "t", {"type": "OBJECT"})
+CALLS = {
+    "prices": lambda url: UpbitClient(url).tickers(["KRW-BTC"]),
+    "account": lambda url: UpbitExchange(url, ACCESS_KEY, SECRET_KEY).accounts(),
+    "model's metadata": lambda url: GeminiClient(url, GEMINI_KEY).model("gemini-3.5-flash-lite"),
+    "model": lambda url: GeminiModel(url, GEMINI_KEY).generate(REQUEST),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_no_http_call_outlasts_the_run(call):
+    _package()  # the first import of the vendor's package is slow
+    release = threading.Event()
+    with Peer().running() as peer:
+        peer.script(lambda _handler: release.wait(PATIENCE_S))
+        began = time.monotonic()
+        with deadline.bound(0.3), pytest.raises((TimedOut, ModelFailure), match=r"within 0\.|in time"):
+            call(peer.url)
+        took_s = time.monotonic() - began
+        release.set()
+
+    assert took_s < 2.9  # without the run's deadline it is 3 s at least
+
+
+def test_outside_a_run_a_call_has_its_own_time():
+    assert Deadline.of_call(45).within_s == 45
+    assert whole_left_s() == float("inf")
+    with whole(Deadline(3)):
+        assert 2.9 < Deadline.of_call(45).within_s <= 3
+        assert Deadline.of_call(1).within_s == 1
+
+
+def test_no_statement_outlasts_one_and_a_half_times_the_deadline():
+    began = time.monotonic()
+    with deadline.bound(0.5), pytest.raises(OperationalError, match="statement timeout"):
+        ask("SELECT pg_sleep(10)")
+
+    assert time.monotonic() - began < 3
+    assert ask("SELECT 1") == 1
+
+
+@pytest.mark.parametrize(("within_s", "is_set"), [(8, True), (9.9, True), (20, False), (120, False)])
+def test_a_limit_is_set_only_where_the_session_s_own_is_too_long(within_s, is_set):
+    with deadline.bound(within_s):
+        assert (limit() != "15s") is is_set
+
+
+def test_the_session_s_own_limit_is_back_when_the_run_is_over():
+    with deadline.bound(2):
+        assert limit() != "15s"
+
+    assert limit() == "15s"
+
+
+def test_a_connection_given_back_in_the_middle_of_a_run_has_its_own_limit_again():
+    with deadline.bound(2):
+        assert limit() != "15s"
+        wrapper: Any = connection
+        pool, raw = wrapper.pool, wrapper.connection
+        connection.close()
+        assert raw in pool._pool
+        assert raw.execute("SHOW statement_timeout").fetchone() == ("15s",)
+        assert limit() != "15s"
+
+
+def test_a_limit_set_in_a_transaction_that_was_undone_is_set_again():
+    with deadline.bound(2):
+        with transaction.atomic():
+            assert limit() != "15s"
+            transaction.set_rollback(True)
+        assert limit() != "15s"
+
+    with deadline.bound(2), transaction.atomic():
+        assert limit() != "15s"
+    assert limit() == "15s"
+
+
+def test_a_broken_transaction_tells_its_own_error():
+    with deadline.bound(2), pytest.raises(Exception, match="division by zero"), transaction.atomic():
+        ask("SELECT 1/0")
+    assert limit() == "15s"
+
+
+def test_past_the_deadline_what_was_done_can_still_be_written_down():
+    with deadline.bound(0.01) as until:
+        threading.Event().wait(0.02)
+        assert until.left_s() < 0
+        assert ask("SELECT 1") == 1
+        assert limit() == "1s"
+
+
+def test_an_order_whose_answer_would_not_fit_into_the_run_is_not_sent():
+    allowed = []
+
+    def body(_tick):
+        allowed.append(fence.may_post())
+        return {}
+
+    runner_of(job_of(body, deadline_s=8.5)).run_tick(COLLECT, at(10))
+    runner_of(job_of(body, deadline_s=7.9)).run_tick(COLLECT, at(20))
+
+    assert allowed == [True, False]

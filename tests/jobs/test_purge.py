@@ -1,0 +1,58 @@
+"""Old runs go in batches, so that nobody waits for the clean-up (F37)."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob
+
+from tests.jobs.conftest import COMMITTED
+from tradingsite.jobs.history import older_than
+from tradingsite.jobs.models import JobRun
+from tradingsite.marketdata.retention import BATCH_ROWS, delete_in_batches
+
+pytestmark = COMMITTED
+
+_ROWS = """
+INSERT INTO django_apscheduler_djangojobexecution (job_id, status, run_time)
+SELECT 'good', 'Executed', now() - interval '2 days' - n * interval '1 s' FROM generate_series(1, %s) AS n
+"""
+
+
+@pytest.mark.slow
+def test_f37_of_a_million_old_runs_no_statement_takes_a_second():
+    DjangoJob.objects.create(id="good", job_state=b"")
+    took_s = []
+
+    def timed(execute, *call):
+        began = time.monotonic()
+        try:
+            return execute(*call)
+        finally:
+            took_s.append(time.monotonic() - began)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute(_ROWS, [1_000_000])
+    with connection.execute_wrapper(timed):
+        gone = delete_in_batches(older_than(timezone.now() - timedelta(days=1)))
+
+    connection.close()
+    assert gone == 1_000_000
+    assert max(took_s) < 1
+
+
+def test_f37_old_runs_are_deleted_a_few_thousand_at_a_time():
+    DjangoJob.objects.create(id="good", job_state=b"")
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, [2 * BATCH_ROWS + 1])
+
+    with CaptureQueriesContext(connection) as asked:
+        gone = delete_in_batches(older_than(timezone.now() - timedelta(days=1)))
+
+    deletes = [each["sql"] for each in asked if each["sql"].startswith("DELETE")]
+    assert (gone, JobRun.objects.count(), len(deletes)) == (2 * BATCH_ROWS + 1, 0, 3)
+    assert all(f"LIMIT {BATCH_ROWS}" in sql for sql in deletes)

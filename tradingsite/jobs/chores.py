@@ -1,0 +1,82 @@
+"""What a scheduler does beside leading: says that it is there, hands out asked-for runs, saves the roll-up.
+
+None of it is worth a leadership: what fails is logged and tried again with the next turn.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from django.db import Error as DatabaseError
+
+from tradingsite.jobs import commands
+from tradingsite.jobs.limits import Limits
+from tradingsite.jobs.loop import SafeScheduler
+from tradingsite.jobs.models import SchedulerProcess
+
+logger = structlog.get_logger(__name__)
+
+
+class Every:
+    """Says when it is time again."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._last_s = float("-inf")
+
+    def due(self) -> bool:
+        """Return whether the interval has passed since this last said so. The first time it has."""
+        now_s = time.monotonic()
+        if now_s - self._last_s < self._interval_s:
+            return False
+        self._last_s = now_s
+        return True
+
+
+class Presence:
+    """This process's row among the schedulers."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._gone_after = timedelta(seconds=limits.gone_after_s)
+        self._time = Every(limits.seen_every_s)
+        self._process = SchedulerProcess(host=socket.gethostname(), pid=os.getpid())
+
+    def tell(self, session_pid: int | None, *, leads: bool) -> None:
+        """Say in which role this process is there: at once when that is new, else from time to time.
+
+        Args:
+            session_pid: the server's process id of its lock session.
+            leads: whether it leads; a leader also clears away who is gone.
+        """
+        role = SchedulerProcess.Role.LEADER if leads else SchedulerProcess.Role.STANDBY
+        is_new = (role, session_pid) != (self._process.role, self._process.backend_pid)
+        if not self._time.due() and not is_new:
+            return
+        self._process.role, self._process.backend_pid = role, session_pid
+        SchedulerProcess.objects.seen(self._process)
+        if leads:
+            SchedulerProcess.objects.prune(self._gone_after)
+
+    def end(self) -> None:
+        """Take the row away."""
+        SchedulerProcess.objects.filter(pk=self._process.pk).delete()
+
+
+def hand_out_requests(loop: SafeScheduler) -> None:
+    """Begin the runs that somebody asked for. One whose job still runs stays asked for (R18)."""
+    for request in commands.due(loop.job_names):
+        if loop.run_now(request.job_name, request.tick):
+            logger.info("scheduler.run_requested", job=request.job_name)
+
+
+def attempt(*chores: Callable[[], None]) -> None:
+    """Do them in this order up to the first that fails: when one waits in vain, the next would too."""
+    for chore in chores:
+        try:
+            chore()
+        except DatabaseError as error:
+            logger.warning("scheduler.chore_failed", error=type(error).__name__)
+            return

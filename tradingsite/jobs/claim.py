@@ -1,0 +1,95 @@
+"""The claim of a tick: one statement that says whether this process may run it (R7)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.schedule import ScheduledJob
+
+# A tick is run once: the row's last tick only ever grows. Two exceptions. What a clock that ran ahead has
+# left is not believed, or nothing would run until that time is there. And a job that begins `at_once` may
+# have its very first tick again from a later leader, while it has never succeeded.
+_CLAIM = """
+UPDATE job_state SET
+    last_tick = %(tick)s,
+    claim_epoch = %(epoch)s,
+    running_since = clock_timestamp(),
+    last_started_at = clock_timestamp(),
+    last_requested_by = CASE WHEN run_requested_at <= %(tick)s THEN run_requested_by ELSE '' END,
+    run_requested_by = CASE WHEN run_requested_at <= %(tick)s THEN '' ELSE run_requested_by END,
+    run_requested_at = CASE WHEN run_requested_at <= %(tick)s THEN NULL ELSE run_requested_at END,
+    paused_at = CASE WHEN paused THEN clock_timestamp() ELSE paused_at END
+WHERE job_name = %(name)s
+  AND (last_tick IS NULL OR last_tick < %(tick)s
+       OR (last_tick <> %(tick)s AND last_tick > greatest(%(tick)s, clock_timestamp()) + 2 * %(every)s)
+       OR (%(at_once)s AND last_tick = %(tick)s AND last_success_at IS NULL AND claim_epoch < %(epoch)s))
+  AND (NOT paused OR (%(always_tried)s AND pause_reason LIKE 'quarantine:%%'
+                      AND paused_at <= clock_timestamp() - interval '5 minutes'))
+  AND EXISTS (SELECT FROM scheduler_heartbeat WHERE epoch = %(epoch)s)
+RETURNING last_requested_by, paused
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A tick that is this process's to run.
+
+    Attributes:
+        requested_by: who asked for this run; "" for a timed one.
+        on_trial: whether the job is in quarantine and tried all the same (R13).
+    """
+
+    requested_by: str = ""
+    on_trial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimed:
+    """Why a tick is not this process's to run; `paused` while the job is."""
+
+    why: str
+    paused: bool = False
+
+
+def claim(job: ScheduledJob, tick: datetime, epoch: int) -> Claim | NotClaimed:
+    """Claim `tick` for the leader of `epoch`, or say why not. The claim also takes a request to run away.
+
+    Raises:
+        django.db.Error: nobody knows, so nothing may be run.
+    """
+    facts: dict[str, Any] = {
+        "name": job.name,
+        "tick": tick,
+        "epoch": epoch,
+        "every": job.every,
+        "at_once": job.at_once,
+        "always_tried": job.always_tried,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, facts)
+        row = cursor.fetchone()
+    return _refused(job.name, tick, epoch) if row is None else Claim(*row)
+
+
+def is_current(epoch: int) -> bool:
+    """Return whether the leader of `epoch` still leads. Raises django.db.Error."""
+    return SchedulerHeartbeat.objects.filter(epoch=epoch).exists()
+
+
+def _refused(name: str, tick: datetime, epoch: int) -> NotClaimed:
+    """Look why. It may have changed since: this is for people, and decides nothing."""
+    state = JobState.objects.filter(job_name=name).first()
+    if state is None:
+        return NotClaimed("the job has no row")
+    if state.paused:
+        asked = JobState.objects.filter(job_name=name, paused=True, run_requested_at__isnull=False)
+        dropped = asked.update(run_requested_at=None, run_requested_by="")
+        return NotClaimed(f"paused: {state.pause_reason}", paused=not dropped)
+    if not is_current(epoch):
+        return NotClaimed(f"another scheduler leads; epoch {epoch} is over")
+    if state.last_tick is not None and state.last_tick >= tick:
+        return NotClaimed(f"the tick of {state.last_tick:%Y-%m-%d %H:%M:%S.%f} UTC has been claimed")
+    return NotClaimed("the claim found something else a moment ago")

@@ -1,0 +1,40 @@
+"""How long what may take. Process tests name a scaled set in `settings.JOBS_LIMITS`."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything in seconds; the rules are in docs/scheduler.md."""
+
+    poll_s: float = 1.0
+    """How often the lock is tried or verified, and commands are looked for (R1, R2)."""
+    beat_every_s: float = 4.0
+    seen_every_s: float = 5.0
+    """How often a process, leader or standby, says that it is there."""
+    gone_after_s: float = 20.0
+    """A process that has not said so for this long is forgotten."""
+    flush_every_s: float = 60.0
+    """How much of the roll-up a crash may lose (R22)."""
+    frozen_after_s: float = 15.0
+    """A supervisor that has not come round for this long ends its process; a leader that has not beaten for
+    this long is ended by a standby (R4, R5)."""
+    loop_dead_after_s: float = 30.0
+    """A loop that has not come round for this long gets no heartbeat; half as long again ends the process."""
+    longest_wait_s: float = 5.0
+    """The loop comes round at least this often, also while it rests: it notices edited rows and clocks."""
+    watch_every_s: float = 0.5
+    retry_after_s: tuple[float, ...] = (1.0, 2.0, 4.0)
+    """After one failure, two, and all further ones in a row."""
+
+
+LIMITS = Limits()
+
+
+def in_force() -> Limits:
+    """Return the limits that `settings.JOBS_LIMITS` names."""
+    return cast("Limits", import_string(settings.JOBS_LIMITS))

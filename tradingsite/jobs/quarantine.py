@@ -1,0 +1,72 @@
+"""Runs whose process ended before them, and a job that ends its process again and again (R3, R13)."""
+
+from datetime import timedelta
+
+import structlog
+from django.db.models.functions import Now
+
+from tradingsite.jobs import rollup
+from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.outcome import ABORTED, Outcome
+from tradingsite.jobs.schedule import ScheduledJob
+
+logger = structlog.get_logger(__name__)
+
+MOST_EXITS = 3
+WITHIN = timedelta(minutes=15)
+_BY_HARD_LIMIT = "by its hard limit"
+
+
+def note_overrun(job: ScheduledJob, ran_s: float) -> None:
+    """Write down that a run nears its hard limit. When its process then ends, the next leader knows why.
+
+    The watchdog ends it without a word to the database, which may be what the run hangs in.
+    """
+    text = f"still running after {ran_s:.1f} s; at {job.hard_limit_s:g} s its process ends itself"
+    JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.HARD_LIMIT, text=text)
+
+
+def close(state: JobState, job: ScheduledJob) -> Outcome | None:
+    """Record that the run of `state` was aborted; return what is left to be logged.
+
+    That is nothing when its process has logged it already, at its hard limit, or when the run was closed
+    by somebody else meanwhile.
+    """
+    noted = JobEvent.objects.filter(job_name=job.name, kind=JobEvent.Kind.HARD_LIMIT)
+    overran = noted.filter(at__gte=state.running_since).exists()
+    why = f"{_BY_HARD_LIMIT} of {job.hard_limit_s:g} s" if overran else "its scheduler ended first"
+    outcome = Outcome(job.name, state.last_tick, 0, error=f"{ABORTED}: {why}", epoch=state.claim_epoch)
+    if not JobState.objects.record(outcome, for_another=True):
+        return None
+    rollup.count(outcome)
+    JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.ABORTED, text=why)
+    if overran:
+        _judge(job)
+        return None
+    return outcome
+
+
+def lift(name: str) -> None:
+    """End the quarantine of a job that has just succeeded."""
+    held = JobState.objects.filter(job_name=name, paused=True, pause_reason__startswith="quarantine:")
+    if held.update(paused=False, pause_reason="", paused_by="", paused_at=None):
+        JobEvent.objects.create(job_name=name, kind=JobEvent.Kind.RESUMED, text="a trial run succeeded")
+        logger.warning("job.quarantine_ended", job=name)
+
+
+def _judge(job: ScheduledJob) -> None:
+    events = JobEvent.objects.filter(job_name=job.name)
+    exits = events.filter(kind=JobEvent.Kind.ABORTED, text__startswith=_BY_HARD_LIMIT, at__gte=Now() - WITHIN)
+    resumed = events.filter(kind=JobEvent.Kind.RESUMED).order_by("-at").values_list("at", flat=True).first()
+    if resumed is not None:  # somebody has judged what came before
+        exits = exits.filter(at__gt=resumed)
+    count = exits.count()
+    if count < MOST_EXITS:
+        return
+    minutes = round(WITHIN / timedelta(minutes=1))
+    limit = f"{_BY_HARD_LIMIT} of {job.hard_limit_s:g} s"
+    reason = f"quarantine: ended its process {count} times within {minutes} min, {limit}"
+    running = JobState.objects.filter(job_name=job.name, paused=False)
+    if running.update(paused=True, pause_reason=reason, paused_by="scheduler", paused_at=Now()):
+        JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.QUARANTINED, text=reason)
+        logger.error("job.quarantined", job=job.name, reason=reason)
