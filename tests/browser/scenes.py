@@ -9,7 +9,8 @@ from django_apscheduler.models import DjangoJob
 
 from tests.marketdata.feed import record_price, watched
 from tests.orders.trades import bought, sold
-from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs import control, rollup
+from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.outcome import Outcome
 from tradingsite.jobs.schedule import SCHEDULE
 from tradingsite.marketdata.models import Ticker
@@ -157,3 +158,33 @@ def a_job_fails() -> None:
         JobState.objects.record(
             Outcome("collect_market_data", None, 8001.5, error="Unreachable: no answer within 8 s")
         )
+
+
+def a_day_of_jobs() -> None:
+    """Jobs of every kind: one fails, one is paused, one in quarantine, one runs, one is asked for."""
+    at_work()
+    for pid in (4343, 4444):
+        SchedulerProcess.objects.create(host="trader-2", pid=pid)
+    for job in SCHEDULE:
+        runs_of(job.name)
+    a_job_fails()
+    control.pause("generate_trading_signal", "exchange maintenance at 3", "operator")
+    reason = "quarantine: ended its process 3 times within 15 min, by its hard limit of 32 s"
+    JobState.objects.filter(job_name="check_volatility").update(paused=True, pause_reason=reason)
+    JobEvent.objects.create(job_name="check_volatility", kind="quarantined", text=reason)
+    now = timezone.now()
+    JobState.objects.filter(job_name="sync_pending_orders").update(running_since=now, last_tick=now)
+    control.request_run("cleanup_old_data", "operator")
+
+
+def runs_of(name: str) -> None:
+    """Forty outcomes of every kind, counted in the hours as well."""
+    now = timezone.now()
+    kinds = ["ok"] * 25 + ["failed", "skipped", "aborted"] + ["ok"] * 12
+    for number, kind in enumerate(kinds):
+        rollup.note(name, kind, 40.0 + 3 * number, 1.0 + number, now)
+    JobState.objects.filter(job_name=name).update(
+        recent=[{"tick": now.isoformat(), "outcome": kind} for kind in kinds], last_lateness_ms=4.2
+    )
+    rollup.flush()
+    JobState.objects.record(Outcome(name, None, 123.4, {"rows": 1}))

@@ -62,3 +62,14 @@ def test_the_list_of_settings_and_one_of_them(visit, faults, operator, language)
     assert faults(page) == []
     page.goto(f"/admin/sysconfig/systemconfig/{threshold.pk}/change/")
     assert faults(page) == []
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_jobs_on_the_status_page_and_in_admin(visit, faults, operator, width, language):
+    scenes.a_day_of_jobs()
+    page = visit(user=operator, width=width, language=language)
+
+    assert faults(page) == []
+    for path in ("", "check_volatility/change/", "collect_market_data/pause/now/"):
+        page.goto(f"/admin/jobs/jobstate/{path}")
+        assert faults(page) == []

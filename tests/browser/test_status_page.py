@@ -31,7 +31,7 @@ def test_one_look_says_what_is_not_well(visit, operator, language, culprits):
     page = visit(user=operator, language=language)
 
     expect(page.locator(".verdict.unhealthy h1")).to_contain_text(culprits)
-    expect(page.locator(".verdict li")).to_have_count(3)
+    expect(page.locator(".verdict li")).to_have_count(4)
     expect(page.locator("[data-component=upbit_api]")).to_have_attribute("data-status", "unhealthy")
     expect(page.locator("[data-halt=operator]")).to_contain_text("exchange maintenance at 3")
     expect(page.locator("[data-job=collect_market_data]")).to_contain_text("3")

@@ -2,11 +2,13 @@ from decimal import Decimal
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from tests.jobs.conftest import NOON
-from tradingsite.jobs.models import JobState
+from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.schedule import registered
 
 pytestmark = pytest.mark.django_db
 
@@ -45,3 +47,74 @@ def test_kept_runs_can_be_looked_at(operator):
 
     assert "Unreachable: no answer" in operator.get(reverse("admin:jobs_jobrun_changelist")).content.decode()
     assert "1.50" in operator.get(reverse("admin:jobs_jobrun_change", args=[run.pk])).content.decode()
+
+
+COLLECT = "collect_market_data"
+
+
+def address(action):
+    return reverse("admin:jobs_control", args=[COLLECT, action])
+
+
+def state():
+    return JobState.objects.get(job_name=COLLECT)
+
+
+def test_every_job_is_listed_before_any_ran(operator):
+    text = operator.get(reverse("admin:jobs_jobstate_changelist")).content.decode()
+
+    assert all(name in text for name in registered())
+
+
+def test_a_job_is_paused_with_a_reason_and_resumed(operator, admin_user):
+    assert operator.get(address("pause")).status_code == 200
+    assert JobState.objects.filter(paused=True).count() == 0
+    assert operator.post(address("pause"), {"reason": "  "}).status_code == 409
+    assert operator.post(address("pause"), {"reason": "odd prices"}).status_code == 302
+    assert (state().pause_reason, state().paused_by) == ("operator: odd prices", admin_user.username)
+    assert operator.post(address("pause"), {"reason": "again"}).status_code == 409
+    assert operator.post(address("run")).status_code == 409
+
+    assert operator.post(address("resume")).status_code == 302
+    assert not state().paused
+    kinds = JobEvent.objects.order_by("id").values_list("kind", "by", "text")
+    who = admin_user.username
+    assert list(kinds) == [("paused", who, "odd prices"), ("resumed", who, "")]
+    page = operator.get(reverse("admin:jobs_jobstate_change", args=[COLLECT])).content.decode()
+    assert "odd prices" in page
+
+
+def test_a_run_is_asked_for_once_however_often_it_is_clicked(operator, admin_user):
+    assert operator.post(address("run")).status_code == 302
+    asked_at = state().run_requested_at
+    assert operator.post(address("run")).status_code == 409
+
+    assert (state().run_requested_at, state().run_requested_by) == (asked_at, admin_user.username)
+    assert JobEvent.objects.filter(kind="run_requested").count() == 1
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "run"])
+def test_who_may_only_look_changes_nothing(client, django_user_model, action):
+    viewer = django_user_model.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_jobstate"))
+    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert client.get(reverse("admin:jobs_jobstate_changelist")).status_code == 200
+    assert client.get(address(action)).status_code == 403
+    assert client.post(address(action), {"reason": "x"}).status_code == 403
+    assert not JobEvent.objects.exists()
+    assert "/now/" not in client.get(reverse("admin:jobs_jobstate_changelist")).content.decode()
+
+
+def test_strangers_and_unknown_actions_are_turned_away(operator, client):
+    assert operator.post(reverse("admin:jobs_control", args=[COLLECT, "delete"])).status_code == 404
+    assert operator.post(reverse("admin:jobs_control", args=["no_job", "run"])).status_code == 404
+
+
+def test_the_pages_ask_few_questions_however_much_has_happened(operator, django_assert_max_num_queries):
+    JobEvent.objects.bulk_create(JobEvent(job_name=COLLECT, kind="paused", text=str(n)) for n in range(500))
+    with django_assert_max_num_queries(14):
+        operator.get(reverse("admin:jobs_jobstate_changelist"))
+    with django_assert_max_num_queries(18):
+        page = operator.get(reverse("admin:jobs_jobstate_change", args=[COLLECT])).content.decode()
+    assert page.count("<td>paused</td>") == 50

@@ -6,7 +6,7 @@ from django.template.loader import render_to_string
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import NOON
-from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
 from tradingsite.jobs.outcome import Outcome
 from tradingsite.jobs.panel import jobs
 from tradingsite.jobs.probes import scheduler
@@ -26,7 +26,7 @@ def lead(*, since_s=0, silent_s=0):
 
 def tick(name, seconds_ago):
     JobState.objects.register([name])
-    JobState.objects.filter(job_name=name).update(last_tick=ago(seconds_ago))
+    JobState.objects.filter(job_name=name).update(last_tick=ago(seconds_ago), last_success_at=Now())
 
 
 def found():
@@ -85,11 +85,150 @@ def test_what_nobody_ran_before_the_present_leader_is_not_late():
     assert found()[0] == "healthy"
 
 
+def next_leader(name, *, last_tick_s, awaited_s):
+    """Another begins to lead: that one was run then, and somebody has led since then."""
+    for other in registered():
+        tick(other, 1)
+    fact(name, last_tick=ago(last_tick_s), awaited_since=ago(awaited_s))
+    lead()
+    JobState.objects.await_ticks(registered())
+
+
+def test_leaders_that_come_and_go_do_not_hide_that_nothing_is_run():
+    next_leader("collect_market_data", last_tick_s=500, awaited_s=40)
+
+    assert found() == ("unhealthy", "late: collect_market_data +30 s")
+
+
+def test_a_new_leader_has_the_time_for_one_tick_after_what_nobody_was_there_for():
+    next_leader("collect_market_data", last_tick_s=500, awaited_s=700)
+    assert found()[0] == "healthy"
+    next_leader("collect_market_data", last_tick_s=500, awaited_s=14)
+
+    assert found()[0] == "healthy"
+
+
+def test_leaders_that_come_and_go_do_not_hide_that_a_job_never_ran():
+    lead()
+    JobState.objects.register(registered())
+    JobState.objects.await_ticks(registered())
+    fact("collect_market_data", awaited_since=ago(16))
+    for _ in range(3):
+        lead()
+        JobState.objects.await_ticks(registered())
+
+    assert found()[1] == "late: collect_market_data +6 s"
+
+
 def test_the_probe_is_the_same_whatever_this_machine_s_clock_says(monkeypatch):
     lead(since_s=5)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOON + timedelta(days=3650))
 
     assert found()[0] == "healthy"
+
+
+def fact(name, **facts):
+    JobState.objects.register([name])
+    JobState.objects.filter(job_name=name).update(**facts)
+
+
+@pytest.mark.parametrize(("lag_s", "status"), [(9, "healthy"), (11, "unhealthy")])
+def test_a_loop_that_has_not_come_round_for_10_s_is_stuck(lag_s, status):
+    lead(silent_s=8)
+    SchedulerHeartbeat.objects.update(last_loop_at=ago(8 + lag_s))
+
+    assert found()[0] == status
+
+
+@pytest.mark.parametrize(("ran_s", "status"), [(7.5, "healthy"), (9, "unhealthy")])
+def test_a_run_past_its_deadline_is_told(ran_s, status):
+    lead()
+    fact("collect_market_data", running_since=ago(ran_s))
+
+    assert found()[0] == status
+    assert (found()[1] == "runs too long: collect_market_data 9 s, limit 8 s") == (status == "unhealthy")
+
+
+@pytest.mark.parametrize(
+    ("name", "failures", "status"),
+    [
+        ("collect_market_data", 2, "healthy"),
+        ("collect_market_data", 3, "unhealthy"),
+        ("cleanup_old_data", 1, "unhealthy"),
+    ],
+)
+def test_three_failures_in_a_row_are_failing_and_one_of_a_daily_job(name, failures, status):
+    lead()
+    fact(name, consecutive_failures=failures)
+
+    assert found()[0] == status
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(29, "healthy"), (31, "unhealthy")])
+def test_no_success_for_three_intervals_is_stale(age_s, status):
+    lead(since_s=4000)
+    for name in registered():
+        tick(name, 1)
+    fact("collect_market_data", last_success_at=ago(age_s))
+
+    assert found()[0] == status
+
+
+@pytest.mark.parametrize(("age_h", "status"), [(25, "healthy"), (27, "unhealthy")])
+def test_a_daily_job_is_stale_after_26_hours(age_h, status):
+    lead(since_s=100 * 3600)
+    for name in registered():
+        tick(name, 1)
+    fact("cleanup_old_data", last_success_at=ago(age_h * 3600))
+
+    assert found()[0] == status
+
+
+def test_a_pause_by_an_operator_is_healthy_and_gives_its_reason():
+    lead(since_s=15)
+    tick("check_volatility", 1)
+    fact("collect_market_data", paused=True, pause_reason="operator: rebuild", consecutive_failures=9)
+
+    status, text = found()
+    assert status == "healthy"
+    assert "paused: collect_market_data (operator: rebuild)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("collect_market_data", "warning"), ("check_volatility", "unhealthy")]
+)
+def test_a_quarantine_is_a_warning_and_more_where_money_is_at_stake(name, status):
+    lead()
+    fact(name, paused=True, pause_reason="quarantine: ended its process 3 times")
+
+    assert found() == (status, f"in quarantine: {name} (ended its process 3 times)")
+
+
+def test_a_job_that_was_just_resumed_is_not_late_for_what_it_was_paused():
+    lead(since_s=15)
+    tick("check_volatility", 1)
+    assert found()[0] == "unhealthy"
+    JobEvent.objects.create(job_name="collect_market_data", kind="resumed", by="ann")
+
+    assert found()[0] == "healthy"
+
+
+def test_several_troubles_are_told_together():
+    lead()
+    fact("collect_market_data", running_since=ago(9), consecutive_failures=3)
+
+    assert found()[1] == (
+        "several troubles: runs too long: collect_market_data 9 s, limit 8 s; "
+        "failing: collect_market_data 3 in a row"
+    )
+
+
+def test_the_panel_takes_a_bounded_number_of_queries(django_assert_max_num_queries):
+    lead()
+    for name in registered():
+        tick(name, 1)
+    with django_assert_max_num_queries(8):
+        page()
 
 
 def row(name):
@@ -103,21 +242,11 @@ def page():
 
 def test_the_panel_shows_every_job_before_any_ran():
     assert [job["name"] for job in jobs()["jobs"]] == list(registered())
-    assert row("check_volatility") == {
-        "name": "check_volatility",
-        "every": timedelta(seconds=30),
-        "ran_at": None,
-        "ran_ago": None,
-        "duration_ms": None,
-        "success": None,
-        "error": "",
-        "counts": {},
-        "failures": 0,
-        "running_for": None,
-        "next_run_at": None,
-        "next_run_in": None,
-        "late_by": None,
-    }
+    facts = row("check_volatility")
+    assert facts["every"] == timedelta(seconds=30)
+    assert facts["strip"]["marks"] == []
+    nothing = ("ran_at", "duration_ms", "success", "late_by", "next_run_at", "p50_ms", "success_rate_pct")
+    assert {facts[name] for name in nothing} == {None}
     assert page().count("not run yet") == 5
     assert "No scheduler has ever run." in page()
 

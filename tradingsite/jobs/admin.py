@@ -1,13 +1,22 @@
-"""Job states to look at. Nothing here can be edited: jobs are run by the scheduler, and defined in code."""
+"""Jobs to look at, to pause and to ask for. They are defined in code and run by the scheduler only."""
+
+from typing import Any
 
 import django_apscheduler.admin  # noqa: F401 - registers what is removed below
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from tradingsite.jobs.models import JobRun, JobState
+from tradingsite.jobs import control, panel
+from tradingsite.jobs.models import JobEvent, JobRun, JobState
+from tradingsite.jobs.schedule import registered
 
 # A row's time edited there makes a job run off its grid; "Run selected" runs jobs in the web process.
 admin.site.unregister([DjangoJob, DjangoJobExecution])
@@ -26,20 +35,101 @@ class ReadOnlyAdmin(admin.ModelAdmin[models.Model]):
         return False
 
 
+QUESTIONS = {
+    "pause": _("Pause %(job)s?"),
+    "resume": _("Resume %(job)s?"),
+    "run": _("Run %(job)s now?"),
+}
+DONE = {
+    "pause": _("%(job)s is paused."),
+    "resume": _("%(job)s runs again from its next tick on."),
+    "run": _("A run of %(job)s is asked for; the leader begins it within a second."),
+}
+MOST_EVENTS = 50
+
+
 @admin.register(JobState)
 class JobStateAdmin(ReadOnlyAdmin):
-    """One row a job."""
+    """One row a job. Who may change job states may pause, resume and run them: the leader does it (R18)."""
 
-    list_display = (
-        "job_name",
-        "last_started_at",
-        "last_duration_ms",
-        "last_success",
-        "last_success_at",
-        "consecutive_failures",
-        "runs",
-        "last_error",
-    )
+    exclude = ("recent",)  # drawn as a strip
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.control_view)
+        return [path("<str:name>/<str:action>/now/", page, name="jobs_control"), *super().get_urls()]
+
+    def has_control_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.change_jobstate")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show every registered job, whether it ever ran or not."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self._page(request, "list.html", {**panel.jobs(), "title": gettext("Jobs")})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Put how the job does, and what happened to it, around its row."""
+        facts: dict[str, Any] = {}
+        if object_id in registered() and self.has_view_permission(request) and request.method == "GET":
+            JobState.objects.register([object_id])
+            facts = panel.one(object_id)
+            facts["events"] = JobEvent.objects.filter(job_name=object_id)[:MOST_EVENTS]
+            facts["may_control"] = self.has_control_permission(request)
+        return super().change_view(request, object_id, form_url, {**facts, **(extra_context or {})})
+
+    def control_view(self, request: HttpRequest, name: str, action: str) -> HttpResponse:
+        """Ask whether it is meant; then leave the wish in the job's row."""
+        if not (self.has_view_permission(request) and self.has_control_permission(request)):
+            raise PermissionDenied
+        if action not in QUESTIONS or name not in registered():
+            raise Http404
+        question = QUESTIONS[action] % {"job": name}
+        facts = {"name": name, "action": action, "title": question, "longest_reason": control.LONGEST_REASON}
+        if request.method != "POST":
+            return self._page(request, "confirm.html", facts)
+        try:
+            _do(name, action, request)
+        except control.Refused as refused:
+            return self._page(request, "confirm.html", {**facts, "refused": str(refused)}, status=409)
+        self.message_user(request, DONE[action] % {"job": name}, messages.SUCCESS)
+        return redirect("admin:jobs_jobstate_change", name)
+
+    def _page(
+        self, request: HttpRequest, template: str, facts: dict[str, Any], status: int = 200
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "may_control": self.has_control_permission(request),
+            **facts,
+        }
+        return TemplateResponse(request, f"admin/jobs/jobstate/{template}", context, status=status)
+
+
+def _do(name: str, action: str, request: HttpRequest) -> None:
+    by = request.user.get_username()
+    if action == "pause":
+        control.pause(name, request.POST.get("reason", ""), by)
+    elif action == "resume":
+        control.resume(name, by)
+    else:
+        control.request_run(name, by)
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(ReadOnlyAdmin):
+    """What happened to jobs beside their timed runs, newest first."""
+
+    list_display = ("at", "job_name", "kind", "by", "text")
+    list_filter = ("kind", "job_name")
 
 
 @admin.register(JobRun)

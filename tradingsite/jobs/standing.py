@@ -1,28 +1,90 @@
-"""How the scheduler and its jobs stand, from the database and by the database's clock."""
+"""How the scheduler and its jobs stand, from the database and by the database's clock (R23)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
+from django.db.models import Max
+from django.db.models.functions import Now
 from django_apscheduler.models import DjangoJob
 
-from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.schedule import ScheduledJob, registered
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
+LOOP_LIMIT = timedelta(seconds=10)
+MOST_FAILURES = 3
+_DAY = timedelta(hours=24)
+_QUARANTINE = "quarantine:"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobStanding:
-    """One registered job, whether it ever ran or not."""
+    """One registered job, whether it ever ran or not. A paused one is neither late nor failing nor stale."""
 
     job: ScheduledJob
     state: JobState | None
     next_run_at: datetime | None
-    late_by: timedelta | None
-    """How much too late it is; None while it is on time or no scheduler ever led."""
+    now: datetime
+    awaited_since: datetime | None
+    """When a leader first began after the last tick, or the job was resumed if that was later; None before
+    the first leader."""
+
+    @property
+    def paused(self) -> bool:
+        return self.state is not None and self.state.paused
+
+    @property
+    def quarantined(self) -> bool:
+        return (
+            self.state is not None and self.state.paused and self.state.pause_reason.startswith(_QUARANTINE)
+        )
+
+    @property
+    def why_paused(self) -> str:
+        """The reason of its pause, without the word that `quarantined` says already; "" while it is not."""
+        return self.state.pause_reason.removeprefix(_QUARANTINE).strip() if self.state else ""
+
+    @property
+    def late_by(self) -> timedelta | None:
+        """How much too late it is; None while it is on time or no scheduler ever led."""
+        since = self._since(self.state.last_tick if self.state else None)
+        return None if since is None or self.paused else self.job.late_by(since, self.now)
+
+    @property
+    def running_for(self) -> timedelta | None:
+        return self.now - self.state.running_since if self.state and self.state.running_since else None
+
+    @property
+    def overrun(self) -> timedelta | None:
+        """For how long it has run, when that is more than its deadline."""
+        ran = self.running_for
+        return ran if ran is not None and ran > timedelta(seconds=self.job.deadline_s) else None
+
+    @property
+    def failing(self) -> int | None:
+        """Its failures in a row, when they are too many: 3, or the only one of a day."""
+        failures = self.state.consecutive_failures if self.state and not self.paused else 0
+        return failures if failures >= (1 if self.job.every >= _DAY else MOST_FAILURES) else None
+
+    @property
+    def stale(self) -> timedelta | None:
+        """How long it has not succeeded, when that is too long: 3 intervals, or 26 h for a daily job."""
+        since = self._since(self.state.last_success_at if self.state else None)
+        if since is None or self.paused:
+            return None
+        limit = timedelta(hours=26) if self.job.every >= _DAY else 3 * self.job.every
+        age = self.now - since
+        return age if age > limit else None
+
+    def _since(self, last: datetime | None) -> datetime | None:
+        """What came before a leader was there, or before the job was resumed, was nobody's to do."""
+        if self.awaited_since is None:
+            return None
+        return max(last, self.awaited_since) if last else self.awaited_since
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """Everything at one moment."""
 
@@ -31,6 +93,8 @@ class Standing:
     now: datetime
     """The database's."""
     jobs: tuple[JobStanding, ...]
+    processes: tuple[SchedulerProcess, ...] = field(default=())
+    """Those that said within 20 s that they are there."""
 
     @property
     def heartbeat_age(self) -> timedelta | None:
@@ -41,28 +105,62 @@ class Standing:
         return self.heartbeat_age is not None and self.heartbeat_age <= HEARTBEAT_LIMIT
 
     @property
+    def loop_lag(self) -> timedelta | None:
+        """How long the loop had not come round at the last heartbeat; None before the first."""
+        if self.leader is None or self.leader.last_loop_at is None:
+            return None
+        return self.leader.heartbeat_at - self.leader.last_loop_at
+
+    @property
+    def stuck(self) -> bool:
+        return self.loop_lag is not None and self.loop_lag > LOOP_LIMIT
+
+    @property
     def late(self) -> list[JobStanding]:
         return [standing for standing in self.jobs if standing.late_by is not None]
 
+    @cached_property
+    def standbys(self) -> list[SchedulerProcess]:
+        return [each for each in self.processes if each.role == SchedulerProcess.Role.STANDBY]
+
+
+_GONE_AFTER = timedelta(seconds=20)
+_LONGEST_EXCUSE = timedelta(hours=27)  # a daily job is stale after 26
+
 
 def read() -> Standing:
-    """Ask the database, in three short queries."""
+    """Ask the database, in six short queries."""
     leader, now = SchedulerHeartbeat.objects.by_the_clock()
     states = JobState.objects.in_bulk()
     next_runs = dict(DjangoJob.objects.values_list("id", "next_run_time"))
+    resumed = _resumed()
     jobs = tuple(
-        JobStanding(job, states.get(name), next_runs.get(name), _late_by(job, states.get(name), leader, now))
+        JobStanding(
+            job,
+            states.get(name),
+            next_runs.get(name),
+            now,
+            _awaited(leader, states.get(name), resumed.get(name)),
+        )
         for name, job in registered().items()
     )
-    return Standing(leader, now, jobs)
+    there = SchedulerProcess.objects.filter(seen_at__gte=Now() - _GONE_AFTER)
+    return Standing(leader, now, jobs, tuple(there))
 
 
-def _late_by(
-    job: ScheduledJob, state: JobState | None, leader: SchedulerHeartbeat | None, now: datetime
-) -> timedelta | None:
-    """Count from the last tick, or from when the present leader began: what came before was not its job."""
+def _resumed() -> dict[str, datetime]:
+    """Return when jobs were last resumed, as far back as that can still excuse one."""
+    lately = JobEvent.objects.filter(
+        kind=JobEvent.Kind.RESUMED, job_name__in=list(registered()), at__gte=Now() - _LONGEST_EXCUSE
+    )
+    return dict(lately.order_by().values_list("job_name").annotate(Max("at")))
+
+
+def _awaited(
+    leader: SchedulerHeartbeat | None, state: JobState | None, resumed_at: datetime | None
+) -> datetime | None:
     if leader is None:
         return None
-    last_tick = state.last_tick if state else None
-    since = max(last_tick, leader.acquired_at) if last_tick else leader.acquired_at
-    return job.late_by(since, now)
+    # A leader of an older version notes none, and a row may have been deleted.
+    since = (state.awaited_since if state else None) or leader.acquired_at
+    return max(since, resumed_at) if resumed_at else since

@@ -1,0 +1,173 @@
+"""The jobs as JSON and as text, for `manage.py jobs`."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from tradingsite.jobs.lately import Lately, last_day
+from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.standing import JobStanding, Standing, read
+
+
+def everything() -> dict[str, Any]:
+    """Return who leads and every job, for JSON."""
+    standing, days = read(), last_day()
+    return {"leader": _leader(standing), "jobs": [_job(each, days[each.job.name]) for each in standing.jobs]}
+
+
+def one(name: str) -> dict[str, Any]:
+    """Return one registered job, for JSON."""
+    standing, days = read(), last_day()
+    (found,) = (each for each in standing.jobs if each.job.name == name)
+    return _job(found, days[name])
+
+
+def event(each: JobEvent) -> dict[str, Any]:
+    """Return what happened, for JSON."""
+    return {"at": _iso(each.at), "job": each.job_name, "kind": each.kind, "by": each.by, "text": each.text}
+
+
+def last_run(state: JobState) -> dict[str, Any]:
+    """Return how the last run ended, for JSON."""
+    return {
+        "job": state.job_name,
+        "success": state.last_success,
+        "duration_ms": state.last_duration_ms,
+        "error": state.last_error or None,
+        "counts": state.last_counts,
+        "attempts": state.last_attempts,
+        "requested_by": state.last_requested_by or None,
+    }
+
+
+def _leader(standing: Standing) -> dict[str, Any] | None:
+    leader, age = standing.leader, standing.heartbeat_age
+    if leader is None or age is None:
+        return None
+    return {
+        "host": leader.holder,
+        "pid": leader.pid,
+        "epoch": leader.epoch,
+        "since": _iso(leader.acquired_at),
+        "heartbeat_age_s": round(age.total_seconds(), 1),
+        "alive": standing.alive,
+        "standbys": [f"{each.host}:{each.pid}" for each in standing.standbys],
+    }
+
+
+def _job(each: JobStanding, day: Lately) -> dict[str, Any]:
+    state = each.state or JobState(job_name=each.job.name)
+    return {
+        **last_run(state),
+        "state": _state(each),
+        "every_s": each.job.every.total_seconds(),
+        "deadline_s": each.job.deadline_s,
+        "last_tick": _iso(state.last_tick),
+        "last_started_at": _iso(state.last_started_at),
+        "next_run_at": _iso(each.next_run_at),
+        "late_by_s": _s(each.late_by),
+        "running_s": _s(each.running_for),
+        "consecutive_failures": state.consecutive_failures,
+        "pause_reason": state.pause_reason or None,
+        "paused_by": state.paused_by or None,
+        "run_requested_by": state.run_requested_by or None,
+        "last_lateness_ms": state.last_lateness_ms,
+        "last_24_h": {
+            "runs": day.runs,
+            "failures": day.failures,
+            "skipped": day.skipped,
+            "aborted": day.aborted,
+            "success_rate_pct": _rounded(day.success_rate_pct),
+            **{f"duration_p{pct}_ms": _rounded(day.durations.percentile_ms(pct)) for pct in (50, 95, 99)},
+            **{f"lateness_p{pct}_ms": _rounded(day.lateness.percentile_ms(pct)) for pct in (50, 95, 99)},
+        },
+        "recent": [outcome["outcome"] for outcome in state.recent],
+    }
+
+
+def _state(each: JobStanding) -> str:
+    """Return one word, the worst first."""
+    words = (
+        (each.quarantined, "quarantined"),
+        (each.paused, "paused"),
+        (each.overrun, "overrun"),
+        (each.late_by, "late"),
+        (each.failing, "failing"),
+        (each.stale, "stale"),
+        (each.running_for, "running"),
+    )
+    return next((word for holds, word in words if holds), "ok")
+
+
+def as_lines(told: dict[str, Any]) -> list[str]:
+    """Return the table of `everything` for a terminal."""
+    heads = [_("job"), _("state"), _("last run (UTC)"), _("next run (UTC)"), "p50", "p95", _("success")]
+    rows = [heads, *(_cells(job) for job in told["jobs"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [_leading(told["leader"]), "", *table]
+
+
+def _cells(job: dict[str, Any]) -> list[str]:
+    day = job["last_24_h"]
+    rate = day["success_rate_pct"]
+    times = [_clock(job["last_started_at"]), _clock(job["next_run_at"])]
+    return [
+        job["job"], job["state"], *times, _ms(day["duration_p50_ms"]), _ms(day["duration_p95_ms"]),
+        "-" if rate is None else f"{rate:g} %",
+    ]  # fmt: skip
+
+
+def _leading(leader: dict[str, Any] | None) -> str:
+    if leader is None:
+        return _("No scheduler has ever run.")
+    facts = {**leader, "count": len(leader["standbys"]), "at": _clock(leader["since"])}
+    if not leader["alive"]:
+        return _("No scheduler leads: %(host)s was last alive %(heartbeat_age_s)s s ago.") % facts
+    return (
+        _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); standing by: %(count)s")
+        % facts
+    )
+
+
+def as_facts(told: dict[str, Any]) -> list[str]:
+    """Return `one` line by line; the names are those of the JSON."""
+    flat = {**told, **told["last_24_h"], "recent": " ".join(told["recent"])}
+    del flat["last_24_h"]
+    return [f"{name:22}  {'-' if value in (None, '') else value}" for name, value in flat.items()]
+
+
+def run_lines(told: dict[str, Any]) -> list[str]:
+    """Return how a run ended, for a terminal."""
+    counts = ", ".join(f"{what}: {count}" for what, count in told["counts"].items())
+    word = _("succeeded") if told["success"] else _("failed")
+    return [
+        line for line in (f"{told['job']} {word}, {told['duration_ms']:g} ms", told["error"], counts) if line
+    ]
+
+
+def event_line(each: JobEvent) -> str:
+    """Return what happened in one line."""
+    by = f" ({each.by})" if each.by else ""
+    return f"{each.at:%Y-%m-%d %H:%M:%S}  {each.get_kind_display()}{by}  {each.text}".rstrip()
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat().replace("+00:00", "Z") if at else None
+
+
+def _clock(iso: str | None) -> str:
+    return iso[:19].replace("T", " ") if iso else "-"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:g} ms"
+
+
+def _s(age: timedelta | None) -> float | None:
+    return round(age.total_seconds(), 1) if age else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

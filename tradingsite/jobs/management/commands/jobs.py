@@ -1,0 +1,175 @@
+"""`manage.py jobs list|show|run|pause|resume|history`: the timed jobs and what people do to them (R18)."""
+
+import argparse
+import getpass
+import json
+import os
+import time
+from datetime import datetime
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.db import Error as DatabaseError
+from django.utils.translation import gettext as _
+
+from tradingsite.jobs import control, job_report
+from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.standing import read
+from tradingsite.start import CannotStart, refuse_other_mode
+
+REFUSED = 3
+NOBODY_LEADS = 4
+_LOOK_EVERY_S = 0.2
+_EXAMPLES = """\
+examples:
+  manage.py jobs list                                     every job: state, last run, next run, p95
+  manage.py jobs show check_volatility --json             one job, for programs
+  manage.py jobs run sync_pending_orders                  has the leader run it, and waits for the end
+  manage.py jobs run cleanup_old_data --no-wait           only asks for it
+  manage.py jobs pause generate_trading_signal --reason "exchange maintenance"
+  manage.py jobs resume generate_trading_signal --by alice
+  manage.py jobs history collect_market_data --limit 20   pauses, requests, aborted runs
+
+Exit status: 0; 1 when it or the run failed; 2 for wrong arguments; 3 when the job's state forbids it (paused,
+asked for already, not paused); 4 when no scheduler leads.
+"""
+
+
+class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's order of options, and examples with their own line breaks."""
+
+
+class Command(BaseCommand):
+    """Looks at jobs, and leaves wishes for the scheduler that leads. Runs nothing by itself."""
+
+    # A job must be paused while something else is broken.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.formatter_class = _Formatter
+        parser.description = _("Show the timed jobs, pause or resume one, or have it run now.")
+        parser.epilog = _EXAMPLES
+        names = "{list,show,run,pause,resume,history}"
+        actions = parser.add_subparsers(dest="action", required=True, metavar=names)
+        parsers = {
+            "list": actions.add_parser("list", help=_("every job in one line")),
+            "show": actions.add_parser("show", help=_("everything about one job")),
+            "run": actions.add_parser("run", help=_("have the leader run a job now")),
+            "pause": actions.add_parser("pause", help=_("let a job run no more until it is resumed")),
+            "resume": actions.add_parser("resume", help=_("let a paused job run again")),
+            "history": actions.add_parser("history", help=_("what happened to a job beside its timed runs")),
+        }
+        for action, each in parsers.items():
+            each.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
+            if action != "list":
+                each.add_argument("name", metavar="JOB", choices=sorted(registered()))
+        for action in ("run", "pause", "resume"):
+            parsers[action].add_argument("--by", metavar="NAME", help=_("Who; default: the system's user."))
+        parsers["run"].add_argument("--no-wait", action="store_true", help=_("Do not wait for its end."))
+        parsers["run"].add_argument(
+            "--timeout-s",
+            type=float,
+            metavar="N",
+            help=_("How long to wait; default: its hard limit + 10 s."),
+        )
+        parsers["pause"].add_argument(
+            "--reason", required=True, metavar="TEXT", help=_("Why, for all who see it.")
+        )
+        parsers["history"].add_argument("--limit", type=int, default=50, metavar="N", help=_("How many."))
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        try:
+            refuse_other_mode()
+            getattr(self, f"_{action}")(options)
+        except control.Refused as refused:
+            raise CommandError(str(refused), returncode=REFUSED) from refused
+        except (CannotStart, DatabaseError) as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, options: dict[str, Any]) -> None:
+        told = job_report.everything()
+        self._tell(told, job_report.as_lines(told), options)
+
+    def _show(self, options: dict[str, Any]) -> None:
+        told = job_report.one(options["name"])
+        self._tell(told, job_report.as_facts(told), options)
+
+    def _history(self, options: dict[str, Any]) -> None:
+        events = JobEvent.objects.filter(job_name=options["name"])[: max(options["limit"], 1)]
+        told = [job_report.event(each) for each in events]
+        lines = [job_report.event_line(each) for each in events] or [_("Nothing has happened.")]
+        self._tell(told, lines, options)
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        control.pause(options["name"], options["reason"], _who(options["by"]))
+        self._tell_state(_("%(job)s is paused."), options)
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        control.resume(options["name"], _who(options["by"]))
+        self._tell_state(_("%(job)s runs again from its next tick on."), options)
+
+    def _run(self, options: dict[str, Any]) -> None:
+        name = options["name"]
+        if not read().alive:
+            text = _("No scheduler leads: nobody would run %(job)s. Nothing was asked for.")
+            raise CommandError(text % {"job": name}, returncode=NOBODY_LEADS)
+        asked_at = control.request_run(name, _who(options["by"]))
+        if options["no_wait"]:
+            self._tell_state(
+                _("A run of %(job)s is asked for; the leader begins it within a second."), options
+            )
+            return
+        state = self._run_of(name, asked_at, options["timeout_s"])
+        told = job_report.last_run(state)
+        self._tell(told, job_report.run_lines(told), options)
+        if not state.last_success:
+            raise CommandError(_("The run failed."))
+
+    def _run_of(self, name: str, asked_at: datetime, timeout_s: float | None) -> JobState:
+        """Wait for the end of the run asked for then, and return the job's row."""
+        limit_s = timeout_s if timeout_s is not None else registered()[name].hard_limit_s + 10
+        deadline_s = time.monotonic() + limit_s
+        while True:
+            state = JobState.objects.get(job_name=name)
+            # One statement claims the run and takes the request away, so these three hold together.
+            if state.run_requested_at is None and state.running_since is None:
+                if state.last_finished_at is not None and state.last_finished_at >= asked_at:
+                    return state
+                if state.paused:
+                    text = _("%(job)s was paused meanwhile: %(why)s") % {
+                        "job": name,
+                        "why": state.pause_reason,
+                    }
+                    raise control.Refused(text)
+            if time.monotonic() >= deadline_s:
+                _not_in_time(name, asked_at, limit_s)
+            time.sleep(_LOOK_EVERY_S)
+
+    def _tell_state(self, text: str, options: dict[str, Any]) -> None:
+        told = job_report.one(options["name"])
+        self._tell(told, [text % {"job": options["name"]}], options)
+
+    def _tell(self, told: object, lines: list[str], options: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(told, ensure_ascii=False) if options["as_json"] else "\n".join(lines))
+
+
+def _not_in_time(name: str, asked_at: datetime, limit_s: float) -> NoReturn:
+    withdrawn = control.withdraw(name, asked_at)
+    what = _("the request is withdrawn") if withdrawn else _("the run goes on")
+    alive = read().alive
+    facts = {"job": name, "limit": f"{limit_s:g}", "what": what}
+    text = _("%(job)s has not ended within %(limit)s s; %(what)s.") % facts
+    if not alive:
+        raise CommandError(f"{text} {_('No scheduler leads.')}", returncode=NOBODY_LEADS)
+    raise CommandError(text)
+
+
+def _who(by: str | None) -> str:
+    """Return the name to record: what was said, or who is logged in, also behind sudo."""
+    if by is not None:
+        return by
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user may have no name
+        raise CommandError(_("This user has no name: say who with --by.")) from error

@@ -1,0 +1,100 @@
+"""The scheduler and its jobs for OpenMetrics, from the database: the same in every web process (R22)."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from tradingsite.jobs.lately import ever, last_day
+from tradingsite.jobs.models import SchedulerProcess
+from tradingsite.jobs.standing import Standing, read
+
+QUANTILES_PCT = (50, 95, 99)
+
+
+def families() -> list[Metric]:
+    """Return the families; eight queries. Raises django.db.Error."""
+    standing = read()
+    return [*_leadership(standing), *_jobs(standing), _runs(standing), *_times(standing)]
+
+
+def _leadership(standing: Standing) -> Iterator[Metric]:
+    leads = GaugeMetricFamily("scheduler_is_leading", "1 while a scheduler leads and its heartbeat is fresh.")
+    leads.add_metric([], float(standing.alive))
+    yield leads
+    if standing.leader is not None and standing.heartbeat_age is not None:
+        epoch = GaugeMetricFamily("scheduler_epoch", "How often a scheduler has begun to lead.")
+        epoch.add_metric([], standing.leader.epoch)
+        yield epoch
+        age = GaugeMetricFamily(
+            "scheduler_heartbeat_age_seconds", "Since the leader's last heartbeat.", unit="seconds"
+        )
+        age.add_metric([], standing.heartbeat_age.total_seconds())
+        yield age
+    processes = GaugeMetricFamily("scheduler_processes", "Schedulers that are there.", labels=["role"])
+    for role in SchedulerProcess.Role.values:
+        processes.add_metric([role], sum(each.role == role for each in standing.processes))
+    yield processes
+
+
+def _jobs(standing: Standing) -> Iterator[Metric]:
+    last_tick = _gauge("job_last_tick_timestamp_seconds", "The tick that was run last.", "seconds")
+    paused = _gauge("job_paused", "1 while the job is paused.")
+    failures = _gauge("job_consecutive_failures", "Failures since the last success.")
+    running = _gauge(
+        "job_running_seconds", "For how long the present run has gone on; 0 between runs.", "seconds"
+    )
+    for each in standing.jobs:
+        name, state = [each.job.name], each.state
+        if state is not None and state.last_tick is not None:
+            last_tick.add_metric(name, state.last_tick.timestamp())
+        paused.add_metric(name, float(each.paused))
+        failures.add_metric(name, state.consecutive_failures if state else 0)
+        running.add_metric(name, each.running_for.total_seconds() if each.running_for else 0)
+    yield from (last_tick, paused, failures, running)
+
+
+def _gauge(name: str, text: str, unit: str = "") -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=["job"], unit=unit)
+
+
+def _runs(standing: Standing) -> Metric:
+    family = CounterMetricFamily(
+        "job_runs", "Runs by outcome, a minute behind at most.", labels=["job", "outcome"]
+    )
+    counted = ever()
+    for each in standing.jobs:
+        sums = counted.get(each.job.name, {})
+        runs, failures = sums.get("runs", 0), sums.get("failures", 0)
+        outcomes = {"ok": runs - failures, "failed": failures}
+        outcomes |= {word: sums.get(word, 0) for word in ("skipped", "aborted")}
+        for outcome, count in outcomes.items():
+            family.add_metric([each.job.name, outcome], count)
+    return family
+
+
+def _times(standing: Standing) -> Iterator[Metric]:
+    """Gauges with a `quantile` label: of the last 24 hours, so there is no sum that only grows."""
+    durations = GaugeMetricFamily(
+        "job_duration_seconds",
+        "Of the runs of the last 24 hours.",
+        labels=["job", "quantile"],
+        unit="seconds",
+    )
+    lateness = GaugeMetricFamily(
+        "job_lateness_seconds",
+        "From the tick to the run's begin, last 24 hours.",
+        labels=["job", "quantile"],
+        unit="seconds",
+    )
+    days = last_day()
+    for each in standing.jobs:
+        for family, histogram in (
+            (durations, days[each.job.name].durations),
+            (lateness, days[each.job.name].lateness),
+        ):
+            for pct in QUANTILES_PCT:
+                value_ms = histogram.percentile_ms(pct)
+                if value_ms is not None:
+                    family.add_metric([each.job.name, f"{pct / 100:g}"], value_ms / 1000)
+    yield from (durations, lateness)

@@ -1,0 +1,146 @@
+"""What the jobs do, added up in memory and saved once a minute into a row a job and hour (R22)."""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from tradingsite.jobs.histogram import Histogram
+from tradingsite.jobs.outcome import Outcome
+
+# Hours are added to, never replaced: two leaders may share one. Histograms add up bucket by bucket.
+_SUM = """(SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
+    SELECT key, sum(value::bigint) AS n FROM (
+        SELECT * FROM jsonb_each_text(h.{0}) UNION ALL SELECT * FROM jsonb_each_text(excluded.{0})) AS both_
+    GROUP BY key) AS summed)"""
+_SAVE = f"""
+INSERT INTO job_hour AS h
+    (job_name, hour, runs, failures, skipped, aborted, duration_histogram, lateness_histogram)
+SELECT * FROM jsonb_to_recordset(%s::jsonb) AS new(job_name text, hour timestamptz, runs int, failures int,
+    skipped int, aborted int, duration_histogram jsonb, lateness_histogram jsonb)
+ORDER BY job_name, hour
+ON CONFLICT (job_name, hour) DO UPDATE SET
+    runs = h.runs + excluded.runs, failures = h.failures + excluded.failures,
+    skipped = h.skipped + excluded.skipped, aborted = h.aborted + excluded.aborted,
+    duration_histogram = {_SUM.format("duration_histogram")},
+    lateness_histogram = {_SUM.format("lateness_histogram")}
+"""  # noqa: S608 - no text from outside is in it
+# One statement, so that no reader ever sees an hour missing or twice.
+_FOLD = """
+WITH gone AS (DELETE FROM job_hour WHERE hour < %s AND hour > to_timestamp(0) RETURNING *),
+folded AS (
+    INSERT INTO job_hour AS h
+        (job_name, hour, runs, failures, skipped, aborted, duration_histogram, lateness_histogram)
+    SELECT job_name, to_timestamp(0), sum(runs), sum(failures), sum(skipped), sum(aborted), '{}', '{}'
+    FROM gone GROUP BY job_name
+    ON CONFLICT (job_name, hour) DO UPDATE SET
+        runs = h.runs + excluded.runs, failures = h.failures + excluded.failures,
+        skipped = h.skipped + excluded.skipped, aborted = h.aborted + excluded.aborted)
+SELECT count(*) FROM gone
+"""
+
+
+_COLUMNS = ("runs", "failures", "skipped", "aborted")
+
+
+@dataclass(slots=True)
+class _Hour:
+    """One job's hour, as far as it is not saved."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COLUMNS, 0))
+    durations: Histogram = field(default_factory=Histogram)
+    lateness: Histogram = field(default_factory=Histogram)
+
+    def add(self, other: "_Hour") -> None:
+        for column in _COLUMNS:
+            self.counts[column] += other.counts[column]
+        self.durations.merge(other.durations)
+        self.lateness.merge(other.lateness)
+
+
+KEPT = timedelta(days=90)
+"""How long hours, and events, are kept."""
+
+_COUNTED_AS = {
+    "ok": ("runs",),
+    "failed": ("runs", "failures"),
+    "skipped": ("skipped",),
+    "aborted": ("aborted",),
+}
+_guard = threading.Lock()  # held for a few dictionary operations, never while the database is asked
+_hours: dict[tuple[str, datetime], _Hour] = {}
+
+
+def note(
+    job_name: str, kind: str, duration_ms: float | None, lateness_ms: float | None, at: datetime
+) -> None:
+    """Count an outcome. Asks no database.
+
+    Args:
+        job_name: of a registered job.
+        kind: "ok", "failed", "skipped" or "aborted", as `Outcome.kind`.
+        duration_ms: of the body; not counted unless the run came to its end.
+        lateness_ms: from the tick to the body's begin; None where there was none.
+        at: when it was over, aware.
+    """
+    one = _Hour()
+    for column in _COUNTED_AS[kind]:
+        one.counts[column] = 1
+    if one.counts["runs"] and duration_ms is not None:
+        one.durations.add(duration_ms)
+    if lateness_ms is not None:
+        one.lateness.add(lateness_ms)
+    key = job_name, at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    _add({key: one})
+
+
+def count(outcome: Outcome) -> None:
+    """Count how a run of the timetable ended, or that there was none."""
+    note(outcome.job_name, outcome.kind, outcome.duration_ms, outcome.lateness_ms, outcome.ended_at)
+
+
+def flush() -> None:
+    """Save what was counted since the last time, in one statement. What can't be saved is kept.
+
+    Raises:
+        django.db.Error: it is kept for the next time. After an answer that got lost it may count twice.
+    """
+    with _guard:
+        taken = dict(_hours)
+        _hours.clear()
+    if not taken:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_SAVE, [json.dumps([_row(*key, hour) for key, hour in taken.items()])])
+    except BaseException:
+        _add(taken)
+        raise
+
+
+def fold_before(cutoff: datetime) -> int:
+    """Delete the hours before `cutoff` and return how many; their counts are kept in one row a job.
+
+    That row's hour is 1970-01-01: what is counted for ever (`job_runs_total`) must never go down.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLD, [cutoff])
+        return int(cursor.fetchone()[0])
+
+
+def _add(hours: dict[tuple[str, datetime], _Hour]) -> None:
+    with _guard:
+        for key, hour in hours.items():
+            _hours.setdefault(key, _Hour()).add(hour)
+
+
+def _row(job_name: str, at: datetime, hour: _Hour) -> dict[str, object]:
+    return {
+        "job_name": job_name,
+        "hour": at.isoformat(),
+        **hour.counts,
+        "duration_histogram": hour.durations.as_json(),
+        "lateness_histogram": hour.lateness.as_json(),
+    }
