@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
-.PHONY: help run test chaos bench bench-config faults-config stress-config install check fix lock messages
+.PHONY: help run test chaos bench bench-config faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -51,9 +51,18 @@ lock: .venv/.installed ## Resolve requirements*.in into hashed requirements*.txt
 chaos: .venv/.installed ## Kill the trader, the exchange and the database while orders are placed; SECONDS=300 SEED=1 VARIANT=new.
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
 
+chaos-scheduler: .venv/.installed ## Kill a scheduler's leader 100 times, then the tests' long forms; KILLS=15 SEED=1 VARIANT=unfenced: the kills alone.
+	@$(BIN)/python -m tests.chaos_scheduler --kills $(or $(KILLS),100) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
+ifeq ($(KILLS)$(VARIANT),)
+	@$(BIN)/python -m pytest -m slow tests/jobs
+endif
+
 bench: .venv/.installed ## Measure what must be fast, as ratios to the barest peer, on the database of `make run`.
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python -m benchmarks
+
+bench-scheduler: .venv/.installed ## Measure what a run costs, next to plain django-apscheduler; four minutes.
+	@$(BIN)/python -m benchmarks.scheduler
 
 bench-config: .venv/.installed ## Measure a config hit and a push next to installed peers, on a database of its own.
 	@$(BIN)/python -m benchmarks.config

@@ -1,0 +1,7 @@
+"""The project's settings with a timetable of the scheduler's bench."""
+
+import os
+
+from tradingsite.settings import *  # noqa: F403 - a settings module is its names
+
+JOBS_SCHEDULE = f"benchmarks.scheduler_jobs.{os.environ['BENCH_TIMETABLE']}"
