@@ -161,7 +161,8 @@ def _not_in_time(name: str, asked_at: datetime, limit_s: float) -> NoReturn:
     facts = {"job": name, "limit": f"{limit_s:g}", "what": what}
     text = _("%(job)s has not ended within %(limit)s s; %(what)s.") % facts
     if not alive:
-        raise CommandError(f"{text} {_('No scheduler leads.')}", returncode=NOBODY_LEADS)
+        nobody = _("No scheduler leads.")
+        raise CommandError(f"{text} {nobody}", returncode=NOBODY_LEADS)
     raise CommandError(text)
 
 
