@@ -11,7 +11,7 @@ help: ## Say what each target does.
 run: .venv/.installed ## Start database, sandbox, scheduler and web; Ctrl-C stops all of it.
 	@exec $(BIN)/python -m tradingsite.run
 
-test: .venv/.installed ## Run the whole suite; COVERAGE=1 measures branch coverage too, as CI does, in twice the time.
+test: .venv/.installed ## Run the whole suite; COVERAGE=1 measures branch coverage too, in twice the time.
 ifdef COVERAGE
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 4 --dist loadfile $(ARGS)
