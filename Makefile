@@ -14,11 +14,11 @@ run: .venv/.installed ## Start database, sandbox, scheduler and web; Ctrl-C stop
 test: .venv/.installed ## Run the whole suite; COVERAGE=1 measures branch coverage too, in twice the time.
 ifdef COVERAGE
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/coverage run -m pytest -n 3 --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 else
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 endif
 
 install: .venv/.installed ## Make .venv and install the locked requirements.

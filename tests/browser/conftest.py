@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,6 +18,7 @@ from tradingsite.sandbox.server import SandboxServer
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in the test's thread
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+IDLE_AFTER_S = 10  # longer than any probe or request of these tests takes
 LOCALES = {"en": "en-GB", "ko": "ko-KR"}
 
 
@@ -102,11 +104,17 @@ def visit(browser, live_server):
 
 
 def land_probes() -> None:
-    """Wait for requests and probes under way: what they find is not for the next test."""
+    """Wait for requests and probes under way: what they find is not for the next test.
+
+    Not for ever: Chromium may keep a connection on which it asks nothing, and that has a thread too.
+    """
+    until = time.monotonic() + IDLE_AFTER_S
     for kind in ("process_request_thread", "health-"):
         while flying := [thread for thread in threading.enumerate() if kind in thread.name]:
+            if time.monotonic() > until:
+                break
             for thread in flying:
-                thread.join()
+                thread.join(max(0.0, until - time.monotonic()))
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,8 @@ def crowd(site, size=100):
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_pollers_and_a_stuck_probe(site):
     answers, took_s = crowd(site)
-    workers = {pid for _, pid in site.runs()}
+    while len(workers := {pid for _, pid in site.runs()}) < 2:  # on a busy machine one may have served all
+        answers = [*answers, *crowd(site)[0]]
     threads, before = site.threads(), sessions()
 
     again, took_again_s = crowd(site)
@@ -68,7 +69,6 @@ def test_a_hundred_pollers_and_a_stuck_probe(site):
         assert {run: times for run, times in site.runs().items() if run[0] == name} == dict.fromkeys(
             ((name, worker) for worker in workers), 1
         )
-    assert len(workers) == 2
     # So busy that the row is not had in time, each process asks for itself; `test_sharing` is exact.
     assert 1 <= sum(times for (name, _), times in site.runs().items() if name == "warns") <= len(workers)
     assert site.threads() <= threads
