@@ -96,7 +96,7 @@ class Fleet:
         """Let the leader lead for a random while, kill it, and return what followed."""
         pid, since = self.leader()
         self._until_it_runs(since)
-        self._until_the_others_stand_by()
+        self._until_the_others_are_there(pid)
         time.sleep(choose.uniform(0.1, 2.5))
         killed_at = self.kill(pid)
         _, leads_at = self.leader(other_than=since)
@@ -107,12 +107,12 @@ class Fleet:
         time.sleep(choose.uniform(2, 4))
         self.kill(choose.choice(list(self._alive)))
 
-    def _until_the_others_stand_by(self):
+    def _until_the_others_are_there(self, leader):
         """Who was killed before may have to start first: what is measured is a failover, not that."""
         until = time.monotonic() + WITHIN_S
         while time.monotonic() < until:
-            waiting = self.house.ask("SELECT pid FROM scheduler_process WHERE role = 'standby'")
-            if len({pid for (pid,) in waiting} & self._alive.keys()) >= STANDBYS:
+            others = self.house.ask("SELECT pid FROM scheduler_process WHERE pid <> %s", leader)
+            if len({pid for (pid,) in others} & self._alive.keys()) >= STANDBYS:
                 return
             time.sleep(0.02)
         raise TimeoutError("a standby is missing")
