@@ -121,6 +121,7 @@ def test_the_list_asks_the_database_as_often_for_many_rows_as_for_few(browser, d
 
 def test_a_value_from_before_there_was_a_history_shows_when_its_row_changed(browser):
     with connection.cursor() as cursor:
+        cursor.execute("UPDATE system_config SET updated_at = now()")
         cursor.execute("TRUNCATE system_config_change")
 
     assert line(browser, "stop_loss_pct")[5] == "just now"
