@@ -43,8 +43,7 @@ def _expositions() -> Iterator[bytes]:
     for path in settings.METRIC_SOURCES:
         try:
             yield _written(imported(path)())
-        except Exception:
-            # One source that fails must not hide the others.
+        except Exception:  # one source that fails, however it does, must not hide the others
             _errors[path] += 1
             logger.exception("metrics.source_failed", source=path)
     failures = CounterMetricFamily(

@@ -12,6 +12,7 @@ PERIOD_S = 0.2
 ANTI_ENTROPY_S = 0.5
 BOUND_S = faults.bound_s(PERIOD_S)
 STRESS_READS = 30_000  # by each of two threads
+STRESSES = 5  # at most: on a busy machine one may pass without a race
 PUSHED_S = 5.0  # less than a lease of it, however busy the machine is
 LONG_S = 20.0  # a period of which nothing is due within a test
 
@@ -111,10 +112,15 @@ def test_rule_18_who_forgets_before_listening_misses_it(house, reader):
 
 
 def test_rule_6_no_read_is_older_than_what_was_heard_from_another_process(house, reader):
-    counted = stressed(house, reader(PERIOD_S), STRESS_READS)
+    process, discarded = reader(PERIOD_S), 0
+    for _ in range(STRESSES):
+        counted = stressed(house, process, STRESS_READS)
+        assert counted["stale"] == 0
+        discarded += counted["discarded"]
+        if discarded:
+            break
 
-    assert counted["stale"] == 0
-    # That the race happens at all is what the next test shows: a variant loses it.
+    assert discarded > 0  # the race did happen
 
 
 def test_rule_6_the_same_stress_finds_stale_reads_where_an_overtaken_load_is_stored(house, reader):
