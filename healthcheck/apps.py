@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
-_READ_ONCE = {"HEALTH_PROBES", "STATUS_PANELS", "VERSION"}
+_READ_ONCE = {"HEALTH_PROBES", "HEALTH_ABILITIES", "STATUS_PANELS", "VERSION"}
 
 
 class HealthcheckConfig(AppConfig):

@@ -1,4 +1,4 @@
-"""What the settings ask for: `HEALTH_PROBES` and `STATUS_PANELS` as typed values (docs/health.md)."""
+"""What the settings ask for: probes, abilities and panels as typed values (docs/health.md)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,16 +43,34 @@ class ProbeTask(Task):
         probe: dotted path of a function `() -> Finding`.
         label: the component's name for people; without one they read `name`.
         shared: all processes use one result, kept in a row of the database.
+        evidence: dotted path of a function `() -> list[Fact]`: what the judgement rests on, for its own page.
+        slow_ms: a healthy answer that took less is never called slow (rule 18); None: none is.
     """
 
     name: str
     probe: str
     label: str | Promise = ""
     shared: bool = False
+    evidence: str = ""
+    slow_ms: float | None = 250
 
     @property
     def allowance_s(self) -> float:
         return ROW_WAIT_S if self.shared else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbilityTask(Task):
+    """Something that the site can do while the components in `needs` are well (rule 20).
+
+    Attributes:
+        label: for people, fit for a list: "place orders".
+        probe: dotted path of a function `() -> Finding` that knows what the components do not; "" for none.
+    """
+
+    name: str
+    label: str | Promise
+    probe: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +94,9 @@ class PanelTask(Task):
         return self.context
 
 
+NamedTask = ProbeTask | AbilityTask | PanelTask
+
+
 def configured_probes() -> Sequence[ProbeTask]:
     """Return `HEALTH_PROBES`. A wrong entry raises; the system checks explain it (`healthcheck.checks`)."""
     return [ProbeTask(**entry) for entry in settings.HEALTH_PROBES]
@@ -84,6 +105,11 @@ def configured_probes() -> Sequence[ProbeTask]:
 def configured_panels() -> Sequence[PanelTask]:
     """Return `STATUS_PANELS`, as above."""
     return [PanelTask(**entry) for entry in settings.STATUS_PANELS]
+
+
+def configured_abilities() -> Sequence[AbilityTask]:
+    """Return `HEALTH_ABILITIES`, as above."""
+    return [AbilityTask(**entry) for entry in settings.HEALTH_ABILITIES]
 
 
 def imported(path: str) -> Callable[[], Any]:

@@ -7,15 +7,24 @@ until the deadline. A thread that is stuck keeps its slot, so that there is at m
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from healthcheck.abilities import Ability, derived
 from healthcheck.aside import Aside
-from healthcheck.configured import PanelTask, ProbeTask, configured_panels, configured_probes
+from healthcheck.configured import (
+    AbilityTask,
+    NamedTask,
+    PanelTask,
+    ProbeTask,
+    configured_abilities,
+    configured_panels,
+    configured_probes,
+)
 from healthcheck.measuring import Measured, Words
 from healthcheck.panels import Context, Panel, plain
 from healthcheck.report import Finding
@@ -55,11 +64,12 @@ class Engine:
         self,
         probes: Sequence[ProbeTask],
         panels: Sequence[PanelTask] = (),
+        abilities: Sequence[AbilityTask] = (),
         *,
         version: str,
         clock: Clock = time.monotonic,
     ) -> None:
-        limits_s = [task.timeout_s + task.allowance_s for task in (*probes, *panels)]
+        limits_s = [task.timeout_s + task.allowance_s for task in (*probes, *panels, *abilities)]
         self.deadline_s = max(limits_s, default=0) + _MARGIN_S
         self.aside = Aside(_ASIDE_S)
         self._version, self._clock = version, clock
@@ -68,6 +78,7 @@ class Engine:
         for task in probes:
             self._slots[task.name] = self._probe_slot(task)
         self._panels = [(task, self._panel_slot(task)) for task in panels]
+        self._abilities = [(task, self._ability_slot(task)) for task in abilities]
         self._kept: tuple[Snapshot, float] | None = None
         self._transitions = Transitions()
 
@@ -77,7 +88,7 @@ class Engine:
         if kept and self._clock() < kept[1]:
             return kept[0]
         with self._changed:
-            self._settle(self._slots.values())
+            self._settle([*self._slots.values(), *(slot for _, slot in self._abilities if slot)])
             snapshot = self._assembled()
             changed = self._transitions.since_last(snapshot.components)
         log_transitions(changed)
@@ -114,10 +125,19 @@ class Engine:
     def _assembled(self) -> Snapshot:
         if self._kept and self._clock() < self._kept[1]:  # another caller woke first
             return self._kept[0]
-        slots = self._slots.values()
-        snapshot = Snapshot(tuple(map(self._component, slots)), timezone.now(), self._version)
+        slots = [*self._slots.values(), *(slot for _, slot in self._abilities if slot)]
+        components = {name: self._component(slot) for name, slot in self._slots.items()}
+        abilities = tuple(self._ability(task, slot, components) for task, slot in self._abilities)
+        snapshot = Snapshot(tuple(components.values()), timezone.now(), self._version, abilities)
         self._kept = snapshot, self._clock() + min([_KEPT_S, *(slot.changes_in() for slot in slots)])
         return snapshot
+
+    def _ability(
+        self, task: AbilityTask, slot: Slot[Finding] | None, components: Mapping[str, Component]
+    ) -> Ability:
+        needed = [components[name] for name in task.needs if name in components]
+        own = slot.shown().value if slot and not slot.held_back_by() else None
+        return derived(task, needed, own)
 
     def _component(self, slot: Slot[Finding]) -> Component:
         if needed := slot.held_back_by():
@@ -130,6 +150,7 @@ class Engine:
             measured_at=result.measured_at,
             age_s=max(0.0, self._clock() - result.clock_s),
             late=slot.is_late(),
+            raw=result.value,
         )
 
     def _land(self, slot: Slot[Any], result: Result[Any] | None) -> None:
@@ -146,11 +167,19 @@ class Engine:
             work = Shared(task, work, clock=self._clock)
         return self._slot(task, work)
 
+    def _ability_slot(self, task: AbilityTask) -> Slot[Finding] | None:
+        if not task.probe:
+            return None
+        work: Work[Finding] = Measured(
+            task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=_finding
+        )
+        return self._slot(task, work)
+
     def _panel_slot(self, task: PanelTask) -> Slot[Context]:
         work = Measured(task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=plain)
         return self._slot(task, work)
 
-    def _slot(self, task: ProbeTask | PanelTask, work: Work[T]) -> Slot[T]:
+    def _slot(self, task: NamedTask, work: Work[T]) -> Slot[T]:
         # A name that is not there is a system check's business: it must not end all health answers.
         needs = [self._slots[needed] for needed in task.needs if needed in self._slots]
         return Slot(task, work, clock=self._clock, land=self._land, needs=needs)
@@ -177,7 +206,9 @@ def engine() -> Engine:
     global _engine  # noqa: PLW0603 - one a process is the point
     with _making:
         if _engine is None:
-            _engine = Engine(configured_probes(), configured_panels(), version=settings.VERSION)
+            _engine = Engine(
+                configured_probes(), configured_panels(), configured_abilities(), version=settings.VERSION
+            )
         return _engine
 
 

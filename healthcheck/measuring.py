@@ -11,7 +11,7 @@ from django.utils import timezone
 from psycopg.errors import UndefinedTable
 
 from healthcheck.configured import imported
-from healthcheck.report import Finding, TimeOut
+from healthcheck.report import Finding, TimeOut, Unjudged
 from healthcheck.slot import Clock, Flight, Result, no_answer
 
 logger = structlog.get_logger(__name__)
@@ -62,10 +62,10 @@ class Measured(Generic[T]):
         try:
             value = self._kept(imported(self._path)())
         except (OperationalError, InterfaceError):
-            return Finding("warning", self._words.no_database), False
+            return Unjudged(self._words.no_database), False
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken probe is a finding, not a broken page
             if isinstance(error.__cause__, UndefinedTable):
-                return Finding("warning", self._words.no_table), False
+                return Unjudged(self._words.no_table), False
             self._log(error)
             return Finding("unhealthy", self._words.failed), False
         self._logged = None

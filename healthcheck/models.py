@@ -1,4 +1,4 @@
-"""Results of shared probes: one row a probe, so that all processes together ask a dependency once."""
+"""What health keeps in the database: shared results, history, what staff impose, alerts (docs/health.md)."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -72,3 +72,181 @@ class HealthResult(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+STATUSES = ("healthy", "warning", "unhealthy")
+
+
+class HealthState(models.Model):
+    """Where one component stands after damping: what transitions, alerts and the page's "since" go by."""
+
+    component = models.CharField(_("component"), max_length=64, primary_key=True)
+    status = models.CharField(_("state"), max_length=9)
+    since = models.DateTimeField(_("since"))
+    last_good_at = models.DateTimeField(_("last healthy"), null=True)
+    last_error_at = models.DateTimeField(_("last error"), null=True)
+    last_error = models.TextField(_("last error's message"), blank=True, default="")
+    last_error_params = models.JSONField(_("values of the message"), blank=True, default=dict)
+    usual_p95_ms = models.FloatField(
+        _("usual 95th percentile in ms"), null=True, help_text=_("Of its healthy answers in 24 h.")
+    )
+    seen_at = models.DateTimeField(_("last looked at"))
+
+    class Meta:
+        db_table = "health_state"
+        verbose_name = _("health state")
+        verbose_name_plural = _("health states")
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=STATUSES), name="health_state_status_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.component}: {self.status}"
+
+
+class HealthSample(models.Model):
+    """One component in one minute, as it was found: not damped."""
+
+    component = models.CharField(_("component"), max_length=64)
+    at = models.DateTimeField(_("minute"), help_text=_("Its beginning."))
+    status = models.CharField(_("state"), max_length=9)
+    judged = models.BooleanField(_("judged"), help_text=_("False counts neither as up nor as down."))
+    paused = models.BooleanField(_("paused on purpose"), help_text=_("Never downtime."))
+    latency_ms = models.FloatField(_("latency in ms"), null=True)
+
+    class Meta:
+        db_table = "health_sample"
+        verbose_name = _("health sample")
+        verbose_name_plural = _("health samples")
+        constraints = [
+            models.UniqueConstraint(fields=["component", "at"], name="health_sample_once_a_minute"),
+            models.CheckConstraint(condition=Q(status__in=STATUSES), name="health_sample_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.component} {self.at:%Y-%m-%d %H:%M}: {self.status}"
+
+
+class HealthHour(models.Model):
+    """The samples of one component in one hour, counted: what uptime and the 90-day bars are made of."""
+
+    component = models.CharField(_("component"), max_length=64)
+    hour = models.DateTimeField(_("hour"), help_text=_("Its beginning."))
+    healthy = models.PositiveSmallIntegerField(_("healthy minutes"), default=0)
+    warning = models.PositiveSmallIntegerField(_("minutes with a warning"), default=0)
+    unhealthy = models.PositiveSmallIntegerField(_("unhealthy minutes"), default=0)
+    paused = models.PositiveSmallIntegerField(_("minutes paused on purpose"), default=0)
+    unjudged = models.PositiveSmallIntegerField(_("minutes that could not be judged"), default=0)
+
+    class Meta:
+        db_table = "health_hour"
+        verbose_name = _("health of an hour")
+        verbose_name_plural = _("health of hours")
+        constraints = [
+            models.UniqueConstraint(fields=["component", "hour"], name="health_hour_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.component} {self.hour:%Y-%m-%d %H}h"
+
+
+class HealthTransition(models.Model):
+    """One damped change of state. The next one of the component ends it."""
+
+    component = models.CharField(_("component"), max_length=64)
+    at = models.DateTimeField(_("at"))
+    before = models.CharField(_("before"), max_length=9)
+    after = models.CharField(_("after"), max_length=9)
+    message = models.TextField(_("message"), blank=True, default="")
+    params = models.JSONField(_("values of the message"), blank=True, default=dict)
+    rehearsal = models.BooleanField(
+        _("rehearsal"), default=False, help_text=_("Forced by staff, for practice.")
+    )
+    version = models.CharField(_("release"), max_length=64, blank=True, default="")
+
+    class Meta:
+        db_table = "health_transition"
+        verbose_name = _("health transition")
+        verbose_name_plural = _("health transitions")
+        ordering = ("-at", "-pk")
+        indexes = [models.Index(fields=["component", "-at"], name="health_transition_latest")]
+        constraints = [
+            models.UniqueConstraint(fields=["component", "at"], name="health_transition_once"),
+            models.CheckConstraint(
+                condition=Q(before__in=STATUSES, after__in=STATUSES) & ~Q(before=F("after")),
+                name="health_transition_changes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.component}: {self.before} → {self.after}"
+
+
+class HealthOverride(models.Model):
+    """What staff impose on a component for a while: a maintenance window, or a rehearsal."""
+
+    class Kind(models.TextChoices):
+        MAINTENANCE = "maintenance", _("Maintenance: shown as paused")
+        WARN = "warn", _("Rehearsal: warns")
+        FAIL = "fail", _("Rehearsal: fails")
+        HANG = "hang", _("Rehearsal: hangs")
+
+    component = models.CharField(
+        _("component"), max_length=64, blank=True, default="", help_text=_("Empty for all of them.")
+    )
+    kind = models.CharField(_("kind"), max_length=11, choices=Kind.choices)
+    begins_at = models.DateTimeField(_("begins"))
+    ends_at = models.DateTimeField(_("ends"))
+    reason = models.CharField(_("reason"), max_length=200)
+    made_by = models.CharField(_("made by"), max_length=150, editable=False)
+    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    ended_by = models.CharField(_("ended early by"), max_length=150, blank=True, default="", editable=False)
+
+    class Meta:
+        db_table = "health_override"
+        verbose_name = _("maintenance or rehearsal")
+        verbose_name_plural = _("maintenance and rehearsals")
+        ordering = ("-begins_at", "-pk")
+        indexes = [models.Index(fields=["ends_at"], name="health_override_ends")]
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("begins_at")), name="health_override_ends_after")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.component}".strip()
+
+
+class Alert(models.Model):
+    """One message to the webhook: written with its transition, then sent until it arrived or is given up."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("to be sent")
+        SENT = "sent", _("sent")
+        HELD = "held", _("held back: within the minimum interval")
+        FAILED = "failed", _("given up")
+
+    transition = models.ForeignKey(
+        HealthTransition, models.CASCADE, null=True, related_name="alerts", verbose_name=_("transition")
+    )
+    state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.PENDING)
+    made_at = models.DateTimeField(_("made at"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+    error = models.CharField(
+        _("last error"), max_length=100, blank=True, default="", help_text=_("Never the address.")
+    )
+
+    class Meta:
+        db_table = "health_alert"
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        ordering = ("-made_at", "-pk")
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(state="pending"), name="health_alert_pending"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.transition}"

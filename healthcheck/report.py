@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from django.conf import settings
 from django.utils.translation import gettext
@@ -27,6 +28,9 @@ class Finding:
     status: Status
     message: str
     params: dict[str, Param]
+
+    judged: ClassVar[bool] = True
+    paused: ClassVar[bool] = False
 
     def __init__(self, status: Status, message: str, /, **params: Param) -> None:
         object.__setattr__(self, "status", status)
@@ -54,11 +58,44 @@ class TimeOut(Finding):
         super().__init__("unhealthy", message, **params)
 
 
+class Unjudged(Finding):
+    """A warning because nobody can tell: neither up nor down, so it counts in no uptime (rule 13)."""
+
+    judged: ClassVar[bool] = False
+
+    def __init__(self, message: str, /, **params: Param) -> None:
+        super().__init__("warning", message, **params)
+
+
+class Paused(Finding):
+    """Healthy because it rests on purpose, with the reason: never red, never downtime (rule 14)."""
+
+    paused: ClassVar[bool] = True
+
+    def __init__(self, message: str, /, **params: Param) -> None:
+        super().__init__("healthy", message, **params)
+
+
 class ReadyAnyway(Finding):
     """A warning about what works more slowly, but truly: `/readyz` does not take the process away for it."""
 
     def __init__(self, message: str, /, **params: Param) -> None:
         super().__init__("warning", message, **params)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of what a component's judgement rests on.
+
+    Attributes:
+        name: for programs, snake_case with its unit: `last_success_age_s`.
+        label: the same for people, an English msgid.
+        value: aware UTC if a datetime; None when not known yet.
+    """
+
+    name: str
+    label: str
+    value: str | int | float | datetime | None
 
 
 class ComponentHealth(BaseModel):

@@ -12,7 +12,7 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.configured import PanelTask, ProbeTask
+from healthcheck.configured import NamedTask
 from healthcheck.report import Finding
 
 logger = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class Slot(Generic[T]):
 
     def __init__(
         self,
-        task: ProbeTask | PanelTask,
+        task: NamedTask,
         work: Work[T],
         *,
         clock: Clock,

@@ -8,12 +8,14 @@ from functools import cached_property
 import structlog
 from django.utils.translation import gettext_noop
 
+from healthcheck.abilities import Ability, Answer, weightiest
 from healthcheck.report import (
     ComponentHealth,
     DetailedHealthResponse,
     Finding,
     Overall,
     Status,
+    Unjudged,
     overall,
 )
 
@@ -29,6 +31,8 @@ class Component:
         measured_at: aware UTC.
         age_s: seconds between that and the snapshot.
         late: older than its TTL; its refresh is under way.
+        raw: what was found before rules 18 and 19; the same object when they changed nothing.
+        override: the kind of `HealthOverride` in force, e.g. "maintenance" or "fail"; "" for none.
     """
 
     name: str
@@ -37,17 +41,25 @@ class Component:
     measured_at: datetime
     age_s: float
     late: bool
+    raw: Finding
+    override: str = ""
 
     @property
     def status(self) -> Status:
         return self.finding.status
 
+    @property
+    def judged(self) -> bool:
+        return self.finding.judged
+
+    @property
+    def paused(self) -> bool:
+        return self.finding.paused
+
     def folding(self, name: str) -> "Component":
         """Return the component `name`, which needs this one, while this one is unhealthy: nobody can tell."""
-        cannot = Finding(
-            "warning", gettext_noop("cannot be judged: %(component)s is down"), component=self.name
-        )
-        return Component(name, cannot, None, self.measured_at, self.age_s, self.late)
+        cannot = Unjudged(gettext_noop("cannot be judged: %(component)s is down"), component=self.name)
+        return Component(name, cannot, None, self.measured_at, self.age_s, self.late, cannot)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,17 @@ class Snapshot:
     components: tuple[Component, ...]
     measured_at: datetime
     version: str
+    abilities: tuple[Ability, ...] = ()
+
+    @property
+    def can_act(self) -> Answer:
+        """Answer `HEALTH_QUESTION`: yes if every ability is, else the answer that outweighs the others."""
+        return weightiest(self.abilities).answer if self.abilities else "unknown"
+
+    @property
+    def can_act_because(self) -> Ability | None:
+        """Return the ability that stands against it; None while it is a yes, or nothing is configured."""
+        return None if self.can_act == "yes" or not self.abilities else weightiest(self.abilities)
 
     @cached_property
     def status(self) -> Overall:

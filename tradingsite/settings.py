@@ -209,6 +209,13 @@ HEALTH_PROBES: list[dict[str, Any]] = [
         **_NEEDS_DATABASE,
     },
 ]
+HEALTH_QUESTION = _("Can we trade right now?")
+HEALTH_ABILITIES: list[dict[str, Any]] = [
+    {"name": "read_prices", "label": _("read prices"), "needs": ("database", "upbit_api")},
+    {"name": "decide", "label": _("decide"), "needs": ("database", "gemini_api")},
+    {"name": "place_orders", "label": _("place orders"), "needs": ("database", "upbit_api")},
+    {"name": "next_runs", "label": _("the next runs will happen"), "needs": ("database", "scheduler")},
+]
 STATUS_PANELS: list[dict[str, Any]] = [
     {
         "title": _("Trading"),

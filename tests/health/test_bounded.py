@@ -195,7 +195,9 @@ warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is w
 import django
 from django.conf import settings
 probes = [{"name": "stuck", "probe": "tests.health.samples.hangs", "timeout_s": 0.2}]
-settings.configure(HEALTH_PROBES=probes, STATUS_PANELS=[], VERSION="1", INSTALLED_APPS=["healthcheck"])
+settings.configure(
+    HEALTH_PROBES=probes, HEALTH_ABILITIES=[], STATUS_PANELS=[], VERSION="1", INSTALLED_APPS=["healthcheck"]
+)
 django.setup()
 import healthcheck.engine
 assert threading.active_count() == 1, "importing starts nothing"
