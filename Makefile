@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
-.PHONY: help run test chaos bench bench-config faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler
+.PHONY: help run test chaos bench bench-config bench-health faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ bench-scheduler: .venv/.installed ## Measure what a run costs, next to plain dja
 
 bench-config: .venv/.installed ## Measure a config hit and a push next to installed peers, on a database of its own.
 	@$(BIN)/python -m benchmarks.config
+
+bench-health: .venv/.installed ## Measure health answers next to django-health-check and a bare view, on a database of its own.
+	@$(BIN)/python -m benchmarks.health
 
 faults-config: .venv/.installed ## Break what lies between a config change and a reader, and print how old it reads; PERIOD=5 COMPARE=60.
 	@$(BIN)/python -m tests.config.processes faults $(or $(PERIOD),0.5) $(or $(COMPARE),1)
