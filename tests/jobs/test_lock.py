@@ -10,7 +10,7 @@ from tests.jobs.conftest import COMMITTED, until
 from tests.jobs.pooler import Pooler
 from tradingsite.jobs import lock
 from tradingsite.jobs.lock import LeaderLock, NotOneSession
-from tradingsite.jobs.models import SchedulerHeartbeat
+from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 
 pytestmark = COMMITTED
 
@@ -40,13 +40,28 @@ def test_one_process_holds_it_and_the_other_gets_it_when_the_first_lets_go(locks
     assert not first.holds()
 
 
+def test_a_look_tells_the_lock_and_whether_somebody_asked_for_a_run(locks):
+    first, second = locks
+    first.acquire()
+    second.acquire()
+    JobState.objects.create(job_name="good")
+    assert first.look() == (True, False)
+
+    JobState.objects.update(run_requested_at=Now())
+
+    assert (first.look(), second.look()) == ((True, True), (False, True))
+    first.release()
+    assert first.look() == (False, False)
+
+
 def test_a_session_that_ended_holds_nothing_and_says_so(locks):
     first, second = locks
     first.acquire()
     end_its_session(first)
 
-    with pytest.raises(psycopg.OperationalError):
-        first.holds()
+    for question in (first.holds, first.look):
+        with pytest.raises(psycopg.OperationalError):
+            question()
     assert second.acquire()
     first.release()
     assert not first.acquire()

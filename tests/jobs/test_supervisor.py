@@ -11,7 +11,7 @@ from django_apscheduler.models import DjangoJob
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED, NOON, until
 from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.lock import LeaderLock
+from tradingsite.jobs.lock import LeaderLock, Look
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.stop import winding_down
 from tradingsite.jobs.supervisor import LockLost, Supervisor
@@ -131,7 +131,7 @@ def test_a_scheduler_whose_lock_another_got_meanwhile_waits(supervisors):
 def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monkeypatch):
     supervisor = supervisors()
     supervisor._step()
-    monkeypatch.setattr(LeaderLock, "holds", lambda _: False)
+    monkeypatch.setattr(LeaderLock, "look", lambda _: Look(holds=False, asked=False))
 
     assert not supervisor._step()
     assert not leads(supervisor)

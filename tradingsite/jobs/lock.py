@@ -1,7 +1,7 @@
 """The lock that makes one scheduler of many: a PostgreSQL advisory lock on a connection of its own."""
 
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -18,6 +18,10 @@ SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
   AND pid = pg_backend_pid() AND granted
 """
+# Once a second is often: what a person may have asked for is looked up in the same statement.
+_LOOK = f"""
+SELECT ({_HOLDS}) = 1, EXISTS (SELECT FROM job_state WHERE run_requested_at IS NOT NULL)
+"""  # noqa: S608 - made of constants
 # A leader that is alive beats, and asks its session each second. Its row names that session, except in the
 # moment between lock and row: so a session that has been asked nothing for as long counts as frozen too.
 _BREAK = """
@@ -43,6 +47,13 @@ _CONNECTION: dict[str, Any] = {
 
 class NotOneSession(Exception):
     """A pooler gives each statement another session: the lock would protect nothing."""
+
+
+class Look(NamedTuple):
+    """What a leader sees each second. `asked`: somebody may want a job run now."""
+
+    holds: bool
+    asked: bool
 
 
 class LeaderLock:
@@ -78,6 +89,16 @@ class LeaderLock:
             psycopg.Error: the session is gone, and the lock with it.
         """
         return self._connection is not None and bool(self._ask(_HOLDS))
+
+    def look(self) -> Look:
+        """Ask the server the same, and whether anybody has asked for a run.
+
+        Raises:
+            psycopg.Error: as for `holds`.
+        """
+        connection = self._connection
+        row = connection.execute(_LOOK, _KEY).fetchone() if connection else None
+        return Look(*row) if row else Look(holds=False, asked=False)
 
     @property
     def session_pid(self) -> int | None:

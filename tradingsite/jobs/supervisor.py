@@ -174,7 +174,8 @@ class Supervisor:
         logger.info("scheduler.leading", epoch=leader.epoch, jobs=list(self._jobs))
 
     def _keep(self, leader: SchedulerHeartbeat) -> None:
-        if not self._lock.holds():
+        look = self._lock.look()
+        if not look.holds:
             raise LockLost("the lock is not held by this session")
         if self._loop.age_s > self._limits.loop_dead_after_s:
             logger.error("scheduler.loop_stuck", age_s=round(self._loop.age_s))
@@ -183,11 +184,12 @@ class Supervisor:
         ):
             raise LockLost("another scheduler has taken over")
         self._runner.flush()
-        chores.attempt(self._hand_out_requests, self._flush_rollup, self._say_who_leads)
+        if look.asked and not self._stop.is_set():
+            chores.attempt(self._hand_out_requests)
+        chores.attempt(self._flush_rollup, self._say_who_leads)
 
     def _hand_out_requests(self) -> None:
-        if not self._stop.is_set():
-            chores.hand_out_requests(self._loop)
+        chores.hand_out_requests(self._loop)
 
     def _flush_rollup(self) -> None:
         if self._flush.due():
