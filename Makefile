@@ -1,6 +1,7 @@
 # `make run` starts everything; `make test` proves it. Both install what they need into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE :=  # where an image sets it, each process would compile all of ours again
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
 .PHONY: help run test chaos bench bench-config bench-health faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler

@@ -1,4 +1,4 @@
-"""System checks: a wrong entry in `HEALTH_PROBES`, `STATUS_PANELS` or `METRIC_SOURCES` is told at start."""
+"""System checks: a wrong entry in one of the lists that settings hold for health is told at start."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
-from healthcheck.configured import PanelTask, Place, ProbeTask, Task
+from healthcheck.configured import AbilityTask, PanelTask, Place, ProbeTask, Task
 
 Entry = Mapping[str, Any]
 
@@ -26,6 +26,17 @@ def health_probes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         if entry.get("name") in names:
             found.append(Error(f"HEALTH_PROBES names {entry['name']!r} twice.", id="healthcheck.E004"))
         names.append(entry.get("name", ""))
+    return found
+
+
+@register()
+def health_abilities(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that each ability is spelt right, and that what it needs and asks is there."""
+    names = [entry.get("name", "") for entry in settings.HEALTH_PROBES]
+    found: list[CheckMessage] = []
+    for entry in settings.HEALTH_ABILITIES:
+        found += _entry("HEALTH_ABILITIES", entry, AbilityTask, path="probe" if entry.get("probe") else "")
+        found += _needs("HEALTH_ABILITIES", entry, names)
     return found
 
 

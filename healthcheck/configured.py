@@ -43,16 +43,12 @@ class ProbeTask(Task):
         probe: dotted path of a function `() -> Finding`.
         label: the component's name for people; without one they read `name`.
         shared: all processes use one result, kept in a row of the database.
-        evidence: dotted path of a function `() -> list[Fact]`: what the judgement rests on, for its own page.
-        slow_ms: a healthy answer that took less is never called slow (rule 18); None: none is.
     """
 
     name: str
     probe: str
     label: str | Promise = ""
     shared: bool = False
-    evidence: str = ""
-    slow_ms: float | None = 250
 
     @property
     def allowance_s(self) -> float:

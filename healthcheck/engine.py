@@ -104,6 +104,16 @@ class Engine:
         log_transitions(changed)
         return component
 
+    def part(self, names: Collection[str]) -> Snapshot:
+        """Return the state of these components, asking nothing but them and what they need."""
+        with self._changed:
+            slots = [slot for name, slot in self._slots.items() if name in names]
+            self._settle([*(needed for slot in slots for needed in slot.needs), *slots])
+            components = tuple(map(self._component, slots))
+            changed = self._transitions.since_last(components)
+        log_transitions(changed)
+        return Snapshot(components, timezone.now(), self._version, whole=False)
+
     def page(self) -> tuple[Snapshot, Sequence[Panel]]:
         """Return the snapshot and all panels, together at the latest after `deadline_s`."""
         with self._changed:
@@ -150,7 +160,6 @@ class Engine:
             measured_at=result.measured_at,
             age_s=max(0.0, self._clock() - result.clock_s),
             late=slot.is_late(),
-            raw=result.value,
         )
 
     def _land(self, slot: Slot[Any], result: Result[Any] | None) -> None:

@@ -1,4 +1,4 @@
-"""What health keeps in the database: shared results, history, what staff impose, alerts (docs/health.md)."""
+"""What health keeps in the database: shared results and the history (docs/health.md)."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -78,7 +78,7 @@ STATUSES = ("healthy", "warning", "unhealthy")
 
 
 class HealthState(models.Model):
-    """Where one component stands after damping: what transitions, alerts and the page's "since" go by."""
+    """Where one component stands after damping: what transitions and the page's "since" go by."""
 
     component = models.CharField(_("component"), max_length=64, primary_key=True)
     status = models.CharField(_("state"), max_length=9)
@@ -87,9 +87,6 @@ class HealthState(models.Model):
     last_error_at = models.DateTimeField(_("last error"), null=True)
     last_error = models.TextField(_("last error's message"), blank=True, default="")
     last_error_params = models.JSONField(_("values of the message"), blank=True, default=dict)
-    usual_p95_ms = models.FloatField(
-        _("usual 95th percentile in ms"), null=True, help_text=_("Of its healthy answers in 24 h.")
-    )
     seen_at = models.DateTimeField(_("last looked at"))
 
     class Meta:
@@ -159,9 +156,6 @@ class HealthTransition(models.Model):
     after = models.CharField(_("after"), max_length=9)
     message = models.TextField(_("message"), blank=True, default="")
     params = models.JSONField(_("values of the message"), blank=True, default=dict)
-    rehearsal = models.BooleanField(
-        _("rehearsal"), default=False, help_text=_("Forced by staff, for practice.")
-    )
     version = models.CharField(_("release"), max_length=64, blank=True, default="")
 
     class Meta:
@@ -180,73 +174,3 @@ class HealthTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.component}: {self.before} → {self.after}"
-
-
-class HealthOverride(models.Model):
-    """What staff impose on a component for a while: a maintenance window, or a rehearsal."""
-
-    class Kind(models.TextChoices):
-        MAINTENANCE = "maintenance", _("Maintenance: shown as paused")
-        WARN = "warn", _("Rehearsal: warns")
-        FAIL = "fail", _("Rehearsal: fails")
-        HANG = "hang", _("Rehearsal: hangs")
-
-    component = models.CharField(
-        _("component"), max_length=64, blank=True, default="", help_text=_("Empty for all of them.")
-    )
-    kind = models.CharField(_("kind"), max_length=11, choices=Kind.choices)
-    begins_at = models.DateTimeField(_("begins"))
-    ends_at = models.DateTimeField(_("ends"))
-    reason = models.CharField(_("reason"), max_length=200)
-    made_by = models.CharField(_("made by"), max_length=150, editable=False)
-    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
-    ended_by = models.CharField(_("ended early by"), max_length=150, blank=True, default="", editable=False)
-
-    class Meta:
-        db_table = "health_override"
-        verbose_name = _("maintenance or rehearsal")
-        verbose_name_plural = _("maintenance and rehearsals")
-        ordering = ("-begins_at", "-pk")
-        indexes = [models.Index(fields=["ends_at"], name="health_override_ends")]
-        constraints = [
-            models.CheckConstraint(condition=Q(ends_at__gt=F("begins_at")), name="health_override_ends_after")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.component}".strip()
-
-
-class Alert(models.Model):
-    """One message to the webhook: written with its transition, then sent until it arrived or is given up."""
-
-    class State(models.TextChoices):
-        PENDING = "pending", _("to be sent")
-        SENT = "sent", _("sent")
-        HELD = "held", _("held back: within the minimum interval")
-        FAILED = "failed", _("given up")
-
-    transition = models.ForeignKey(
-        HealthTransition, models.CASCADE, null=True, related_name="alerts", verbose_name=_("transition")
-    )
-    state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.PENDING)
-    made_at = models.DateTimeField(_("made at"))
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True)
-    sent_at = models.DateTimeField(_("sent at"), null=True)
-    error = models.CharField(
-        _("last error"), max_length=100, blank=True, default="", help_text=_("Never the address.")
-    )
-
-    class Meta:
-        db_table = "health_alert"
-        verbose_name = _("alert")
-        verbose_name_plural = _("alerts")
-        ordering = ("-made_at", "-pk")
-        indexes = [
-            models.Index(
-                fields=["next_attempt_at"], condition=Q(state="pending"), name="health_alert_pending"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.state}: {self.transition}"

@@ -9,10 +9,12 @@ from datetime import datetime
 from functools import partial
 
 import structlog
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from healthcheck.abilities import Ability, Answer
 from healthcheck.configured import configured_probes
 from healthcheck.panels import Panel
 from healthcheck.report import Finding, Overall, Status
@@ -51,6 +53,22 @@ class PageComponent:
 
 
 @dataclass(frozen=True)
+class PageAbility:
+    """One part of the trading line.
+
+    Attributes:
+        state: for icons and classes.
+        reason: why not, in the active language; None for a yes and for callers who may not see it.
+    """
+
+    label: str
+    answer: Answer
+    word: str
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class PagePanel:
     """One panel: `html` is its rendered template, or None, and then `error` says why. `number` is its id."""
 
@@ -71,6 +89,7 @@ class StatusPage:
         headline: whether all is well, else which components are to blame for `status`.
         measured_at: when the states were put together, aware UTC.
         staff: whether messages, latencies and staff panels are included.
+        question, answer, answer_word: what `abilities` add up to; "" without any.
         refresh_s: how often the page's script, or the meta refresh without one, should ask again.
     """
 
@@ -83,6 +102,11 @@ class StatusPage:
     components: tuple[PageComponent, ...]
     panels: tuple[PagePanel, ...]
     refresh_s: int
+    question: str = ""
+    answer: Answer = "unknown"
+    answer_word: str = ""
+    answer_state: str = ""
+    abilities: tuple[PageAbility, ...] = ()
 
     @property
     def troubles(self) -> list[PageComponent]:
@@ -131,6 +155,24 @@ def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> 
             _shown(number, panel) for number, panel in enumerate(panels, 1) if staff or panel.task.public
         ),
         refresh_s=_REFRESH_S,
+        question=str(settings.HEALTH_QUESTION) if snapshot.abilities else "",
+        answer=snapshot.can_act,
+        answer_word=_answer_word(snapshot.can_act),
+        answer_state=_ANSWER_STATES[snapshot.can_act],
+        abilities=tuple(_ability(ability, staff=staff) for ability in snapshot.abilities),
+    )
+
+
+def _ability(ability: Ability, *, staff: bool) -> PageAbility:
+    reason = ability.reason.text() if staff and ability.answer != "yes" else None
+    if reason and ability.blamed:
+        reason = f"{_label(ability.blamed)}: {reason}"
+    return PageAbility(
+        label=str(ability.label),
+        answer=ability.answer,
+        word=_answer_word(ability.answer),
+        state=_ANSWER_STATES[ability.answer],
+        reason=reason,
     )
 
 
@@ -170,6 +212,25 @@ def _headline(status: Overall, rows: Iterable[PageComponent]) -> str:
 
 def _label(name: str) -> str:
     return next((str(task.label) for task in configured_probes() if task.name == name and task.label), name)
+
+
+# The icon's state.
+_ANSWER_STATES: dict[Answer, str] = {
+    "yes": "healthy",
+    "no": "unhealthy",
+    "paused": "idle",
+    "unknown": "warning",
+}
+
+
+def _answer_word(answer: Answer) -> str:
+    words = {
+        "yes": gettext("Yes"),
+        "no": gettext("No"),
+        "paused": gettext("Paused on purpose"),
+        "unknown": gettext("Nobody can tell"),
+    }
+    return words[answer]
 
 
 def _word(status: Overall | Status) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from django.conf import settings
@@ -83,21 +82,6 @@ class ReadyAnyway(Finding):
         super().__init__("warning", message, **params)
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One line of what a component's judgement rests on.
-
-    Attributes:
-        name: for programs, snake_case with its unit: `last_success_age_s`.
-        label: the same for people, an English msgid.
-        value: aware UTC if a datetime; None when not known yet.
-    """
-
-    name: str
-    label: str
-    value: str | int | float | datetime | None
-
-
 class ComponentHealth(BaseModel):
     """One component. `latency_ms` and `message` are null for callers who may not see them."""
 
@@ -109,8 +93,8 @@ class ComponentHealth(BaseModel):
     message: str | None
 
 
-class DetailedHealthResponse(BaseModel):
-    """The whole answer: every configured component, in the configured order."""
+class SelectedHealthResponse(BaseModel):
+    """The answer for some of the components, in the configured order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,12 +104,20 @@ class DetailedHealthResponse(BaseModel):
     components: list[ComponentHealth]
 
     @model_validator(mode="after")
+    def _status_adds_up(self) -> Self:
+        if self.status != (right := overall(component.status for component in self.components)):
+            raise ValueError(f"status must be {right}: that is what the components add up to")
+        return self
+
+
+class DetailedHealthResponse(SelectedHealthResponse):
+    """The whole answer: every configured component, in the configured order."""
+
+    @model_validator(mode="after")
     def _components_as_configured(self) -> Self:
         names, expected = [component.name for component in self.components], component_names()
         if names != expected:
             raise ValueError(f"components must be {expected}, in this order, not {names}")
-        if self.status != (right := overall(component.status for component in self.components)):
-            raise ValueError(f"status must be {right}: that is what the components add up to")
         return self
 
 

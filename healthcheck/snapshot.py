@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from hashlib import blake2b
 
 import structlog
 from django.utils.translation import gettext_noop
@@ -14,6 +15,7 @@ from healthcheck.report import (
     DetailedHealthResponse,
     Finding,
     Overall,
+    SelectedHealthResponse,
     Status,
     Unjudged,
     overall,
@@ -31,8 +33,6 @@ class Component:
         measured_at: aware UTC.
         age_s: seconds between that and the snapshot.
         late: older than its TTL; its refresh is under way.
-        raw: what was found before rules 18 and 19; the same object when they changed nothing.
-        override: the kind of `HealthOverride` in force, e.g. "maintenance" or "fail"; "" for none.
     """
 
     name: str
@@ -41,8 +41,6 @@ class Component:
     measured_at: datetime
     age_s: float
     late: bool
-    raw: Finding
-    override: str = ""
 
     @property
     def status(self) -> Status:
@@ -59,7 +57,7 @@ class Component:
     def folding(self, name: str) -> "Component":
         """Return the component `name`, which needs this one, while this one is unhealthy: nobody can tell."""
         cannot = Unjudged(gettext_noop("cannot be judged: %(component)s is down"), component=self.name)
-        return Component(name, cannot, None, self.measured_at, self.age_s, self.late, cannot)
+        return Component(name, cannot, None, self.measured_at, self.age_s, self.late)
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ class Snapshot:
     measured_at: datetime
     version: str
     abilities: tuple[Ability, ...] = ()
+    whole: bool = True
 
     @property
     def can_act(self) -> Answer:
@@ -101,6 +100,15 @@ class Snapshot:
         return self._json(hidden=True)
 
     @cached_property
+    def full_etag(self) -> str:
+        """Changes with anything but the timestamp (rule 25)."""
+        return self._etag(hidden=False)
+
+    @cached_property
+    def redacted_etag(self) -> str:
+        return self._etag(hidden=True)
+
+    @cached_property
     def status_json(self) -> bytes:
         return b'{"status":"%s"}' % self.status.encode()
 
@@ -108,8 +116,12 @@ class Snapshot:
         """Tell whether there is such a component and it is unhealthy."""
         return any(one.name == name and one.status == "unhealthy" for one in self.components)
 
-    def _json(self, *, hidden: bool) -> bytes:
-        components = [
+    def _etag(self, *, hidden: bool) -> str:
+        told = "\n".join([self.version, *map(str, self._components(hidden=hidden))])
+        return f'W/"{blake2b(told.encode(), digest_size=12).hexdigest()}"'
+
+    def _components(self, *, hidden: bool) -> list[ComponentHealth]:
+        return [
             ComponentHealth(
                 name=component.name,
                 status=component.status,
@@ -118,8 +130,13 @@ class Snapshot:
             )
             for component in self.components
         ]
-        response = DetailedHealthResponse(
-            status=self.status, timestamp=self.measured_at, version=self.version, components=components
+
+    def _json(self, *, hidden: bool) -> bytes:
+        response = (DetailedHealthResponse if self.whole else SelectedHealthResponse)(
+            status=self.status,
+            timestamp=self.measured_at,
+            version=self.version,
+            components=self._components(hidden=hidden),
         )
         return response.model_dump_json().encode()
 

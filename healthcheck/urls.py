@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthcheck import metrics, views
+from healthcheck import component_view, metrics, views
 
 app_name = "healthcheck"
 
@@ -14,6 +14,12 @@ urlpatterns = [
     path("api/v1/health/detail/", views.detail),
     path("api/v1/health/schema", views.schema, name="schema"),
     path("api/v1/health/schema/", views.schema),
+    path("api/v1/health/abilities", views.abilities, name="abilities"),
+    path("api/v1/health/abilities/", views.abilities),
+    path("api/v1/health/components/<slug:name>", component_view.component, name="component"),
+    path("api/v1/health/components/<slug:name>/", component_view.component),
+    path("api/v1/health/schema/component", component_view.schema, name="component_schema"),
+    path("api/v1/health/schema/component/", component_view.schema),
     path("metrics", metrics.metrics, name="metrics"),
     path("metrics/", metrics.metrics),
     path("status/", views.page, name="page"),

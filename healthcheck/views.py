@@ -7,31 +7,35 @@ import structlog
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from healthcheck.audience import may_see_details
 from healthcheck.engine import engine
 from healthcheck.page import StatusPage, status_page
+from healthcheck.redaction import redacted
 from healthcheck.report import published_schema
+from healthcheck.selection import WrongSelection, selected
 from healthcheck.snapshot import Snapshot
 
 logger = structlog.get_logger(__name__)
 
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponse]
 
 
 def answers_always(view: View) -> View:
     """Make a view that is never cached, takes only safe methods, and turns its own errors into a JSON 500."""
 
     @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest, **captured: str) -> HttpResponse:
         try:
-            response = view(request)
+            response = view(request, **captured)
         except Exception:
             # Whatever broke, a monitor gets JSON, and no exception text.
             logger.exception("health.broken", path=request.path)
             response = JsonResponse({"error": "health check could not run"}, status=500)
-        response.headers["Cache-Control"] = "no-store"
+        response.content = redacted(response.content)
+        response.headers.setdefault("Cache-Control", "no-store")
         return logged_by_transition(response)
 
     # A transaction would be opened before the view, and fail with the database.
@@ -53,9 +57,48 @@ def health(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def detail(request: HttpRequest) -> HttpResponse:
-    """Answer the `DetailedHealthResponse`, without messages and latencies for those who may not see them."""
+    """Answer the `DetailedHealthResponse`, without messages and latencies for those who may not see them.
+
+    `?only=` and `?exclude=` choose components; who sends the ETag back may get a 304 (rule 25).
+    """
+    try:
+        names = selected(request.GET.get("only"), request.GET.get("exclude")) if request.GET else None
+    except WrongSelection as wrong:
+        return JsonResponse({"error": str(wrong)}, status=400)
+    snapshot = engine().snapshot() if names is None else engine().part(names)
+    hidden = not _details(request, snapshot)
+    etag = snapshot.redacted_etag if hidden else snapshot.full_etag
+    if snapshot.http_status == 200 and _has(request, etag):
+        response = HttpResponse(status=304)
+    else:
+        response = _json(snapshot.redacted_json if hidden else snapshot.full_json, snapshot)
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, Cookie"
+    return response
+
+
+@answers_always
+def abilities(request: HttpRequest) -> HttpResponse:
+    """Answer what the site can do now (rule 20); the reasons are for those who may see details."""
     snapshot = engine().snapshot()
-    return _json(snapshot.full_json if _details(request, snapshot) else snapshot.redacted_json, snapshot)
+    hidden = not _details(request, snapshot)
+    because = snapshot.can_act_because
+    answer = {
+        "can_act": snapshot.can_act,
+        "reason": None if hidden or because is None else because.reason.english,
+        "timestamp": snapshot.measured_at,
+        "abilities": [
+            {
+                "name": ability.name,
+                "answer": ability.answer,
+                "component": ability.blamed or None,
+                "reason": None if hidden else ability.reason.english,
+            }
+            for ability in snapshot.abilities
+        ],
+    }
+    return JsonResponse(answer)
 
 
 @answers_always
@@ -85,6 +128,11 @@ def _status_page(request: HttpRequest) -> tuple[Snapshot, StatusPage]:
 
 def _details(request: HttpRequest, snapshot: Snapshot) -> bool:
     return may_see_details(request, database_down=snapshot.is_unhealthy("database"))
+
+
+def _has(request: HttpRequest, etag: str) -> bool:
+    asked = request.headers.get("If-None-Match")
+    return asked is not None and (asked.strip() == "*" or etag in parse_etags(asked))
 
 
 def _json(body: bytes, snapshot: Snapshot) -> HttpResponse:

@@ -163,21 +163,6 @@ class Environment(BaseSettings):
     health_token: Annotated[SecretStr, _at_least(16)] | None = Field(
         None, description="Bearer token that shows health details; made in sandbox mode."
     )
-    alert_webhook_url: SecretStr | None = Field(
-        None, description="Where each change of a component's health is posted; the address is a secret."
-    )
-    alert_webhook_format: Literal["json", "slack", "discord"] = Field(
-        "json", description="What the webhook understands."
-    )
-    alert_min_interval_s: Annotated[int, Field(ge=0, le=86400)] = Field(
-        60, description="Least time between two alerts of one component; what falls within is summed up."
-    )
-    dead_man_url: SecretStr | None = Field(
-        None, description="Asked every minute while all is well, so that somebody else notices the silence."
-    )
-    web_drain_s: Annotated[int, Field(ge=0, le=300)] = Field(
-        0, description="How long a web process told to end still answers, with /readyz 503."
-    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="Default: text on a terminal, else json."
     )

@@ -37,8 +37,10 @@ UPBIT_ACCESS_KEY = _secret("upbit_access_key")
 UPBIT_SECRET_KEY = _secret("upbit_secret_key")
 GEMINI_API_KEY = _secret("gemini_api_key")
 
+_secrets = [SECRET_KEY, HEALTH_TOKEN, UPBIT_ACCESS_KEY, UPBIT_SECRET_KEY, GEMINI_API_KEY]
+
 LOG_FORMAT = logs.chosen_format(_env.log_format)
-logs.know_secrets([SECRET_KEY, HEALTH_TOKEN, UPBIT_ACCESS_KEY, UPBIT_SECRET_KEY, GEMINI_API_KEY])
+logs.know_secrets(_secrets)
 logs.configure(LOG_FORMAT, _env.log_level)
 LOGGING_CONFIG = None  # done above, the same way as gunicorn does it
 
@@ -209,12 +211,29 @@ HEALTH_PROBES: list[dict[str, Any]] = [
         **_NEEDS_DATABASE,
     },
 ]
+# No health answer shows these, to anybody.
+HEALTH_REDACTED = [
+    *_secrets,
+    *map(_secret, ("database_url", "database_direct_url")),
+    *(str(DATABASES["default"].get(part, "")) for part in ("PASSWORD", "HOST")),
+    str(VAR_DIR),
+    str(BASE_DIR),
+]
 HEALTH_QUESTION = _("Can we trade right now?")
 HEALTH_ABILITIES: list[dict[str, Any]] = [
-    {"name": "read_prices", "label": _("read prices"), "needs": ("database", "upbit_api")},
-    {"name": "decide", "label": _("decide"), "needs": ("database", "gemini_api")},
-    {"name": "place_orders", "label": _("place orders"), "needs": ("database", "upbit_api")},
-    {"name": "next_runs", "label": _("the next runs will happen"), "needs": ("database", "scheduler")},
+    {
+        "name": name,
+        "label": label,
+        "probe": f"tradingsite.jobs.abilities.{name}",
+        "needs": ("database", component),
+        "timeout_s": 4,
+    }
+    for name, label, component in (
+        ("read_prices", _("Read prices"), "upbit_api"),
+        ("decide", _("Decide"), "gemini_api"),
+        ("place_orders", _("Place orders"), "upbit_api"),
+        ("next_runs", _("Next runs"), "scheduler"),
+    )
 ]
 STATUS_PANELS: list[dict[str, Any]] = [
     {
@@ -250,6 +269,20 @@ STATUS_PANELS: list[dict[str, Any]] = [
         **_NEEDS_DATABASE,
     },
     {
+        "title": _("Last 90 days"),
+        "template": "status/history.html",
+        "context": "healthcheck.history_panel.history",
+        "ttl_s": 30,
+        **_NEEDS_DATABASE,
+    },
+    {
+        "title": _("Last changes"),
+        "template": "status/changes.html",
+        "context": "healthcheck.history_panel.changes",
+        "place": "narrow",
+        **_NEEDS_DATABASE,
+    },
+    {
         "title": _("Account"),
         "template": "status/account.html",
         "context": "tradingsite.orders.panel.account",
@@ -270,4 +303,8 @@ STATUS_PANELS: list[dict[str, Any]] = [
         "place": "narrow",
     },
 ]
-METRIC_SOURCES = ["sysconfig.metrics.families", "tradingsite.jobs.metrics.families"]
+METRIC_SOURCES = [
+    "healthcheck.families.families",
+    "sysconfig.metrics.families",
+    "tradingsite.jobs.metrics.families",
+]

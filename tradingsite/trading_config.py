@@ -199,6 +199,15 @@ AI_TEXT_RETENTION_DAYS = ConfigKey(
     group=_RETENTION,
     help=_("Older prompts and answers of the model are blanked once a day; the numbers are kept."),
 )
+HEALTH_HISTORY_RETENTION_DAYS = ConfigKey(
+    "health_history_retention_days",
+    INTEGER,
+    default=90,
+    limits=_DAYS,
+    unit=_("days"),
+    group=_RETENTION,
+    help=_("Older samples and changes of health are deleted once a day."),
+)
 
 KEYS: tuple[ConfigKey[Any], ...] = (
     TRADING_ENABLED,
@@ -219,6 +228,7 @@ KEYS: tuple[ConfigKey[Any], ...] = (
     MARKET_DATA_RETENTION_DAYS,
     JOB_HISTORY_RETENTION_DAYS,
     AI_TEXT_RETENTION_DAYS,
+    HEALTH_HISTORY_RETENTION_DAYS,
 )
 RULES = (
     Rule(

@@ -78,7 +78,7 @@ def test_the_list_can_be_narrowed_to_what_changed_lately(browser):
 
     assert listed(browser, changed="day") == ["ai_model"]
     assert listed(browser, changed="week") == ["stop_loss_pct", "ai_model"]
-    assert len(listed(browser, changed="nonsense")) == 18
+    assert len(listed(browser, changed="nonsense")) == 19
     assert line(browser, "stop_loss_pct")[5] == "3 days ago operator admin"
     assert line(browser, "markets")[5].startswith("1 week ago")
 

@@ -34,6 +34,7 @@ PROMISED = {
     "market_data_retention_days": (365, (1, 3650)),
     "job_history_retention_days": (30, (1, 3650)),
     "ai_text_retention_days": (90, (1, 3650)),
+    "health_history_retention_days": (90, (1, 3650)),
 }
 
 

@@ -9,5 +9,6 @@ from tests.settings import DATABASES
 # The test database of the running suite, on a server that is nobody's to start.
 DATABASES["default"] |= {"EMBEDDED_DIR": None, **json.loads(os.environ["TEST_DATABASE"])}
 HEALTH_PROBES = json.loads(os.environ["TEST_PROBES"])
+HEALTH_ABILITIES = []
 STATUS_PANELS = []
 HEALTH_TOKEN = "a-token-for-monitors"

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,12 +14,15 @@ from django.utils import translation
 
 from healthcheck.engine import forget_engine
 from healthcheck.models import HealthResult
+from healthcheck.page import status_page
 from healthcheck.report import DetailedHealthResponse
 from tests.health.processes import python
 
 
 @pytest.fixture
 def probes(settings):
+    settings.HEALTH_ABILITIES = []
+
     def use(*names):
         settings.HEALTH_PROBES = [
             {"name": f"{name}_one", "probe": f"tests.health.samples.{name}", "timeout_s": 1} for name in names
@@ -139,3 +144,74 @@ def test_a_probe_that_hangs_does_not_hold_up_the_end_of_the_process(process):
 def test_the_command_and_the_projects_own_probes_do_not_import_the_models_sdk(process):
     assert "healthcheck.engine" in process.stderr
     assert "google.generativeai" not in process.stderr
+
+
+def test_the_trading_line_stands_above_the_table(probes, settings):
+    probes("fine", "crashes")
+    settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("crashes_one",)}]
+
+    assert run()[1].splitlines()[1] == "Can we trade right now? No. Decide: No"
+
+
+def test_only_what_is_asked_for_counts(probes):
+    probes("fine", "crashes")
+
+    assert run("--exclude", "crashes_one")[0] == 0
+    code, text = run("--only", "fine_one", "--json")
+    assert (code, [each["name"] for each in json.loads(text)["components"]]) == (0, ["fine_one"])
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(probes):
+    probes("fine")
+
+    with pytest.raises(CommandError, match="unknown: finn; known are fine_one"):
+        call_command("healthcheck", "--only", "finn")
+
+
+def test_colours_are_for_terminals_and_change_no_word(probes):
+    probes("fine", "warns")
+    out = io.StringIO()
+    call_command("healthcheck", stdout=out, force_color=True)
+
+    plain = re.sub("\x1b\\[[0-9;]*m", "", out.getvalue())
+    assert "\x1b[" in out.getvalue()
+    assert [line.split()[:2] for line in plain.splitlines()[2:]] == [
+        ["fine_one", "Healthy"],
+        ["warns_one", "Warning"],
+    ]
+
+
+def test_a_result_that_is_too_old_fails(probes, monkeypatch):
+    probes("fine")
+    assert run("--max-age", "60")[0] == 0
+    shown = status_page
+
+    def of_yesterday(*arguments, **options):
+        page = shown(*arguments, **options)
+        return replace(page, components=tuple(replace(each, age_s=90.0) for each in page.components))
+
+    monkeypatch.setattr("healthcheck.management.commands.healthcheck.status_page", of_yesterday)
+    with pytest.raises(CommandError, match=r"older than 60 s: fine_one \(90 s\)"):
+        call_command("healthcheck", "--max-age", "60", stdout=io.StringIO())
+
+
+def test_watching_asks_again_until_it_is_interrupted(probes, monkeypatch):
+    probes("fine")
+    pauses = []
+
+    def wait(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("healthcheck.management.commands.healthcheck.time.sleep", wait)
+
+    code, text = run("--watch", "5")
+
+    assert (code, pauses, text.count("All is well")) == (0, [5, 5, 5], 3)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_a_pause_must_be_a_time(seconds):
+    with pytest.raises(CommandError, match="--watch"):
+        call_command("healthcheck", "--watch", seconds)

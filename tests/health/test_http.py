@@ -23,6 +23,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def site(settings, monkeypatch):
     """Six components under their real names, with probes of the tests; a setter changes what they do."""
     settings.HEALTH_TOKEN = TOKEN
+    settings.HEALTH_ABILITIES = []
     settings.STATUS_PANELS = []
     names = [entry["name"] for entry in settings.HEALTH_PROBES]
 

@@ -27,6 +27,10 @@ TABLES = (
     "scheduler_heartbeat",
     "scheduler_process",
     "django_apscheduler_djangojob",
+    "health_state",
+    "health_sample",
+    "health_hour",
+    "health_transition",
 )
 
 

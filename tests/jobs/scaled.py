@@ -92,6 +92,7 @@ BRISK = Limits(
     frozen_after_s=3,
     loop_dead_after_s=3,
     longest_wait_s=1,
+    health_look_every_s=0.3,
     watch_every_s=0.1,
     retry_after_s=(0.2, 0.4, 0.8),
 )

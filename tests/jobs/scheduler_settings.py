@@ -6,3 +6,15 @@ from tradingsite.settings import *  # noqa: F403 - a settings module is its name
 
 JOBS_SCHEDULE = f"tests.jobs.scaled.{os.environ['SCALED']}"
 JOBS_LIMITS = f"tests.jobs.scaled.{os.environ['LIMITS']}"
+# Judged often, and nobody else is asked.
+HEALTH_PROBES = [
+    {
+        "name": "database",
+        "probe": "healthcheck.probes.database",
+        "ttl_s": 0.05,
+        "ttl_bad_s": 0.05,
+        "timeout_s": 4,
+    }
+]
+HEALTH_ABILITIES = []
+STATUS_PANELS = []

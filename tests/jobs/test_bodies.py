@@ -113,6 +113,9 @@ def test_the_clean_up_deletes_what_is_past_its_retention_and_counts_each_table()
         "job_hour": 0,
         "job_event": 0,
         "job_execution": 2,
+        "health_sample": 0,
+        "health_hour": 0,
+        "health_transition": 0,
     }
     assert (Ticker.objects.count(), Poll.objects.count(), DjangoJobExecution.objects.count()) == (2, 2, 1)
 
@@ -128,7 +131,7 @@ def test_a_clean_up_that_is_told_to_stop_leaves_the_rest_for_the_next():
 
 def test_the_clean_up_knows_no_order():
     deleted = {"ticker", "poll", "account_reading", "model_call_text", "job_execution"}
-    deleted |= {"job_hour", "job_event"}
+    deleted |= {"job_hour", "job_event", "health_sample", "health_hour", "health_transition"}
 
     assert set(bodies.cleanup_old_data(timezone.now())) == deleted
     assert Order._meta.db_table not in deleted

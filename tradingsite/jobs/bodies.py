@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from healthcheck import history as health_history
 from sysconfig.models import SystemConfig
 from tradingsite.clients.build import exchange_client, upbit_client
 from tradingsite.jobs import history, rollup, trading
@@ -22,6 +23,7 @@ from tradingsite.strategy import outcomes
 from tradingsite.strategy import retention as model_texts
 from tradingsite.trading_config import (
     AI_TEXT_RETENTION_DAYS,
+    HEALTH_HISTORY_RETENTION_DAYS,
     JOB_HISTORY_RETENTION_DAYS,
     MARKET_DATA_RETENTION_DAYS,
 )
@@ -69,6 +71,7 @@ def cleanup_old_data(_tick: datetime) -> Counts:
     now = timezone.now()
     past_prices = now - timedelta(days=config[MARKET_DATA_RETENTION_DAYS])
     past_texts = now - timedelta(days=config[AI_TEXT_RETENTION_DAYS])
+    past_health = now - timedelta(days=config[HEALTH_HISTORY_RETENTION_DAYS])
     executions = history.older_than(now - timedelta(days=config[JOB_HISTORY_RETENTION_DAYS]))
     return {
         **market_data.delete_before(past_prices, stop=winding_down),
@@ -79,4 +82,8 @@ def cleanup_old_data(_tick: datetime) -> Counts:
             history.events_older_than(now - rollup.KEPT), stop=winding_down
         ),
         "job_execution": market_data.delete_in_batches(executions, stop=winding_down),
+        **{
+            table: market_data.delete_in_batches(rows, stop=winding_down)
+            for table, rows in health_history.older_than(past_health).items()
+        },
     }

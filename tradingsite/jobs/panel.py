@@ -30,8 +30,14 @@ OUTCOME_WORDS = {
 def trading() -> dict[str, Any]:
     """Return the context of `status/trading.html`: the state, each market's, the halts; 7 queries."""
     at = timezone.now()
-    found = states(others=[*_unwatched(at), *_lost(at)])
+    found = states(others=what_stops_buys(at))
     return {"state": found.pop(""), "markets": found, **halts()}
+
+
+def what_stops_buys(at: datetime) -> Iterator[Finding]:
+    """Yield what stops new buys beside halts and settings."""
+    yield from _unwatched(at)
+    yield from _lost(at)
 
 
 def _unwatched(at: datetime) -> Iterator[Finding]:

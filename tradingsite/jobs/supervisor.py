@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
 
+from healthcheck.recorder import Recorder
 from tradingsite.jobs import chores, rollup
 from tradingsite.jobs.limits import Limits, in_force
 from tradingsite.jobs.lock import LeaderLock
@@ -67,6 +68,9 @@ class Supervisor:
             clock=clock,
             longest_wait_s=self._limits.longest_wait_s,
         )
+        self._recorder = Recorder(
+            lambda: self.epoch is not None, look_every_s=self._limits.health_look_every_s
+        )
         self._leader: SchedulerHeartbeat | None = None
         self._presence = chores.Presence(self._limits)
         self._beat = chores.Every(self._limits.beat_every_s)
@@ -107,9 +111,11 @@ class Supervisor:
         """
         winding_down.clear()
         self._loop.start(paused=True)
+        self._recorder.start()
         try:
             return self._supervise()
         finally:
+            self._recorder.stop()
             self._loop.end()
             self._lock.release()
 

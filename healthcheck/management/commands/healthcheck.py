@@ -1,20 +1,27 @@
 """`manage.py healthcheck`: the status page for terminals and cron."""
 
+import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
-from unicodedata import east_asian_width
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from healthcheck.engine import engine
-from healthcheck.page import PageComponent, StatusPage, status_page
+from healthcheck.page import StatusPage, status_page
+from healthcheck.redaction import redacted_text
+from healthcheck.selection import WrongSelection, selected
+from healthcheck.snapshot import Snapshot
+from healthcheck.terminal import as_text
 
 _EXAMPLES = """\
 examples:
-  manage.py healthcheck                     a table for people
-  manage.py healthcheck --json              the same as /api/v1/health/detail, for programs
-  manage.py healthcheck --fail-on warning   exit status 1 already when something is degraded
+  manage.py healthcheck                                a table for people
+  manage.py healthcheck --json                         the same as /api/v1/health/detail, for programs
+  manage.py healthcheck --fail-on warning              exit status 1 already when something is degraded
+  manage.py healthcheck --only database,scheduler      these and no others; --exclude for all but some
+  manage.py healthcheck --max-age 60                   exit status 1 also when a result is older than 60 s
+  manage.py healthcheck --watch 5                      again every 5 s, until Ctrl-C
 
 Exit status: 0, or 1 when the site is unhealthy. Ends at its deadline even when a dependency hangs.
 """
@@ -31,48 +38,63 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.epilog = _EXAMPLES
         parser.add_argument(
-            "--json", action="store_true", dest="as_json", help="Print the detailed report as JSON."
+            "--json", action="store_true", dest="as_json", help="Print the detailed report as JSON, one line."
         )
+        parser.add_argument("--only", metavar="NAMES", help="Components to ask, with commas between them.")
+        parser.add_argument("--exclude", metavar="NAMES", help="Components not to ask.")
         parser.add_argument(
             "--fail-on",
             choices=["unhealthy", "warning"],
             default="unhealthy",
             help="The least state that gives exit status 1 (default: unhealthy).",
         )
+        parser.add_argument(
+            "--max-age", type=_seconds, metavar="SECONDS", help="Exit 1 when a result is older than this."
+        )
+        parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="Ask again and again.")
 
-    def handle(self, *, as_json: bool, fail_on: str, **options: Any) -> None:
-        snapshot = engine().snapshot()
+    def handle(self, *, only: str | None, exclude: str | None, watch: float | None, **options: Any) -> None:
+        try:
+            names = selected(only, exclude)
+        except WrongSelection as wrong:
+            raise CommandError(str(wrong)) from wrong
+        if watch is None:
+            self._end(self._shown(names, **options), **options)
+            return
+        try:
+            while True:
+                self._shown(names, **options)
+                time.sleep(watch)
+        except KeyboardInterrupt:
+            self.stdout.write("")
+
+    def _shown(self, names: Any, *, as_json: bool, **_options: Any) -> tuple[Snapshot, StatusPage]:
+        snapshot = engine().snapshot() if names is None else engine().part(names)
         page = status_page(snapshot, (), staff=True)
-        self.stdout.write(snapshot.full_json.decode() if as_json else as_text(page))
+        text = snapshot.full_json.decode() if as_json else as_text(page, self.style)
+        self.stdout.write(redacted_text(text))
+        return snapshot, page
+
+    def _end(
+        self,
+        shown: tuple[Snapshot, StatusPage],
+        *,
+        fail_on: str,
+        max_age: float | None,
+        **_options: Any,
+    ) -> None:
+        snapshot, page = shown
         if snapshot.status == "unhealthy" or (fail_on == "warning" and snapshot.status != "healthy"):
             raise CommandError(page.headline, returncode=1)
+        old = [each for each in page.components if max_age is not None and each.age_s > max_age]
+        if old:
+            told = ", ".join(f"{each.name} ({each.age_s:.0f} s)" for each in old)
+            text = _("older than %(limit)g s: %(components)s")
+            raise CommandError(text % {"limit": max_age, "components": told}, returncode=1)
 
 
-def as_text(page: StatusPage) -> str:
-    """Return the page as an aligned table that needs no colour."""
-    rows = [_cells(component) for component in page.components]
-    widths = [max(_columns(row[column]) for row in rows) for column in range(3)]
-    measured_at = f"{page.measured_at:%Y-%m-%d %H:%M:%S} UTC"
-    lines = [f"{page.headline} ({page.version}, {measured_at})", ""]
-    for name, word, latency, text in rows:
-        lines.append(
-            f"{_left(name, widths[0])}  {_left(word, widths[1])}  {latency.rjust(widths[2])}  {text}".rstrip()
-        )
-    return "\n".join(lines)
-
-
-def _cells(component: PageComponent) -> tuple[str, str, str, str]:
-    latency = "-" if component.latency_ms is None else f"{component.latency_ms:.1f} ms"
-    text = component.text or ""
-    if component.age_s >= 1:
-        text += " " + _("(%(age_s)d s ago)") % {"age_s": component.age_s}
-    return component.name, component.status_word, latency, text
-
-
-def _left(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
-
-
-def _columns(text: str) -> int:
-    """Return how many columns a terminal gives the text: a Korean letter takes two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(text)
+    return seconds

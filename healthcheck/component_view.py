@@ -1,0 +1,135 @@
+"""One component for programs: its state now, and its past (docs/health.md, 15)."""
+
+from typing import Annotated, Any
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from healthcheck.aside import TookTooLong
+from healthcheck.audience import is_staff_or_bearer
+from healthcheck.engine import engine
+from healthcheck.history import ComponentHistory, TransitionRow, histories, transitions
+from healthcheck.report import Status, component_names
+from healthcheck.views import answers_always
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Change(BaseModel):
+    """One damped change of state. `lasted_s` is null while it is still so."""
+
+    model_config = _STRICT
+
+    at: AwareDatetime
+    before: Status
+    after: Status
+    message: str
+    version: str
+    lasted_s: float | None
+
+
+class History(BaseModel):
+    """The past. Null where nothing is known; uptimes are per cent of judged minutes, pauses left out."""
+
+    model_config = _STRICT
+
+    status: Annotated[Status | None, Field(description="After damping.")]
+    since: AwareDatetime | None
+    last_good_at: AwareDatetime | None
+    last_error_at: AwareDatetime | None
+    last_error: str | None
+    uptime_pct: dict[str, float | None]
+    p50_ms: float | None
+    p95_ms: float | None
+    troubles_24h: int
+    transitions: list[Change]
+
+
+class ComponentDetail(BaseModel):
+    """One component. `history` is null while the database can't be asked."""
+
+    model_config = _STRICT
+
+    name: str
+    status: Status
+    latency_ms: float | None
+    message: str
+    measured_at: AwareDatetime
+    age_s: float
+    judged: bool
+    paused: bool
+    history: History | None
+
+
+@answers_always
+def component(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer a `ComponentDetail`, 503 while it is unhealthy, to staff and bearers of the token."""
+    if not is_staff_or_bearer(request):
+        return JsonResponse({"error": "sign in as staff, or send the bearer token"}, status=403)
+    names = component_names()
+    if name not in names:
+        return JsonResponse({"error": f"unknown: {name}; known are {', '.join(names)}"}, status=404)
+    found = engine().component(name)
+    answer = ComponentDetail(
+        name=name,
+        status=found.status,
+        latency_ms=found.latency_ms,
+        message=found.finding.english,
+        measured_at=found.measured_at,
+        age_s=round(found.age_s, 3),
+        judged=found.judged,
+        paused=found.paused,
+        history=_history(name),
+    )
+    status = 503 if found.status == "unhealthy" else 200
+    return HttpResponse(answer.model_dump_json(), content_type="application/json", status=status)
+
+
+@answers_always
+def schema(request: HttpRequest) -> HttpResponse:
+    """Answer the JSON schema of `component`."""
+    published: dict[str, Any] = ComponentDetail.model_json_schema()
+    return JsonResponse(published, content_type="application/schema+json")
+
+
+def _history(name: str) -> History | None:
+    if engine().component("database").status == "unhealthy":
+        return None
+
+    def asked() -> tuple[ComponentHistory, list[TransitionRow]]:
+        return histories()[name], transitions(name)
+
+    if connection.in_atomic_block:  # what the transaction has written can be seen only here
+        return _published(*asked())
+    try:
+        return _published(*engine().aside.run(asked))
+    except (TookTooLong, DatabaseError):
+        return None
+
+
+def _published(past: ComponentHistory, changes: list[TransitionRow]) -> History:
+    return History(
+        status=past.status,
+        since=past.since,
+        last_good_at=past.last_good_at,
+        last_error_at=past.last_error_at,
+        last_error=past.last_error.english if past.last_error else None,
+        uptime_pct=dict(past.uptime_pct),
+        p50_ms=past.p50_ms,
+        p95_ms=past.p95_ms,
+        troubles_24h=past.troubles_today,
+        transitions=[_change(change) for change in changes],
+    )
+
+
+def _change(row: TransitionRow) -> Change:
+    return Change(
+        at=row.at,
+        before=row.before,
+        after=row.after,
+        message=row.finding.english,
+        version=row.version,
+        lasted_s=row.lasted.total_seconds() if row.lasted else None,
+    )

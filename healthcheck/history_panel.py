@@ -1,0 +1,112 @@
+"""The history on the status page: bars of 90 days, a line of 24 hours, the last changes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+
+from healthcheck.configured import configured_probes
+from healthcheck.history import ComponentHistory, Day, histories, transitions
+
+BAR, PITCH, HEIGHT = 4, 5, 24
+# Each kind has a height of its own, so that colour alone says nothing.
+_HEIGHTS = {"healthy": 24, "warning": 16, "unhealthy": 9, "paused": 12, "nothing": 2}
+_WORDS = {
+    "healthy": gettext_lazy("healthy"),
+    "warning": gettext_lazy("with a warning"),
+    "unhealthy": gettext_lazy("unhealthy"),
+    "paused": gettext_lazy("paused on purpose"),
+    "nothing": gettext_lazy("without a record"),
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day: where it stands, and what its tooltip says."""
+
+    x: int
+    y: int
+    height: int
+    kind: str
+    day: Day
+
+    @property
+    def text(self) -> str:
+        """In the language of whoever reads it."""
+        text = f"{self.day.date:%Y-%m-%d}: {_WORDS[self.kind]}"
+        uptime_pct = self.day.uptime_pct
+        return text if uptime_pct is None or uptime_pct == 100 else f"{text}, {uptime_pct:.2f} %"
+
+
+@dataclass(frozen=True)
+class Past:
+    """One component's row: the texts are made when it is rendered, in the reader's language."""
+
+    past: ComponentHistory
+    label: object
+    now: datetime
+    bars: tuple[Bar, ...]
+    lines: Sequence[str]
+    width: int = PITCH * 90
+
+    @property
+    def lasts(self) -> Any:
+        return self.now - self.past.since if self.past.since else None
+
+    @property
+    def uptimes(self) -> Sequence[tuple[str, float | None]]:
+        names = {"24h": gettext("24 h"), "7d": gettext("7 days"), "90d": gettext("90 days")}
+        return [(names[window], uptime_pct) for window, uptime_pct in self.past.uptime_pct.items()]
+
+    @property
+    def text(self) -> str:
+        kinds = Counter(bar.kind for bar in self.bars)
+        told = ", ".join(f"{kinds[kind]} {word}" for kind, word in _WORDS.items() if kinds[kind])
+        return gettext("90 days: %(days)s") % {"days": told}
+
+
+def history() -> dict[str, Any]:
+    """Return the context of `status/history.html`; five queries however long the history is."""
+    labels = {task.name: task.label or task.name for task in configured_probes()}
+    now = timezone.now()
+    rows = [
+        Past(
+            past,
+            labels[name],
+            now,
+            _bars(past.days),
+            _lines(past.latency_ms),
+        )
+        for name, past in histories().items()
+    ]
+    return {"bar": BAR, "height": HEIGHT, "rows": rows}
+
+
+def changes() -> dict[str, Any]:
+    """Return the context of `status/changes.html`."""
+    labels = {task.name: task.label or task.name for task in configured_probes()}
+    return {"changes": [(labels.get(row.component, row.component), row) for row in transitions(limit=10)]}
+
+
+def _bars(days: Sequence[Day]) -> tuple[Bar, ...]:
+    heights = [_HEIGHTS[day.kind] for day in days]
+    return tuple(
+        Bar(PITCH * number, HEIGHT - height, height, day.kind, day)
+        for number, (day, height) in enumerate(zip(days, heights, strict=True))
+    )
+
+
+def _lines(latency_ms: Sequence[float | None]) -> list[str]:
+    """Return the points of each unbroken stretch; the highest point of all touches the top."""
+    top = max((each for each in latency_ms if each is not None), default=0) or 1
+    lines: list[list[str]] = [[]]
+    for x, each in enumerate(latency_ms):
+        if each is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{x},{HEIGHT - 1 - (HEIGHT - 2) * each / top:.1f}")
+    return [" ".join(line if len(line) > 1 else line * 2) for line in lines if line]

@@ -1,0 +1,142 @@
+"""Writes the history: a sample a minute, and every damped transition (docs/health.md, 15 to 17)."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.utils import timezone
+
+from healthcheck import records
+from healthcheck.damping import Damper
+from healthcheck.engine import engine
+from healthcheck.models import HealthState, HealthTransition
+from healthcheck.report import component_names
+from healthcheck.snapshot import Component, Snapshot
+
+logger = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 15.0
+LOOK_SOON_S = 5.0
+"""While a component wavers between two states."""
+KEPT_MINUTES = 120
+"""What is remembered while the database is away."""
+
+
+@dataclass
+class Minute:
+    """What is to be written of one look."""
+
+    at: datetime
+    samples: tuple[Component, ...] = ()
+    transitions: list[HealthTransition] = field(default_factory=list)
+    states: list[HealthState] = field(default_factory=list)
+
+
+class Recorder:
+    """One thread beside whoever may speak for the site. Nothing it does reaches its owner, whatever fails.
+
+    Args:
+        speaks: whether this process is the one that records. While the database is away nobody is told to:
+            then the one that spoke last goes on, and writes afterwards what it kept.
+    """
+
+    def __init__(
+        self,
+        speaks: Callable[[], bool],
+        *,
+        look_every_s: float = LOOK_EVERY_S,
+        look_soon_s: float = LOOK_SOON_S,
+        clock: Callable[[], datetime] = timezone.now,
+    ) -> None:
+        self._speaks, self._clock = speaks, clock
+        self._every_s, self._soon_s = look_every_s, min(look_soon_s, look_every_s)
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._dampers: dict[str, Damper] | None = None
+        self._states: dict[str, HealthState] = {}
+        self._sampled: datetime | None = None
+        self._unwritten: deque[Minute] = deque(maxlen=KEPT_MINUTES)
+
+    def start(self) -> None:
+        """Begin to look, from the first interval's end on."""
+        self._thread = threading.Thread(target=self._run, name="health-recorder", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more. A look that is stuck is left behind."""
+        self._over.set()
+        if self._thread:
+            self._thread.join(1)
+
+    def _run(self) -> None:
+        wait_s = self._soon_s
+        while not self._over.wait(wait_s):
+            try:
+                wait_s = self.look()
+            except Exception:
+                # A history with a gap is better than a scheduler without one.
+                logger.exception("health.not_recorded")
+                wait_s = self._every_s
+            finally:
+                connections.close_all()
+
+    def look(self) -> float:
+        """Look once; return how many seconds may pass until the next look."""
+        if not self._speaks() and not self._stands_in():
+            self._write()
+            self._dampers = None
+            return self._every_s
+        if self._dampers is None and not self._begin():
+            return self._soon_s
+        self._take_in(engine().part(component_names()))
+        self._write()
+        return self._soon_s if any(damper.wavers for damper in self._known.values()) else self._every_s
+
+    @property
+    def _known(self) -> dict[str, Damper]:
+        return {} if self._dampers is None else self._dampers
+
+    def _stands_in(self) -> bool:
+        return self._dampers is not None and engine().component("database").status == "unhealthy"
+
+    def _begin(self) -> bool:
+        """Go on from the states that were written last: a restart forgets no change and repeats none."""
+        try:
+            self._states = HealthState.objects.in_bulk()
+        except DatabaseError:
+            return False
+        self._dampers = {name: Damper(records.status(state)) for name, state in self._states.items()}
+        return True
+
+    def _take_in(self, snapshot: Snapshot) -> None:
+        at = self._clock()
+        found = Minute(at.replace(second=0, microsecond=0))
+        for component in snapshot.components:
+            damper = self._known.setdefault(component.name, Damper())
+            before = damper.status or "healthy"
+            if damper.feed(component):
+                found.transitions.append(records.transition(component, before, at, snapshot.version))
+            if damper.status is not None:
+                state = records.state(self._states.get(component.name), component, damper.status, at)
+                self._states[component.name] = state
+                found.states.append(state)
+        if found.at != self._sampled:
+            self._sampled, found.samples = found.at, snapshot.components
+        if found.samples or found.transitions:
+            self._unwritten.append(found)
+
+    def _write(self) -> None:
+        """Write what is not written yet, the oldest first; what the database does not take is kept."""
+        while self._unwritten:
+            minute = self._unwritten[0]
+            try:
+                records.write(minute.at, minute.samples, minute.transitions, minute.states)
+            except DatabaseError as error:
+                logger.warning("health.kept", minutes=len(self._unwritten), error=type(error).__name__)
+                return
+            self._unwritten.popleft()

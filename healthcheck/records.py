@@ -1,0 +1,97 @@
+"""The rows of the history, and how they are written together (docs/health.md, 15)."""
+
+from collections.abc import Sequence
+from copy import copy
+from datetime import datetime
+from typing import cast
+
+from django.db import connection, transaction
+
+from healthcheck.models import HealthState, HealthTransition
+from healthcheck.report import Status
+from healthcheck.snapshot import Component
+
+# Only samples that were not there yet are counted into their hour: writing twice is harmless.
+_WRITE = """
+WITH new AS (
+    INSERT INTO health_sample (component, at, status, judged, paused, latency_ms)
+    SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::bool[], %s::bool[], %s::float8[])
+    ON CONFLICT DO NOTHING
+    RETURNING component, at, status, judged, paused
+)
+INSERT INTO health_hour AS known (component, hour, healthy, warning, unhealthy, paused, unjudged)
+SELECT component, date_trunc('hour', at, 'UTC'),
+       count(*) FILTER (WHERE judged AND NOT paused AND status = 'healthy'),
+       count(*) FILTER (WHERE judged AND NOT paused AND status = 'warning'),
+       count(*) FILTER (WHERE judged AND NOT paused AND status = 'unhealthy'),
+       count(*) FILTER (WHERE paused),
+       count(*) FILTER (WHERE NOT judged)
+FROM new GROUP BY 1, 2
+ON CONFLICT (component, hour) DO UPDATE SET
+    healthy = known.healthy + excluded.healthy,
+    warning = known.warning + excluded.warning,
+    unhealthy = known.unhealthy + excluded.unhealthy,
+    paused = known.paused + excluded.paused,
+    unjudged = known.unjudged + excluded.unjudged
+"""
+_STATE = ("status", "since", "last_good_at", "last_error_at", "last_error", "last_error_params", "seen_at")
+
+
+def status(state: HealthState) -> Status:
+    return cast("Status", state.status)
+
+
+def transition(component: Component, before: Status, at: datetime, version: str) -> HealthTransition:
+    """Return the row of a change to what `component` is now."""
+    finding = component.finding
+    return HealthTransition(
+        component=component.name,
+        at=at,
+        before=before,
+        after=component.status,
+        message=finding.message,
+        params=finding.params,
+        version=version,
+    )
+
+
+def state(known: HealthState | None, component: Component, damped: Status, at: datetime) -> HealthState:
+    """Return a component's row as it is after this look; `known` stays as it is."""
+    row = copy(known) if known else HealthState(component=component.name, status=damped, since=at)
+    if row.status != damped:
+        row.status, row.since = damped, at
+    row.seen_at = at
+    if component.judged and component.status == "healthy":
+        row.last_good_at = component.measured_at
+    elif component.judged:
+        row.last_error_at = component.measured_at
+        row.last_error, row.last_error_params = component.finding.message, component.finding.params
+    return row
+
+
+def write(
+    minute: datetime,
+    samples: Sequence[Component],
+    transitions: Sequence[HealthTransition],
+    states: Sequence[HealthState],
+) -> None:
+    """Write all of it or nothing. Raises django.db.Error."""
+    with transaction.atomic():
+        if samples:
+            with connection.cursor() as cursor:
+                cursor.execute(_WRITE, _columns(minute, samples))
+        HealthTransition.objects.bulk_create(transitions, ignore_conflicts=True)
+        HealthState.objects.bulk_create(
+            states, update_conflicts=True, unique_fields=["component"], update_fields=_STATE
+        )
+
+
+def _columns(minute: datetime, samples: Sequence[Component]) -> tuple[list[object], ...]:
+    return (
+        [sample.name for sample in samples],
+        [minute] * len(samples),
+        [sample.status for sample in samples],
+        [sample.judged for sample in samples],
+        [sample.paused for sample in samples],
+        [sample.latency_ms for sample in samples],
+    )

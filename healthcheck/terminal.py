@@ -1,0 +1,51 @@
+"""The status page as text: aligned, and as readable without colour as with it."""
+
+from unicodedata import east_asian_width
+
+from django.core.management.color import Style
+from django.utils.translation import gettext as _
+
+from healthcheck.page import PageComponent, StatusPage
+from healthcheck.report import Status
+
+_PAINTS = {"healthy": "SUCCESS", "warning": "WARNING", "unhealthy": "ERROR"}
+
+
+def as_text(page: StatusPage, style: Style) -> str:
+    """Return headline, trading line and an aligned table; `style` colours the words of states only."""
+    rows = [(component, _cells(component)) for component in page.components]
+    widths = [max(_columns(cells[column]) for _, cells in rows) for column in range(3)]
+    measured_at = f"{page.measured_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines = [f"{page.headline} ({page.version}, {measured_at})", *_abilities(page), ""]
+    for component, (name, word, latency, text) in rows:
+        painted = _painted(_left(word, widths[1]), component.status, style)
+        lines.append(f"{_left(name, widths[0])}  {painted}  {latency.rjust(widths[2])}  {text}".rstrip())
+    return "\n".join(lines)
+
+
+def _abilities(page: StatusPage) -> list[str]:
+    if not page.abilities:
+        return []
+    told = " · ".join(f"{ability.label}: {ability.word}" for ability in page.abilities)
+    return [f"{page.question} {page.answer_word}. {told}"]
+
+
+def _painted(text: str, status: Status, style: Style) -> str:
+    return str(getattr(style, _PAINTS[status])(text))
+
+
+def _cells(component: PageComponent) -> tuple[str, str, str, str]:
+    latency = "-" if component.latency_ms is None else f"{component.latency_ms:.1f} ms"
+    text = component.text or ""
+    if component.age_s >= 1:
+        text += " " + _("(%(age_s)d s ago)") % {"age_s": component.age_s}
+    return component.name, component.status_word, latency, text
+
+
+def _left(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a terminal gives the text: a Korean letter takes two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -1,0 +1,65 @@
+"""What the site can do, derived (docs/health.md, 20)."""
+
+import pytest
+
+from healthcheck.abilities import derived, weightiest
+from healthcheck.configured import AbilityTask
+from healthcheck.report import Finding, Paused, TimeOut, Unjudged
+
+TASK = AbilityTask(name="decide", label="Decide", needs=("model",))
+WELL, BAD, WARNS = Finding("healthy", "fine"), TimeOut("no answer"), Finding("warning", "slow")
+UNSURE, RESTS = Unjudged("nobody can tell"), Paused("maintenance")
+
+
+class Component:
+    name = "model"
+
+    def __init__(self, finding):
+        self.finding = finding
+
+
+@pytest.mark.parametrize(
+    ("component", "own", "answer", "blamed"),
+    [
+        (WELL, None, "yes", ""),
+        (WELL, WELL, "yes", ""),
+        (WARNS, WELL, "yes", ""),  # a component that warns still works
+        (WELL, WARNS, "no", ""),  # the ability's own warning is its objection
+        (BAD, WELL, "no", "model"),
+        (UNSURE, WELL, "unknown", "model"),
+        (RESTS, WELL, "paused", "model"),
+        (WELL, RESTS, "paused", ""),
+        (WELL, UNSURE, "unknown", ""),
+        (BAD, RESTS, "no", "model"),  # what is broken outweighs what rests
+        (UNSURE, RESTS, "unknown", "model"),
+    ],
+)
+def test_the_weightiest_objection_wins(component, own, answer, blamed):
+    found = derived(TASK, [Component(component)], own)
+
+    assert (found.answer, found.blamed) == (answer, blamed)
+    assert found.reason in {"yes": (own, found.reason)}.get(answer, (component, own))
+
+
+def test_a_no_decides_for_all_before_an_unknown_a_pause_and_a_yes():
+    answers = [derived(TASK, [Component(finding)], None) for finding in (WELL, RESTS, UNSURE, BAD)]
+
+    assert [weightiest(answers[:end]).answer for end in range(1, 5)] == ["yes", "paused", "unknown", "no"]
+
+
+def test_an_ability_asks_its_own_probe_only_while_what_it_needs_is_up(engine_of, probe, scripts):
+    model, own = scripts(), scripts(Paused("switched off"))
+    task = probe("model", model)
+    asked = probe("own", own).probe
+    decide = AbilityTask(name="decide", label="Decide", needs=("model",), probe=asked)
+    engine = engine_of(task, abilities=[decide])
+
+    snapshot = engine.snapshot()
+    assert (snapshot.can_act, snapshot.can_act_because.reason.english) == ("paused", "switched off")
+
+    model.finding = BAD
+    down = engine_of(task, abilities=[decide])
+    before = own.runs
+    assert down.snapshot().can_act == "no"
+    assert down.snapshot().can_act_because.blamed == "model"
+    assert own.runs - before <= 1  # it began together with the model, before anybody knew

@@ -1,0 +1,30 @@
+"""The scheduler that leads writes the history of health (docs/health.md, 17)."""
+
+import signal
+
+import pytest
+
+from tests.jobs.processes import wait_for
+
+
+@pytest.mark.slow
+def test_a_kill_loses_and_doubles_nothing_and_an_outage_is_on_record_afterwards(house, run_scheduler):
+    first = run_scheduler("QUICK")
+    wait_for(house, "SELECT 1 FROM health_sample WHERE component = 'database'")
+    second = run_scheduler("QUICK")
+    second.until("scheduler.waiting")
+    first.end(signal.SIGKILL)
+    second.until("scheduler.leading")
+    wait_for(house, "SELECT 1 FROM health_state, scheduler_heartbeat WHERE seen_at > acquired_at")
+
+    house.stop("immediate")
+    second.until("health.kept")
+    house.start()
+    wait_for(house, "SELECT 1 FROM health_transition WHERE component = 'database' AND after = 'unhealthy'")
+    wait_for(house, "SELECT 1 FROM health_transition WHERE component = 'database' AND after = 'healthy'")
+
+    ((samples, minutes),) = house.ask("SELECT count(*), count(DISTINCT at) FROM health_sample")
+    ((counted,),) = house.ask("SELECT sum(healthy + warning + unhealthy + unjudged) FROM health_hour")
+    assert samples == minutes == counted
+    assert house.ask("SELECT count(*) FROM health_transition") == [(2,)]
+    assert second.end()[0] == 0

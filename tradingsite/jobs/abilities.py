@@ -1,0 +1,98 @@
+"""What the components do not know about prices, decisions, orders and runs (docs/health.md, 20)."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import Finding, Paused
+from tradingsite.jobs.models import JobState
+from tradingsite.jobs.panel import what_stops_buys
+from tradingsite.jobs.standing import read
+from tradingsite.risk.models import Halt
+from tradingsite.risk.state import Cause, states
+
+PRICE_LIMIT = timedelta(seconds=30)
+"""No older price leads to a buy."""
+
+
+def read_prices() -> Finding:
+    """Tell whether prices were collected lately."""
+    if paused := _paused("collect_market_data"):
+        return paused
+    age = _age_of_success("collect_market_data")
+    if age is None:
+        return Finding("warning", gettext_noop("no price has been collected yet"))
+    if age > PRICE_LIMIT:
+        text = gettext_noop("the last prices are %(age)s s old, limit %(limit)s s")
+        return Finding("warning", text, age=round(age.total_seconds()), limit=PRICE_LIMIT.seconds)
+    text = gettext_noop("prices are %(age)s s old")
+    return Finding("healthy", text, age=max(0, round(age.total_seconds())))
+
+
+def decide() -> Finding:
+    """Tell whether the model is asked at all."""
+    return _paused("generate_trading_signal") or Finding("healthy", gettext_noop("the model is asked"))
+
+
+def place_orders() -> Finding:
+    """Tell whether buys are allowed; sells and stop-losses always are."""
+    found = states()[""]
+    stops = list(what_stops_buys(timezone.now()))
+    if found.halted or found.paused:
+        return _because([*found.halted, *found.paused])
+    if stops:
+        return stops[0]
+    return Finding("healthy", gettext_noop("buying and selling"))
+
+
+def next_runs() -> Finding:
+    """Tell which run is next, or which jobs a person has paused."""
+    standing = read()
+    paused = [each for each in standing.jobs if each.paused and not each.quarantined]
+    if paused:
+        names = ", ".join(each.job.name for each in paused)
+        return Paused(gettext_noop("paused: %(jobs)s"), jobs=names)
+    upcoming = [(each.next_run_at, each.job.name) for each in standing.jobs if each.next_run_at]
+    if not upcoming:
+        return Finding("warning", gettext_noop("no run is planned: no scheduler has led yet"))
+    at, name = min(upcoming)
+    text = gettext_noop("next: %(job)s at %(at)s UTC")
+    return Finding("healthy", text, job=name, at=f"{at:%H:%M:%S}")
+
+
+def _age_of_success(name: str) -> timedelta | None:
+    """Return how long ago a job last succeeded, by the database's clock."""
+    age = ExpressionWrapper(Now() - F("last_success_at"), output_field=DurationField())
+    return JobState.objects.filter(job_name=name).values_list(age, flat=True).first()
+
+
+def _paused(name: str) -> Finding | None:
+    state = JobState.objects.filter(job_name=name, paused=True).first()
+    if state is None:
+        return None
+    if state.pause_reason.startswith("quarantine:"):  # nobody's purpose
+        return Finding("warning", gettext_noop("%(job)s is in quarantine"), job=name)
+    why = state.pause_reason.removeprefix("operator: ")
+    return Paused(
+        gettext_noop("%(job)s is paused by %(who)s: %(why)s"), job=name, who=state.paused_by, why=why
+    )
+
+
+def _because(causes: Iterable[Cause]) -> Finding:
+    """Return the first cause; a limit that nobody can read is no purpose."""
+    first = next(iter(causes))
+    if isinstance(first, Finding):
+        broken = first.status == "unhealthy"
+        return first if broken else Paused(first.message, **first.params)
+    if first.kind == Halt.Kind.OPERATOR:
+        text = gettext_noop("halted by %(who)s: %(reason)s")
+        return Paused(text, who=first.made_by, reason=first.reason)
+    if first.kind == Halt.Kind.UNKNOWN:  # nobody's purpose either
+        text = gettext_noop("too little is known of %(market)s: no buys there")
+        return Finding("warning", text, market=first.market)
+    text = gettext_noop("%(market)s moved too much: no buys until it is calm")
+    return Paused(text, market=first.market)
