@@ -134,7 +134,7 @@ def test_a_result_whose_claim_went_to_somebody_else_is_not_stored():
 
     assert HealthResult.objects.publish("exchange", newer, values)
     assert not HealthResult.objects.publish("exchange", lost, values | {"status": "unhealthy"})
-    assert HealthResult.objects.get().status == "healthy"
+    assert HealthResult.objects.get(name="exchange").status == "healthy"
 
 
 def test_a_database_that_does_not_answer_only_makes_the_run_unshared(engine_of, shared):
