@@ -117,7 +117,8 @@ class Engine:
     def page(self) -> tuple[Snapshot, Sequence[Panel]]:
         """Return the snapshot and all panels, together at the latest after `deadline_s`."""
         with self._changed:
-            self._settle([*self._slots.values(), *(slot for _, slot in self._panels)])
+            abilities = (slot for _, slot in self._abilities if slot)
+            self._settle([*self._slots.values(), *abilities, *(slot for _, slot in self._panels)])
             panels = [Panel(task, _context(slot)) for task, slot in self._panels]
         return self.snapshot(), panels
 

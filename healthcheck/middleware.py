@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
+from healthcheck.draining import is_draining
 from healthcheck.engine import engine
 from healthcheck.report import ReadyAnyway
 from healthcheck.views import logged_by_transition
@@ -43,7 +44,9 @@ def _live() -> int:
 
 
 def _ready() -> int:
-    """Ready is: the database answers, may be written to, and has all migrations."""
+    """Ready is: not about to end, and the database answers, may be written to, and has all migrations."""
+    if is_draining():
+        return 503
     found = engine().component("database").finding
     return 200 if found.status == "healthy" or isinstance(found, ReadyAnyway) else 503
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthcheck import component_view, metrics, views
+from healthcheck import component_view, incident, metrics, views
 
 app_name = "healthcheck"
 
@@ -23,5 +23,6 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("metrics/", metrics.metrics),
     path("status/", views.page, name="page"),
+    path("status/incident.txt", incident.incident, name="incident"),
     path("status/fragment/", views.fragment, name="fragment"),
 ]

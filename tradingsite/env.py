@@ -163,6 +163,9 @@ class Environment(BaseSettings):
     health_token: Annotated[SecretStr, _at_least(16)] | None = Field(
         None, description="Bearer token that shows health details; made in sandbox mode."
     )
+    web_drain_s: Annotated[int, Field(ge=0, le=300)] = Field(
+        0, description="How long a web process told to end still answers, with /readyz 503."
+    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="Default: text on a terminal, else json."
     )

@@ -1,7 +1,11 @@
 """gunicorn's configuration: `gunicorn --config python:tradingsite.web tradingsite.wsgi`."""
 
+import signal
 import sys
+from types import FrameType
+from typing import Any
 
+from healthcheck import draining
 from tradingsite import logs
 from tradingsite.env import InvalidEnvironment, environment
 
@@ -17,8 +21,20 @@ workers = _env.web_workers
 worker_class = "gthread"
 threads = 8
 timeout = 30
-graceful_timeout = 3
+graceful_timeout = _env.web_drain_s + 3
 keepalive = 5
 preload_app = False  # pools, listeners and health threads belong to a worker; they do not survive a fork
 control_socket_disable = True  # else it writes into the home folder
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let a worker that is told to end answer on for `WEB_DRAIN_S`; it still has the socket."""
+
+    def drain(signum: int, frame: FrameType | None) -> None:
+        draining.begin(_env.web_drain_s, lambda: worker.handle_exit(signum, frame))
+
+    if _env.web_drain_s:
+        signal.signal(signal.SIGTERM, drain)
+
+
 logconfig_dict = logs.logging_config(_log_format, _env.log_level)

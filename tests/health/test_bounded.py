@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from healthcheck.aside import Aside, TookTooLong
-from healthcheck.engine import engine, forget_engine
+from healthcheck.configured import AbilityTask
+from healthcheck.engine import Engine, engine, forget_engine
 from healthcheck.report import Finding
 from tests.health.conftest import ENOUGH_S, all_landed
 from tests.health.databases import pooled
@@ -219,3 +220,23 @@ def test_a_forked_child_has_an_engine_of_its_own_and_importing_starts_nothing():
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_waits_for_everything_together(probe, panel, scripts):
+    """One deadline: not first for components and panels, and then for the abilities."""
+    hung = scripts()
+    hung.hold()
+    slow = probe("slow", hung, timeout_s=0.5)
+    engine = Engine(
+        [],
+        [panel("shown", hung, timeout_s=0.5)],
+        [AbilityTask(name="act", label="Act", probe=slow.probe, timeout_s=0.5)],
+        version="1",
+    )
+    began_s = time.monotonic()
+
+    snapshot, (shown,) = engine.page()
+
+    assert time.monotonic() - began_s < 0.5 + 0.4
+    assert snapshot.can_act == "no"
+    assert "no answer within" in shown.context.english

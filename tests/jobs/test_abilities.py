@@ -111,3 +111,18 @@ def test_the_next_run_is_named():
 
     paused("sync_pending_orders", "operator: audit")
     assert told(abilities.next_runs()) == ("healthy", True, "paused: sync_pending_orders")
+
+
+def test_a_halt_does_not_hide_a_check_that_fails():
+    succeeded("check_volatility", 600)
+    now = timezone.now()
+    Halt.objects.create(market="", kind=Halt.Kind.OPERATOR, reason="audit", made_by="kim", started_at=now)
+
+    assert told(abilities.place_orders())[:2] == ("warning", False)
+
+
+def test_a_clean_up_that_rests_stops_no_trading():
+    DjangoJob.objects.create(id="sync_pending_orders", next_run_time=timezone.now(), job_state=b"")
+    paused("cleanup_old_data", "operator: audit")
+
+    assert abilities.next_runs().paused is False

@@ -1,6 +1,5 @@
 """What the components do not know about prices, decisions, orders and runs (docs/health.md, 20)."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db.models import DurationField, ExpressionWrapper, F
@@ -17,6 +16,7 @@ from tradingsite.risk.state import Cause, states
 
 PRICE_LIMIT = timedelta(seconds=30)
 """No older price leads to a buy."""
+_TRADING_JOBS = {"collect_market_data", "generate_trading_signal", "check_volatility", "sync_pending_orders"}
 
 
 def read_prices() -> Finding:
@@ -39,29 +39,25 @@ def decide() -> Finding:
 
 
 def place_orders() -> Finding:
-    """Tell whether buys are allowed; sells and stop-losses always are."""
+    """Tell whether buys are allowed; sells and stop-losses always are. What is broken outweighs a pause."""
     found = states()[""]
-    stops = list(what_stops_buys(timezone.now()))
-    if found.halted or found.paused:
-        return _because([*found.halted, *found.paused])
-    if stops:
-        return stops[0]
-    return Finding("healthy", gettext_noop("buying and selling"))
+    causes = [*map(_of, (*found.halted, *found.paused)), *what_stops_buys(timezone.now())]
+    if not causes:
+        return Finding("healthy", gettext_noop("buying and selling"))
+    return next((cause for cause in causes if not cause.paused), causes[0])
 
 
 def next_runs() -> Finding:
-    """Tell which run is next, or which jobs a person has paused."""
+    """Tell which run is next, or which of the jobs that trade a person has paused."""
     standing = read()
-    paused = [each for each in standing.jobs if each.paused and not each.quarantined]
-    if paused:
-        names = ", ".join(each.job.name for each in paused)
-        return Paused(gettext_noop("paused: %(jobs)s"), jobs=names)
+    paused = [each.job.name for each in standing.jobs if each.paused and not each.quarantined]
+    if trading := [name for name in paused if name in _TRADING_JOBS]:
+        return Paused(gettext_noop("paused: %(jobs)s"), jobs=", ".join(trading))
     upcoming = [(each.next_run_at, each.job.name) for each in standing.jobs if each.next_run_at]
     if not upcoming:
         return Finding("warning", gettext_noop("no run is planned: no scheduler has led yet"))
     at, name = min(upcoming)
-    text = gettext_noop("next: %(job)s at %(at)s UTC")
-    return Finding("healthy", text, job=name, at=f"{at:%H:%M:%S}")
+    return Finding("healthy", gettext_noop("next: %(job)s at %(at)s UTC"), job=name, at=f"{at:%H:%M:%S}")
 
 
 def _age_of_success(name: str) -> timedelta | None:
@@ -82,17 +78,13 @@ def _paused(name: str) -> Finding | None:
     )
 
 
-def _because(causes: Iterable[Cause]) -> Finding:
-    """Return the first cause; a limit that nobody can read is no purpose."""
-    first = next(iter(causes))
-    if isinstance(first, Finding):
-        broken = first.status == "unhealthy"
-        return first if broken else Paused(first.message, **first.params)
-    if first.kind == Halt.Kind.OPERATOR:
-        text = gettext_noop("halted by %(who)s: %(reason)s")
-        return Paused(text, who=first.made_by, reason=first.reason)
-    if first.kind == Halt.Kind.UNKNOWN:  # nobody's purpose either
+def _of(cause: Cause) -> Finding:
+    """Return what a cause means here; a limit that nobody can read, or an unknown market, is no purpose."""
+    if isinstance(cause, Finding):
+        return cause if cause.status == "unhealthy" else Paused(cause.message, **cause.params)
+    if cause.kind == Halt.Kind.OPERATOR:
+        return Paused(gettext_noop("halted by %(who)s: %(reason)s"), who=cause.made_by, reason=cause.reason)
+    if cause.kind == Halt.Kind.UNKNOWN:
         text = gettext_noop("too little is known of %(market)s: no buys there")
-        return Finding("warning", text, market=first.market)
-    text = gettext_noop("%(market)s moved too much: no buys until it is calm")
-    return Paused(text, market=first.market)
+        return Finding("warning", text, market=cause.market)
+    return Paused(gettext_noop("%(market)s moved too much: no buys until it is calm"), market=cause.market)
