@@ -14,11 +14,12 @@ class Damper:
 
     Attributes:
         status: None until enough was seen.
+        seen_at: when the last answer that counted was measured; None before the first.
     """
 
     def __init__(self, status: Status | None = None) -> None:
         self.status = status
-        self._seen_at: datetime | None = None
+        self.seen_at: datetime | None = None
         self._against = 0
         self._candidate = status
 
@@ -28,9 +29,9 @@ class Damper:
         The same measurement counts once, and what nobody could judge counts as nothing. The first healthy
         answer of all is no change; the first state of all that is not healthy is one, from healthy.
         """
-        if component.measured_at == self._seen_at or not component.judged:
+        if component.measured_at == self.seen_at or not component.judged:
             return False
-        self._seen_at = component.measured_at
+        self.seen_at = component.measured_at
         found = component.status
         if self.status is None and found == "healthy":
             self.status = found

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
+from django.db import DataError, IntegrityError, connections
 from django.db import Error as DatabaseError
-from django.db import connections
 from django.utils import timezone
 
 from healthcheck import records
@@ -25,6 +25,8 @@ LOOK_SOON_S = 5.0
 """While a component wavers between two states."""
 KEPT_MINUTES = 120
 """What is remembered while the database is away."""
+ENOUGH_ALONE = 2
+"""Measurements of the database after which one who leads no more believes that it is well."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Recorder:
         self._dampers: dict[str, Damper] | None = None
         self._states: dict[str, HealthState] = {}
         self._sampled: datetime | None = None
+        self._alone: set[datetime | None] = set()
         self._unwritten: deque[Minute] = deque(maxlen=KEPT_MINUTES)
 
     def start(self) -> None:
@@ -87,14 +90,20 @@ class Recorder:
 
     def look(self) -> float:
         """Look once; return how many seconds may pass until the next look."""
-        if not self._speaks() and not self._stands_in():
+        speaks = self._speaks()
+        if not speaks and not self._stands_in():
             self._write()
             self._dampers = None
             return self._every_s
         if self._dampers is None and not self._begin():
             return self._soon_s
         self._take_in(engine().part(component_names()))
-        self._write()
+        if speaks:
+            self._alone.clear()
+            self._write()
+        elif "database" in self._known:  # the outage is told at once, with its end: nobody begins between
+            self._alone.add(self._known["database"].seen_at)
+            logger.warning("health.kept", minutes=len(self._unwritten))
         return self._soon_s if any(damper.wavers for damper in self._known.values()) else self._every_s
 
     @property
@@ -102,7 +111,11 @@ class Recorder:
         return {} if self._dampers is None else self._dampers
 
     def _stands_in(self) -> bool:
-        return self._dampers is not None and engine().component("database").status == "unhealthy"
+        """Go on until the database was found well: the first answer kept may be older than its end."""
+        damper = self._known.get("database")
+        if damper is None:
+            return False
+        return len(self._alone) < ENOUGH_ALONE or damper.status == "unhealthy" or damper.wavers
 
     def _begin(self) -> bool:
         """Go on from the states that were written last: a restart forgets no change and repeats none."""
@@ -135,8 +148,16 @@ class Recorder:
         while self._unwritten:
             minute = self._unwritten[0]
             try:
-                records.write(minute.at, minute.samples, minute.transitions, minute.states)
+                self._write_one(minute)
             except DatabaseError as error:
                 logger.warning("health.kept", minutes=len(self._unwritten), error=type(error).__name__)
                 return
             self._unwritten.popleft()
+
+    def _write_one(self, minute: Minute) -> None:
+        """Without its texts if the database can't take them: one finding must not hold up all others."""
+        try:
+            records.write(minute.at, minute.samples, minute.transitions, minute.states)
+        except (DataError, IntegrityError):
+            logger.exception("health.change_dropped", changes=list(map(str, minute.transitions)))
+            records.write(minute.at, minute.samples, (), ())

@@ -81,8 +81,12 @@ def write(
             with connection.cursor() as cursor:
                 cursor.execute(_WRITE, _columns(minute, samples))
         HealthTransition.objects.bulk_create(transitions, ignore_conflicts=True)
+        newest = dict(HealthState.objects.select_for_update().values_list("component", "seen_at"))
         HealthState.objects.bulk_create(
-            states, update_conflicts=True, unique_fields=["component"], update_fields=_STATE
+            [row for row in states if row.seen_at >= newest.get(row.component, row.seen_at)],
+            update_conflicts=True,
+            unique_fields=["component"],
+            update_fields=_STATE,
         )
 
 

@@ -172,10 +172,11 @@ def test_what_the_database_did_not_take_is_written_when_it_is_back(site, monkeyp
             cursor.execute("ALTER TABLE away RENAME TO health_sample")
     assert not HealthTransition.objects.exists()
 
-    site.look(database=WELL, api=WELL)  # it has not got the lead back
+    for _ in range(3):  # it has not got the lead back
+        site.look(database=WELL, api=WELL)
 
     assert HealthHour.objects.get(component="database").unhealthy == 3
-    assert [row.after for row in history.transitions("database")] == ["unhealthy"]
+    assert [row.after for row in history.transitions("database")] == ["healthy", "unhealthy"]
     assert HealthHour.objects.get(component="api").unjudged == 3
 
 
@@ -235,3 +236,55 @@ def test_the_retention_deletes_what_is_older(site):
         rows.delete()
 
     assert {sample.at for sample in HealthSample.objects.all()} == {NOON + timedelta(days=100, minutes=1)}
+
+
+def outage(site):
+    """Let the database be away for four looks of who led last."""
+    site.look()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE health_sample RENAME TO away")
+    site.speaking = False
+    try:
+        for _ in range(4):
+            site.look(database=BAD, api=KINDS["u"])
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO health_sample")
+
+
+@pytest.mark.parametrize("order", ["OOOONNNN", "NNNNOOOO", "NONONONO", "ONNOONNO", "NOONNOON"])
+def test_whoever_leads_next_and_whoever_looks_first_an_outage_has_its_end(site, order):
+    """O led last, N leads next."""
+    outage(site)
+    following = site.another()
+    for who in order + "NN":
+        site.speaking = who == "N"
+        site.look(database=WELL, api=WELL, seconds=5, recorder=following if who == "N" else None)
+
+    assert [row.after for row in history.transitions("database")] == ["healthy", "unhealthy"]
+    assert HealthState.objects.get(component="database").status == "healthy"
+
+
+def test_what_was_kept_makes_no_newer_state_older(site):
+    outage(site)
+    site.speaking = True
+    following = site.another()
+    site.look(database=WELL, api=WELL, recorder=following)
+    newest = HealthState.objects.get(component="database").seen_at
+
+    site.speaking = False
+    for _ in range(3):
+        site.look(database=WELL, api=WELL, seconds=0)
+
+    assert HealthState.objects.get(component="database").seen_at >= newest
+
+
+@pytest.mark.parametrize("value", ["a\x00b", float("nan")])
+def test_a_finding_that_the_database_cannot_take_holds_up_no_sample(site, value):
+    site.look()
+    for _ in range(4):
+        site.look(api=Finding("unhealthy", "broken: %(why)s", why=value))
+    for _ in range(5):
+        site.look(api=WELL)
+
+    assert HealthSample.objects.filter(component="database").count() == 10
