@@ -22,6 +22,12 @@ _WORDS = {
     "paused": gettext_lazy("paused on purpose"),
     "nothing": gettext_lazy("without a record"),
 }
+_STATES = {
+    "healthy": gettext_lazy("Healthy"),
+    "warning": gettext_lazy("Warning"),
+    "unhealthy": gettext_lazy("Unhealthy"),
+}
+_PLAIN = ("healthy", "nothing")  # drawn as one path each: most days are, and the page is made every 5 s
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Past:
-    """One component's row: the texts are made when it is rendered, in the reader's language."""
+    """One component's row: the texts are made when it is rendered, in the reader's language.
+
+    `paths` are the days without trouble by kind, `bars` the others, which have a tooltip each.
+    """
 
     past: ComponentHistory
     label: object
     now: datetime
     bars: tuple[Bar, ...]
+    paths: Sequence[tuple[str, str]]
     lines: Sequence[str]
     width: int = PITCH * 90
 
@@ -58,13 +68,17 @@ class Past:
         return self.now - self.past.since if self.past.since else None
 
     @property
+    def word(self) -> object:
+        return _STATES[self.past.status] if self.past.status else ""
+
+    @property
     def uptimes(self) -> Sequence[tuple[str, float | None]]:
         names = {"24h": gettext("24 h"), "7d": gettext("7 days"), "90d": gettext("90 days")}
         return [(names[window], uptime_pct) for window, uptime_pct in self.past.uptime_pct.items()]
 
     @property
     def text(self) -> str:
-        kinds = Counter(bar.kind for bar in self.bars)
+        kinds: Counter[str] = Counter(day.kind for day in self.past.days)
         told = ", ".join(f"{kinds[kind]} {word}" for kind, word in _WORDS.items() if kinds[kind])
         return gettext("90 days: %(days)s") % {"days": told}
 
@@ -73,23 +87,33 @@ def history() -> dict[str, Any]:
     """Return the context of `status/history.html`; five queries however long the history is."""
     labels = {task.name: task.label or task.name for task in configured_probes()}
     now = timezone.now()
-    rows = [
-        Past(
-            past,
-            labels[name],
-            now,
-            _bars(past.days),
-            _lines(past.latency_ms),
-        )
-        for name, past in histories().items()
-    ]
+    rows = [_row(past, labels[name], now) for name, past in histories().items()]
     return {"bar": BAR, "height": HEIGHT, "rows": rows}
 
 
 def changes() -> dict[str, Any]:
     """Return the context of `status/changes.html`."""
     labels = {task.name: task.label or task.name for task in configured_probes()}
-    return {"changes": [(labels.get(row.component, row.component), row) for row in transitions(limit=10)]}
+    rows = [
+        (labels.get(row.component, row.component), _STATES[row.after], row) for row in transitions(limit=10)
+    ]
+    return {"changes": rows}
+
+
+def _row(past: ComponentHistory, label: object, now: datetime) -> Past:
+    bars = _bars(past.days)
+    return Past(
+        past,
+        label,
+        now,
+        bars=tuple(bar for bar in bars if bar.kind not in _PLAIN),
+        paths=[(kind, path) for kind in _PLAIN if (path := _path(bars, kind))],
+        lines=_lines(past.latency_ms),
+    )
+
+
+def _path(bars: Sequence[Bar], kind: str) -> str:
+    return "".join(f"M{bar.x} {bar.y}h{BAR}v{bar.height}h-{BAR}Z" for bar in bars if bar.kind == kind)
 
 
 def _bars(days: Sequence[Day]) -> tuple[Bar, ...]:

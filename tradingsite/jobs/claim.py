@@ -16,8 +16,8 @@ _CLAIM = """
 UPDATE job_state SET
     last_tick = %(tick)s,
     claim_epoch = %(epoch)s,
-    running_since = clock_timestamp(),
-    last_started_at = clock_timestamp(),
+    running_since = statement_timestamp(),
+    last_started_at = statement_timestamp(),
     last_requested_by = CASE WHEN run_requested_at <= %(tick)s THEN run_requested_by ELSE '' END,
     run_requested_by = CASE WHEN run_requested_at <= %(tick)s THEN '' ELSE run_requested_by END,
     run_requested_at = CASE WHEN run_requested_at <= %(tick)s THEN NULL ELSE run_requested_at END,
