@@ -43,12 +43,14 @@ class ProbeTask(Task):
         probe: dotted path of a function `() -> Finding`.
         label: the component's name for people; without one they read `name`.
         shared: all processes use one result, kept in a row of the database.
+        evidence: dotted path of a function `() -> Sequence[Fact]`: what its state is judged by; "" for none.
     """
 
     name: str
     probe: str
     label: str | Promise = ""
     shared: bool = False
+    evidence: str = ""
 
     @property
     def allowance_s(self) -> float:

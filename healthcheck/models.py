@@ -87,6 +87,9 @@ class HealthState(models.Model):
     last_error_at = models.DateTimeField(_("last error"), null=True)
     last_error = models.TextField(_("last error's message"), blank=True, default="")
     last_error_params = models.JSONField(_("values of the message"), blank=True, default=dict)
+    usual_p95_ms = models.FloatField(
+        _("usual 95th percentile in ms"), null=True, help_text=_("Of the last 24 hours; what slow means.")
+    )
     seen_at = models.DateTimeField(_("last looked at"))
 
     class Meta:
@@ -157,6 +160,7 @@ class HealthTransition(models.Model):
     message = models.TextField(_("message"), blank=True, default="")
     params = models.JSONField(_("values of the message"), blank=True, default=dict)
     version = models.CharField(_("release"), max_length=64, blank=True, default="")
+    rehearsal = models.BooleanField(_("rehearsal"), default=False)
 
     class Meta:
         db_table = "health_transition"
@@ -174,3 +178,79 @@ class HealthTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.component}: {self.before} → {self.after}"
+
+
+class HealthOverride(models.Model):
+    """What staff impose on a component for a time: a maintenance window, or a rehearsal (rule 19).
+
+    It begins and ends by the database's clock. `component` is "" for all of them.
+    """
+
+    class Kind(models.TextChoices):
+        MAINTENANCE = "maintenance", _("maintenance: paused on purpose")
+        WARN = "warn", _("rehearsal: warn")
+        FAIL = "fail", _("rehearsal: fail")
+        HANG = "hang", _("rehearsal: hang")
+
+    component = models.CharField(_("component"), max_length=64, blank=True, default="")
+    kind = models.CharField(_("kind"), max_length=11, choices=Kind.choices)
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(_("until"))
+    reason = models.CharField(_("reason"), max_length=200)
+    made_by = models.CharField(_("made by"), max_length=150)
+    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended early at"), null=True, blank=True)
+    ended_by = models.CharField(_("ended early by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        db_table = "health_override"
+        verbose_name = _("health override")
+        verbose_name_plural = _("maintenance windows and rehearsals")
+        ordering = ("-starts_at", "-pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["maintenance", "warn", "fail", "hang"]),
+                name="health_override_kind_known",
+            ),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="health_override_lasts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.component or 'everything'}"
+
+
+class Alert(models.Model):
+    """One message about one transition, and what became of it (docs/alerts.md)."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("pending")
+        SENT = "sent", _("sent")
+        HELD = "held", _("summed up in a later message")
+        FAILED = "failed", _("failed")
+
+    transition = models.OneToOneField(
+        HealthTransition, models.CASCADE, related_name="alert", verbose_name=_("transition")
+    )
+    state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    claimed_until = models.DateTimeField(_("claimed until"), null=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+    error = models.CharField(_("error"), max_length=200, blank=True, default="")
+
+    class Meta:
+        db_table = "health_alert"
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        ordering = ("-pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "sent", "held", "failed"]), name="health_alert_state_known"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=Q(state="pending"), name="health_alert_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.transition}: {self.state}"

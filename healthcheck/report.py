@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -80,6 +82,18 @@ class ReadyAnyway(Finding):
 
     def __init__(self, message: str, /, **params: Param) -> None:
         super().__init__("warning", message, **params)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One piece of evidence for a component's state, for people and programs.
+
+    `name` is stable English for programs, `label` for people; a value of time is aware UTC.
+    """
+
+    name: str
+    label: str | Promise
+    value: str | int | float | bool | datetime | None
 
 
 class ComponentHealth(BaseModel):
