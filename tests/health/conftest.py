@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from healthcheck.configured import PanelTask, ProbeTask
 from healthcheck.engine import Engine
@@ -11,6 +12,10 @@ from healthcheck.slot import Slot
 from tests.health import samples
 
 ENOUGH_S = 10
+TOKEN = "a-token-for-monitors"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+DETAIL = "/api/v1/health/detail"
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class Clock:
@@ -111,3 +116,38 @@ def all_landed(engine: Engine) -> bool:
     slots: list[Slot[Any]] = [*engine._slots.values(), *(slot for _, slot in engine._panels)]
     with engine._changed:
         return engine._changed.wait_for(lambda: all(slot._flight is None for slot in slots), ENOUGH_S)
+
+
+@pytest.fixture
+def site(settings):
+    """Six components under their real names, with probes of the tests; a setter changes what they do."""
+    settings.HEALTH_TOKEN = TOKEN
+    settings.HEALTH_ABILITIES = []
+    settings.STATUS_PANELS = []
+    names = [entry["name"] for entry in settings.HEALTH_PROBES]
+
+    def set_probes(**paths: str) -> None:
+        settings.HEALTH_PROBES = [
+            {
+                "name": name,
+                "probe": paths.get(name, "tests.health.samples.fine"),
+                "timeout_s": 1,
+                "ttl_s": 60,
+                "ttl_bad_s": 60,
+            }
+            for name in names
+        ]
+
+    set_probes()
+    return set_probes
+
+
+def sign_in(client, **flags):
+    client.force_login(User.objects.create_user("kim", **flags), backend=BACKEND)
+
+
+@pytest.fixture
+def staff(client, transactional_db):
+    """A client whose session other threads can see."""
+    sign_in(client, is_staff=True)
+    return client

@@ -7,7 +7,9 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 
 from healthcheck.models import HealthState, HealthTransition
-from tests.health.test_http import BEARER, site  # noqa: F401 - the fixture of the same site
+from tests.health.conftest import BEARER
+
+pytestmark = pytest.mark.usefixtures("site")
 
 ADDRESS = "/api/v1/health/components/upbit_api"
 
@@ -30,7 +32,7 @@ def past(db):
     return now
 
 
-def test_it_tells_the_state_and_the_past_as_the_schema_says(client, site, past):  # noqa: F811
+def test_it_tells_the_state_and_the_past_as_the_schema_says(client, site, past):
     site(upbit_api="tests.health.samples.warns")
 
     response = client.get(ADDRESS, headers=BEARER)
@@ -44,7 +46,7 @@ def test_it_tells_the_state_and_the_past_as_the_schema_says(client, site, past):
     assert (change["after"], change["message"], change["lasted_s"]) == ("unhealthy", "broken", None)
 
 
-def test_what_is_down_is_a_503(client, site, db):  # noqa: F811
+def test_what_is_down_is_a_503(client, site, db):
     site(upbit_api="tests.health.samples.crashes")
 
     assert client.get(ADDRESS, headers=BEARER).status_code == 503
@@ -57,7 +59,7 @@ def test_anybody_is_refused_and_an_unknown_name_is_told_the_known(client, db):
     assert "unknown: upbit; known are database, upbit_api" in response.json()["error"]
 
 
-def test_without_a_database_there_is_no_past_and_an_answer(client, site, settings):  # noqa: F811
+def test_without_a_database_there_is_no_past_and_an_answer(client, site, settings):
     site(database="tests.health.samples.crashes")
 
     found = client.get(ADDRESS, headers=BEARER).json()
@@ -65,7 +67,7 @@ def test_without_a_database_there_is_no_past_and_an_answer(client, site, setting
     assert (found["status"], found["history"]) == ("healthy", None)
 
 
-def test_health_is_among_the_metrics(client, site, settings, past):  # noqa: F811
+def test_health_is_among_the_metrics(client, site, settings, past):
     settings.METRIC_SOURCES = ["healthcheck.families.families"]
     settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("gemini_api",)}]
     site(gemini_api="tests.health.samples.crashes")

@@ -33,7 +33,7 @@ def test_pending_migrations_are_a_warning_that_counts_them():
     finding = probes.database()
 
     assert finding.status == "warning"
-    assert finding.english == "3 migrations are not applied (first: healthcheck.0001_initial): run migrate"
+    assert finding.english == "4 migrations are not applied (first: healthcheck.0001_initial): run migrate"
 
 
 @pytest.mark.django_db

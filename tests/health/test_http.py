@@ -4,54 +4,15 @@ import json
 import time
 
 import pytest
-from django.contrib.auth.models import User
 from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from healthcheck.report import DetailedHealthResponse
-from tests.health.conftest import ENOUGH_S
+from tests.health.conftest import BEARER, DETAIL, ENOUGH_S, TOKEN, sign_in
 from tests.health.databases import frozen, unreachable
 from tests.health.samples import PLANTED_SECRET
 
-TOKEN = "a-token-for-monitors"
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
-DETAIL = "/api/v1/health/detail"
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-@pytest.fixture(autouse=True)
-def site(settings, monkeypatch):
-    """Six components under their real names, with probes of the tests; a setter changes what they do."""
-    settings.HEALTH_TOKEN = TOKEN
-    settings.HEALTH_ABILITIES = []
-    settings.STATUS_PANELS = []
-    names = [entry["name"] for entry in settings.HEALTH_PROBES]
-
-    def set_probes(**paths: str) -> None:
-        settings.HEALTH_PROBES = [
-            {
-                "name": name,
-                "probe": paths.get(name, "tests.health.samples.fine"),
-                "timeout_s": 1,
-                "ttl_s": 60,
-                "ttl_bad_s": 60,
-            }
-            for name in names
-        ]
-
-    set_probes()
-    return set_probes
-
-
-def sign_in(client, **flags):
-    client.force_login(User.objects.create_user("kim", **flags), backend=BACKEND)
-
-
-@pytest.fixture
-def staff(client, transactional_db):
-    """A client whose session other threads can see."""
-    sign_in(client, is_staff=True)
-    return client
+pytestmark = pytest.mark.usefixtures("site")
 
 
 @pytest.mark.parametrize(

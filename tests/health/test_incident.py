@@ -4,12 +4,14 @@ import re
 
 import pytest
 
-from tests.health.test_http import BEARER, site  # noqa: F401 - the fixture of the same site
+from tests.health.conftest import BEARER
+
+pytestmark = pytest.mark.usefixtures("site")
 
 ADDRESS = "/status/incident.txt"
 
 
-def test_it_has_both_times_and_every_component(client, site, settings):  # noqa: F811
+def test_it_has_both_times_and_every_component(client, site, settings):
     settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("gemini_api",)}]
     site(gemini_api="tests.health.samples.crashes")
 
@@ -24,7 +26,7 @@ def test_it_has_both_times_and_every_component(client, site, settings):  # noqa:
     assert lines[-1].startswith("- Decide: Gemini API: ") or lines[-1].startswith("- Decide: gemini_api: ")
 
 
-def test_anybody_reads_states_and_no_messages(client, site):  # noqa: F811
+def test_anybody_reads_states_and_no_messages(client, site):
     site(upbit_api="tests.health.samples.warns")
 
     text = client.get(ADDRESS).content.decode()

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.health.test_http import BEARER, DETAIL, site  # noqa: F401 - the fixture of the same site
+from tests.health.conftest import BEARER, DETAIL
+
+pytestmark = pytest.mark.usefixtures("site")
 
 NAMES = ["database", "upbit_api", "gemini_api", "scheduler", "recent_signal", "recent_order"]
 
@@ -11,7 +13,7 @@ def names(response):
     return [component["name"] for component in response.json()["components"]]
 
 
-def test_only_some_are_asked_and_answered_in_the_configured_order(client, site):  # noqa: F811
+def test_only_some_are_asked_and_answered_in_the_configured_order(client, site):
     site(gemini_api="tests.health.samples.crashes")
 
     response = client.get(f"{DETAIL}?only=scheduler,%20database")
@@ -46,7 +48,7 @@ def test_a_wrong_selection_is_refused_with_what_is_known(client, query, told):
     assert told in response.json()["error"]
 
 
-def test_who_has_the_answer_already_is_told_that_nothing_changed(client, site):  # noqa: F811
+def test_who_has_the_answer_already_is_told_that_nothing_changed(client, site):
     first = client.get(DETAIL)
     again = client.get(DETAIL, headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
@@ -65,7 +67,7 @@ def test_each_audience_has_its_own_etag(client):
     assert client.get(DETAIL, headers={**BEARER, "If-None-Match": anybody["ETag"]}).status_code == 200
 
 
-def test_what_is_down_is_always_told_in_full(client, site):  # noqa: F811
+def test_what_is_down_is_always_told_in_full(client, site):
     site(gemini_api="tests.health.samples.crashes")
     first = client.get(DETAIL)
 
@@ -83,7 +85,7 @@ def test_head_has_the_headers_and_no_body(client):
 
 
 @pytest.mark.parametrize(("probe", "answer"), [("fine", "yes"), ("crashes", "no"), ("warns", "yes")])
-def test_the_abilities_are_derived_from_what_they_need(client, site, settings, probe, answer):  # noqa: F811
+def test_the_abilities_are_derived_from_what_they_need(client, site, settings, probe, answer):
     settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("database", "gemini_api")}]
     site(gemini_api=f"tests.health.samples.{probe}")
 

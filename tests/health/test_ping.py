@@ -22,6 +22,7 @@ def ping(*arguments):
 def answering():
     """Serve one connection: each piece after its pause."""
     listening = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
 
     def serve(*pieces, pause_s=0.0):
         def one():
@@ -29,7 +30,7 @@ def answering():
             with connection:
                 connection.recv(1000)
                 for piece in pieces:
-                    time.sleep(pause_s)
+                    over.wait(pause_s)
                     try:
                         connection.sendall(piece)
                     except OSError:
@@ -39,6 +40,7 @@ def answering():
         return f"http://127.0.0.1:{listening.getsockname()[1]}/livez"
 
     yield serve
+    over.set()
     listening.close()
 
 
