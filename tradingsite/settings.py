@@ -307,4 +307,6 @@ METRIC_SOURCES = [
     "healthcheck.families.families",
     "sysconfig.metrics.families",
     "tradingsite.jobs.metrics.families",
+    "tradingsite.strategy.metrics.families",
+    "tradingsite.orders.metrics.families",
 ]
