@@ -44,7 +44,8 @@ def for_staff_or_bearer(view: Callable[[HttpRequest], HttpResponse]) -> Callable
 
 
 def _bears_token(request: HttpRequest) -> bool:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    # Not `request.headers`: making that of all headers is a tenth of the whole answer's time.
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     expected = settings.HEALTH_TOKEN
     if not expected or scheme.lower() != "bearer":
         return False
