@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=  # where an image sets it, each process would compile all of ours again
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
-.PHONY: help run test chaos bench bench-config bench-health faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler
+.PHONY: help run test chaos bench bench-config bench-health scale-health faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -70,6 +70,9 @@ bench-config: .venv/.installed ## Measure a config hit and a push next to instal
 
 bench-health: .venv/.installed ## Measure health answers next to django-health-check and a bare view, on a database of its own.
 	@$(BIN)/python -m benchmarks.health
+
+scale-health: .venv/.installed ## Measure the status page with a million samples next to one without a past, two minutes.
+	@$(BIN)/python -m benchmarks.health_scale
 
 faults-config: .venv/.installed ## Break what lies between a config change and a reader, and print how old it reads; PERIOD=5 COMPARE=60.
 	@$(BIN)/python -m tests.config.processes faults $(or $(PERIOD),0.5) $(or $(COMPARE),1)
