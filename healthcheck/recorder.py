@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from healthcheck import records
+from healthcheck.alerts import AlertSender
 from healthcheck.damping import Damper
 from healthcheck.engine import engine
 from healthcheck.models import HealthState, HealthTransition
@@ -37,6 +38,7 @@ class Minute:
     samples: tuple[Component, ...] = ()
     transitions: list[HealthTransition] = field(default_factory=list)
     states: list[HealthState] = field(default_factory=list)
+    alerts: list[HealthTransition] = field(default_factory=list)
 
 
 class Recorder:
@@ -45,17 +47,19 @@ class Recorder:
     Args:
         speaks: whether this process is the one that records. While the database is away nobody is told to:
             then the one that spoke last goes on, and writes afterwards what it kept.
+        sender: who tells people of changes; None: nobody does.
     """
 
     def __init__(
         self,
         speaks: Callable[[], bool],
+        sender: AlertSender | None = None,
         *,
         look_every_s: float = LOOK_EVERY_S,
         look_soon_s: float = LOOK_SOON_S,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
-        self._speaks, self._clock = speaks, clock
+        self._speaks, self._sender, self._clock = speaks, sender, clock
         self._every_s, self._soon_s = look_every_s, min(look_soon_s, look_every_s)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,10 +73,14 @@ class Recorder:
         """Begin to look, from the first interval's end on."""
         self._thread = threading.Thread(target=self._run, name="health-recorder", daemon=True)
         self._thread.start()
+        if self._sender:
+            self._sender.start()
 
     def stop(self) -> None:
         """Look no more. A look that is stuck is left behind."""
         self._over.set()
+        if self._sender:
+            self._sender.stop()
         if self._thread:
             self._thread.join(1)
 
@@ -94,17 +102,28 @@ class Recorder:
         if not speaks and not self._stands_in():
             self._write()
             self._dampers = None
+            self._tell(speaking=False)
             return self._every_s
         if self._dampers is None and not self._begin():
             return self._soon_s
-        self._take_in(engine().part(component_names()))
+        snapshot = engine().part(component_names())
+        found = self._take_in(snapshot)
         if speaks:
             self._alone.clear()
             self._write()
         elif "database" in self._known:  # the outage is told at once, with its end: nobody begins between
             self._alone.add(self._known["database"].seen_at)
             logger.warning("health.kept", minutes=len(self._unwritten))
+        self._tell(found, speaking=speaks, well=snapshot.status != "unhealthy")
         return self._soon_s if any(damper.wavers for damper in self._known.values()) else self._every_s
+
+    def _tell(self, found: Minute | None = None, *, speaking: bool, well: bool = False) -> None:
+        if self._sender is None:
+            return
+        changed = found.alerts if found else []
+        if not speaking:
+            self._sender.tell_now(changed)
+        self._sender.wake(speaking=speaking, well=well, written=bool(changed))
 
     @property
     def _known(self) -> dict[str, Damper]:
@@ -126,7 +145,7 @@ class Recorder:
         self._dampers = {name: Damper(records.status(state)) for name, state in self._states.items()}
         return True
 
-    def _take_in(self, snapshot: Snapshot) -> None:
+    def _take_in(self, snapshot: Snapshot) -> Minute:
         at = self._clock()
         found = Minute(at.replace(second=0, microsecond=0))
         for component in snapshot.components:
@@ -134,6 +153,8 @@ class Recorder:
             before = damper.status or "healthy"
             if damper.feed(component):
                 found.transitions.append(records.transition(component, before, at, snapshot.version))
+                if self._sender and self._sender.has_webhook and not component.paused:
+                    found.alerts.append(found.transitions[-1])
             if damper.status is not None:
                 state = records.state(self._states.get(component.name), component, damper.status, at)
                 self._states[component.name] = state
@@ -142,6 +163,7 @@ class Recorder:
             self._sampled, found.samples = found.at, snapshot.components
         if found.samples or found.transitions:
             self._unwritten.append(found)
+        return found
 
     def _write(self) -> None:
         """Write what is not written yet, the oldest first; what the database does not take is kept."""
@@ -157,7 +179,10 @@ class Recorder:
     def _write_one(self, minute: Minute) -> None:
         """Without its texts if the database can't take them: one finding must not hold up all others."""
         try:
-            records.write(minute.at, minute.samples, minute.transitions, minute.states)
+            told = self._sender.was_told if self._sender else None
+            records.write(
+                minute.at, minute.samples, minute.transitions, minute.states, minute.alerts, told=told
+            )
         except (DataError, IntegrityError):
             logger.exception("health.change_dropped", changes=list(map(str, minute.transitions)))
             records.write(minute.at, minute.samples, (), ())

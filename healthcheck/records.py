@@ -1,12 +1,13 @@
 """The rows of the history, and how they are written together (docs/health.md, 15)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime
 from typing import cast
 
 from django.db import connection, transaction
 
+from healthcheck import alert_queue
 from healthcheck.models import HealthState, HealthTransition
 from healthcheck.report import Status
 from healthcheck.snapshot import Component
@@ -74,13 +75,20 @@ def write(
     samples: Sequence[Component],
     transitions: Sequence[HealthTransition],
     states: Sequence[HealthState],
+    alerts: Sequence[HealthTransition] = (),
+    told: Callable[[HealthTransition], bool] | None = None,
 ) -> None:
-    """Write all of it or nothing. Raises django.db.Error."""
+    """Write all of it or nothing. `alerts` are those transitions of which people are to be told.
+
+    Raises:
+        django.db.Error: it could not be written.
+    """
     with transaction.atomic():
         if samples:
             with connection.cursor() as cursor:
                 cursor.execute(_WRITE, _columns(minute, samples))
         HealthTransition.objects.bulk_create(transitions, ignore_conflicts=True)
+        alert_queue.put(alerts, told)
         newest = dict(HealthState.objects.select_for_update().values_list("component", "seen_at"))
         HealthState.objects.bulk_create(
             [row for row in states if row.seen_at >= newest.get(row.component, row.seen_at)],

@@ -51,6 +51,9 @@ LIVE_URLS = {
 }
 
 
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+
+
 class InvalidEnvironment(ImproperlyConfigured):
     """A variable has a wrong value; the message names it, the value (secrets masked) and the rule."""
 
@@ -74,6 +77,18 @@ def _postgres(url: SecretStr) -> SecretStr:
         raise ValueError("must name the database, e.g. postgresql://user:password@host:5432/name")
     if not all(port == "" or _is_port(port) for port in str(parts.get("port", "")).split(",")):
         raise ValueError("must have a port from 1 to 65535, e.g. postgresql://user:password@host:5432/name")
+    return url
+
+
+def _telling(url: SecretStr) -> SecretStr:
+    try:
+        parsed = HttpUrl(url.get_secret_value())
+    except ValidationError:
+        raise ValueError("must be an http or https URL, e.g. https://hooks.example.com/…") from None
+    if parsed.scheme != "https" and parsed.host not in LOOPBACK:
+        raise ValueError(
+            "must be https: whoever listens could read the token in it; http is for loopback only"
+        )
     return url
 
 
@@ -107,6 +122,7 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Host = Annotated[str, AfterValidator(_host)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_telling)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres)]
 
 
@@ -166,6 +182,18 @@ class Environment(BaseSettings):
     web_drain_s: Annotated[int, Field(ge=0, le=300)] = Field(
         0, description="How long a web process told to end still answers, with /readyz 503."
     )
+    alert_webhook_url: SecretUrl | None = Field(
+        None, description="Where each change of health is posted to; docs/alerts.md."
+    )
+    alert_webhook_format: Literal["json", "slack", "discord"] = Field(
+        "json", description="The form of what is posted there."
+    )
+    alert_min_interval_s: Annotated[int, Field(ge=0, le=86400)] = Field(
+        300, description="Least time between two alerts about one component; what falls between is summed up."
+    )
+    dead_man_url: SecretUrl | None = Field(
+        None, description="Asked once a minute while all is well, so that somebody else notices a silence."
+    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="Default: text on a terminal, else json."
     )
@@ -195,7 +223,7 @@ class Environment(BaseSettings):
             raise ValueError("SECRET_KEY must be set when TRADING_MODE is live (50 characters or more)")
         for name in ("upbit_api_url", "gemini_api_url"):
             url: HttpUrl | None = getattr(self, name)
-            if url and url.scheme != "https" and url.host not in {"localhost", "127.0.0.1", "[::1]"}:
+            if url and url.scheme != "https" and url.host not in LOOPBACK:
                 raise ValueError(f"{name.upper()} must be https when TRADING_MODE is live, is {url}")
         return self
 

@@ -36,8 +36,16 @@ GEMINI_URL = _env.gemini_url
 UPBIT_ACCESS_KEY = _secret("upbit_access_key")
 UPBIT_SECRET_KEY = _secret("upbit_secret_key")
 GEMINI_API_KEY = _secret("gemini_api_key")
+ALERT_WEBHOOK_URL = _secret("alert_webhook_url")
+ALERT_WEBHOOK_FORMAT = _env.alert_webhook_format
+ALERT_MIN_INTERVAL_S = _env.alert_min_interval_s
+ALERT_SITE = f"Trading control room ({TRADING_MODE})"
+DEAD_MAN_URL = _secret("dead_man_url")
 
-_secrets = [SECRET_KEY, HEALTH_TOKEN, UPBIT_ACCESS_KEY, UPBIT_SECRET_KEY, GEMINI_API_KEY]
+_secrets = [
+    *(SECRET_KEY, HEALTH_TOKEN, UPBIT_ACCESS_KEY, UPBIT_SECRET_KEY, GEMINI_API_KEY),
+    *(ALERT_WEBHOOK_URL, DEAD_MAN_URL),
+]
 
 LOG_FORMAT = logs.chosen_format(_env.log_format)
 logs.know_secrets(_secrets)

@@ -107,6 +107,9 @@ def test_a_relative_folder_means_one_below_the_working_folder(load):
         ({"TRADING_MODE": "live"}, ["SECRET_KEY", "live"]),
         ({**LIVE, "DEBUG": "true"}, ["DEBUG", "live"]),
         ({**LIVE, "UPBIT_API_URL": "http://exchange.example"}, ["UPBIT_API_URL", "https"]),
+        ({"ALERT_WEBHOOK_URL": "http://x.com/hunter22"}, ["ALERT_WEBHOOK_URL", "***", "must be https"]),
+        ({"DEAD_MAN_URL": "hunter22"}, ["DEAD_MAN_URL", "***", "http or https URL"]),
+        ({"ALERT_WEBHOOK_FORMAT": "teams"}, ["ALERT_WEBHOOK_FORMAT", "'teams'", "'slack' or 'discord'"]),
         ({"SECRET_KEY_FILE": "/nowhere/secret"}, ["SECRET_KEY_FILE", "/nowhere/secret", "No such file"]),
     ],
 )

@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
 
+from healthcheck.alerts import AlertSender
 from healthcheck.recorder import Recorder
 from tradingsite.jobs import chores, rollup
 from tradingsite.jobs.limits import Limits, in_force
@@ -69,7 +70,7 @@ class Supervisor:
             longest_wait_s=self._limits.longest_wait_s,
         )
         self._recorder = Recorder(
-            lambda: self.epoch is not None, look_every_s=self._limits.health_look_every_s
+            lambda: self.epoch is not None, AlertSender(), look_every_s=self._limits.health_look_every_s
         )
         self._leader: SchedulerHeartbeat | None = None
         self._presence = chores.Presence(self._limits)

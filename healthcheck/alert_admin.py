@@ -1,0 +1,31 @@
+"""Alerts to look at: what was told, what waits, what could not be delivered."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from healthcheck.models import Alert
+
+
+@admin.register(Alert)
+class AlertAdmin(admin.ModelAdmin[Alert]):
+    """Only the scheduler writes these."""
+
+    list_display = ("transition", "at", "state", "attempts", "sent_at", "next_attempt_at", "error")
+    list_filter = ("state", "transition__component")
+    list_select_related = ("transition",)
+    date_hierarchy = "transition__at"
+
+    @admin.display(description=_("at"), ordering="transition__at")
+    def at(self, alert: Alert) -> object:
+        """Return when the state changed."""
+        return alert.transition.at
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        return False

@@ -1,0 +1,161 @@
+"""The alerts that wait, in the database: who sends which, and what became of it (docs/alerts.md, 3 to 5).
+
+Two schedulers may look at once while they change over: a batch is claimed by one statement, and only its
+claimant may write what became of it.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from healthcheck.alert_texts import Change
+from healthcheck.configured import configured_probes
+from healthcheck.models import Alert, HealthTransition
+from healthcheck.report import Finding
+
+PAUSES_S = (1, 4, 16, 60, 300, 600, 600, 600, 600)
+"""After each failure; after as many the next one is the last."""
+_HOLD_S = 30
+"""A claim outlives any delivery; a killed claimant's is free again after it."""
+
+_CLAIM = """
+WITH ready AS (
+    SELECT change.component
+    FROM health_alert AS alert JOIN health_transition AS change ON change.id = alert.transition_id
+    WHERE alert.state = 'pending' AND alert.next_attempt_at <= now()
+      AND (alert.claimed_until IS NULL OR alert.claimed_until <= now())
+      AND NOT EXISTS (
+          SELECT FROM health_alert AS sent JOIN health_transition AS told ON told.id = sent.transition_id
+          WHERE told.component = change.component AND sent.state = 'sent'
+            AND sent.sent_at > now() - %(apart)s * interval '1 s'
+      )
+    ORDER BY change.at LIMIT 1
+)
+UPDATE health_alert AS alert SET claimed_until = now() + %(hold)s * interval '1 s', attempts = attempts + 1
+FROM health_transition AS change, ready
+WHERE change.id = alert.transition_id AND change.component = ready.component AND alert.state = 'pending'
+  AND (alert.claimed_until IS NULL OR alert.claimed_until <= now())
+RETURNING alert.id, alert.claimed_until
+"""
+_WAIT = """
+SELECT extract(epoch FROM
+    min(greatest(alert.next_attempt_at, alert.claimed_until, sent.at + %(apart)s * interval '1 s')) - now()
+)
+FROM health_alert AS alert JOIN health_transition AS change ON change.id = alert.transition_id
+LEFT JOIN LATERAL (
+    SELECT max(other.sent_at) AS at
+    FROM health_alert AS other JOIN health_transition AS told ON told.id = other.transition_id
+    WHERE told.component = change.component AND other.state = 'sent'
+) AS sent ON true
+WHERE alert.state = 'pending'
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one message tells of one component: the newest change, and those before it that were not told."""
+
+    newest: Alert
+    earlier: Sequence[Alert]
+    claimed_until: datetime
+
+    @property
+    def _claimed(self) -> Q:
+        keys = [alert.pk for alert in (self.newest, *self.earlier)]
+        return Q(pk__in=keys, state=Alert.State.PENDING, claimed_until=self.claimed_until)
+
+    def sent(self) -> None:
+        """Record that it was delivered."""
+        done = {"sent_at": Now(), "claimed_until": None, "next_attempt_at": None, "error": ""}
+        rows = Alert.objects.filter(self._claimed)
+        rows.exclude(pk=self.newest.pk).update(state=Alert.State.HELD, **done)
+        rows.filter(pk=self.newest.pk).update(state=Alert.State.SENT, **done)
+
+    def failed(self, why: str, retry_after_s: float) -> None:
+        """Record that it was not, and when it is tried again; who was tried too often is given up."""
+        rows = Alert.objects.filter(self._claimed)
+        rows.filter(attempts__gt=len(PAUSES_S)).update(
+            state=Alert.State.FAILED, claimed_until=None, next_attempt_at=None, error=why
+        )
+        pause_s = max(PAUSES_S[min(self.newest.attempts, len(PAUSES_S)) - 1], min(retry_after_s, 3600))
+        rows.update(claimed_until=None, next_attempt_at=Now() + timedelta(seconds=pause_s), error=why)
+
+
+def put(
+    transitions: Collection[HealthTransition], told: Callable[[HealthTransition], bool] | None = None
+) -> None:
+    """Queue alerts about transitions that were just written; those `told` already are recorded as sent."""
+    if not transitions:
+        return
+    written = HealthTransition.objects.filter(
+        reduce(or_, (Q(component=row.component, at=row.at) for row in transitions))
+    )
+    known = {(row.component, row.at) for row in transitions if told and told(row)}
+    Alert.objects.bulk_create(
+        [
+            Alert(transition=row, state=Alert.State.SENT, sent_at=row.at, attempts=1)
+            if (row.component, row.at) in known
+            else Alert(transition=row, next_attempt_at=row.at)
+            for row in written
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def claim() -> Batch | None:
+    """Return a component's changes that are to be told now; None when there are none.
+
+    Raises:
+        django.db.Error: nobody knows; nothing may be sent.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"apart": _apart_s(), "hold": _HOLD_S})
+        claimed = dict(cursor.fetchall())
+    if not claimed:
+        return None
+    rows = Alert.objects.filter(pk__in=claimed).select_related("transition").order_by("-transition__at")
+    newest, *earlier = rows
+    return Batch(newest, earlier[::-1], claimed[newest.pk])
+
+
+def wait_s() -> float | None:
+    """Return in how many seconds the next alert is due; None when none waits. Raises django.db.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAIT, {"apart": _apart_s()})
+        (found,) = cursor.fetchone()
+    return None if found is None else max(0.0, float(found))
+
+
+def change(row: HealthTransition) -> Change:
+    """Return a transition as an alert tells it. Raises django.db.Error."""
+    earlier = HealthTransition.objects.filter(component=row.component, at__lt=row.at).order_by("-at")
+    before = earlier.values_list("at", flat=True).first()
+    return told_as(row, row.at - before if before else None)
+
+
+def told_as(row: HealthTransition, lasted: timedelta | None = None) -> Change:
+    """Return the same without asking the database."""
+    labels = {task.name: str(task.label or task.name) for task in configured_probes()}
+    return Change(
+        component=row.component,
+        label=labels.get(row.component, row.component),
+        at=row.at,
+        before=row.before,
+        after=row.after,
+        message=Finding("healthy", row.message, **row.params).english,
+        version=row.version,
+        rehearsal=row.rehearsal,
+        lasted=lasted,
+    )
+
+
+def _apart_s() -> int:
+    seconds: int = settings.ALERT_MIN_INTERVAL_S
+    return seconds

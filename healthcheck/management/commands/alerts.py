@@ -1,0 +1,120 @@
+"""`manage.py alerts test|list`: send one alert now, or see what became of the last ones (docs/alerts.md)."""
+
+import argparse
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from healthcheck.alert_texts import Change, body
+from healthcheck.models import Alert
+from healthcheck.webhook import NotDelivered, Webhook
+
+_EXAMPLES = """\
+examples:
+  manage.py alerts test             posts one message to ALERT_WEBHOOK_URL and asks DEAD_MAN_URL once
+  manage.py alerts list             the last 20 alerts and what became of them
+  manage.py alerts list --json      the same for programs
+
+Exit status of test: 0 when everything that is set was reached, 1 when something was not or nothing is set.
+"""
+
+
+class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's order of options, and examples with their own line breaks."""
+
+
+class Command(BaseCommand):
+    """Talks to the addresses in this process: no scheduler is needed, and nothing is recorded."""
+
+    # Alerts are looked at while something else is broken.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.formatter_class = _Formatter
+        parser.description = _("Test the alerts, or list the last ones.")
+        parser.epilog = _EXAMPLES
+        actions = parser.add_subparsers(dest="action", required=True, metavar="{test,list}")
+        actions.add_parser("test", help=_("send one message now and say what happened"))
+        listing = actions.add_parser("list", help=_("the last alerts"))
+        listing.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
+        listing.add_argument("--limit", type=int, default=20, metavar="N", help=_("How many."))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "test":
+            self._test()
+        else:
+            self._list(as_json=options["as_json"], limit=options["limit"])
+
+    def _test(self) -> None:
+        tried = []
+        if settings.ALERT_WEBHOOK_URL:
+            message = body(settings.ALERT_WEBHOOK_FORMAT, settings.ALERT_SITE, _test_change())
+            tried.append(self._reached("ALERT_WEBHOOK_URL", lambda hook: hook.post(message)))
+        else:
+            self.stdout.write(_("ALERT_WEBHOOK_URL is not set: nobody is told of changes."))
+        if settings.DEAD_MAN_URL:
+            tried.append(self._reached("DEAD_MAN_URL", Webhook.get))
+        else:
+            self.stdout.write(_("DEAD_MAN_URL is not set: nobody notices a silence."))
+        if not tried or not all(tried):
+            raise CommandError(_("not delivered") if tried else _("nothing is set"))
+
+    def _reached(self, name: str, call: Any) -> bool:
+        try:
+            call(Webhook(getattr(settings, name)))
+        except NotDelivered as error:
+            self.stderr.write(_("%(name)s: %(why)s") % {"name": name, "why": error})
+            return False
+        self.stdout.write(self.style.SUCCESS(_("%(name)s: delivered") % {"name": name}))
+        return True
+
+    def _list(self, *, as_json: bool, limit: int) -> None:
+        rows = list(Alert.objects.select_related("transition").order_by("-transition__at", "-pk")[:limit])
+        if as_json:
+            self.stdout.write(json.dumps([_facts(row) for row in rows], indent=2))
+            return
+        if not rows:
+            self.stdout.write(_("There was no alert yet."))
+        for row in rows:
+            self.stdout.write(_line(row))
+
+
+def _line(row: Alert) -> str:
+    change = row.transition
+    told = f"{row.get_state_display()}: {row.error}" if row.error else row.get_state_display()
+    return (
+        f"{change.at:%Y-%m-%d %H:%M:%S} UTC  {change.component:<14} "
+        f"{change.before:>9} → {change.after:<9}  {told}"
+    )
+
+
+def _test_change() -> Change:
+    return Change(
+        component="test",
+        label="a test of the alerts",
+        at=timezone.now(),
+        before="warning",
+        after="healthy",
+        message="Somebody ran `manage.py alerts test`. Nothing has happened.",
+        version=settings.VERSION,
+    )
+
+
+def _facts(row: Alert) -> dict[str, Any]:
+    change = row.transition
+    return {
+        "component": change.component,
+        "at": change.at.isoformat(),
+        "before": change.before,
+        "after": change.after,
+        "rehearsal": change.rehearsal,
+        "state": row.state,
+        "attempts": row.attempts,
+        "sent_at": row.sent_at and row.sent_at.isoformat(),
+        "next_attempt_at": row.next_attempt_at and row.next_attempt_at.isoformat(),
+        "error": row.error,
+    }
