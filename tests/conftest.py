@@ -3,12 +3,24 @@
 import math
 
 import pytest
+from django.test import TransactionTestCase
 from django.utils import translation
 
 from healthcheck.engine import forget_engine
 from sysconfig.models import SystemConfig
+from tests import pristine
 
 pytest_plugins = ["tests.leaks"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Make the test database, keep what stands in it, and have that put back after each test that commits."""
+    with django_db_blocker.unblock():
+        pristine.keep()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", pristine.put_back)
+        yield
 
 
 @pytest.fixture(autouse=True)
