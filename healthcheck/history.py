@@ -12,6 +12,7 @@ from django.utils import timezone
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
 from healthcheck.records import status
 from healthcheck.report import Finding, Status, component_names
+from healthcheck.zones import site_zone
 
 DAYS = 90
 QUARTERS = 96
@@ -23,7 +24,7 @@ DayKind = Literal["nothing", "healthy", "warning", "unhealthy", "paused"]
 
 @dataclass(frozen=True)
 class Day:
-    """The minutes of one UTC day by what was found in them."""
+    """The minutes of one day of `HEALTH_TIME_ZONE` by what was found in them."""
 
     date: date
     healthy: int = 0
@@ -95,9 +96,10 @@ class _Counted:
 def histories() -> dict[str, ComponentHistory]:
     """Return the past of every configured component, in five queries however long it is."""
     now = timezone.now()
+    today = now.astimezone(site_zone()).date()
     states = HealthState.objects.in_bulk()
     counted = _Counted(_days(now), _uptimes(now), _speeds(now), _quarters(now))
-    return {name: _one(name, states.get(name), counted, now.date()) for name in component_names()}
+    return {name: _one(name, states.get(name), counted, today) for name in component_names()}
 
 
 def transitions(component: str | None = None, *, limit: int = 20) -> list[TransitionRow]:
@@ -153,7 +155,7 @@ def _one(name: str, state: HealthState | None, counted: _Counted, today: date) -
 def _days(now: datetime) -> dict[str, dict[date, Day]]:
     """Of each component the days of which anything is known."""
     found: dict[str, dict[date, Day]] = {}
-    for name, day, *minutes in _asked(_DAYS, {"since": now - WINDOWS["90d"]}):
+    for name, day, *minutes in _asked(_DAYS, {"since": now - WINDOWS["90d"], "zone": site_zone().key}):
         found.setdefault(name, {})[day] = Day(day, *minutes)
     return found
 
@@ -189,7 +191,7 @@ def _uptime_pct(up: int, down: int) -> float | None:
     return 100 * up / (up + down) if up + down else None
 
 
-def _asked(statement: str, parameters: Mapping[str, datetime]) -> list[tuple[Any, ...]]:
+def _asked(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -197,7 +199,7 @@ def _asked(statement: str, parameters: Mapping[str, datetime]) -> list[tuple[Any
 
 
 _DAYS = """
-SELECT component, (hour AT TIME ZONE 'UTC')::date, sum(healthy), sum(warning), sum(unhealthy), sum(paused)
+SELECT component, (hour AT TIME ZONE %(zone)s)::date, sum(healthy), sum(warning), sum(unhealthy), sum(paused)
 FROM health_hour WHERE hour > %(since)s GROUP BY 1, 2
 """
 _UPTIMES = """

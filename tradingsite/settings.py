@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "healthcheck.zones.in_viewers_zone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -227,6 +228,7 @@ HEALTH_REDACTED = [
     str(VAR_DIR),
     str(BASE_DIR),
 ]
+HEALTH_TIME_ZONE = "Asia/Seoul"
 HEALTH_QUESTION = _("Can we trade right now?")
 HEALTH_ABILITIES: list[dict[str, Any]] = [
     {

@@ -52,11 +52,13 @@ class Visitor:
         javascript=True,
         user=None,
         timers="run",
+        zone="Asia/Seoul",
     ) -> Page:
         context = self.browser.new_context(
             base_url=self.url,
             viewport={"width": width, "height": 800},
             locale=LOCALES[language],
+            timezone_id=zone,
             reduced_motion="reduce",
             java_script_enabled=javascript,
         )

@@ -110,3 +110,10 @@ def test_an_address_that_does_not_exist_leads_back(visit, language):
 
     page.locator("main a").click()
     page.wait_for_url("**/status/")
+
+
+def test_times_are_the_viewers_from_the_first_refresh_on(visit):
+    page = visit(zone="Europe/Berlin", timers="by hand")
+    page.clock.run_for(6000)
+
+    expect(page.locator(".measured time")).to_contain_text(re.compile(r"CES?T · .*UTC"))

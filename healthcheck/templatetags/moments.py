@@ -1,0 +1,55 @@
+"""Moments as people read them: in the viewer's zone, and in UTC beside it (docs/health.md, 27)."""
+
+from datetime import UTC, datetime
+
+from django import template
+from django.templatetags.tz import do_timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from healthcheck.zones import viewer_zone
+
+register = template.Library()
+
+_FORMS = {
+    "seconds": ("%m-%d %H:%M:%S", "%H:%M:%S"),
+    "minutes": ("%m-%d %H:%M", "%H:%M"),
+    "dated": ("%Y-%m-%d %H:%M:%S", "%H:%M:%S"),
+}
+
+
+@register.simple_tag
+def moment(at: datetime, form: str = "seconds") -> SafeString:
+    """Return a `<time>` with an aware moment twice: the viewer's date and time, and UTC.
+
+    UTC has its own date only where that is another one. `form`: `seconds`, `minutes`, `dated` with the year.
+    """
+    there, utc = at.astimezone(viewer_zone()), at.astimezone(UTC)
+    long, short = _FORMS[form]
+    name = _name(there)
+    shown = f"{there.strftime(long)} {name}"
+    stamp = utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if name == "UTC":
+        return format_html('<time datetime="{}">{}</time>', stamp, shown)
+    beside = utc.strftime(short if there.date() == utc.date() else long)
+    return format_html(
+        '<time datetime="{}">{} <span class="utc">· {} UTC</span></time>', stamp, shown, beside
+    )
+
+
+@register.filter
+def theirs(at: datetime) -> datetime:
+    """Return the moment for the `date` filter, which then shows it in the viewer's zone."""
+    moved: datetime = do_timezone(at, viewer_zone())
+    return moved
+
+
+@register.simple_tag
+def zone_name(at: datetime) -> str:
+    """Return what the viewer's zone is called at that moment, e.g. KST."""
+    return _name(at.astimezone(viewer_zone()))
+
+
+def _name(there: datetime) -> str:
+    name = there.tzname() or ""
+    return name if name.isalpha() else f"UTC{name}"  # many zones have no name but an offset
