@@ -24,7 +24,7 @@ def may_see_details(request: HttpRequest, *, database_down: bool) -> bool:
 def is_staff_or_bearer(request: HttpRequest) -> bool:
     """Tell the same where no snapshot is at hand; the bearer of the token waits for no database."""
     return _bears_token(request) or (
-        engine().component("database").status != "unhealthy" and _is_staff(request)
+        engine().component("database").raw.status != "unhealthy" and _is_staff(request)
     )
 
 

@@ -14,6 +14,8 @@ from healthcheck.configured import AbilityTask, PanelTask, Place, ProbeTask, Tas
 
 Entry = Mapping[str, Any]
 
+_LIMITS = {"timeout_s": "seconds", "ttl_s": "seconds", "ttl_bad_s": "seconds", "slow_ms": "milliseconds"}
+
 
 @register()
 def health_probes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -68,10 +70,10 @@ def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterat
     required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
     for key in sorted(required - entry.keys()):
         yield Error(f"{setting}: {_label(entry)} lacks {key!r}.", id="healthcheck.E001")
-    for key in ("timeout_s", "ttl_s", "ttl_bad_s"):
-        if key in entry and not (isinstance(entry[key], int | float) and entry[key] > 0):
+    for key, unit in _LIMITS.items():
+        if key in entry and not _is_limit(entry[key], may_be_none=key == "slow_ms"):
             yield Error(
-                f"{setting}: {key!r} of {_label(entry)} must be a number of seconds above 0.",
+                f"{setting}: {key!r} of {_label(entry)} must be a number of {unit} above 0.",
                 id="healthcheck.E005",
             )
     if entry.get("place", "wide") not in get_args(Place):
@@ -81,6 +83,10 @@ def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterat
         )
     if path in entry:
         yield from _function(setting, entry[path])
+
+
+def _is_limit(value: object, *, may_be_none: bool) -> bool:
+    return (value is None and may_be_none) or (isinstance(value, int | float) and value > 0)
 
 
 def _function(setting: str, path: str) -> Iterator[CheckMessage]:

@@ -12,6 +12,7 @@ from healthcheck.audience import is_staff_or_bearer
 from healthcheck.engine import engine
 from healthcheck.history import ComponentHistory, TransitionRow, histories, transitions
 from healthcheck.report import Status, component_names
+from healthcheck.snapshot import Imposition
 from healthcheck.views import answers_always
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,7 @@ class ComponentDetail(BaseModel):
     age_s: float
     judged: bool
     paused: bool
+    override: Annotated[Imposition, Field(description='What staff impose for a time; "" for nothing.')]
     history: History | None
 
 
@@ -81,6 +83,7 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
         age_s=round(found.age_s, 3),
         judged=found.judged,
         paused=found.paused,
+        override=found.override,
         history=_history(name),
     )
     status = 503 if found.status == "unhealthy" else 200
@@ -95,7 +98,7 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 
 def _history(name: str) -> History | None:
-    if engine().component("database").status == "unhealthy":
+    if engine().component("database").raw.status == "unhealthy":
         return None
 
     def asked() -> tuple[ComponentHistory, list[TransitionRow]]:

@@ -44,6 +44,7 @@ class ProbeTask(Task):
         label: the component's name for people; without one they read `name`.
         shared: all processes use one result, kept in a row of the database.
         evidence: dotted path of a function `() -> Sequence[Fact]`: what its state is judged by; "" for none.
+        slow_ms: an answer within this is never called slow (rule 18); None: none ever is.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ProbeTask(Task):
     label: str | Promise = ""
     shared: bool = False
     evidence: str = ""
+    slow_ms: float | None = 250
 
     @property
     def allowance_s(self) -> float:
@@ -92,7 +94,14 @@ class PanelTask(Task):
         return self.context
 
 
-NamedTask = ProbeTask | AbilityTask | PanelTask
+@dataclass(frozen=True, kw_only=True)
+class OwnTask(Task):
+    """What the engine asks for itself."""
+
+    name: str
+
+
+NamedTask = ProbeTask | AbilityTask | PanelTask | OwnTask
 
 
 def configured_probes() -> Sequence[ProbeTask]:

@@ -25,6 +25,8 @@ from healthcheck.configured import (
     configured_panels,
     configured_probes,
 )
+from healthcheck.imposed import Read, read
+from healthcheck.imposing import Imposing
 from healthcheck.measuring import Measured, Words
 from healthcheck.panels import Context, Panel, plain
 from healthcheck.report import Finding
@@ -58,6 +60,7 @@ class Engine:
 
     Args:
         clock: seconds, monotonic.
+        read_imposed: tells what staff impose and what is usual; None: nothing is.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Engine:
         *,
         version: str,
         clock: Clock = time.monotonic,
+        read_imposed: Read | None = None,
     ) -> None:
         limits_s = [task.timeout_s + task.allowance_s for task in (*probes, *panels, *abilities)]
         self.deadline_s = max(limits_s, default=0) + _MARGIN_S
@@ -77,6 +81,7 @@ class Engine:
         self._slots: dict[str, Slot[Finding]] = {}
         for task in probes:
             self._slots[task.name] = self._probe_slot(task)
+        self._imposing = Imposing(read_imposed, probes, clock=clock, changed=self._changed, slot=self._slot)
         self._panels = [(task, self._panel_slot(task)) for task in panels]
         self._abilities = [(task, self._ability_slot(task)) for task in abilities]
         self._kept: tuple[Snapshot, float] | None = None
@@ -126,8 +131,11 @@ class Engine:
         """Start what is due, then wait until everything has something to show."""
         for slot in slots:
             slot.start_if_due()
+        names = [slot.name for slot in slots if slot.name in self._slots]
         ends_s = self._clock() + self.deadline_s
-        while waits_s := [wait_s for slot in slots if (wait_s := slot.settles_in()) > 0]:
+        while waits_s := [
+            wait_s for slot in (*slots, *self._imposing.settling(names)) if (wait_s := slot.settles_in()) > 0
+        ]:
             left_s = ends_s - self._clock()
             if left_s <= 0:
                 return
@@ -140,7 +148,8 @@ class Engine:
         components = {name: self._component(slot) for name, slot in self._slots.items()}
         abilities = tuple(self._ability(task, slot, components) for task, slot in self._abilities)
         snapshot = Snapshot(tuple(components.values()), timezone.now(), self._version, abilities)
-        self._kept = snapshot, self._clock() + min([_KEPT_S, *(slot.changes_in() for slot in slots)])
+        changes_in_s = min(_KEPT_S, self._imposing.changes_in(), *(slot.changes_in() for slot in slots))
+        self._kept = snapshot, self._clock() + changes_in_s
         return snapshot
 
     def _ability(
@@ -151,8 +160,17 @@ class Engine:
         return derived(task, needed, own)
 
     def _component(self, slot: Slot[Finding]) -> Component:
-        if needed := slot.held_back_by():
-            return self._component(needed).folding(slot.name)
+        found = self._found(slot)
+        for needed in map(self._component, slot.needs):
+            if needed.raw.status == "unhealthy":
+                found = needed.folding(slot.name)
+                break
+            if needed.status == "unhealthy":  # a rehearsal wants it so; this one is measured on
+                found = needed.folding(slot.name, rehearsed=found.raw)
+                break
+        return self._imposing.shown(found)
+
+    def _found(self, slot: Slot[Finding]) -> Component:
         result = slot.shown()
         return Component(
             name=slot.name,
@@ -217,7 +235,11 @@ def engine() -> Engine:
     with _making:
         if _engine is None:
             _engine = Engine(
-                configured_probes(), configured_panels(), configured_abilities(), version=settings.VERSION
+                configured_probes(),
+                configured_panels(),
+                configured_abilities(),
+                version=settings.VERSION,
+                read_imposed=read,
             )
         return _engine
 

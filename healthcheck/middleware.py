@@ -44,10 +44,14 @@ def _live() -> int:
 
 
 def _ready() -> int:
-    """Ready is: not about to end, and the database answers, may be written to, and has all migrations."""
+    """Ready is: not about to end, and the database answers, may be written to, and has all migrations.
+
+    A maintenance window makes nothing ready that is not; a rehearsal is obeyed (rule 19).
+    """
     if is_draining():
         return 503
-    found = engine().component("database").finding
+    database = engine().component("database")
+    found = database.finding if database.override == "rehearsal" else database.raw
     return 200 if found.status == "healthy" or isinstance(found, ReadyAnyway) else 503
 
 

@@ -84,6 +84,28 @@ class ReadyAnyway(Finding):
         super().__init__("warning", message, **params)
 
 
+class Around(Finding):
+    """A finding around another one, whose sentence it tells in the place of `%(found)s`."""
+
+    inner: Finding
+
+    def __init__(self, status: Status, message: str, inner: Finding, /, **params: Param) -> None:
+        super().__init__(status, message, found=inner.english, **params)
+        object.__setattr__(self, "inner", inner)
+
+    def text(self) -> str:
+        return gettext(self.message) % {**self.params, "found": self.inner.text()}
+
+
+class PausedAround(Around):
+    """Paused on purpose, and what would be said without that."""
+
+    paused: ClassVar[bool] = True
+
+    def __init__(self, message: str, inner: Finding, /, **params: Param) -> None:
+        super().__init__("healthy", message, inner, **params)
+
+
 @dataclass(frozen=True)
 class Fact:
     """One piece of evidence for a component's state, for people and programs.

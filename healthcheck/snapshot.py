@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
+from typing import Literal
 
 import structlog
 from django.utils.translation import gettext_noop
@@ -15,6 +16,7 @@ from healthcheck.report import (
     DetailedHealthResponse,
     Finding,
     Overall,
+    Paused,
     SelectedHealthResponse,
     Status,
     Unjudged,
@@ -22,6 +24,13 @@ from healthcheck.report import (
 )
 
 logger = structlog.get_logger(__name__)
+
+Imposition = Literal["", "maintenance", "rehearsal"]
+
+_THE_SAME = Finding("healthy", "")
+_CANNOT = gettext_noop("cannot be judged: %(component)s is down")
+_CANNOT_REHEARSED = gettext_noop("REHEARSAL: cannot be judged: %(component)s is down")
+_RESTS = gettext_noop("rests with %(component)s, which is in maintenance")
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class Component:
         measured_at: aware UTC.
         age_s: seconds between that and the snapshot.
         late: older than its TTL; its refresh is under way.
+        raw: what was found, before slowness and whatever staff imposed (rules 18, 19); `finding` by default.
+        override: what staff imposed, on this component or on one that it needs.
     """
 
     name: str
@@ -41,6 +52,12 @@ class Component:
     measured_at: datetime
     age_s: float
     late: bool
+    raw: Finding = _THE_SAME
+    override: Imposition = ""
+
+    def __post_init__(self) -> None:
+        if self.raw is _THE_SAME:
+            object.__setattr__(self, "raw", self.finding)
 
     @property
     def status(self) -> Status:
@@ -54,10 +71,20 @@ class Component:
     def paused(self) -> bool:
         return self.finding.paused
 
-    def folding(self, name: str) -> "Component":
-        """Return the component `name`, which needs this one, while this one is unhealthy: nobody can tell."""
-        cannot = Unjudged(gettext_noop("cannot be judged: %(component)s is down"), component=self.name)
-        return Component(name, cannot, None, self.measured_at, self.age_s, self.late)
+    def folding(self, name: str, *, rehearsed: Finding | None = None) -> "Component":
+        """Return the component `name`, which needs this one, while this one is down: nobody can tell.
+
+        When this one is down in a rehearsal only, `rehearsed` is what was found of `name` all the same.
+        """
+        cannot = Unjudged(_CANNOT, component=self.name)
+        folded = partial(Component, name, latency_ms=None, measured_at=self.measured_at, age_s=self.age_s)
+        if rehearsed:
+            told = Unjudged(_CANNOT_REHEARSED, component=self.name)
+            return folded(told, late=self.late, raw=rehearsed, override="rehearsal")
+        if self.override == "maintenance":
+            resting = Paused(_RESTS, component=self.name)
+            return folded(resting, late=self.late, raw=cannot, override="maintenance")
+        return folded(cannot, late=self.late)
 
 
 @dataclass(frozen=True)
@@ -113,8 +140,8 @@ class Snapshot:
         return b'{"status":"%s"}' % self.status.encode()
 
     def is_unhealthy(self, name: str) -> bool:
-        """Tell whether there is such a component and it is unhealthy."""
-        return any(one.name == name and one.status == "unhealthy" for one in self.components)
+        """Tell whether there is such a component and it is really unhealthy, whatever staff imposed."""
+        return any(one.name == name and one.raw.status == "unhealthy" for one in self.components)
 
     def _etag(self, *, hidden: bool) -> str:
         told = "\n".join([self.version, *map(str, self._components(hidden=hidden))])
@@ -162,7 +189,12 @@ def log_transitions(changed: Iterable[tuple[Component, Status]]) -> None:
     """Log outside of any lock: a full pipe behind the log must not stop the engine."""
     for component, before in changed:
         log = logger.info if component.status == "healthy" else logger.warning
-        message = component.finding.english
+        facts = {"override": component.override} if component.override else {}
         log(
-            "health.changed", component=component.name, before=before, after=component.status, message=message
+            "health.changed",
+            component=component.name,
+            before=before,
+            after=component.status,
+            message=component.finding.english,
+            **facts,
         )

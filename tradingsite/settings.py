@@ -229,6 +229,7 @@ HEALTH_REDACTED = [
     str(BASE_DIR),
 ]
 HEALTH_TIME_ZONE = "Asia/Seoul"
+HEALTH_REHEARSALS = not LIVE  # nobody may play an outage where money is at stake
 HEALTH_QUESTION = _("Can we trade right now?")
 HEALTH_ABILITIES: list[dict[str, Any]] = [
     {
