@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import DataError, IntegrityError, connections
@@ -16,7 +16,7 @@ from healthcheck.alerts import AlertSender
 from healthcheck.damping import Damper
 from healthcheck.engine import engine
 from healthcheck.models import HealthState, HealthTransition
-from healthcheck.report import component_names
+from healthcheck.report import Status, component_names
 from healthcheck.snapshot import Component, Snapshot
 
 logger = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ LOOK_SOON_S = 5.0
 """While a component wavers between two states."""
 KEPT_MINUTES = 120
 """What is remembered while the database is away."""
+USUAL_EVERY = timedelta(hours=1)
 ENOUGH_ALONE = 2
 """Measurements of the database after which one who leads no more believes that it is well."""
 
@@ -66,6 +67,8 @@ class Recorder:
         self._dampers: dict[str, Damper] | None = None
         self._states: dict[str, HealthState] = {}
         self._sampled: datetime | None = None
+        self._rehearsed: dict[str, Status] = {}
+        self._usual_at: datetime | None = None
         self._alone: set[datetime | None] = set()
         self._unwritten: deque[Minute] = deque(maxlen=KEPT_MINUTES)
 
@@ -111,6 +114,7 @@ class Recorder:
         if speaks:
             self._alone.clear()
             self._write()
+            self._learn_usual()
         elif "database" in self._known:  # the outage is told at once, with its end: nobody begins between
             self._alone.add(self._known["database"].seen_at)
             logger.warning("health.kept", minutes=len(self._unwritten))
@@ -140,6 +144,7 @@ class Recorder:
         """Go on from the states that were written last: a restart forgets no change and repeats none."""
         try:
             self._states = HealthState.objects.in_bulk()
+            self._rehearsed = records.before_rehearsal()
         except DatabaseError:
             return False
         self._dampers = {name: Damper(records.status(state)) for name, state in self._states.items()}
@@ -149,12 +154,16 @@ class Recorder:
         at = self._clock()
         found = Minute(at.replace(second=0, microsecond=0))
         for component in snapshot.components:
+            changes = self._back_from_rehearsal(component, at, snapshot.version)
             damper = self._known.setdefault(component.name, Damper())
             before = damper.status or "healthy"
             if damper.feed(component):
-                found.transitions.append(records.transition(component, before, at, snapshot.version))
-                if self._sender and self._sender.has_webhook and not component.paused:
-                    found.alerts.append(found.transitions[-1])
+                changes.append(records.transition(component, before, at, snapshot.version))
+                if component.override == "rehearsal":
+                    self._rehearsed.setdefault(component.name, before)
+            found.transitions += changes
+            if self._sender and self._sender.has_webhook and not component.paused:
+                found.alerts += changes
             if damper.status is not None:
                 state = records.state(self._states.get(component.name), component, damper.status, at)
                 self._states[component.name] = state
@@ -164,6 +173,30 @@ class Recorder:
         if found.samples or found.transitions:
             self._unwritten.append(found)
         return found
+
+    def _back_from_rehearsal(
+        self, component: Component, at: datetime, version: str
+    ) -> list[HealthTransition]:
+        """At a rehearsal's end the state before it holds again, so that a real failure is news of its own."""
+        if component.override == "rehearsal" or component.name not in self._rehearsed:
+            return []
+        after = self._rehearsed.pop(component.name)
+        before = self._known[component.name].status if component.name in self._known else after
+        self._known[component.name] = Damper(after)
+        if before is None or before == after:
+            return []
+        return [records.rehearsal_over(component.name, before, after, at, version)]
+
+    def _learn_usual(self) -> None:
+        """Once an hour, since it reads a day's samples."""
+        now = self._clock()
+        if self._unwritten or (self._usual_at and now - self._usual_at < USUAL_EVERY):
+            return
+        self._usual_at = now
+        try:
+            records.rewrite_usual()
+        except DatabaseError as error:
+            logger.warning("health.usual_kept", error=type(error).__name__)
 
     def _write(self) -> None:
         """Write what is not written yet, the oldest first; what the database does not take is kept."""

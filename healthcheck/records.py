@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop
 
 from healthcheck import alert_queue
 from healthcheck.models import HealthState, HealthTransition
@@ -26,7 +27,7 @@ SELECT component, date_trunc('hour', at, 'UTC'),
        count(*) FILTER (WHERE judged AND NOT paused AND status = 'warning'),
        count(*) FILTER (WHERE judged AND NOT paused AND status = 'unhealthy'),
        count(*) FILTER (WHERE paused),
-       count(*) FILTER (WHERE NOT judged)
+       count(*) FILTER (WHERE NOT judged AND NOT paused)
 FROM new GROUP BY 1, 2
 ON CONFLICT (component, hour) DO UPDATE SET
     healthy = known.healthy + excluded.healthy,
@@ -35,6 +36,17 @@ ON CONFLICT (component, hour) DO UPDATE SET
     paused = known.paused + excluded.paused,
     unjudged = known.unjudged + excluded.unjudged
 """
+# Without enough healthy answers nothing is usual: what has become slower is not called slow for ever.
+_USUAL = """
+UPDATE health_state SET usual_p95_ms = (
+    SELECT CASE WHEN count(*) >= %s THEN percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) END
+    FROM health_sample AS sample
+    WHERE sample.component = health_state.component AND at > statement_timestamp() - interval '24 hours'
+          AND status = 'healthy' AND judged AND NOT paused AND latency_ms IS NOT NULL
+)
+"""
+ENOUGH_SAMPLES = 30
+_OVER = gettext_noop("the rehearsal is over")
 _STATE = ("status", "since", "last_good_at", "last_error_at", "last_error", "last_error_params", "seen_at")
 
 
@@ -53,7 +65,23 @@ def transition(component: Component, before: Status, at: datetime, version: str)
         message=finding.message,
         params=finding.params,
         version=version,
+        rehearsal=component.override == "rehearsal",
     )
+
+
+def rehearsal_over(name: str, before: Status, after: Status, at: datetime, version: str) -> HealthTransition:
+    """Return the row of the way back to what it was before a rehearsal."""
+    return HealthTransition(
+        component=name, at=at, before=before, after=after, message=_OVER, version=version, rehearsal=True
+    )
+
+
+def before_rehearsal() -> dict[str, Status]:
+    """Return the state before it of each component whose last change was a rehearsal's."""
+    last = HealthTransition.objects.order_by("component", "-at").distinct("component")
+    return {
+        row.component: cast("Status", row.before) for row in last if row.rehearsal and row.message != _OVER
+    }
 
 
 def state(known: HealthState | None, component: Component, damped: Status, at: datetime) -> HealthState:
@@ -62,6 +90,8 @@ def state(known: HealthState | None, component: Component, damped: Status, at: d
     if row.status != damped:
         row.status, row.since = damped, at
     row.seen_at = at
+    if component.override:
+        return row  # what is imposed says nothing of the component itself
     if component.judged and component.status == "healthy":
         row.last_good_at = component.measured_at
     elif component.judged:
@@ -98,12 +128,19 @@ def write(
         )
 
 
+def rewrite_usual() -> None:
+    """Write each component's usual 95th percentile (rule 18), in one statement. Raises django.db.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(_USUAL, [ENOUGH_SAMPLES])
+
+
 def _columns(minute: datetime, samples: Sequence[Component]) -> tuple[list[object], ...]:
     return (
         [sample.name for sample in samples],
         [minute] * len(samples),
         [sample.status for sample in samples],
         [sample.judged for sample in samples],
-        [sample.paused for sample in samples],
+        # What staff impose is no downtime: a rehearsed failure counts as a pause.
+        [sample.paused or bool(sample.override) for sample in samples],
         [sample.latency_ms for sample in samples],
     )

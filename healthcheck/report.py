@@ -7,12 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 Status = Literal["healthy", "unhealthy", "warning"]
 Overall = Literal["healthy", "unhealthy", "degraded"]
 Param = str | int | float
+
+_SLOW = gettext_noop("took %(took_ms).0f ms, over three times its usual 95th percentile of %(usual_ms).0f ms")
 
 
 @dataclass(frozen=True, init=False)
@@ -82,6 +84,13 @@ class ReadyAnyway(Finding):
 
     def __init__(self, message: str, /, **params: Param) -> None:
         super().__init__("warning", message, **params)
+
+
+class Slow(ReadyAnyway):
+    """It answers rightly, but takes much longer than it usually does (rule 18)."""
+
+    def __init__(self, took_ms: float, usual_ms: float) -> None:
+        super().__init__(_SLOW, took_ms=took_ms, usual_ms=usual_ms)
 
 
 class Around(Finding):

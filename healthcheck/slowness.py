@@ -3,18 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from django.utils.translation import gettext_noop
-
 from healthcheck.configured import ProbeTask
-from healthcheck.report import ReadyAnyway
+from healthcheck.report import Slow
 from healthcheck.snapshot import Component
 
-TIMES = 3
+_TIMES = 3
 """An answer is slow above so many times the usual 95th percentile."""
-
-
-class Slow(ReadyAnyway):
-    """It answers rightly, but late."""
 
 
 def with_slowness(component: Component, task: ProbeTask, usual_p95_ms: Mapping[str, float]) -> Component:
@@ -22,9 +16,6 @@ def with_slowness(component: Component, task: ProbeTask, usual_p95_ms: Mapping[s
     usual_ms, took_ms = usual_p95_ms.get(component.name), component.latency_ms
     if usual_ms is None or took_ms is None or task.slow_ms is None:
         return component
-    if component.status != "healthy" or component.paused or took_ms <= max(TIMES * usual_ms, task.slow_ms):
+    if component.status != "healthy" or component.paused or took_ms <= max(_TIMES * usual_ms, task.slow_ms):
         return component
-    text = gettext_noop(
-        "took %(took_ms).0f ms, over three times its usual 95th percentile of %(usual_ms).0f ms"
-    )
-    return replace(component, finding=Slow(text, took_ms=took_ms, usual_ms=usual_ms))
+    return replace(component, finding=Slow(took_ms, usual_ms))

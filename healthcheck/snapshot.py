@@ -18,6 +18,7 @@ from healthcheck.report import (
     Overall,
     Paused,
     SelectedHealthResponse,
+    Slow,
     Status,
     Unjudged,
     overall,
@@ -70,6 +71,10 @@ class Component:
     @property
     def paused(self) -> bool:
         return self.finding.paused
+
+    @property
+    def slow(self) -> bool:
+        return isinstance(self.finding, Slow)
 
     def folding(self, name: str, *, rehearsed: Finding | None = None) -> "Component":
         """Return the component `name`, which needs this one, while this one is down: nobody can tell.
@@ -169,18 +174,27 @@ class Snapshot:
 
 
 class Transitions:
-    """Knows each component's last state, so that a change is told once (docs/health.md, 10)."""
+    """Knows each component's last state, so that a change is told once (docs/health.md, 10 and 18)."""
 
     def __init__(self) -> None:
         self._known: dict[str, Status] = {}
+        self._slow: set[str] = set()
 
     def since_last(self, components: Iterable[Component]) -> Sequence[tuple[Component, Status]]:
-        """Return each component that changed with its state before. Call it under the engine's lock."""
+        """Return each component that changed, or became slow, with its state before.
+
+        Call it under the engine's lock.
+        """
         changed = []
         for component in components:
             before = self._known.get(component.name, "healthy")
             self._known[component.name] = component.status
-            if component.status != before:
+            was_slow = component.name in self._slow
+            if component.slow:
+                self._slow.add(component.name)
+            else:
+                self._slow.discard(component.name)
+            if component.status != before or (component.slow and not was_slow):
                 changed.append((component, before))
         return changed
 
@@ -188,6 +202,10 @@ class Transitions:
 def log_transitions(changed: Iterable[tuple[Component, Status]]) -> None:
     """Log outside of any lock: a full pipe behind the log must not stop the engine."""
     for component, before in changed:
+        if component.slow:
+            logger.warning("health.slow", component=component.name, **component.finding.params)
+        if component.status == before:
+            continue
         log = logger.info if component.status == "healthy" else logger.warning
         facts = {"override": component.override} if component.override else {}
         log(
