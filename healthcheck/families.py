@@ -11,7 +11,7 @@ from healthcheck.abilities import Answer
 from healthcheck.engine import engine
 from healthcheck.models import HealthState
 from healthcheck.report import Status
-from healthcheck.snapshot import Snapshot
+from healthcheck.snapshot import Imposition, Snapshot
 
 
 def families() -> Iterator[Metric]:
@@ -22,6 +22,7 @@ def families() -> Iterator[Metric]:
     yield _ages(snapshot)
     yield _latencies(snapshot)
     yield _since(snapshot)
+    yield _overrides(snapshot)
 
 
 def _states(snapshot: Snapshot) -> Metric:
@@ -39,6 +40,18 @@ def _abilities(snapshot: Snapshot) -> Metric:
     for ability in snapshot.abilities:
         for answer in get_args(Answer):
             family.add_metric([ability.name, answer], ability.answer == answer)
+    return family
+
+
+def _overrides(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "health_component_override",
+        "1 while staff impose this, a maintenance or a rehearsal.",
+        labels=["component", "kind"],
+    )
+    for component in snapshot.components:
+        for kind in filter(None, get_args(Imposition)):
+            family.add_metric([component.name, kind], component.override == kind)
     return family
 
 

@@ -18,7 +18,7 @@ from healthcheck.abilities import Ability, Answer
 from healthcheck.configured import configured_probes
 from healthcheck.panels import Panel
 from healthcheck.report import Finding, Overall, Status
-from healthcheck.snapshot import Component, Snapshot
+from healthcheck.snapshot import Component, Imposition, Snapshot
 
 logger = structlog.get_logger(__name__)
 
@@ -39,6 +39,8 @@ class PageComponent:
         measured_at: aware UTC.
         age_s: seconds between `measured_at` and the page's own `measured_at`.
         late: older than the component's TTL: its refresh is under way.
+        override: `maintenance` or `rehearsal` while staff impose it, else "".
+        override_word: the same for people, in the active language.
     """
 
     name: str
@@ -50,6 +52,8 @@ class PageComponent:
     measured_at: datetime
     age_s: float
     late: bool
+    override: Imposition = ""
+    override_word: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ class StatusPage:
     @property
     def can_sign_in(self) -> bool:
         """False while the database, which knows who is signed in, is down."""
-        return not any(row.name == "database" and row.status == "unhealthy" for row in self.components)
+        database = (row for row in self.components if row.name == "database" and not row.override)
+        return not any(row.status == "unhealthy" for row in database)
 
     @property
     def favicon(self) -> str:
@@ -187,6 +192,8 @@ def _row(component: Component, *, staff: bool) -> PageComponent:
         measured_at=component.measured_at,
         age_s=component.age_s,
         late=component.late,
+        override=component.override,
+        override_word=_override_word(component.override),
     )
 
 
@@ -206,8 +213,17 @@ def _headline(status: Overall, rows: Iterable[PageComponent]) -> str:
     if status == "healthy":
         return gettext("All is well")
     blamed = "unhealthy" if status == "unhealthy" else "warning"
-    names = ", ".join(row.label for row in rows if row.status == blamed)
+    names = ", ".join(_named(row) for row in rows if row.status == blamed)
     return gettext("%(state)s: %(names)s") % {"state": _word(status), "names": names}
+
+
+def _named(row: PageComponent) -> str:
+    return f"{row.label} ({row.override_word})" if row.override else row.label
+
+
+def _override_word(override: Imposition) -> str:
+    words = {"": "", "maintenance": gettext("Maintenance"), "rehearsal": gettext("Rehearsal")}
+    return words[override]
 
 
 def _label(name: str) -> str:

@@ -39,7 +39,10 @@ def _cells(component: PageComponent) -> tuple[str, str, str, str]:
     text = component.text or ""
     if component.age_s >= 1:
         text += " " + _("(%(age_s)d s ago)") % {"age_s": component.age_s}
-    return component.name, component.status_word, latency, text
+    word = component.status_word
+    if component.override:
+        word += f" ({component.override_word})"
+    return component.name, word, latency, text
 
 
 def _left(text: str, width: int) -> str:

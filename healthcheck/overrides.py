@@ -1,0 +1,83 @@
+"""Imposing an override and ending it, by the database's clock (docs/health.md, 19)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models.functions import Now
+
+from healthcheck.models import HealthOverride
+
+logger = structlog.get_logger(__name__)
+
+Kind = HealthOverride.Kind
+
+LONGEST = {
+    Kind.MAINTENANCE: timedelta(hours=24),
+    Kind.WARN: timedelta(minutes=60),
+    Kind.FAIL: timedelta(minutes=60),
+    Kind.HANG: timedelta(minutes=60),
+}
+"""So that what somebody forgot to end hides nothing for long."""
+
+
+class Refused(ValueError):
+    """It is not allowed here, or lasts too long; the text is for developers: the form has its own."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be imposed. `component` is "" for all, `starts_at` None for now, by the database's clock."""
+
+    component: str
+    kind: Kind
+    lasts: timedelta
+    reason: str
+    starts_at: datetime | None = None
+
+
+def allowed_kinds() -> list[Kind]:
+    """Return what may be imposed here: in live mode nobody may play an outage."""
+    return [kind for kind in Kind if kind == Kind.MAINTENANCE or settings.HEALTH_REHEARSALS]
+
+
+def impose(wish: Wish, by: str) -> HealthOverride:
+    """Write an override; every process reads it with its next snapshot, at the latest after 3 s.
+
+    Raises:
+        Refused: see there.
+    """
+    if wish.kind not in allowed_kinds():
+        raise Refused(f"{wish.kind}: rehearsals are not allowed here")
+    if not timedelta(0) < wish.lasts <= LONGEST[wish.kind]:
+        raise Refused(f"{wish.kind} for {wish.lasts}: limit {LONGEST[wish.kind]}")
+    starts = wish.starts_at or Now()
+    made = HealthOverride.objects.create(
+        component=wish.component,
+        kind=wish.kind,
+        starts_at=starts,
+        ends_at=starts + wish.lasts,
+        reason=wish.reason,
+        made_by=by,
+    )
+    made.refresh_from_db()
+    logger.warning(
+        "health.imposed",
+        component=made.component or "all",
+        kind=made.kind,
+        by=by,
+        starts_at=made.starts_at.isoformat(),
+        ends_at=made.ends_at.isoformat(),
+    )
+    return made
+
+
+def end(made: HealthOverride, by: str) -> bool:
+    """End it now, also one that has not begun; return False if it was over already."""
+    in_time = HealthOverride.objects.filter(pk=made.pk, ended_at=None, ends_at__gt=Now())
+    ended = bool(in_time.update(ended_at=Now(), ended_by=by))
+    if ended:
+        made.refresh_from_db()
+        logger.warning("health.imposed_ended", component=made.component or "all", kind=made.kind, by=by)
+    return ended
