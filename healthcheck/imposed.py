@@ -92,8 +92,8 @@ class Imposed:
         return min((moment - now_s for moment in moments if moment > now_s), default=inf)
 
 
-Read = Callable[[float], Imposed]
-"""Takes the present moment of the engine's clock."""
+Read = Callable[[Clock], Imposed]
+"""Takes the engine's clock, by which its moments are told."""
 
 
 class Reading:
@@ -105,7 +105,7 @@ class Reading:
 
     def __call__(self, flight: Flight) -> Result[Imposed]:
         try:
-            self.known = self._read(flight.started_s)
+            self.known = self._read(self._clock)
         except DatabaseError as error:
             logger.debug("health.overrides_kept", error=type(error).__name__)  # its own probe tells
         except Exception:
@@ -114,14 +114,15 @@ class Reading:
         return Result(self.known, None, timezone.now(), self._clock())
 
 
-def nothing(_now_s: float) -> Imposed:
+def nothing(_clock: Clock) -> Imposed:
     """Impose nothing."""
     return Imposed()
 
 
-def read(now_s: float) -> Imposed:
+def read(clock: Clock) -> Imposed:
     """Read what is in force or will be, in one statement. Where rehearsals are not allowed there are none."""
     with connection.cursor() as cursor:
+        now_s = clock()  # not before: a connection may have to be waited for
         cursor.execute(_READ, {"rehearsals": settings.HEALTH_REHEARSALS})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     overrides = [

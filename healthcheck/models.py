@@ -204,7 +204,7 @@ class HealthOverride(models.Model):
 
     class Meta:
         db_table = "health_override"
-        verbose_name = _("health override")
+        verbose_name = _("maintenance window or rehearsal")
         verbose_name_plural = _("maintenance windows and rehearsals")
         ordering = ("-starts_at", "-pk")
         constraints = [

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "health override",
+                "verbose_name": "maintenance window or rehearsal",
                 "verbose_name_plural": "maintenance windows and rehearsals",
                 "db_table": "health_override",
                 "ordering": ("-starts_at", "-pk"),

@@ -1,8 +1,10 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from healthcheck.engine import forget_engine
 from sysconfig.models import SystemConfig
 from tests.browser import scenes
+from tests.health.imposing import impose
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RULES = {"light": STANDARDS, "dark": ["color-contrast"]}  # the dark page is the same page in other colours
@@ -73,3 +75,13 @@ def test_the_jobs_on_the_status_page_and_in_admin(visit, faults, operator, width
     for path in ("", "check_volatility/change/", "collect_market_data/pause/now/"):
         page.goto(f"/admin/jobs/jobstate/{path}")
         assert faults(page) == []
+
+
+@pytest.mark.usefixtures("a_good_day")
+def test_maintenance_windows_and_rehearsals(visit, faults, operator, language):
+    impose("maintenance", "upbit_api")
+    impose("fail", "gemini_api")
+    forget_engine()
+
+    for path in ("/status/", "/admin/healthcheck/healthoverride/", "/admin/healthcheck/healthoverride/add/"):
+        assert faults(visit(path, user=operator, language=language)) == []

@@ -30,6 +30,8 @@ def test_the_projects_own_settings_are_right():
         ({"probe": FINE["probe"]}, "E001", "lacks 'name'", None),
         (FINE | {"ttl_s": 0}, "E005", "'ttl_s' of 'database' must be a number of seconds above 0", None),
         (FINE | {"timeout_s": "2"}, "E005", "'timeout_s' of 'database' must be", None),
+        (FINE | {"timeout_s": None}, "E005", "'timeout_s' of 'database' must be", None),
+        (FINE | {"slow_ms": 0}, "E005", "'slow_ms' of 'database' must be a number of milliseconds", None),
         ({"name": "database"}, "E001", "'database' lacks 'probe'", None),
         (
             FINE | {"probe": "tests.health.samples.fien"},

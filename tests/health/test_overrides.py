@@ -30,7 +30,7 @@ class Staff:
         self.answers = Event()
         self.answers.set()
 
-    def __call__(self, now_s):
+    def __call__(self, clock):
         self.asked += 1
         assert self.answers.wait(ENOUGH_S)
         if self.away:
@@ -224,7 +224,7 @@ def test_an_answer_that_does_not_come_means_nothing_imposed_and_holds_nobody_up(
 
 
 def test_a_broken_reading_is_logged_and_imposes_nothing(engine_of, probe, scripts):
-    def broken(now_s):
+    def broken(clock):
         raise RuntimeError
 
     engine = engine_of(probe("api", scripts()), read_imposed=broken)

@@ -67,7 +67,7 @@ def test_it_may_be_planned_and_for_all_components(client):
     at = timezone.localtime(timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
     client.post(
         reverse(ADD),
-        GIVEN | {"component": "", "starts_at_0": f"{at:%Y-%m-%d}", "starts_at_1": f"{at:%H:%M:%S}"},
+        GIVEN | {"component": "all", "starts_at": f"{at:%Y-%m-%dT%H:%M}"},
     )
 
     made = HealthOverride.objects.get()
@@ -77,7 +77,9 @@ def test_it_may_be_planned_and_for_all_components(client):
 @pytest.mark.parametrize(
     ("given", "field", "told"),
     [
+        ({"component": ""}, "component", "required"),
         ({"component": "upbit"}, "component", "upbit"),
+        ({"kind": ""}, "kind", "required"),
         ({"kind": "explode"}, "kind", "explode"),
         ({"minutes": "0"}, "minutes", "0 minutes are too few, limit 1."),
         ({"minutes": "soon"}, "minutes", "whole number"),
@@ -93,9 +95,9 @@ def test_it_may_be_planned_and_for_all_components(client):
         ),
         ({"reason": "  "}, "reason", "required"),
         ({"reason": "x" * 201}, "reason", "200"),
-        ({"starts_at_0": "2020-01-01", "starts_at_1": "12:00"}, "starts_at", "2020-01-01"),
-        ({"starts_at_0": "2199-01-01", "starts_at_1": "12:00"}, "starts_at", "30 days from now"),
-        ({"starts_at_0": "tomorrow", "starts_at_1": "12:00"}, "starts_at", "valid date"),
+        ({"starts_at": "2020-01-01T12:00"}, "starts_at", "2020-01-01"),
+        ({"starts_at": "2199-01-01T12:00"}, "starts_at", "30 days from now"),
+        ({"starts_at": "tomorrow"}, "starts_at", "valid date"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_rule_and_changes_nothing(client, given, field, told):

@@ -1,9 +1,11 @@
 """What is written of maintenance windows, rehearsals and slow answers (docs/health.md, 18 and 19)."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -21,6 +23,7 @@ from healthcheck.models import (
 from healthcheck.recorder import Recorder
 from healthcheck.report import Finding
 from tests.health import samples
+from tests.health.databases import unreachable
 from tests.health.imposing import impose
 
 WELL, BAD = Finding("healthy", "fine"), Finding("unhealthy", "broken")
@@ -172,11 +175,25 @@ def test_they_begin_and_end_by_the_databases_clock(site):
     impose("maintenance", "api", begins_s=60, lasts_s=30)
     impose("maintenance", "database", begins_s=-60, lasts_s=59)
 
-    (known,) = read(1000.0).overrides
+    (known,) = read(lambda: 1000.0).overrides
 
     assert known.component == "api"
     assert known.starts_s == pytest.approx(1060, abs=2)
     assert known.ends_s == pytest.approx(1090, abs=2)
+
+
+def test_one_ends_by_itself_while_no_server_answers(site, tmp_path):
+    impose("warn", "api", lasts_s=1.5)
+    assert engine().component("api").override == "rehearsal"
+    known = engine()._imposing._reading.known
+
+    with unreachable(tmp_path):
+        connections.close_all()
+        assert engine().component("api").override == "rehearsal"
+        ends_s = known.overrides[0].ends_s
+        threading.Event().wait(max(0.0, ends_s - time.monotonic()))
+
+        assert engine().component("api").override == ""
 
 
 def test_the_newest_is_told_first_and_one_that_was_ended_never(site):
@@ -184,7 +201,7 @@ def test_the_newest_is_told_first_and_one_that_was_ended_never(site):
     impose("fail", "api")
     impose("warn", "api", ended_at=timezone.now(), ended_by="kim")
 
-    assert [each.kind for each in read(0).overrides] == ["fail", "maintenance"]
+    assert [each.kind for each in read(time.monotonic).overrides] == ["fail", "maintenance"]
 
 
 def test_where_rehearsals_are_not_allowed_the_engine_knows_none(site, settings):
@@ -202,7 +219,7 @@ def test_where_rehearsals_are_not_allowed_the_engine_knows_none(site, settings):
 
 def test_they_are_read_in_one_statement(site, django_assert_num_queries):
     with django_assert_num_queries(1):
-        read(0)
+        read(time.monotonic)
 
 
 class TestUsual:

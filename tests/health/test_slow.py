@@ -1,11 +1,13 @@
 """Slow is over three times a component's own usual time, and over a floor (docs/health.md, 18)."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
 
+from healthcheck.checks import health_probes
 from healthcheck.configured import ProbeTask
 from healthcheck.imposed import Imposed, Override, read
 from healthcheck.models import HealthState
@@ -63,7 +65,7 @@ def engine(engine_of, probe, scripts, monkeypatch):
     """An engine of one component whose answers take what the test says."""
     took_ms = {"api": 0.0}
     engine = engine_of(
-        probe("api", scripts()), read_imposed=lambda _now_s: Imposed(usual_p95_ms={"api": 100.0})
+        probe("api", scripts()), read_imposed=lambda _clock: Imposed(usual_p95_ms={"api": 100.0})
     )
     found = engine._found
     engine._found = lambda slot: replace(found(slot), latency_ms=took_ms["api"])
@@ -115,4 +117,10 @@ def test_the_site_reads_what_is_usual_from_the_states():
         component="upbit_api", status="healthy", since=NOON, seen_at=NOON, usual_p95_ms=42.5
     )
 
-    assert read(0).usual_p95_ms == {"upbit_api": 42.5}
+    assert read(time.monotonic).usual_p95_ms == {"upbit_api": 42.5}
+
+
+def test_no_floor_is_a_floor_that_nothing_reaches(settings):
+    settings.HEALTH_PROBES = [{"name": "api", "probe": "tests.health.samples.fine", "slow_ms": None}]
+
+    assert health_probes(None) == []
