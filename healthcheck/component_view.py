@@ -1,19 +1,24 @@
 """One component for programs: its state now, and its past (docs/health.md, 15)."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import override
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from healthcheck.aside import TookTooLong
 from healthcheck.audience import is_staff_or_bearer
 from healthcheck.engine import engine
+from healthcheck.evidence import facts
 from healthcheck.history import ComponentHistory, TransitionRow, histories, transitions
 from healthcheck.report import Status, component_names
 from healthcheck.snapshot import Imposition
 from healthcheck.views import answers_always
+
+T = TypeVar("T")
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,6 +53,16 @@ class History(BaseModel):
     transitions: list[Change]
 
 
+class Evidence(BaseModel):
+    """One fact that the state is judged by."""
+
+    model_config = _STRICT
+
+    name: str
+    label: str
+    value: AwareDatetime | str | int | float | bool | None
+
+
 class ComponentDetail(BaseModel):
     """One component. `history` is null while the database can't be asked."""
 
@@ -63,6 +78,7 @@ class ComponentDetail(BaseModel):
     paused: bool
     override: Annotated[Imposition, Field(description='What staff impose for a time; "" for nothing.')]
     history: History | None
+    evidence: Annotated[list[Evidence] | None, Field(description="Null while the database can't be asked.")]
 
 
 @answers_always
@@ -84,7 +100,8 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
         judged=found.judged,
         paused=found.paused,
         override=found.override,
-        history=_history(name),
+        history=_asked(lambda: _published(histories()[name], transitions(name))),
+        evidence=_asked(lambda: _evidence(name)),
     )
     status = 503 if found.status == "unhealthy" else 200
     return HttpResponse(answer.model_dump_json(), content_type="application/json", status=status)
@@ -97,19 +114,21 @@ def schema(request: HttpRequest) -> HttpResponse:
     return JsonResponse(published, content_type="application/schema+json")
 
 
-def _history(name: str) -> History | None:
+def _asked(work: Callable[[], T]) -> T | None:
+    """Return what the database says; None while it can't be asked."""
     if engine().component("database").raw.status == "unhealthy":
         return None
-
-    def asked() -> tuple[ComponentHistory, list[TransitionRow]]:
-        return histories()[name], transitions(name)
-
     if connection.in_atomic_block:  # what the transaction has written can be seen only here
-        return _published(*asked())
+        return work()
     try:
-        return _published(*engine().aside.run(asked))
+        return engine().aside.run(work)
     except (TookTooLong, DatabaseError):
         return None
+
+
+def _evidence(name: str) -> list[Evidence]:
+    with override("en"):
+        return [Evidence(name=fact.name, label=str(fact.label), value=fact.value) for fact in facts(name)]
 
 
 def _published(past: ComponentHistory, changes: list[TransitionRow]) -> History:

@@ -4,9 +4,11 @@ import re
 
 import pytest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from jsonschema import Draft202012Validator
 
 from healthcheck.models import HealthState, HealthTransition
+from healthcheck.report import Fact
 from tests.health.conftest import BEARER
 
 pytestmark = pytest.mark.usefixtures("site")
@@ -82,3 +84,33 @@ def test_health_is_among_the_metrics(client, site, settings, past):
     (since,) = re.findall(r'health_component_since_timestamp_seconds\{component="upbit_api"\} (\S+)', text)
     assert float(since) == pytest.approx(past.timestamp(), abs=0.001)
     assert 'metrics_source_errors_total{source="healthcheck.families.families"} 0.0' in text
+
+
+def some_facts():
+    return [
+        Fact("calls", gettext_lazy("calls"), 7),
+        Fact("last_at", gettext_lazy("last"), timezone.now()),
+        Fact("none", "none", None),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_tells_what_its_state_is_judged_by(client, settings):
+    settings.HEALTH_PROBES = [
+        {
+            **entry,
+            "evidence": "tests.health.test_component.some_facts" if entry["name"] == "upbit_api" else "",
+        }
+        for entry in settings.HEALTH_PROBES
+    ]
+
+    facts = client.get(ADDRESS, headers=BEARER).json()["evidence"]
+
+    assert [(fact["name"], fact["label"]) for fact in facts] == [
+        ("calls", "calls"),
+        ("last_at", "last"),
+        ("none", "none"),
+    ]
+    assert (facts[0]["value"], facts[2]["value"]) == (7, None)
+    assert facts[1]["value"].endswith("Z")
+    assert client.get(ADDRESS.replace("upbit_api", "scheduler"), headers=BEARER).json()["evidence"] == []

@@ -10,12 +10,16 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED, NOON, until
+from tradingsite.clients.calls import Ledger
+from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.jobs.limits import Limits
 from tradingsite.jobs.lock import LeaderLock, Look
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.stop import winding_down
 from tradingsite.jobs.supervisor import LockLost, Supervisor
 from tradingsite.jobs.watchdog import FROZEN
+from tradingsite.marketdata import evidence
+from tradingsite.marketdata.models import VenueEvidence
 from tradingsite.start import CannotStart
 
 pytestmark = COMMITTED
@@ -147,6 +151,20 @@ def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors):
     assert after.heartbeat_at > before.heartbeat_at
     assert after.last_loop_at is not None
     assert after.last_loop_at > after.heartbeat_at - timedelta(seconds=10)
+
+
+def test_the_leader_writes_what_became_of_its_calls(supervisors, monkeypatch):
+    ledger = Ledger()
+    monkeypatch.setattr(evidence, "_LEDGERS", {"upbit": ledger})
+    monkeypatch.setattr(evidence, "_written", {})
+    supervisor = supervisors(evidence_every_s=0)
+    supervisor._step()
+    with ledger.noted(SYSTEM_CLOCK):
+        pass
+
+    supervisor._step()
+
+    assert VenueEvidence.objects.get().answered == 1
 
 
 def test_a_leader_whose_epoch_is_over_resigns(supervisors):

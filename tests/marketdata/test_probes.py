@@ -35,13 +35,14 @@ def ask(settings):
 
 
 def test_a_working_exchange_is_healthy_with_price_and_age_from_one_question(ask):
+    """Beside it the key's end is asked for, once in six hours."""
     traded_at = timezone.now() - timedelta(seconds=42)
 
     finding, paths = ask(lambda *_: (200, [ticker("KRW-BTC", 148601000, traded_at)]))
 
     assert finding.status == "healthy"
     assert finding.english == "KRW-BTC at 148,601,000, traded 42 s ago"
-    assert paths == ["/v1/ticker"]
+    assert paths == ["/v1/ticker", "/v1/api_keys"]
 
 
 def test_the_first_configured_market_is_asked_for(ask):

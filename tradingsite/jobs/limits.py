@@ -27,6 +27,8 @@ class Limits:
     """A loop that has not come round for this long gets no heartbeat; half as long again ends the process."""
     longest_wait_s: float = 5.0
     """The loop comes round at least this often, also while it rests: it notices edited rows and clocks."""
+    evidence_every_s: float = 5.0
+    """How often the leader writes what became of its calls to the exchange, if there were any."""
     health_look_every_s: float = 15.0
     """How often the leader looks at the components for the history of health."""
     watch_every_s: float = 0.5

@@ -24,6 +24,7 @@ from tradingsite.jobs.runner import Runner
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.stop import Stop, winding_down
 from tradingsite.jobs.watchdog import FROZEN
+from tradingsite.marketdata import evidence
 from tradingsite.start import refuse_other_mode
 
 logger = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ class Supervisor:
         self._presence = chores.Presence(self._limits)
         self._beat = chores.Every(self._limits.beat_every_s)
         self._flush = chores.Every(self._limits.flush_every_s)
+        self._evidence = chores.Every(self._limits.evidence_every_s)
         self._turned_s = time.monotonic()
         self._waiting_told = self._trouble_told = False
 
@@ -193,7 +195,7 @@ class Supervisor:
         self._runner.flush()
         if look.asked and not self._stop.is_set():
             chores.attempt(self._hand_out_requests)
-        chores.attempt(self._flush_rollup, self._say_who_leads)
+        chores.attempt(self._flush_rollup, self._flush_evidence, self._say_who_leads)
 
     def _hand_out_requests(self) -> None:
         chores.hand_out_requests(self._loop)
@@ -201,6 +203,10 @@ class Supervisor:
     def _flush_rollup(self) -> None:
         if self._flush.due():
             rollup.flush()
+
+    def _flush_evidence(self) -> None:
+        if self._evidence.due():
+            evidence.flush()
 
     def _say_who_leads(self) -> None:
         self._presence.tell(self._lock.session_pid, leads=self._leader is not None)

@@ -51,3 +51,34 @@ class Poll(models.Model):
 
     def __str__(self) -> str:
         return f"{self.polled_at:%Y-%m-%d %H:%M:%S}"
+
+
+class VenueEvidence(models.Model):
+    """What became of the trader's last calls to one venue, as the leading scheduler noted it (M10).
+
+    Moments are the database's. The key's are of whoever asked for it.
+    """
+
+    venue = models.CharField(_("venue"), max_length=16, primary_key=True)
+    answered = models.PositiveSmallIntegerField(
+        _("answered"), default=0, help_text=_("Of the last 20 calls.")
+    )
+    failed = models.PositiveSmallIntegerField(_("failed"), default=0, help_text=_("Of the last 20 calls."))
+    last_success_at = models.DateTimeField(_("last success"), null=True)
+    last_failure_at = models.DateTimeField(_("last failure"), null=True)
+    last_failure_kind = models.CharField(_("kind of the last failure"), max_length=16, blank=True, default="")
+    p50_ms = models.FloatField(_("median of the answers in ms"), null=True)
+    skew_s = models.FloatField(_("our clock less the venue's, in s"), null=True)
+    budget = models.JSONField(_("requests left in their second, by group"), default=dict)
+    limited_until = models.DateTimeField(_("limited until"), null=True)
+    banned = models.BooleanField(_("banned"), default=False)
+    key_checked_at = models.DateTimeField(_("key asked for at"), null=True)
+    key_expires_at = models.DateTimeField(_("key expires at"), null=True)
+
+    class Meta:
+        db_table = "venue_evidence"
+        verbose_name = _("evidence of a venue")
+        verbose_name_plural = _("evidence of venues")
+
+    def __str__(self) -> str:
+        return self.venue

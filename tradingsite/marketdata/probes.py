@@ -1,4 +1,4 @@
-"""Health of the exchange: one public question, asked as the collection asks it."""
+"""Health of the exchange: by the trader's own calls, else by one public question (M9 to M11)."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from healthcheck.report import Finding, TimeOut
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tradingsite.clients.build import upbit_client
+from tradingsite.clients.calls import probing
 from tradingsite.clients.errors import (
     ClientError,
     NotFound,
@@ -19,17 +20,26 @@ from tradingsite.clients.errors import (
     Unreachable,
 )
 from tradingsite.clients.upbit.schemas import Ticker
+from tradingsite.marketdata import judged
+from tradingsite.marketdata.evidence import evidence
 
 WITHIN_S = 2.5
 """Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
 
 
 def upbit_api() -> Finding:
-    """Ask once for the price of the first configured market."""
+    """Judge by the trader's own calls; where they are old, ask for the first configured market's price."""
     try:
         market = SystemConfig.objects.get_value("markets")[0]
     except UnreadableConfig:
         return Finding("unhealthy", gettext_noop("markets cannot be read: correct it in admin"))
+    with probing():
+        known = evidence()
+        found = judged.by_calls(known) or _asked(market)
+        return (judged.objection(known) or found) if found.status == "healthy" else found
+
+
+def _asked(market: str) -> Finding:
     try:
         answers = upbit_client(retries=0).tickers([market], within_s=WITHIN_S)
     except ClientError as error:
@@ -69,11 +79,7 @@ def _trouble(error: ClientError, market: str) -> Finding:
 
 
 def _limited(error: RateLimited) -> Finding:
-    until = f"{timezone.now() + timedelta(seconds=error.retry_after_s):%H:%M:%S}"
-    if error.banned:
-        text = gettext_noop("Upbit blocks our address until %(until)s UTC; nothing is sent before")
-        return Finding("unhealthy", text, until=until)
-    return Finding("warning", gettext_noop("Upbit limits our requests until %(until)s UTC"), until=until)
+    return judged.limited_until(timezone.now() + timedelta(seconds=error.retry_after_s), banned=error.banned)
 
 
 _UNINTELLIGIBLE = Finding(

@@ -1,7 +1,7 @@
 """Health of the model and of the signals."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import DurationField, ExpressionWrapper, F
@@ -24,6 +24,7 @@ from tradingsite.clients.errors import (
     Unreachable,
 )
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
+from tradingsite.strategy.evidence import Lately, lately
 from tradingsite.strategy.models import ModelCall, TradingSignal
 
 WITHIN_S = 3.5
@@ -36,11 +37,48 @@ FAILURES_SHOWN = 2
 
 
 def gemini_api() -> Finding:
-    """Ask once for the configured model's metadata: proves network, key and name, and costs no tokens."""
+    """Judge by the trader's calls, the only ones that cost anything; where they are old or failed, ask."""
     try:
         model = SystemConfig.objects.get_value("ai_model")
     except UnreadableConfig:
         return Finding("unhealthy", gettext_noop("ai_model cannot be read: correct it in admin"))
+    known = lately(model)
+    if until := known.quota_until:
+        return _quota(until)
+    if known.is_young and known.newest and not known.newest.error_kind:
+        return _answered(known, known.newest)
+    found = _asked(model)
+    if found.status == "healthy" and known.is_young and known.failures_in_a_row >= FAILURES_SHOWN:
+        text = gettext_noop(
+            "%(model)s is available, but its last %(count)s calls failed, the newest by %(kind)s"
+        )
+        kind = known.newest.error_kind if known.newest else ""
+        return Finding("warning", text, model=model, count=known.failures_in_a_row, kind=kind)
+    return found
+
+
+def _answered(known: Lately, newest: ModelCall) -> Finding:
+    text = gettext_noop(
+        "%(model)s answered %(minutes)s min ago in %(seconds)s s, %(answered)s of its last %(calls)s calls"
+    )
+    return Finding(
+        "healthy",
+        text,
+        model=newest.model_asked,
+        minutes=_minutes(known.now - (newest.ended_at or known.now)),
+        seconds=round((newest.latency_ms or 0) / 1000, 1),
+        answered=known.answered,
+        calls=len(known.calls),
+    )
+
+
+def _quota(until: datetime) -> Finding:
+    shown = f"{until.astimezone(UTC):%H:%M:%S}"
+    return Finding("warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=shown)
+
+
+def _asked(model: str) -> Finding:
+    """Ask once for the model's metadata: proves network, key and name, and costs no tokens."""
     try:
         gemini_client().model(model, within_s=WITHIN_S)
     except ClientError as error:
@@ -105,10 +143,7 @@ def _trouble(error: ClientError, model: str) -> Finding:
             text = gettext_noop("Gemini fails with status %(status)s: it is overloaded or down, wait")
             return Finding("unhealthy", text, status=error.status)
         case RateLimited():
-            until = f"{timezone.now() + timedelta(seconds=error.retry_after_s):%H:%M:%S}"
-            return Finding(
-                "warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=until
-            )
+            return _quota(timezone.now() + timedelta(seconds=error.retry_after_s))
         case Rejected():
             return _refused(error, model)
         case _:

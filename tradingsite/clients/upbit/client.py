@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from tradingsite.clients import calls
 from tradingsite.clients.answer import value
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.http import Http
 from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit import parameters
 from tradingsite.clients.upbit.limits import shared
-from tradingsite.clients.upbit.refusals import explain
+from tradingsite.clients.upbit.refusals import explain, requests_left
 from tradingsite.clients.upbit.schemas import DayCandle, Instrument, Market, MinuteCandle, Orderbook, Ticker
 
 T = TypeVar("T")
@@ -136,8 +137,10 @@ class UpbitClient:
 
         def attempt() -> T:
             limits.enter(group, deadline)
-            answer = self._http.get(path, wanted, deadline)
-            limits.obey(group, answer)
-            return value(answer, schema, explain)
+            with calls.UPBIT.noted(self.clock) as noting:
+                answer = self._http.get(path, wanted, deadline)
+                noting.heard(answer, datetime.now(UTC), group=group, left=requests_left(answer))
+                limits.obey(group, answer)
+                return value(answer, schema, explain)
 
         return read_again(attempt, retries=self.retries, deadline=deadline, clock=self.clock)

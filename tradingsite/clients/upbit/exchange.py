@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
+from tradingsite.clients import calls
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError, InvalidResponse, RateLimited, Unreachable
 from tradingsite.clients.upbit import order_lists
@@ -13,6 +14,7 @@ from tradingsite.clients.upbit.exchange_schemas import ApiKey, Balance, Chance, 
 from tradingsite.clients.upbit.order_request import OrderRequest, order_body
 from tradingsite.clients.upbit.outcome import NeverSent, Outcome, Unknown, outcome
 from tradingsite.clients.upbit.parameters import market_code
+from tradingsite.clients.upbit.refusals import requests_left
 from tradingsite.clients.upbit.signed_calls import SignedCalls
 
 _BALANCES = TypeAdapter(list[Balance])
@@ -139,7 +141,9 @@ class UpbitExchange(SignedCalls):
         except ClientError as error:
             return NeverSent(str(error))
         try:
-            answer = http.post("/v1/orders", body, deadline)
+            with calls.ACCOUNT.noted(self.clock) as noting:
+                answer = http.post("/v1/orders", body, deadline)
+                noting.heard(answer, datetime.now(UTC), group="order", left=requests_left(answer))
         except Unreachable as error:
             return NeverSent(str(error)) if error.nothing_sent else Unknown(str(error))
         except InvalidResponse as error:

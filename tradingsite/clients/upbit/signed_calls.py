@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from tradingsite.clients import calls
 from tradingsite.clients.answer import Answer, value
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import KeyRejected
@@ -15,7 +17,7 @@ from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit.auth import Signature
 from tradingsite.clients.upbit.limits import EXCHANGE, Limits, shared
 from tradingsite.clients.upbit.order_lists import Pairs
-from tradingsite.clients.upbit.refusals import explain_exchange
+from tradingsite.clients.upbit.refusals import explain_exchange, requests_left
 
 T = TypeVar("T")
 
@@ -88,6 +90,8 @@ class SignedCalls:
     def _once(self, group: str, deadline: Deadline, send: Callable[[], Answer], schema: TypeAdapter[T]) -> T:
         limits = self._limits()
         limits.enter(group, deadline)
-        answer = send()
-        limits.obey(group, answer)
-        return value(answer, schema, explain_exchange)
+        with calls.ACCOUNT.noted(self.clock) as noting:
+            answer = send()
+            noting.heard(answer, datetime.now(UTC), group=group, left=requests_left(answer))
+            limits.obey(group, answer)
+            return value(answer, schema, explain_exchange)

@@ -1,0 +1,110 @@
+"""What the trader's own calls say about the exchange, our key there, and our clock (M10 to M12)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import Finding
+from tradingsite.clients.errors import KeyRejected
+from tradingsite.marketdata import key
+from tradingsite.marketdata.evidence import ACCOUNT, UPBIT, Evidence
+
+MOST_SKEW_S = 2.0
+"""Beyond it signatures are refused and candles end at the wrong moment."""
+NONE_ANSWERED = 3
+"""So many calls without an answer are no accident."""
+
+
+def by_calls(known: Mapping[str, Evidence]) -> Finding | None:
+    """Return what the last calls for prices say; None when they are old or failed: then it must be asked."""
+    prices = known.get(UPBIT)
+    if prices is None:
+        return None
+    if prices.is_limited and prices.row.limited_until:
+        return limited_until(prices.row.limited_until, banned=prices.row.banned)
+    if not prices.is_young:
+        return None
+    text = gettext_noop(
+        "prices were answered %(age)s s ago: %(answered)s of the last %(calls)s calls, in %(p50)s ms"
+    )
+    return Finding(
+        "healthy",
+        text,
+        age=max(0, prices.age_s),
+        answered=prices.row.answered,
+        calls=prices.calls,
+        p50=round(prices.row.p50_ms or 0),
+    )
+
+
+def objection(known: Mapping[str, Evidence]) -> Finding | None:
+    """Return what stands against an exchange whose prices can be read.
+
+    Raises:
+        django.db.Error: it cannot be judged.
+    """
+    return _of_the_account(known.get(ACCOUNT)) or _warned(known)
+
+
+def limited_until(end: datetime, *, banned: bool) -> Finding:
+    """Return that Upbit limits or bans us, with its end."""
+    until = f"{end.astimezone(UTC):%H:%M:%S}"
+    if banned:
+        text = gettext_noop("Upbit blocks our address until %(until)s UTC; nothing is sent before")
+        return Finding("unhealthy", text, until=until)
+    return Finding("warning", gettext_noop("Upbit limits our requests until %(until)s UTC"), until=until)
+
+
+def _of_the_account(account: Evidence | None) -> Finding | None:
+    """Return what stands against our account's interface, which prices say nothing about."""
+    try:
+        key.ask_if_due()
+    except KeyRejected:
+        return _KEY_REJECTED
+    if account is None or account.is_young:
+        return None
+    if account.row.last_failure_kind == "key":
+        return _KEY_REJECTED
+    if account.row.answered == 0 and account.row.failed >= NONE_ANSWERED:
+        text = gettext_noop(
+            "none of the last %(calls)s calls to our account was answered, the last: %(kind)s"
+        )
+        return Finding("unhealthy", text, calls=account.calls, kind=account.row.last_failure_kind)
+    return None
+
+
+def _warned(known: Mapping[str, Evidence]) -> Finding | None:
+    for venue in known.values():
+        if venue.is_poor:
+            text = gettext_noop(
+                "only %(answered)s of the last %(calls)s calls were answered, the last failure: %(kind)s"
+            )
+            row = venue.row
+            return Finding(
+                "warning", text, answered=row.answered, calls=venue.calls, kind=row.last_failure_kind
+            )
+        if venue.row.skew_s is not None and abs(venue.row.skew_s) > MOST_SKEW_S:
+            text = gettext_noop("our clock is %(skew)s s off Upbit's, limit %(limit)s s: set it by NTP")
+            return Finding("warning", text, skew=round(venue.row.skew_s, 1), limit=MOST_SKEW_S)
+    return _of_the_key(known.get(UPBIT))
+
+
+def _of_the_key(prices: Evidence | None) -> Finding | None:
+    expires_at = prices.row.key_expires_at if prices else None
+    if prices is None or expires_at is None or expires_at - prices.now > key.SOON:
+        return None
+    date = f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    if expires_at <= prices.now:
+        text = gettext_noop("the API key expired at %(date)s UTC: make a new one at Upbit")
+        return Finding("unhealthy", text, date=date)
+    text = gettext_noop("the API key expires in %(days)s days, at %(date)s UTC: make a new one at Upbit")
+    return Finding("warning", text, days=(expires_at - prices.now).days, date=date)
+
+
+_KEY_REJECTED = Finding(
+    "unhealthy",
+    gettext_noop(
+        "Upbit does not accept the API key: check UPBIT_ACCESS_KEY, its rights and its allowed addresses"
+    ),
+)

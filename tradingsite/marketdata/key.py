@@ -1,0 +1,48 @@
+"""When the exchange's API key expires: asked for rarely, and kept for everybody (M12)."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from tradingsite.clients.build import exchange_client
+from tradingsite.clients.errors import ClientError, KeyRejected
+from tradingsite.clients.http import MASK
+from tradingsite.marketdata.evidence import UPBIT
+from tradingsite.marketdata.models import VenueEvidence
+
+EVERY = timedelta(hours=6)
+AGAIN = timedelta(minutes=10)
+"""After the question failed."""
+WITHIN_S = 1.0
+SOON = timedelta(days=30)
+
+
+def ask_if_due() -> None:
+    """Ask when the key expires unless somebody did within six hours.
+
+    Raises:
+        KeyRejected: Upbit does not accept it.
+        django.db.Error: nobody knows whether it is due.
+    """
+    if not settings.UPBIT_ACCESS_KEY:
+        return
+    VenueEvidence.objects.bulk_create([VenueEvidence(venue=UPBIT)], ignore_conflicts=True)
+    rows = VenueEvidence.objects.filter(venue=UPBIT)
+    never_or_long_ago = Q(key_checked_at=None) | Q(key_checked_at__lt=Now() - EVERY)
+    if not rows.filter(never_or_long_ago).update(key_checked_at=Now()):
+        return
+    try:
+        rows.update(key_expires_at=_expires_at())
+    except KeyRejected:
+        rows.update(key_checked_at=Now() - EVERY + AGAIN)
+        raise
+    except ClientError:
+        rows.update(key_checked_at=Now() - EVERY + AGAIN)
+
+
+def _expires_at() -> datetime | None:
+    """Return our key's end; None when it is not in the list."""
+    keys = exchange_client(retries=0).api_keys(within_s=WITHIN_S)
+    return next((key.expire_at for key in keys if key.access_key == MASK.decode()), None)
