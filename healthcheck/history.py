@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal, cast
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
@@ -74,12 +74,14 @@ class ComponentHistory:
 class TransitionRow:
     """One change of state; `lasted` is None while it is still so."""
 
+    pk: int
     component: str
     at: datetime
     before: Status
     after: Status
     finding: Finding
     version: str
+    rehearsal: bool
     lasted: timedelta | None
 
 
@@ -102,11 +104,29 @@ def histories() -> dict[str, ComponentHistory]:
     return {name: _one(name, states.get(name), counted, today) for name in component_names()}
 
 
-def transitions(component: str | None = None, *, limit: int = 20) -> list[TransitionRow]:
-    """Return the newest changes first."""
-    rows = HealthTransition.objects.filter(**{"component": component} if component else {})
-    rows = rows.extra(select={"ended": "lead(at) OVER (PARTITION BY component ORDER BY at)"})
+def transitions(
+    component: str | None = None, *, limit: int = 20, older_than_pk: int | None = None
+) -> list[TransitionRow]:
+    """Return the newest changes first; from the one after `older_than_pk` on, nothing when that is gone."""
+    rows = _with_ends(component)
+    if older_than_pk is not None:
+        rows = rows.extra(
+            where=["(at, id) < (SELECT at, id FROM health_transition WHERE id = %s)"], params=[older_than_pk]
+        )
     return [_row(row) for row in rows.order_by("-at", "-pk")[:limit]]
+
+
+def transition(pk: int) -> TransitionRow | None:
+    """Return one change; None when it is not, or no longer, on record."""
+    row = _with_ends().filter(pk=pk).first()
+    return _row(row) if row else None
+
+
+def _with_ends(component: str | None = None) -> QuerySet[HealthTransition]:
+    """Add `ended`: a lookup for each row that is shown, however many there are."""
+    later = HealthTransition.objects.filter(component=OuterRef("component"), at__gt=OuterRef("at"))
+    rows = HealthTransition.objects.annotate(ended=Subquery(later.order_by("at").values("at")[:1]))
+    return rows.filter(component=component) if component else rows
 
 
 def older_than(before: datetime) -> Mapping[str, QuerySet[Model]]:
@@ -121,12 +141,14 @@ def older_than(before: datetime) -> Mapping[str, QuerySet[Model]]:
 
 def _row(row: Any) -> TransitionRow:
     return TransitionRow(
+        pk=row.pk,
         component=row.component,
         at=row.at,
         before=row.before,
         after=row.after,
         finding=Finding(row.after, row.message, **row.params),
         version=row.version,
+        rehearsal=row.rehearsal,
         lasted=row.ended - row.at if row.ended else None,
     )
 

@@ -167,7 +167,10 @@ class HealthTransition(models.Model):
         verbose_name = _("health transition")
         verbose_name_plural = _("health transitions")
         ordering = ("-at", "-pk")
-        indexes = [models.Index(fields=["component", "-at"], name="health_transition_latest")]
+        indexes = [
+            models.Index(fields=["component", "-at"], name="health_transition_latest"),
+            models.Index(fields=["-at", "-id"], name="health_transition_newest"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["component", "at"], name="health_transition_once"),
             models.CheckConstraint(

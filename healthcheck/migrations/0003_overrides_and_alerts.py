@@ -24,6 +24,10 @@ class Migration(migrations.Migration):
             name="rehearsal",
             field=models.BooleanField(default=False, verbose_name="rehearsal"),
         ),
+        migrations.AddIndex(
+            model_name="healthtransition",
+            index=models.Index(fields=["-at", "-id"], name="health_transition_newest"),
+        ),
         migrations.CreateModel(
             name="HealthOverride",
             fields=[
