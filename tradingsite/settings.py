@@ -232,6 +232,8 @@ HEALTH_REDACTED = [
 ]
 HEALTH_TIME_ZONE = "Asia/Seoul"
 HEALTH_REHEARSALS = not LIVE  # nobody may play an outage where money is at stake
+# What the pages of components and jobs say about what to do, by language.
+RUNBOOK = {"en": BASE_DIR / "docs" / "operations.md", "ko": BASE_DIR / "docs" / "operations.ko.md"}
 HEALTH_QUESTION = _("Can we trade right now?")
 HEALTH_ABILITIES: list[dict[str, Any]] = [
     {

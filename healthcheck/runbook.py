@@ -1,0 +1,112 @@
+"""The runbook on the page: what a component's or job's state means, and what to do (docs/health.md, 27).
+
+`settings.RUNBOOK` names a Markdown file for each language. A section begins with `### name`, the part about
+one state with `#### state`, or `#### words for people (state)`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+logger = structlog.get_logger(__name__)
+
+_SECTION = re.compile(r"^(?=#{2,3} )", re.MULTILINE)
+_PART = re.compile(r"^#### ", re.MULTILINE)
+_TITLE = re.compile(r"(?P<title>.*?)\s*(?:\((?P<state>[a-z_]+)\))?\s*")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one state means, and what to do."""
+
+    state: str
+    title: str
+    html: SafeString
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the runbook says of one component or job."""
+
+    html: SafeString
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A section for somebody who looks at one state: `now` is about that, `beside` about the others."""
+
+    html: SafeString
+    now: Part | None
+    beside: Sequence[Part]
+
+
+def section(name: str) -> Section | None:
+    """Return what the runbook of the active language says of `name`; None when it says nothing."""
+    paths: Mapping[str, str | Path] = settings.RUNBOOK
+    path = paths.get(get_language() or "") or paths[settings.LANGUAGE_CODE]
+    return _sections(Path(path)).get(name)
+
+
+def advice(name: str, state: str) -> Advice | None:
+    """Return the same, with what is about `state` first; None when there is nothing about `name`."""
+    found = section(name)
+    if found is None:
+        return None
+    now = next((part for part in found.parts if part.state == state), None)
+    return Advice(found.html, now, [part for part in found.parts if part is not now])
+
+
+@cache
+def _sections(path: Path) -> Mapping[str, Section]:
+    """Read a file once in a process: it comes with the release. One that can't be read says nothing."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        logger.warning("health.no_runbook", error=type(error).__name__)
+        return {}
+    return dict(_read(text))
+
+
+def _read(text: str) -> Iterator[tuple[str, Section]]:
+    for block in _SECTION.split(text):
+        heading, _, body = block.partition("\n")
+        if heading.startswith("### "):
+            about, *parts = _PART.split(body)
+            yield heading.removeprefix("### ").strip(" `"), Section(_html(about), [*map(_part, parts)])
+
+
+def _part(text: str) -> Part:
+    heading, _, body = text.partition("\n")
+    named = _TITLE.fullmatch(heading)
+    title = named["title"] if named else heading
+    return Part((named and named["state"]) or title, title, _html(body))
+
+
+def _html(text: str) -> SafeString:
+    """Return safe HTML: raw HTML is shown as text, and only addresses of the web are links."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    tokens = markdown.parse(text)
+    for token in tokens:
+        token.children = token.children and list(_without_links_to_files(token.children))
+    html: str = markdown.renderer.render(tokens, markdown.options, {})
+    return mark_safe(html)  # noqa: S308 - of a file of the release, with raw HTML off
+
+
+def _without_links_to_files(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Leave the text of links that lead to other files of the documentation, which no page shows."""
+    leads_out = False
+    for token in tokens:
+        if token.type == "link_open":
+            leads_out = str(token.attrGet("href")).startswith(("https://", "http://"))
+        if leads_out or token.type not in {"link_open", "link_close"}:
+            yield token
