@@ -1,15 +1,12 @@
 """One component for programs: its state now, and its past (docs/health.md, 15)."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from django.db import Error as DatabaseError
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import override
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from healthcheck.aside import TookTooLong
+from healthcheck.asked import from_database
 from healthcheck.audience import is_staff_or_bearer
 from healthcheck.engine import engine
 from healthcheck.evidence import facts
@@ -17,8 +14,6 @@ from healthcheck.history import ComponentHistory, TransitionRow, histories, tran
 from healthcheck.report import Status, component_names
 from healthcheck.snapshot import Imposition
 from healthcheck.views import answers_always
-
-T = TypeVar("T")
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,8 +95,8 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
         judged=found.judged,
         paused=found.paused,
         override=found.override,
-        history=_asked(lambda: _published(histories()[name], transitions(name))),
-        evidence=_asked(lambda: _evidence(name)),
+        history=from_database(lambda: _published(histories()[name], transitions(name))),
+        evidence=from_database(lambda: _evidence(name)),
     )
     status = 503 if found.status == "unhealthy" else 200
     return HttpResponse(answer.model_dump_json(), content_type="application/json", status=status)
@@ -112,18 +107,6 @@ def schema(request: HttpRequest) -> HttpResponse:
     """Answer the JSON schema of `component`."""
     published: dict[str, Any] = ComponentDetail.model_json_schema()
     return JsonResponse(published, content_type="application/schema+json")
-
-
-def _asked(work: Callable[[], T]) -> T | None:
-    """Return what the database says; None while it can't be asked."""
-    if engine().component("database").raw.status == "unhealthy":
-        return None
-    if connection.in_atomic_block:  # what the transaction has written can be seen only here
-        return work()
-    try:
-        return engine().aside.run(work)
-    except (TookTooLong, DatabaseError):
-        return None
 
 
 def _evidence(name: str) -> list[Evidence]:

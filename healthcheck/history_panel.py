@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from healthcheck.configured import configured_probes
-from healthcheck.history import ComponentHistory, Day, histories, transitions
+from healthcheck.history import ComponentHistory, Day, TransitionRow, histories, transitions
 
 BAR, PITCH, HEIGHT = 4, 5, 24
 # Each kind has a height of its own, so that colour alone says nothing.
@@ -22,7 +22,7 @@ _WORDS = {
     "paused": gettext_lazy("paused on purpose"),
     "nothing": gettext_lazy("without a record"),
 }
-_STATES = {
+STATES = {
     "healthy": gettext_lazy("Healthy"),
     "warning": gettext_lazy("Warning"),
     "unhealthy": gettext_lazy("Unhealthy"),
@@ -39,6 +39,10 @@ class Bar:
     height: int
     kind: str
     day: Day
+
+    @property
+    def word(self) -> object:
+        return _WORDS[self.kind]
 
     @property
     def text(self) -> str:
@@ -69,12 +73,43 @@ class Past:
 
     @property
     def word(self) -> object:
-        return _STATES[self.past.status] if self.past.status else ""
+        return STATES[self.past.status] if self.past.status else ""
 
     @property
     def uptimes(self) -> Sequence[tuple[str, float | None]]:
         names = {"24h": gettext("24 h"), "7d": gettext("7 days"), "90d": gettext("90 days")}
         return [(names[window], uptime_pct) for window, uptime_pct in self.past.uptime_pct.items()]
+
+    @property
+    def troubles(self) -> Sequence[Bar]:
+        """The days that were not simply healthy, the newest first."""
+        return self.bars[::-1]
+
+    @property
+    def first_day(self) -> date:
+        return self.past.days[0].date
+
+    @property
+    def last_day(self) -> date:
+        return self.past.days[-1].date
+
+    @property
+    def known_ms(self) -> Sequence[float]:
+        """The medians of the quarter hours of which anything is known."""
+        return [each for each in self.past.latency_ms if each is not None]
+
+    @property
+    def highest_ms(self) -> float:
+        return max(self.known_ms, default=0)
+
+    @property
+    def latency_text(self) -> str:
+        """What the line of the latency says, in words; "" without one."""
+        if not self.known_ms:
+            return ""
+        facts = {"low": min(self.known_ms), "high": self.highest_ms, "last": self.known_ms[-1]}
+        text = gettext("The last 24 hours: from %(low).1f ms to %(high).1f ms, lately %(last).1f ms")
+        return text % facts
 
     @property
     def text(self) -> str:
@@ -85,22 +120,29 @@ class Past:
 
 def history() -> dict[str, Any]:
     """Return the context of `status/history.html`; five queries however long the history is."""
-    labels = {task.name: task.label or task.name for task in configured_probes()}
-    now = timezone.now()
-    rows = [_row(past, labels[name], now) for name, past in histories().items()]
+    known, now = labels(), timezone.now()
+    rows = [drawn(past, known[name], now) for name, past in histories().items()]
     return {"bar": BAR, "height": HEIGHT, "rows": rows}
 
 
 def changes() -> dict[str, Any]:
     """Return the context of `status/changes.html`."""
-    labels = {task.name: task.label or task.name for task in configured_probes()}
-    rows = [
-        (labels.get(row.component, row.component), _STATES[row.after], row) for row in transitions(limit=10)
-    ]
-    return {"changes": rows}
+    return {"changes": change_rows(transitions(limit=10))}
 
 
-def _row(past: ComponentHistory, label: object, now: datetime) -> Past:
+def labels() -> dict[str, object]:
+    """Return the configured components' names for people, by their names."""
+    return {task.name: task.label or task.name for task in configured_probes()}
+
+
+def change_rows(rows: Sequence[TransitionRow]) -> list[tuple[object, object, TransitionRow]]:
+    """Return each change with its component's name and its state in words, for whoever reads it."""
+    known = labels()
+    return [(known.get(row.component, row.component), STATES[row.after], row) for row in rows]
+
+
+def drawn(past: ComponentHistory, label: object, now: datetime) -> Past:
+    """Return what is drawn of one component's past."""
     bars = _bars(past.days)
     return Past(
         past,

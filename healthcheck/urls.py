@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthcheck import component_view, incident, metrics, views
+from healthcheck import component_page, component_view, incident, metrics, transition_pages, views
 
 app_name = "healthcheck"
 
@@ -23,6 +23,9 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("metrics/", metrics.metrics),
     path("status/", views.page, name="page"),
+    path("status/components/<slug:name>/", component_page.component_page, name="component_page"),
+    path("status/transitions/", transition_pages.transition_list, name="transitions"),
+    path("status/transitions/<int:pk>/", transition_pages.transition_page, name="transition"),
     path("status/incident.txt", incident.incident, name="incident"),
     path("status/fragment/", views.fragment, name="fragment"),
 ]

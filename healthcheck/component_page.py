@@ -1,0 +1,99 @@
+"""One component for people: what it says, what it goes by, its past, and what to do (docs/health.md, 27)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from healthcheck import runbook
+from healthcheck.asked import from_database
+from healthcheck.configured import configured_probes, imported
+from healthcheck.engine import engine
+from healthcheck.history import histories, transitions
+from healthcheck.history_panel import BAR, HEIGHT, STATES, Past, change_rows, drawn, labels
+from healthcheck.report import Fact
+from healthcheck.staff_pages import for_staff, unknown
+
+logger = structlog.get_logger(__name__)
+
+_CHANGES = 20
+_VERDICTS = {"healthy": "healthy", "warning": "degraded", "unhealthy": "unhealthy"}
+
+
+@dataclass(frozen=True)
+class ShownFact:
+    """One piece of evidence as people read it: a moment, or a text, "" for nothing."""
+
+    label: object
+    at: datetime | None
+    text: str
+
+
+@for_staff
+def component_page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one component; 404 with the known names for another, and 200 whatever its state is."""
+    known = labels()
+    if name not in known:
+        pages = [(each, reverse("healthcheck:component_page", args=[each])) for each in known]
+        return unknown(request, name, pages)
+    found = engine().component(name)
+    context = {
+        "name": name,
+        "label": known[name],
+        "found": found,
+        "verdict": _VERDICTS[found.status],
+        "favicon": f"healthcheck/favicon-{_VERDICTS[found.status]}.svg",
+        "word": STATES[found.status],
+        "facts": from_database(lambda: shown_facts(name)),
+        "advice": runbook.advice(name, found.status),
+        **_past(name, known[name]),
+    }
+    return render(request, "status/component_page.html", context)
+
+
+def shown_facts(name: str) -> list[ShownFact]:
+    """Return what a component's state is judged by; nothing when that fails, which is in the log."""
+    try:
+        return [_shown(fact) for fact in _facts(name)]
+    except DatabaseError:
+        raise
+    except Exception:
+        # What judges beside the probe must not take the page with it.
+        logger.exception("health.evidence_failed", component=name)
+        return []
+
+
+def _facts(name: str) -> Sequence[Fact]:
+    (path,) = (task.evidence for task in configured_probes() if task.name == name)
+    return imported(path)() if path else ()
+
+
+def _shown(fact: Fact) -> ShownFact:
+    match fact.value:
+        case datetime() as at:
+            return ShownFact(fact.label, at, "")
+        case None:
+            return ShownFact(fact.label, None, "")
+        case bool() as is_so:
+            return ShownFact(fact.label, None, gettext("yes") if is_so else gettext("no"))
+        case value:
+            return ShownFact(fact.label, None, str(value))
+
+
+def _past(name: str, label: object) -> dict[str, Any]:
+    """Return the history's part of the context; `past` is None while the database does not answer."""
+    now = timezone.now()
+
+    def asked() -> tuple[Past, list[Any]]:
+        return drawn(histories()[name], label, now), transitions(name, limit=_CHANGES)
+
+    past, changes = from_database(asked) or (None, [])
+    return {"past": past, "changes": change_rows(changes), "bar": BAR, "height": HEIGHT}

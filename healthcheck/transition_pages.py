@@ -1,0 +1,78 @@
+"""The changes of state for people: all of them, and each by itself (docs/health.md, 27)."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from healthcheck import runbook
+from healthcheck.asked import from_database
+from healthcheck.history import TransitionRow, transition, transitions
+from healthcheck.history_panel import STATES, change_rows, labels
+from healthcheck.models import Alert
+from healthcheck.staff_pages import for_staff, unknown
+
+PAGE = 50
+_HIGHEST_PK = 2**63 - 1
+
+
+@for_staff
+def transition_list(request: HttpRequest) -> HttpResponse:
+    """Show 50 changes, the newest first: `?component=` chooses, `?older=` goes on after a change."""
+    known = labels()
+    component = request.GET.get("component", "")
+    if component and component not in known:
+        address = reverse("healthcheck:transitions")
+        return unknown(request, component, [(each, f"{address}?component={each}") for each in known])
+    older_than_pk = _pk(request.GET.get("older", ""))
+    found = from_database(lambda: transitions(component or None, limit=PAGE + 1, older_than_pk=older_than_pk))
+    rows = found or []
+    context = {
+        "readable": found is not None,
+        "components": list(known.items()),
+        "chosen": component,
+        "changes": change_rows(rows[:PAGE]),
+        "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
+        "is_newest": older_than_pk is None,
+    }
+    return render(request, "status/transitions.html", context)
+
+
+@for_staff
+def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one change; 404 when it is not, or no longer, on record."""
+
+    def asked() -> tuple[TransitionRow | None, Alert | None]:
+        # A number that the column can't hold is an error to the database.
+        known = pk <= _HIGHEST_PK
+        return (transition(pk), Alert.objects.filter(transition_id=pk).first()) if known else (None, None)
+
+    found = from_database(asked)
+    if found is None:
+        return render(request, "status/transition.html", {"pk": pk})
+    row, alert = found
+    if row is None:
+        return unknown(request, gettext("change %(number)s") % {"number": pk}, [])
+    return render(request, "status/transition.html", _shown(row, alert))
+
+
+def _shown(row: TransitionRow, alert: Alert | None) -> dict[str, Any]:
+    known = labels()
+    return {
+        "pk": row.pk,
+        "change": row,
+        "alert": alert,
+        "label": known.get(row.component, row.component),
+        "is_configured": row.component in known,
+        "before": STATES[row.before],
+        "after": STATES[row.after],
+        "lasts": timezone.now() - row.at,
+        "advice": runbook.advice(row.component, row.after),
+    }
+
+
+def _pk(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < len(str(_HIGHEST_PK)) else None
