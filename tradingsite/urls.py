@@ -8,12 +8,14 @@ from django.views.generic import RedirectView
 from healthcheck.audience import for_staff_or_bearer
 from sysconfig.views import cache_json
 from tradingsite import branding
+from tradingsite.jobs.views import job_page
 
 config_cache = require_safe(for_staff_or_bearer(cache_json))
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="healthcheck:page")),
     path("", include("healthcheck.urls")),
+    path("status/jobs/<str:name>/", job_page, name="job_page"),
     path("api/v1/config/cache", config_cache, name="config_cache"),
     path("api/v1/config/cache/", config_cache),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -34,10 +34,15 @@ class Outcome:
 
     @property
     def kind(self) -> str:
-        """Return "ok", "failed", "skipped" (not begun) or "aborted" (not ended by its own process)."""
-        if self.error is None:
-            return "ok"
-        first_word = self.error.partition(":")[0]
-        if first_word in {SKIPPED, REFUSED}:
-            return "skipped"
-        return "aborted" if first_word == ABORTED else "failed"
+        """Return `kind_of` its error."""
+        return kind_of(self.error)
+
+
+def kind_of(error: str | None) -> str:
+    """Return "ok", "failed", "skipped" (not begun) or "aborted" (not ended by its own process)."""
+    if error is None:
+        return "ok"
+    first_word = error.partition(":")[0]
+    if first_word in {SKIPPED, REFUSED}:
+        return "skipped"
+    return "aborted" if first_word == ABORTED else "failed"

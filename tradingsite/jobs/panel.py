@@ -113,6 +113,7 @@ def row(standing: JobStanding, day: Lately) -> dict[str, Any]:
         "requested_by": state.run_requested_by if state.run_requested_at else "",
         "p50_ms": day.durations.percentile_ms(50),
         "p95_ms": day.durations.percentile_ms(95),
+        "late_p50_ms": day.lateness.percentile_ms(50),
         "late_p95_ms": day.lateness.percentile_ms(95),
         "success_rate_pct": day.success_rate_pct,
         "strip": strip(state.recent),

@@ -7,6 +7,7 @@ from typing import cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_noop
 
 from tradingsite.jobs import bodies
 from tradingsite.jobs.aligned import AlignedInterval
@@ -35,7 +36,7 @@ class ScheduledJob:
     always_tried: bool = False
     """Whether a quarantine leaves it its trial runs: money is at stake while it does not run (R13)."""
     why: str = ""
-    """Why these times: for people who look at the timetable."""
+    """Why these times, as a msgid: for people who look at the timetable."""
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= timedelta(seconds=self.phase_s) < self.every:
@@ -76,32 +77,42 @@ SCHEDULE = (
     ScheduledJob(
         "collect_market_data", 10 * _SECOND, bodies.collect_market_data,
         phase_s=0, deadline_s=8,
-        why="Prices older than 30 s stop buys; one poll must end before the next. A missed price is gone: "
-        "the next poll sees the market as it is, so nothing is caught up.",
+        why=gettext_noop(
+            "Prices older than 30 s stop buys; one poll must end before the next. A missed price is gone: "
+            "the next poll sees the market as it is, so nothing is caught up."
+        ),
     ),
     ScheduledJob(
         "generate_trading_signal", SIGNAL_INTERVAL, bodies.generate_trading_signal,
         phase_s=12, deadline_s=300, catch_up=5 * _MINUTE, at_once=True,
-        why="12 s past the half hour its candles are closed and a poll is just over. Five minutes are "
-        "for a slow model. A signal more than five minutes late would act on a market that has moved.",
+        why=gettext_noop(
+            "12 s past the half hour its candles are closed and a poll is just over. Five minutes are "
+            "for a slow model. A signal more than five minutes late would act on a market that has moved."
+        ),
     ),
     ScheduledJob(
         "check_volatility", 30 * _SECOND, bodies.check_volatility,
         phase_s=5, deadline_s=20, always_tried=True,
-        why="5 s after every third poll. Buys stop when none succeeded for 90 s, three ticks. It judges "
-        "the present: an old tick has nothing to add.",
+        why=gettext_noop(
+            "5 s after every third poll. Buys stop when none succeeded for 90 s, three ticks. It judges "
+            "the present: an old tick has nothing to add."
+        ),
     ),
     ScheduledJob(
         "sync_pending_orders", 5 * _MINUTE, bodies.sync_pending_orders,
         phase_s=48, deadline_s=120, catch_up=UNLIMITED, always_tried=True,
-        why="Far from the signals, which reconcile for themselves. Open orders do not wait for a timetable: "
-        "whoever begins to lead looks at once, before all other jobs.",
+        why=gettext_noop(
+            "Far from the signals, which reconcile for themselves. Open orders do not wait for a timetable: "
+            "whoever begins to lead looks at once, before all other jobs."
+        ),
     ),
     ScheduledJob(
         "cleanup_old_data", 24 * _HOUR, bodies.cleanup_old_data,
         phase_s=19 * 3600 + 10 * 60 + 9, deadline_s=1800, catch_up=24 * _HOUR,
-        why="04:10:09 in Korea: calm, and far from the daily close. A day missed would "
-        "be two days' rows tomorrow, so it is made up for.",
+        why=gettext_noop(
+            "04:10:09 in Korea: calm, and far from the daily close. A day missed would "
+            "be two days' rows tomorrow, so it is made up for."
+        ),
     ),
 )  # fmt: skip
 

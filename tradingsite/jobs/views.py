@@ -1,0 +1,63 @@
+"""One job for people: what it is for, how it does, its last runs, and what to do (docs/health.md, 27)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from healthcheck import runbook
+from healthcheck.asked import from_database
+from healthcheck.staff_pages import for_staff, unknown
+from tradingsite.jobs import panel
+from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.runs import Run, last_runs
+from tradingsite.jobs.schedule import ScheduledJob, registered
+
+_EVENTS = 20
+
+
+@for_staff
+def job_page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one registered job; 404 with the registered names for another."""
+    known = registered()
+    if name not in known:
+        return unknown(request, name, [(each, reverse("job_page", args=[each])) for each in known])
+    found = from_database(lambda: _found(known[name]))
+    state = state_of(found["job"]) if found else ""
+    context = {
+        "timetable": known[name],
+        "why": gettext(known[name].why) if known[name].why else "",
+        "advice": runbook.advice(name, state),
+        "state": state,
+        **(found or {}),
+    }
+    return render(request, "status/job_page.html", context)
+
+
+def state_of(job: dict[str, Any]) -> str:
+    """Return the word under which the runbook tells what to do, the worst first."""
+    words: Sequence[tuple[str, object]] = (
+        ("quarantine", job["quarantined"]),
+        ("paused", job["paused"]),
+        ("overrun", job["overrun"]),
+        ("late", job["late_by"]),
+        ("failed", job["success"] is False or job["stale"]),
+    )
+    return next((word for word, holds in words if holds), "well")
+
+
+def _found(job: ScheduledJob) -> dict[str, Any]:
+    """Ask the database, in a number of queries that does not depend on the history."""
+    state = JobState.objects.filter(pk=job.name).first()
+    runs: list[Run] = last_runs(job, state)
+    found = panel.one(job.name)
+    return {
+        **found,
+        "why_paused": found["job"]["why_paused"].removeprefix("operator: "),
+        "row": state,
+        "runs": [(panel.OUTCOME_WORDS[run.kind], run) for run in runs],
+        "events": list(JobEvent.objects.filter(job_name=job.name)[:_EVENTS]),
+    }
