@@ -18,14 +18,14 @@ from healthcheck.asked import from_database
 from healthcheck.configured import configured_probes, imported
 from healthcheck.engine import engine
 from healthcheck.history import histories, transitions
-from healthcheck.history_panel import BAR, HEIGHT, STATES, Past, change_rows, drawn, labels
+from healthcheck.history_panel import BAR, HEIGHT, STATES, VERDICTS, Past, change_rows, drawn, kinds, labels
 from healthcheck.report import Fact
+from healthcheck.snapshot import Component
 from healthcheck.staff_pages import for_staff, unknown
 
 logger = structlog.get_logger(__name__)
 
 _CHANGES = 20
-_VERDICTS = {"healthy": "healthy", "warning": "degraded", "unhealthy": "unhealthy"}
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,22 @@ def component_page(request: HttpRequest, name: str) -> HttpResponse:
         "name": name,
         "label": known[name],
         "found": found,
-        "verdict": _VERDICTS[found.status],
-        "favicon": f"healthcheck/favicon-{_VERDICTS[found.status]}.svg",
+        "verdict": VERDICTS[found.status],
+        "favicon": f"healthcheck/favicon-{VERDICTS[found.status]}.svg",
         "word": STATES[found.status],
         "facts": from_database(lambda: shown_facts(name)),
-        "advice": runbook.advice(name, found.status),
+        "advice": runbook.advice(name, found.status if found.judged else ""),
+        "rests_on": _rests_on(found),
         **_past(name, known[name]),
     }
     return render(request, "status/component_page.html", context)
+
+
+def _rests_on(found: Component) -> tuple[str, object] | None:
+    """Return the component that must be well before this one can be judged: its name, and that for people."""
+    name = "" if found.judged else str(found.finding.params.get("component", ""))
+    known = labels()
+    return (name, known[name]) if name in known else None
 
 
 def shown_facts(name: str) -> list[ShownFact]:
@@ -96,4 +104,4 @@ def _past(name: str, label: object) -> dict[str, Any]:
         return drawn(histories()[name], label, now), transitions(name, limit=_CHANGES)
 
     past, changes = from_database(asked) or (None, [])
-    return {"past": past, "changes": change_rows(changes), "bar": BAR, "height": HEIGHT}
+    return {"past": past, "changes": change_rows(changes), "bar": BAR, "height": HEIGHT, "kinds": kinds()}

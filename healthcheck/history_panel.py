@@ -27,6 +27,8 @@ STATES = {
     "warning": gettext_lazy("Warning"),
     "unhealthy": gettext_lazy("Unhealthy"),
 }
+VERDICTS = {"healthy": "healthy", "warning": "degraded", "unhealthy": "unhealthy"}
+"""The class of the verdict that says a component's state, as it says the whole site's."""
 _PLAIN = ("healthy", "nothing")  # drawn as one path each: most days are, and the page is made every 5 s
 
 
@@ -128,6 +130,11 @@ def history() -> dict[str, Any]:
 def changes() -> dict[str, Any]:
     """Return the context of `status/changes.html`."""
     return {"changes": change_rows(transitions(limit=10))}
+
+
+def kinds() -> list[tuple[str, int, object]]:
+    """Return the legend of the bars: each kind of day, how far its bar reaches up (negative), its word."""
+    return [(kind, -height, _WORDS[kind]) for kind, height in _HEIGHTS.items()]
 
 
 def labels() -> dict[str, object]:

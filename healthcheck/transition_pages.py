@@ -10,8 +10,9 @@ from django.utils.translation import gettext
 
 from healthcheck import runbook
 from healthcheck.asked import from_database
+from healthcheck.engine import engine
 from healthcheck.history import TransitionRow, transition, transitions
-from healthcheck.history_panel import STATES, change_rows, labels
+from healthcheck.history_panel import STATES, VERDICTS, change_rows, labels
 from healthcheck.models import Alert
 from healthcheck.staff_pages import for_staff, unknown
 
@@ -61,8 +62,13 @@ def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _shown(row: TransitionRow, alert: Alert | None) -> dict[str, Any]:
     known = labels()
+    found = engine().component(row.component) if row.component in known else None
     return {
         "pk": row.pk,
+        # What is over is no alarm any more.
+        "verdict": f"notice was-{row.after}" if row.lasted else VERDICTS[row.after],
+        "found": found,
+        "found_word": STATES[found.status] if found else "",
         "change": row,
         "alert": alert,
         "label": known.get(row.component, row.component),

@@ -149,6 +149,19 @@ def test_while_the_database_is_known_to_be_down_staff_are_told_and_the_token_see
     assert "What it means, what to do" in text_of(bearer)
 
 
+def test_what_cannot_be_judged_leads_to_what_it_rests_on(client, db, settings):
+    settings.HEALTH_PROBES = [
+        {"name": "database", "probe": "tests.health.samples.fine"},
+        {"name": "scheduler", "label": "Scheduler", "probe": "tests.health.samples.crashes"},
+        {"name": "upbit_api", "probe": "tests.health.samples.fine", "needs": ("scheduler",)},
+    ]
+
+    text = text_of(client.get(ADDRESS, headers=BEARER))
+
+    assert '<a href="/status/components/scheduler/">Scheduler</a>' in text
+    assert '<span class="tag">now</span>' not in text
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_is_gone_since_a_moment_holds_nobody_up(staff, tmp_path):
     assert staff.get(ADDRESS).status_code == 200  # the database is known to be well for a minute

@@ -105,6 +105,9 @@ def test_one_change_says_what_it_was_how_long_and_what_to_do(desk):
     assert "what it became" in was
     assert "none was made" in was
     assert "still so, for 5 min" in became
+    assert "How it is now" in was
+    assert 'class="verdict notice was-unhealthy"' in was
+    assert 'class="verdict healthy"' in became
     assert "Rehearsal: staff made it so" in became
 
 

@@ -145,13 +145,14 @@ def test_a_run_that_somebody_asked_for_is_in_their_name(db, job):
         ({"overrun": timedelta(seconds=400), "late_by": timedelta(seconds=70)}, "overrun"),
         ({"late_by": timedelta(seconds=70), "success": False}, "late"),
         ({"success": False}, "failed"),
-        ({"stale": timedelta(hours=2), "success": True}, "failed"),
+        ({"success": False, "failing": 3}, "failing"),
+        ({"stale": timedelta(hours=2), "success": True}, "failing"),
         ({"success": True}, "well"),
         ({}, "well"),
     ],
 )
 def test_what_to_do_is_about_the_worst_that_holds(facts, state):
-    nothing = dict.fromkeys(("quarantined", "paused", "overrun", "late_by", "success", "stale"))
+    nothing = dict.fromkeys(("quarantined", "paused", "overrun", "late_by", "success", "stale", "failing"))
 
     assert state_of({**nothing, **facts}) == state
 

@@ -105,6 +105,7 @@ def row(standing: JobStanding, day: Lately) -> dict[str, Any]:
         "overrun": standing.overrun,
         "next_run_at": next_run_at,
         "next_run_in": next_run_at - now if next_run_at and next_run_at > now else None,
+        "failing": standing.failing,
         "late_by": standing.late_by,
         "stale": standing.stale,
         "paused": state.paused,

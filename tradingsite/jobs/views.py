@@ -17,6 +17,15 @@ from tradingsite.jobs.runs import Run, last_runs
 from tradingsite.jobs.schedule import ScheduledJob, registered
 
 _EVENTS = 20
+# Of the verdict; without a database there is no state. All others are bad; one failure is not yet.
+_VERDICTS = {
+    "": "degraded",
+    "well": "healthy",
+    "paused": "notice",
+    "quarantine": "degraded",
+    "failed": "degraded",
+}
+_SHAPES = {**dict.fromkeys(_VERDICTS, "warning"), "well": "healthy", "paused": "idle"}
 
 
 @for_staff
@@ -27,24 +36,27 @@ def job_page(request: HttpRequest, name: str) -> HttpResponse:
         return unknown(request, name, [(each, reverse("job_page", args=[each])) for each in known])
     found = from_database(lambda: _found(known[name]))
     state = state_of(found["job"]) if found else ""
+    advised = "failed" if state == "failing" else state
     context = {
         "timetable": known[name],
         "why": gettext(known[name].why) if known[name].why else "",
-        "advice": runbook.advice(name, state),
-        "state": state,
+        "advice": runbook.advice(name, advised),
+        "verdict": _VERDICTS.get(state, "unhealthy"),
+        "shape": _SHAPES.get(state, "unhealthy"),
         **(found or {}),
     }
     return render(request, "status/job_page.html", context)
 
 
 def state_of(job: dict[str, Any]) -> str:
-    """Return the word under which the runbook tells what to do, the worst first."""
+    """Return the worst that holds: a word under which the runbook tells what to do, or "failing"."""
     words: Sequence[tuple[str, object]] = (
         ("quarantine", job["quarantined"]),
         ("paused", job["paused"]),
         ("overrun", job["overrun"]),
         ("late", job["late_by"]),
-        ("failed", job["success"] is False or job["stale"]),
+        ("failing", job["failing"] or job["stale"]),
+        ("failed", job["success"] is False),
     )
     return next((word for word, holds in words if holds), "well")
 
