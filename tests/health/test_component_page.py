@@ -1,5 +1,6 @@
 """One component's page: who sees it, and what it says, also without a database (docs/health.md, 27)."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTran
 from healthcheck.report import Fact, Finding
 from tests.health import samples
 from tests.health.conftest import BACKEND, BEARER, TOKEN
-from tests.health.databases import unreachable
+from tests.health.databases import frozen, unreachable
 
 ADDRESS = "/status/components/upbit_api/"
 HOSTILE = "<script>alert(1)</script>"
@@ -172,6 +173,21 @@ def test_a_database_that_is_gone_since_a_moment_holds_nobody_up(staff, tmp_path)
     assert signed_in.status_code == 503
     assert "Nobody can be signed in" in text_of(signed_in)
     assert "The history cannot be read" in text_of(bearer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_holds_nobody_up(staff):
+    assert staff.get(ADDRESS).status_code == 200  # the database is known to be well for a minute
+
+    with frozen():
+        began = time.monotonic()
+        bearer = staff.get(ADDRESS, headers=BEARER)
+        signed_in = staff.get(ADDRESS)
+        took_s = time.monotonic() - began
+
+    assert "The history cannot be read" in text_of(bearer)
+    assert (bearer.status_code, signed_in.status_code) == (200, 503)
+    assert took_s < 5  # each answer waits a second at most, once
 
 
 def test_a_component_that_nobody_looked_at_yet_has_a_page(desk, monkeypatch, site):
