@@ -1,6 +1,5 @@
 """One component for people: what it says, what it goes by, its past, and what to do (docs/health.md, 27)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +14,8 @@ from django.utils.translation import gettext
 
 from healthcheck import runbook
 from healthcheck.asked import from_database
-from healthcheck.configured import configured_probes, imported
 from healthcheck.engine import engine
+from healthcheck.evidence import facts
 from healthcheck.history import histories, transitions
 from healthcheck.history_panel import BAR, HEIGHT, STATES, VERDICTS, Past, change_rows, drawn, kinds, labels
 from healthcheck.report import Fact
@@ -70,18 +69,13 @@ def _rests_on(found: Component) -> tuple[str, object] | None:
 def shown_facts(name: str) -> list[ShownFact]:
     """Return what a component's state is judged by; nothing when that fails, which is in the log."""
     try:
-        return [_shown(fact) for fact in _facts(name)]
+        return [_shown(fact) for fact in facts(name)]
     except DatabaseError:
         raise
     except Exception:
         # What judges beside the probe must not take the page with it.
         logger.exception("health.evidence_failed", component=name)
         return []
-
-
-def _facts(name: str) -> Sequence[Fact]:
-    (path,) = (task.evidence for task in configured_probes() if task.name == name)
-    return imported(path)() if path else ()
 
 
 def _shown(fact: Fact) -> ShownFact:
