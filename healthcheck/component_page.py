@@ -51,7 +51,7 @@ def component_page(request: HttpRequest, name: str) -> HttpResponse:
         "verdict": VERDICTS[found.status],
         "favicon": f"healthcheck/favicon-{VERDICTS[found.status]}.svg",
         "word": STATES[found.status],
-        "facts": from_database(lambda: shown_facts(name)),
+        "facts": _evidence(name),
         "advice": runbook.advice(name, found.status if found.judged else ""),
         "rests_on": _rests_on(found),
         **_past(name, known[name]),
@@ -66,10 +66,16 @@ def _rests_on(found: Component) -> tuple[str, object] | None:
     return (name, known[name]) if name in known else None
 
 
-def shown_facts(name: str) -> list[ShownFact]:
-    """Return what a component's state is judged by; nothing when that fails, which is in the log."""
+def _evidence(name: str) -> list[ShownFact] | None:
+    """Return what a state is judged by, in the reader's language, which only this thread knows."""
+    found = from_database(lambda: _facts_or_none(name))
+    return None if found is None else [_shown(fact) for fact in found]
+
+
+def _facts_or_none(name: str) -> list[Fact]:
+    """Return the facts; none of them when that fails, which is in the log. Raises django.db.Error."""
     try:
-        return [_shown(fact) for fact in facts(name)]
+        return list(facts(name))
     except DatabaseError:
         raise
     except Exception:

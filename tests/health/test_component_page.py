@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.utils import timezone
 
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
@@ -188,6 +189,22 @@ def test_a_database_that_hangs_holds_nobody_up(staff):
     assert "The history cannot be read" in text_of(bearer)
     assert (bearer.status_code, signed_in.status_code) == (200, 503)
     assert took_s < 5  # each answer waits a second at most, once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_evidence_that_the_database_fails_is_told_as_such(staff, settings, monkeypatch):
+    def facts():
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(samples, "facts", facts, raising=False)
+    settings.HEALTH_PROBES = [
+        {**entry, "evidence": "tests.health.samples.facts"} for entry in settings.HEALTH_PROBES
+    ]
+
+    text = text_of(staff.get(ADDRESS))
+
+    assert "The evidence cannot be read: the database does not answer." in text
+    assert "Nothing was measured in the last 24 hours." in text
 
 
 def test_a_component_that_nobody_looked_at_yet_has_a_page(desk, monkeypatch, site):
