@@ -9,6 +9,7 @@ from django.db import connection, connections
 
 from sysconfig.cache import TTLCache
 from sysconfig.models import SystemConfig
+from sysconfig.processes import ConfigProcess
 from tests.config.committed.hearing import DELAYS_S, LONG_S, Kept, Silent, until
 
 
@@ -17,6 +18,7 @@ def db(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         assert connection.settings_dict["NAME"].startswith("test_")
         before = list(SystemConfig.objects.all())
+        ConfigProcess.objects.all().delete()  # who stops while its session is gone can't remove its row
         yield
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM system_config")
