@@ -1,4 +1,4 @@
-"""Whose time a page shows: the viewer's, as their browser says it, beside UTC (docs/health.md, 27)."""
+"""Whose time a page shows: the viewer's, as their browser says it, beside UTC (docs/health.md, 28)."""
 
 from collections.abc import Callable
 from contextvars import ContextVar

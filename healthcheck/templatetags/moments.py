@@ -1,4 +1,4 @@
-"""Moments as people read them: in the viewer's zone, and in UTC beside it (docs/health.md, 27)."""
+"""Moments as people read them: in the viewer's zone, and in UTC beside it (docs/health.md, 28)."""
 
 from datetime import UTC, datetime
 
