@@ -36,6 +36,11 @@ WITH ready AS (
           WHERE told.component = change.component AND sent.state = 'sent'
             AND sent.sent_at > now() - %(apart)s * interval '1 s'
       )
+      AND NOT EXISTS (
+          SELECT FROM health_alert AS waiting JOIN health_transition AS of ON of.id = waiting.transition_id
+          WHERE of.component = change.component
+            AND waiting.state = 'pending' AND waiting.next_attempt_at > now()
+      )
     ORDER BY change.at LIMIT 1
 )
 UPDATE health_alert AS alert SET claimed_until = now() + %(hold)s * interval '1 s', attempts = attempts + 1
@@ -46,7 +51,7 @@ RETURNING alert.id, alert.claimed_until
 """
 _WAIT = """
 SELECT extract(epoch FROM
-    min(greatest(alert.next_attempt_at, alert.claimed_until, sent.at + %(apart)s * interval '1 s')) - now()
+    min(greatest(waiting.until, alert.claimed_until, sent.at + %(apart)s * interval '1 s')) - now()
 )
 FROM health_alert AS alert JOIN health_transition AS change ON change.id = alert.transition_id
 LEFT JOIN LATERAL (
@@ -54,6 +59,11 @@ LEFT JOIN LATERAL (
     FROM health_alert AS other JOIN health_transition AS told ON told.id = other.transition_id
     WHERE told.component = change.component AND other.state = 'sent'
 ) AS sent ON true
+CROSS JOIN LATERAL (
+    SELECT max(other.next_attempt_at) AS until
+    FROM health_alert AS other JOIN health_transition AS of ON of.id = other.transition_id
+    WHERE of.component = change.component AND other.state = 'pending'
+) AS waiting
 WHERE alert.state = 'pending'
 """
 

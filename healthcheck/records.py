@@ -117,9 +117,9 @@ def write(
         if samples:
             with connection.cursor() as cursor:
                 cursor.execute(_WRITE, _columns(minute, samples))
-        HealthTransition.objects.bulk_create(transitions, ignore_conflicts=True)
-        alert_queue.put(alerts, told)
         newest = dict(HealthState.objects.select_for_update().values_list("component", "seen_at"))
+        HealthTransition.objects.bulk_create(filter(_is_news, transitions), ignore_conflicts=True)
+        alert_queue.put(alerts, told)
         HealthState.objects.bulk_create(
             [row for row in states if row.seen_at >= newest.get(row.component, row.seen_at)],
             update_conflicts=True,
@@ -132,6 +132,12 @@ def rewrite_usual() -> None:
     """Write each component's usual 95th percentile (rule 18), in one statement. Raises django.db.Error."""
     with connection.cursor() as cursor:
         cursor.execute(_USUAL, [ENOUGH_SAMPLES])
+
+
+def _is_news(row: HealthTransition) -> bool:
+    """Whether nobody wrote the same change already: while one hands over to another, both may see it."""
+    before = HealthTransition.objects.filter(component=row.component, at__lte=row.at).order_by("-at", "-pk")
+    return before.values_list("after", flat=True).first() != row.after
 
 
 def _columns(minute: datetime, samples: Sequence[Component]) -> tuple[list[object], ...]:

@@ -111,6 +111,7 @@ def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
         "loggers": {
             "tradingsite.jobs.metric": {"handlers": ["bare"], "level": "INFO", "propagate": False},
             "apscheduler": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},  # below it tells paths, and a webhook's is its secret
             "django": through_root,
             "django.server": through_root,
             "gunicorn.error": through_root,

@@ -166,6 +166,21 @@ def test_who_is_told_to_wait_waits(site, hook):
     assert len(hook.messages) == 2
 
 
+def test_a_new_change_waits_as_well(site, hook):
+    site.fall()
+    hook.answers, hook.headers = [429], {"Retry-After": "90"}
+    site.sender.work()
+    site.look(2, api=WELL)
+    site.later(80)
+    site.sender.work()
+    assert len(hook.messages) == 1
+
+    site.later(11)
+    site.sender.work()
+    assert [message["after"] for message in hook.messages] == ["unhealthy", "healthy"]
+    assert len(hook.messages[1]["earlier"]) == 1
+
+
 def test_changes_in_quick_succession_are_summed_up(site, hook):
     site.fall()
     site.sender.work()

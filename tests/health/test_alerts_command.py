@@ -47,6 +47,11 @@ def test_nothing_set_is_no_success(settings):
         call_command("alerts", "test")
 
 
+def test_a_wrong_limit_is_refused():
+    with pytest.raises(CommandError, match="above 0, is '-1'"):
+        call_command("alerts", "list", "--limit=-1")
+
+
 @pytest.mark.django_db
 def test_the_list_tells_what_became_of_each(capsys, client):
     call_command("alerts", "list")

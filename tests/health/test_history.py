@@ -171,6 +171,20 @@ def test_what_the_database_did_not_take_is_written_when_it_is_back(site):
     assert HealthHour.objects.get(component="api").unjudged == 4
 
 
+def test_a_change_that_both_see_while_one_hands_over_to_the_other_is_written_once(site):
+    following = site.another()
+    for recorder in (site.recorder, following):
+        site.look(recorder=recorder)
+    for _ in range(3):
+        site.look(api=BAD, seconds=5)
+        site.look(recorder=following, seconds=5)
+    for _ in range(2):
+        site.look(api=WELL, seconds=5)
+        site.look(recorder=following, seconds=5)
+
+    assert [row.after for row in history.transitions("api")] == ["healthy", "unhealthy"]
+
+
 def test_a_look_that_fails_ends_nothing(site, settings):
     settings.HEALTH_PROBES = [{"name": "database", "prob": "misspelt"}]
     recorder = site.another()

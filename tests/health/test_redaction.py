@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from healthcheck.alert_texts import Change, body
 from healthcheck.models import HealthTransition
 from healthcheck.redaction import redacted, redacted_text
-from healthcheck.report import Finding
+from healthcheck.report import Fact, Finding
 from tests.health import samples
 
 BEARER = {"Authorization": "Bearer a-token-for-monitors"}
@@ -69,6 +70,10 @@ def tells():
     return Finding("unhealthy", TOLD.replace("%", "%%"))
 
 
+def some_facts():
+    return [Fact("told", "told", TOLD)]
+
+
 def raises():
     raise RuntimeError(TOLD)
 
@@ -82,7 +87,11 @@ def planted(settings, monkeypatch):
     monkeypatch.setattr(samples, "raises", raises, raising=False)
     paths = ("tests.health.samples.tells", "tests.health.samples.raises")
     settings.HEALTH_PROBES = [
-        {"name": entry["name"], "probe": paths[number % 2] if number else "healthcheck.probes.database"}
+        {
+            "name": entry["name"],
+            "probe": paths[number % 2] if number else "healthcheck.probes.database",
+            "evidence": "tests.health.test_redaction.some_facts",
+        }
         for number, entry in enumerate(settings.HEALTH_PROBES)
     ]
     return HealthTransition.objects.create(
@@ -119,6 +128,17 @@ def test_the_command_prints_none_of_it(planted, options):
         call_command("healthcheck", stdout=out, **options)
 
     told = out.getvalue() + str(unhealthy.value)
+    assert "***" in told
+    assert [text for text in NEVER if text in told] == []
+
+
+@pytest.mark.parametrize("form", ["json", "slack", "discord"])
+def test_no_alert_tells_any_of_it(settings, form):
+    settings.HEALTH_REDACTED = [*PLANTED.values()]
+    change = Change("api", "The API", timezone.now(), "healthy", "unhealthy", TOLD, "1.0")
+
+    told = json.dumps(body(form, "The site", change, [change]))
+
     assert "***" in told
     assert [text for text in NEVER if text in told] == []
 

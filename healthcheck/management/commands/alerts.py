@@ -23,6 +23,12 @@ Exit status of test: 0 when everything that is set was reached, 1 when something
 """
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, is {text!r}")
+    return int(text)
+
+
 class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Django's order of options, and examples with their own line breaks."""
 
@@ -41,7 +47,7 @@ class Command(BaseCommand):
         actions.add_parser("test", help=_("send one message now and say what happened"))
         listing = actions.add_parser("list", help=_("the last alerts"))
         listing.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
-        listing.add_argument("--limit", type=int, default=20, metavar="N", help=_("How many."))
+        listing.add_argument("--limit", type=_count, default=20, metavar="N", help=_("How many."))
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "test":
