@@ -18,6 +18,7 @@ from healthcheck.engine import engine
 from healthcheck.evidence import facts
 from healthcheck.history import histories, transitions
 from healthcheck.history_panel import BAR, HEIGHT, STATES, VERDICTS, Past, change_rows, drawn, kinds, labels
+from healthcheck.page import override_word
 from healthcheck.report import Fact
 from healthcheck.snapshot import Component
 from healthcheck.staff_pages import for_staff, unknown
@@ -51,6 +52,7 @@ def component_page(request: HttpRequest, name: str) -> HttpResponse:
         "verdict": VERDICTS[found.status],
         "favicon": f"healthcheck/favicon-{VERDICTS[found.status]}.svg",
         "word": STATES[found.status],
+        "imposed": override_word(found.override),
         "facts": _evidence(name),
         "advice": runbook.advice(name, found.status if found.judged else ""),
         "rests_on": _rests_on(found),

@@ -193,7 +193,7 @@ def _row(component: Component, *, staff: bool) -> PageComponent:
         age_s=component.age_s,
         late=component.late,
         override=component.override,
-        override_word=_override_word(component.override),
+        override_word=override_word(component.override),
     )
 
 
@@ -221,7 +221,8 @@ def _named(row: PageComponent) -> str:
     return f"{row.label} ({row.override_word})" if row.override else row.label
 
 
-def _override_word(override: Imposition) -> str:
+def override_word(override: Imposition) -> str:
+    """Return what is imposed in one word of the active language; "" for nothing."""
     words = {"": "", "maintenance": gettext("Maintenance"), "rehearsal": gettext("Rehearsal")}
     return words[override]
 

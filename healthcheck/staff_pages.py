@@ -46,7 +46,7 @@ def _answer(request: HttpRequest, view: View, captured: dict[str, str]) -> HttpR
     if bears_token(request):
         return view(request, **captured)
     try:
-        if engine().component("database").status == "unhealthy":
+        if engine().component("database").raw.status == "unhealthy":
             return _nobody_can_tell(request)
         if is_signed_in_staff(request):
             return view(request, **captured)

@@ -13,6 +13,7 @@ from healthcheck.report import Fact, Finding
 from tests.health import samples
 from tests.health.conftest import BACKEND, BEARER, TOKEN
 from tests.health.databases import frozen, unreachable
+from tests.health.imposing import impose
 
 ADDRESS = "/status/components/upbit_api/"
 HOSTILE = "<script>alert(1)</script>"
@@ -189,6 +190,27 @@ def test_a_database_that_hangs_holds_nobody_up(staff):
     assert "The history cannot be read" in text_of(bearer)
     assert (bearer.status_code, signed_in.status_code) == (200, 503)
     assert took_s < 5  # each answer waits a second at most, once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_imposed_is_told_with_who_and_why(staff):
+    impose("fail", "upbit_api")
+
+    text = text_of(staff.get(ADDRESS))
+
+    assert '<span class="imposed rehearsal">Rehearsal</span>' in text
+    assert "REHEARSAL until " in text
+    assert "(kim): new disks" in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rehearsed_failure_of_the_database_locks_nobody_out(staff):
+    impose("fail", "database")
+
+    response = staff.get(ADDRESS.replace("upbit_api", "database"))
+
+    assert response.status_code == 200
+    assert "(kim): new disks" in text_of(response)
 
 
 @pytest.mark.django_db(transaction=True)
