@@ -1,0 +1,43 @@
+"""Alerts by the scheduler that leads, also when the one before was killed in the middle (docs/alerts.md, 3)."""
+
+import signal
+
+import pytest
+
+from tests.health.hooks import Hook
+from tests.jobs.processes import wait_for
+
+
+@pytest.fixture
+def hook(house):
+    made = Hook()
+    before = dict(house.env)
+    house.env |= {"ALERT_WEBHOOK_URL": made.url, "LOG_LEVEL": "DEBUG"}
+    yield made
+    house.env.clear()
+    house.env.update(before)
+    made.close()
+
+
+def test_an_alert_whose_sender_is_killed_before_it_is_recorded_is_sent_again(house, run_scheduler, hook):
+    first = run_scheduler("QUICK")
+    first.until("scheduler.leading")
+    second = run_scheduler("QUICK")
+    second.until("scheduler.waiting")
+    wait_for(house, "SELECT 1 FROM health_state WHERE component = 'database' AND status = 'healthy'")
+    hook.hold()
+    house.ask("DELETE FROM django_migrations WHERE app = 'sessions'")  # a warning of the database's probe
+    assert hook.arrived.wait(20)
+
+    first.end(signal.SIGKILL)
+    assert house.ask("SELECT state, attempts FROM health_alert") == [("pending", 1)]
+    hook.release()
+    house.ask("UPDATE health_alert SET claimed_until = now()")  # half a minute later
+    wait_for(house, "SELECT 1 FROM health_alert WHERE state = 'sent'")
+
+    assert [message["after"] for message in hook.messages] == ["warning", "warning"]
+    assert hook.messages[0]["at"] == hook.messages[1]["at"]
+    assert house.ask("SELECT state, attempts FROM health_alert") == [("sent", 2)]
+    second.end()
+    told = [line for line in (*first.lines, *second.lines) if "a-secret-path" in line]
+    assert told == []
