@@ -24,6 +24,8 @@ def health_probes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     names: list[str] = []
     for entry in settings.HEALTH_PROBES:
         found += _entry("HEALTH_PROBES", entry, ProbeTask, path="probe")
+        if entry.get("evidence"):
+            found += _function("HEALTH_PROBES", entry["evidence"])
         found += _needs("HEALTH_PROBES", entry, names)
         if entry.get("name") in names:
             found.append(Error(f"HEALTH_PROBES names {entry['name']!r} twice.", id="healthcheck.E004"))

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -22,8 +20,6 @@ from healthcheck.page import override_word
 from healthcheck.report import Fact
 from healthcheck.snapshot import Component
 from healthcheck.staff_pages import for_staff, unknown
-
-logger = structlog.get_logger(__name__)
 
 _CHANGES = 20
 
@@ -70,20 +66,8 @@ def _rests_on(found: Component) -> tuple[str, object] | None:
 
 def _evidence(name: str) -> list[ShownFact] | None:
     """Return what a state is judged by, in the reader's language, which only this thread knows."""
-    found = from_database(lambda: _facts_or_none(name))
+    found = from_database(lambda: facts(name))
     return None if found is None else [_shown(fact) for fact in found]
-
-
-def _facts_or_none(name: str) -> list[Fact]:
-    """Return the facts; none of them when that fails, which is in the log. Raises django.db.Error."""
-    try:
-        return list(facts(name))
-    except DatabaseError:
-        raise
-    except Exception:
-        # What judges beside the probe must not take the page with it.
-        logger.exception("health.evidence_failed", component=name)
-        return []
 
 
 def _shown(fact: Fact) -> ShownFact:

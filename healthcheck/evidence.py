@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 
+import structlog
+from django.db import Error as DatabaseError
+
 from healthcheck.configured import configured_probes, imported
 from healthcheck.report import Fact
 
+logger = structlog.get_logger(__name__)
+
 
 def facts(component: str) -> Sequence[Fact]:
-    """Return the facts that the component's `evidence` names; none without one. They may ask the database.
+    """Return the facts that the component's `evidence` names; none without one, or when it fails.
 
     Raises:
-        django.db.Error: it cannot be asked.
+        django.db.Error: they come from the database, and it cannot be asked.
     """
     path = next((task.evidence for task in configured_probes() if task.name == component), "")
-    return tuple(imported(path)()) if path else ()
+    try:
+        return tuple(imported(path)()) if path else ()
+    except DatabaseError:
+        raise
+    except Exception:
+        # What judges beside the probe must not take the page, or the component's JSON, with it.
+        logger.exception("health.evidence_failed", component=component)
+        return ()

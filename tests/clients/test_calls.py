@@ -105,7 +105,7 @@ def test_what_a_probe_asks_is_no_evidence_but_a_ban_it_meets_is(ledger, clock):
         call(ledger, clock)
         summary = call(ledger, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
 
-    assert (summary.version, summary.answered, summary.failed) == (0, 0, 0)
+    assert (summary.version, summary.answered, summary.failed) == (1, 0, 0)
     assert summary.banned
 
 

@@ -47,6 +47,12 @@ def test_the_projects_own_settings_are_right():
         ),
         (FINE | {"probe": "tests.health.samples.PLANTED_SECRET"}, "E002", "is not a function", None),
         (
+            FINE | {"evidence": "nowhere.at.all"},
+            "E002",
+            "'nowhere.at.all' cannot be imported",
+            "Give the dotted path",
+        ),
+        (
             FINE | {"needs": ("databse",)},
             "E003",
             "needs 'databse', which is not a component listed before",

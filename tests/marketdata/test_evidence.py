@@ -85,6 +85,40 @@ def test_while_limited_or_banned_nothing_is_asked_and_the_end_is_told(settings, 
     assert serving.paths == []
 
 
+def prices():
+    return exchange(lambda *_: (200, [ticker("KRW-BTC", 5, datetime.now(UTC))]))
+
+
+def test_a_ban_of_our_key_holds_back_every_question(settings):
+    end = datetime.now(UTC) + timedelta(minutes=5)
+    known()
+    known(evidence.ACCOUNT, limited_until=end, banned=True)
+    with prices() as serving:
+        settings.UPBIT_URL = serving.url
+        status, text = found()
+
+    assert (status, serving.paths) == ("unhealthy", [])
+    assert f"until {end:%H:%M:%S} UTC" in text
+
+
+def test_the_last_requests_of_a_second_are_left_to_the_trader(settings):
+    known(budget={"ticker": 2}, last_success_at=ago(seconds=0.2), last_failure_at=ago(seconds=0.1))
+    with prices() as serving:
+        settings.UPBIT_URL = serving.url
+        told = found()
+
+    assert told == ("warning", "Upbit has 2 requests left for us in this second: it is not asked")
+    assert serving.paths == []
+
+
+@pytest.mark.parametrize("facts", [{"answered": 9, "failed": 11}, {"skew_s": 9.0}])
+def test_what_is_long_ago_is_held_against_nobody(settings, facts):
+    known(**{"last_success_at": ago(minutes=11), **facts})
+    with prices() as serving:
+        settings.UPBIT_URL = serving.url
+        assert found()[0] == "healthy"
+
+
 @pytest.mark.usefixtures("silent")
 def test_few_answers_are_a_warning():
     known(answered=9, failed=11, last_failure_at=ago(seconds=9), last_failure_kind="timeout")
@@ -133,25 +167,27 @@ def test_the_key_is_asked_for_once_in_six_hours(settings):
     with SandboxServer(options=Options(api_key=ApiKey(expires_at=ends))) as server:
         settings.UPBIT_URL = server.url
         first, second = found(), found()
+        assert first == second  # it is told at once
         asked = [each.request.path for each in server.requests if "api_keys" in each.request.path]
         VenueEvidence.objects.update(key_checked_at=ago(hours=7))
         found()
         again = [each.request.path for each in server.requests if "api_keys" in each.request.path]
 
     assert VenueEvidence.objects.get(venue=evidence.UPBIT).key_expires_at == ends
-    assert first[0] == "healthy"
     assert second[0] == "warning"
     assert "the API key expires in 11 days" in second[1]
     assert (len(asked), len(again)) == (1, 2)
 
 
-def test_a_key_that_is_refused_is_unhealthy_at_once(settings):
+def test_a_key_that_is_refused_is_unhealthy_until_it_is_not(settings):
     settings.UPBIT_SECRET_KEY = "not-the-one-" * 6
     with SandboxServer() as server:
         settings.UPBIT_URL = server.url
-        status, text = found()
+        told = [found() for _ in range(3)]
 
-    assert (status, text.split(":")[0]) == ("unhealthy", "Upbit does not accept the API key")
+    assert {(status, text.split(":")[0]) for status, text in told} == {
+        ("unhealthy", "Upbit does not accept the API key")
+    }
 
 
 def test_what_the_trader_called_is_written_once_and_only_when_there_was_something(

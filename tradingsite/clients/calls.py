@@ -151,6 +151,7 @@ class Ledger:
         if isinstance(error, RateLimited):
             with self._lock:
                 self._limited_until_s, self._banned = now_s + error.retry_after_s, error.banned
+                self._version += 1
 
     def _keep(self, call: Call, budget: Mapping[str, int]) -> None:
         with self._lock:

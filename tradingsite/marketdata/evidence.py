@@ -23,6 +23,10 @@ Value = str | int | float | datetime | None
 UPBIT, ACCOUNT = "upbit", "account"
 YOUNG = timedelta(seconds=30)
 """The newest success counts for the venue's health as long; the prices are asked for every 10 s."""
+CURRENT = timedelta(minutes=10)
+"""Ratio and skew count as long: two of the account's timed calls, which are five minutes apart."""
+LEAST_LEFT = 3
+"""So many requests of a second are left to the trader."""
 
 _NAMES = {UPBIT: _("Prices"), ACCOUNT: _("Account")}
 _LEDGERS = {UPBIT: calls.UPBIT, ACCOUNT: calls.ACCOUNT}
@@ -86,6 +90,23 @@ class Evidence:
     def is_poor(self) -> bool:
         """Whether fewer than half of the last calls were answered."""
         return self.calls > 1 and 2 * self.row.answered < self.calls
+
+    @property
+    def newest(self) -> timedelta | None:
+        """Time since the newest call; None before the first."""
+        moments = [at for at in (self.row.last_success_at, self.row.last_failure_at) if at]
+        return self.now - max(moments) if moments else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there was a call lately enough for what all of them say to hold."""
+        return self.newest is not None and self.newest <= CURRENT
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether hardly a request is left in this second."""
+        left = self.row.budget.get("ticker", LEAST_LEFT)
+        return self.newest is not None and self.newest <= timedelta(seconds=1) and left < LEAST_LEFT
 
     @property
     def is_limited(self) -> bool:

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
-from tradingsite.clients.errors import KeyRejected
 from tradingsite.marketdata import key
-from tradingsite.marketdata.evidence import ACCOUNT, UPBIT, Evidence
+from tradingsite.marketdata.evidence import ACCOUNT, UPBIT, Evidence, evidence
 
 MOST_SKEW_S = 2.0
 """Beyond it signatures are refused and candles end at the wrong moment."""
@@ -19,10 +18,14 @@ NONE_ANSWERED = 3
 def by_calls(known: Mapping[str, Evidence]) -> Finding | None:
     """Return what the last calls for prices say; None when they are old or failed: then it must be asked."""
     prices = known.get(UPBIT)
+    for venue in known.values():  # a ban of the key is one of the address too, as far as we can know
+        if venue.row.limited_until and venue.is_limited and (venue.row.banned or venue is prices):
+            return limited_until(venue.row.limited_until, banned=venue.row.banned)
     if prices is None:
         return None
-    if prices.is_limited and prices.row.limited_until:
-        return limited_until(prices.row.limited_until, banned=prices.row.banned)
+    if prices.is_spent:
+        text = gettext_noop("Upbit has %(left)s requests left for us in this second: it is not asked")
+        return Finding("warning", text, left=prices.row.budget["ticker"])
     if not prices.is_young:
         return None
     text = gettext_noop(
@@ -44,7 +47,12 @@ def objection(known: Mapping[str, Evidence]) -> Finding | None:
     Raises:
         django.db.Error: it cannot be judged.
     """
-    return _of_the_account(known.get(ACCOUNT)) or _warned(known)
+    account = known.get(ACCOUNT)
+    if account and account.row.limited_until and account.is_limited:
+        return limited_until(account.row.limited_until, banned=account.row.banned)
+    if key.ask_if_due():
+        known = evidence()
+    return _of_the_account(known) or _warned(known)
 
 
 def limited_until(end: datetime, *, banned: bool) -> Finding:
@@ -56,11 +64,10 @@ def limited_until(end: datetime, *, banned: bool) -> Finding:
     return Finding("warning", gettext_noop("Upbit limits our requests until %(until)s UTC"), until=until)
 
 
-def _of_the_account(account: Evidence | None) -> Finding | None:
+def _of_the_account(known: Mapping[str, Evidence]) -> Finding | None:
     """Return what stands against our account's interface, which prices say nothing about."""
-    try:
-        key.ask_if_due()
-    except KeyRejected:
+    account = known.get(ACCOUNT)
+    if UPBIT in known and known[UPBIT].row.key_refused:
         return _KEY_REJECTED
     if account is None or account.is_young:
         return None
@@ -75,7 +82,7 @@ def _of_the_account(account: Evidence | None) -> Finding | None:
 
 
 def _warned(known: Mapping[str, Evidence]) -> Finding | None:
-    for venue in known.values():
+    for venue in (each for each in known.values() if each.is_current):
         if venue.is_poor:
             text = gettext_noop(
                 "only %(answered)s of the last %(calls)s calls were answered, the last failure: %(kind)s"

@@ -19,27 +19,26 @@ WITHIN_S = 1.0
 SOON = timedelta(days=30)
 
 
-def ask_if_due() -> None:
-    """Ask when the key expires unless somebody did within six hours.
+def ask_if_due() -> bool:
+    """Ask when the key expires unless somebody did within six hours; return whether it was asked.
 
     Raises:
-        KeyRejected: Upbit does not accept it.
         django.db.Error: nobody knows whether it is due.
     """
     if not settings.UPBIT_ACCESS_KEY:
-        return
+        return False
     VenueEvidence.objects.bulk_create([VenueEvidence(venue=UPBIT)], ignore_conflicts=True)
     rows = VenueEvidence.objects.filter(venue=UPBIT)
     never_or_long_ago = Q(key_checked_at=None) | Q(key_checked_at__lt=Now() - EVERY)
     if not rows.filter(never_or_long_ago).update(key_checked_at=Now()):
-        return
+        return False
     try:
-        rows.update(key_expires_at=_expires_at())
-    except KeyRejected:
+        rows.update(key_expires_at=_expires_at(), key_refused=False)
+    except ClientError as error:
         rows.update(key_checked_at=Now() - EVERY + AGAIN)
-        raise
-    except ClientError:
-        rows.update(key_checked_at=Now() - EVERY + AGAIN)
+        if isinstance(error, KeyRejected):
+            rows.update(key_refused=True)
+    return True
 
 
 def _expires_at() -> datetime | None:
