@@ -3,7 +3,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from healthcheck.engine import forget_engine
 from sysconfig.models import SystemConfig
-from tests.browser import scenes
+from tests.browser import past, scenes
 from tests.health.imposing import impose
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -42,6 +42,7 @@ def test_the_status_page_of_a_bad_day(visit, faults, operator, language):
 @pytest.mark.usefixtures("a_good_day")
 @pytest.mark.parametrize("width", [1280, 375])
 def test_the_status_page_of_a_day_of_trading(visit, faults, operator, width, language):
+    past.plant()
     page = visit(user=operator, width=width, language=language)
     page.locator(".chart summary").click()
 

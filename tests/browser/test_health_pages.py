@@ -48,6 +48,7 @@ def pages():
         "transition": f"/status/transitions/{transition.pk}/",
         "job": "/status/jobs/check_volatility/",
         "unknown": "/status/components/upbit/",
+        "alerts": "/admin/healthcheck/alert/",
     }
 
 
@@ -61,6 +62,18 @@ def test_every_page_fits_and_has_no_fault_that_axe_finds(visit, faults, operator
         page.goto(address)
         assert looks.fits(page, f"{name}-{language}") == WIDTHS, name
         assert faults(page) == [], name
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_page_without_a_database_has_no_fault_either(visit, faults, operator, settings, language):
+    database, *others = settings.HEALTH_PROBES
+    settings.HEALTH_PROBES = [{**database, "probe": "tests.health.samples.crashes"}, *others]
+    page = visit("/status/components/database/", user=operator, language=language)
+
+    assert page.locator("h1").inner_text() == {
+        "en": "Nobody can be signed in", "ko": "로그인을 확인할 수 없음",
+    }[language]  # fmt: skip
+    assert faults(page) == []
 
 
 @pytest.mark.usefixtures("days")
