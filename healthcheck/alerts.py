@@ -5,10 +5,7 @@ The recorder hands over what it learns; a thread of its own does the talking, so
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 from django.conf import settings
@@ -18,6 +15,8 @@ from django.db import connections
 from healthcheck import alert_queue
 from healthcheck.alert_texts import Change, body
 from healthcheck.models import HealthTransition
+from healthcheck.unwritten_alerts import UnwrittenAlerts
+from healthcheck.watcher import Watcher
 from healthcheck.webhook import NotDelivered, Webhook
 
 logger = structlog.get_logger(__name__)
@@ -26,15 +25,6 @@ PING_EVERY_S = 60.0
 _LOOK_EVERY_S = 60.0
 _ASK_AGAIN_S = 5.0
 """After the database could not be asked."""
-
-
-@dataclass
-class _Unrecorded:
-    """A change that can't be written now. The database is away: it is told all the same."""
-
-    row: HealthTransition
-    due_s: float
-    attempts: int = 0
 
 
 class AlertSender:
@@ -47,17 +37,18 @@ class AlertSender:
     def __init__(
         self, *, ping_every_s: float = PING_EVERY_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._clock, self._ping_every_s = clock, ping_every_s
+        self._clock = clock
         self._webhook = Webhook(settings.ALERT_WEBHOOK_URL) if settings.ALERT_WEBHOOK_URL else None
-        self._watcher = Webhook(settings.DEAD_MAN_URL) if settings.DEAD_MAN_URL else None
-        self._over, self._woken, self._lock = threading.Event(), threading.Event(), threading.Lock()
+        self._watcher = (
+            Watcher(settings.DEAD_MAN_URL, every_s=ping_every_s, clock=clock)
+            if settings.DEAD_MAN_URL
+            else None
+        )
+        self._unwritten = UnwrittenAlerts(clock=clock)
+        self._over, self._woken = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._speaking = False
-        self._well_until_s = self._ping_due_s = 0.0
         self._due_s: float | None = None  # when the database is to be asked for alerts
-        self._unrecorded: deque[_Unrecorded] = deque(maxlen=50)
-        self._told: set[tuple[str, datetime]] = set()
-        self._silent = False
 
     @property
     def has_webhook(self) -> bool:
@@ -79,33 +70,41 @@ class AlertSender:
 
     def wake(self, *, speaking: bool, well: bool, written: bool) -> None:
         """Take in what a look found: whether this process leads, all is well, and changes were written."""
-        now_s = self._clock()
         if (
             self._webhook and speaking and (written or not self._speaking)
         ):  # the one before may have left some
-            self._due_s = now_s
+            self._due_s = self._clock()
         self._speaking = speaking
-        if speaking and well:
-            self._well_until_s = now_s + self._ping_every_s
+        if self._watcher and speaking and well:
+            self._watcher.hear_that_all_is_well()
         self._woken.set()
 
     def tell_now(self, rows: Iterable[HealthTransition]) -> None:
         """Tell of changes that can't be written yet."""
-        with self._lock:
-            self._unrecorded.extend(_Unrecorded(row, self._clock()) for row in rows if self._webhook)
-        self._woken.set()
+        if self._webhook:
+            self._unwritten.add(rows)
+            self._woken.set()
 
     def was_told(self, row: HealthTransition) -> bool:
         """Whether a change was told before it was written. From now on its row decides."""
-        with self._lock:
-            self._unrecorded = deque((each for each in self._unrecorded if each.row is not row), maxlen=50)
-            return (row.component, row.at) in self._told
+        return self._unwritten.was_told(row)
+
+    def work(self) -> float | None:
+        """Do what is due; return in how many seconds more will be, None when nothing is known of."""
+        moments = [
+            self._watcher.ask_if_due() if self._watcher else None,
+            self._unwritten.tell(lambda row: self._post(alert_queue.told_as(row))),
+            self._sent(),
+        ]
+        return min((max(0.0, each - self._clock()) for each in moments if each is not None), default=None)
 
     def _run(self) -> None:
         wait_s: float | None = None
         while not self._over.is_set():
             self._woken.wait(wait_s)
             self._woken.clear()
+            if self._over.is_set():
+                return
             try:
                 wait_s = self.work()
             except DatabaseError as error:
@@ -114,59 +113,15 @@ class AlertSender:
             except Exception:
                 # An alert may be late, but nothing may end the thread that sends the next one.
                 logger.exception("alerts.broken")
-                wait_s = self._ping_every_s
+                wait_s = _LOOK_EVERY_S
             finally:
                 connections.close_all()
 
-    def work(self) -> float | None:
-        """Do what is due; return in how many seconds more will be, None when nothing is known of."""
-        moments = [self._pinged(), self._told_unrecorded(), self._sent()]
-        return min((max(0.0, each - self._clock()) for each in moments if each is not None), default=None)
-
-    def _pinged(self) -> float | None:
-        if self._watcher is None or self._clock() > self._well_until_s:
-            return None
-        if self._clock() >= self._ping_due_s and not self._over.is_set():
-            self._ping_due_s = self._clock() + self._ping_every_s
-            self._ping(self._watcher)
-        return self._ping_due_s
-
-    def _ping(self, watcher: Webhook) -> None:
-        try:
-            watcher.get()
-        except NotDelivered as error:
-            if not self._silent:
-                logger.warning("alerts.watcher_not_reached", why=str(error))
-            self._silent = True
-        else:
-            self._silent = False
-
-    def _told_unrecorded(self) -> float | None:
-        with self._lock:
-            due = [each for each in self._unrecorded if each.due_s <= self._clock()]
-        for each in due:
-            if self._over.is_set():
-                return None
-            self._tell_unrecorded(each)
-        with self._lock:
-            return min((each.due_s for each in self._unrecorded), default=None)
-
-    def _tell_unrecorded(self, each: _Unrecorded) -> None:
-        each.attempts += 1
-        try:
-            self._post(alert_queue.told_as(each.row))
-        except NotDelivered as error:
-            pauses_s = alert_queue.PAUSES_S
-            logger.warning("alerts.not_delivered", component=each.row.component, why=str(error))
-            each.due_s = self._clock() + pauses_s[min(each.attempts, len(pauses_s)) - 1]
-            return
-        with self._lock:
-            self._told.add((each.row.component, each.row.at))
-            self._unrecorded = deque((left for left in self._unrecorded if left is not each), maxlen=50)
-
     def _sent(self) -> float | None:
-        if not self._speaking or self._due_s is None or self._clock() < self._due_s:
-            return self._due_s if self._speaking else None
+        if not self._speaking:
+            return None
+        if self._due_s is None or self._clock() < self._due_s:
+            return self._due_s
         self._due_s = self._clock() + _ASK_AGAIN_S  # unless the database answers
         while not self._over.is_set() and (batch := alert_queue.claim()):
             self._send(batch)

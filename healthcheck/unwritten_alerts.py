@@ -1,0 +1,73 @@
+"""Alerts about changes that can't be written, because the database is away (docs/alerts.md, 6)."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from healthcheck.alert_queue import PAUSES_S
+from healthcheck.models import HealthTransition
+from healthcheck.webhook import NotDelivered
+
+logger = structlog.get_logger(__name__)
+
+_KEPT = 50
+
+
+@dataclass
+class _Waiting:
+    row: HealthTransition
+    due_s: float
+    attempts: int = 0
+
+
+class UnwrittenAlerts:
+    """What is to be told from memory. Safe for two threads: who records adds, who sends tells.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque(maxlen=_KEPT)
+        self._told: deque[tuple[str, datetime]] = deque(maxlen=_KEPT)
+
+    def add(self, rows: Iterable[HealthTransition]) -> None:
+        """Have these told at once."""
+        with self._lock:
+            self._waiting.extend(_Waiting(row, self._clock()) for row in rows)
+
+    def was_told(self, row: HealthTransition) -> bool:
+        """Whether a change was told before it was written. From now on its row decides."""
+        with self._lock:
+            self._drop(row)
+            return (row.component, row.at) in self._told
+
+    def tell(self, post: Callable[[HealthTransition], None]) -> float | None:
+        """Tell what is due; return when more is, None when nothing waits. `post` may raise NotDelivered."""
+        with self._lock:
+            due = [each for each in self._waiting if each.due_s <= self._clock()]
+        for each in due:
+            self._tell(each, post)
+        with self._lock:
+            return min((each.due_s for each in self._waiting), default=None)
+
+    def _tell(self, each: _Waiting, post: Callable[[HealthTransition], None]) -> None:
+        each.attempts += 1
+        try:
+            post(each.row)
+        except NotDelivered as error:
+            logger.warning("alerts.not_delivered", component=each.row.component, why=str(error))
+            each.due_s = self._clock() + PAUSES_S[min(each.attempts, len(PAUSES_S)) - 1]
+            return
+        with self._lock:
+            self._told.append((each.row.component, each.row.at))
+            self._drop(each.row)
+
+    def _drop(self, row: HealthTransition) -> None:
+        self._waiting = deque((each for each in self._waiting if each.row is not row), maxlen=_KEPT)
