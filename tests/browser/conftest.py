@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pytest
@@ -96,23 +97,26 @@ def signed_in(user: User) -> str:
 
 @pytest.fixture
 def visit(browser, live_server):
+    of_others = set(threading.enumerate())  # e.g. a probe that an earlier test let hang
     visitor = Visitor(browser, live_server.url)
     yield visitor
     for context in browser.contexts:
         context.close()
-    land_probes()
+    land_probes(of_others)
 
     assert visitor.complaints == []
 
 
-def land_probes() -> None:
+def land_probes(of_others: Collection[threading.Thread]) -> None:
     """Wait for requests and probes under way: what they find is not for the next test.
 
     Not for ever: Chromium may keep a connection on which it asks nothing, and that has a thread too.
     """
     until = time.monotonic() + IDLE_AFTER_S
     for kind in ("process_request_thread", "health-"):
-        while flying := [thread for thread in threading.enumerate() if kind in thread.name]:
+        while flying := [
+            thread for thread in threading.enumerate() if kind in thread.name and thread not in of_others
+        ]:
             if time.monotonic() > until:
                 break
             for thread in flying:
