@@ -91,7 +91,7 @@ def prices():
 
 def test_a_ban_of_our_key_holds_back_every_question(settings):
     end = datetime.now(UTC) + timedelta(minutes=5)
-    known()
+    known(last_success_at=ago(minutes=5))
     known(evidence.ACCOUNT, limited_until=end, banned=True)
     with prices() as serving:
         settings.UPBIT_URL = serving.url
@@ -235,7 +235,7 @@ def test_the_facts_are_named_for_people_and_programs():
 
     facts = {fact.name: (str(fact.label), fact.value) for fact in evidence.facts()}
 
-    assert facts["upbit_left_ticker"] == ("Prices: requests left in their second", 9)
+    assert facts["upbit_left_ticker"] == ("Prices: requests left in their second (ticker)", 9)
     assert facts["account_answered"] == ("Account: of its last calls were answered", "3/4")
     assert facts["account_last_failure_kind"][1] == "timeout"
     assert "key_expires_at" in facts

@@ -28,6 +28,7 @@ CURRENT = timedelta(minutes=10)
 LEAST_LEFT = 3
 """So many requests of a second are left to the trader."""
 
+_LEFT = _("requests left in their second")
 _NAMES = {UPBIT: _("Prices"), ACCOUNT: _("Account")}
 _LEDGERS = {UPBIT: calls.UPBIT, ACCOUNT: calls.ACCOUNT}
 _written: dict[str, int] = {}
@@ -141,7 +142,10 @@ def _facts(venue: str, row: VenueEvidence) -> Iterator[Fact]:
         ("p50_ms", _("median of the answers in ms"), row.p50_ms and round(row.p50_ms, 1)),
         ("skew_s", _("our clock less the venue's, in s"), row.skew_s and round(row.skew_s, 1)),
         ("limited_until", _("limited until"), row.limited_until),
-        *((f"left_{group}", _("requests left in their second"), left) for group, left in row.budget.items()),
+        *(
+            (f"left_{group}", format_lazy("{label} ({group})", label=_LEFT, group=group), left)
+            for group, left in row.budget.items()
+        ),
     )
     for name, label, value in values:
         if value is not None:
