@@ -34,13 +34,11 @@ class AlertSender:
         clock: seconds, monotonic.
     """
 
-    def __init__(
-        self, *, ping_every_s: float = PING_EVERY_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._webhook = Webhook(settings.ALERT_WEBHOOK_URL) if settings.ALERT_WEBHOOK_URL else None
         self._watcher = (
-            Watcher(settings.DEAD_MAN_URL, every_s=ping_every_s, clock=clock)
+            Watcher(settings.DEAD_MAN_URL, every_s=PING_EVERY_S, clock=clock)
             if settings.DEAD_MAN_URL
             else None
         )

@@ -51,7 +51,7 @@ def test_a_failure_is_kept_with_its_kind(ledger, clock, error, kind):
     summary = call(ledger, clock, error)
 
     assert (summary.answered, summary.failed, summary.failure_kind) == (0, 1, kind)
-    assert not summary.newest_succeeded
+    assert summary.success_s_ago is None
 
 
 def test_who_only_refuses_a_request_has_answered(ledger, clock):

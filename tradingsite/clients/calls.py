@@ -87,12 +87,6 @@ class Summary:
     limited_for_s: float
     banned: bool
 
-    @property
-    def newest_succeeded(self) -> bool:
-        return self.success_s_ago is not None and (
-            self.failure_s_ago is None or self.success_s_ago < self.failure_s_ago
-        )
-
 
 @dataclass
 class Ledger:
