@@ -2,6 +2,7 @@
 
 from threading import Barrier, Thread
 
+import psutil
 import pytest
 from django.conf import settings
 from django.db import OperationalError
@@ -77,7 +78,11 @@ def stop(server):
 
 
 def kill(server):
-    postmaster(server.data).kill()
+    """Kill the server, and wait for its sessions: they outlive it until they notice, and answer meanwhile."""
+    killed = postmaster(server.data)
+    sessions = killed.children()
+    killed.kill()
+    assert psutil.wait_procs(sessions, DEADLINE_S)[1] == []
     assert wait_until(lambda: not servers(server.data), DEADLINE_S)
 
 
