@@ -7,8 +7,8 @@ import pytest
 
 from tests.clients.samples import SCHEMA
 from tradingsite.clients.gemini import GeminiModel, GenerationRequest, ModelFailure
-from tradingsite.sandbox.faults import Fault
-from tradingsite.sandbox.gemini_faults import MODEL_FAULTS
+from tradingsite.sandbox.faults.arming import Fault
+from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.options import GEMINI_KEY
 from tradingsite.sandbox.server import SandboxServer
 

@@ -16,7 +16,7 @@ from tradingsite.clients.gemini import GeminiClient, GeminiModel, GenerationRequ
 from tradingsite.clients.gemini.sdk import _package
 from tradingsite.clients.upbit import UpbitClient, UpbitExchange
 from tradingsite.jobs import deadline, fence
-from tradingsite.sandbox.exchange_auth import ACCESS_KEY, SECRET_KEY
+from tradingsite.sandbox.exchange.auth import ACCESS_KEY, SECRET_KEY
 from tradingsite.sandbox.options import GEMINI_KEY
 
 pytestmark = COMMITTED

@@ -12,8 +12,8 @@ from tradingsite.clients.upbit import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.marketdata import evidence, probes
 from tradingsite.marketdata.models import VenueEvidence
-from tradingsite.sandbox.exchange_auth import ApiKey
-from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.exchange.auth import ApiKey
+from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 

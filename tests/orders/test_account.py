@@ -12,7 +12,7 @@ from tradingsite.orders import account
 from tradingsite.orders.account import PriceMissing, last_prices
 from tradingsite.orders.models import AccountReading, State
 from tradingsite.orders.positions import position
-from tradingsite.sandbox.exchange_state import Purse
+from tradingsite.sandbox.exchange.state import Purse
 
 pytestmark = pytest.mark.django_db
 PRICE = Decimal(150_000_000)

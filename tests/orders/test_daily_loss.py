@@ -13,7 +13,7 @@ from tradingsite.orders import account
 from tradingsite.orders.daily_loss import Day, Standing, measure
 from tradingsite.orders.models import TradingDay
 from tradingsite.orders.positions import position
-from tradingsite.sandbox.exchange_state import Purse
+from tradingsite.sandbox.exchange.state import Purse
 
 MIDNIGHT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 """00:00 of January 6 in Korea."""

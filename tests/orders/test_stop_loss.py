@@ -21,7 +21,7 @@ from tradingsite.orders.models import Cause, Order, State
 from tradingsite.orders.positions import position, positions
 from tradingsite.orders.selling import LOOKS_APART_S
 from tradingsite.risk.models import Halt
-from tradingsite.sandbox.exchange_state import Purse
+from tradingsite.sandbox.exchange.state import Purse
 
 pytestmark = pytest.mark.django_db
 NOTHING = {"held": 0, "not_judged": 0, "fallen": 0, "stop_losses": 0}

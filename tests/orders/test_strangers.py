@@ -13,7 +13,7 @@ from tests.orders.venue import NOON, open_venue
 from tradingsite.orders import account, strangers
 from tradingsite.orders.models import AccountReading, Order, State, SyncRound, TradingDay
 from tradingsite.orders.positions import position
-from tradingsite.sandbox.exchange_state import Purse
+from tradingsite.sandbox.exchange.state import Purse
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders import acting, intents, placing, sync
 from tradingsite.orders.intents import Intent
 from tradingsite.orders.models import Order, Side
-from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy.models import TradingSignal
 
 MARKET = "KRW-BTC"

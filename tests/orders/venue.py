@@ -11,7 +11,7 @@ from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.outcome import Accepted
 from tradingsite.orders.models import Order
-from tradingsite.sandbox.exchange_auth import ApiKey
+from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox.conftest import NOON_MS
-from tradingsite.sandbox.exchange import Exchange
-from tradingsite.sandbox.exchange_json import shown
-from tradingsite.sandbox.exchange_matching import Offer
-from tradingsite.sandbox.exchange_orders import Order
-from tradingsite.sandbox.exchange_terms import read
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.matching import Offer
+from tradingsite.sandbox.exchange.orders import Order
+from tradingsite.sandbox.exchange.serialization import shown
+from tradingsite.sandbox.exchange.terms import read
 
 PLENTY = "1000"
 

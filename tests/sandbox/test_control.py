@@ -7,7 +7,7 @@ import requests
 
 from tests.sandbox.account import Account
 from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
-from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer

@@ -9,12 +9,12 @@ import pytest
 
 from tests.sandbox.conftest import NOON_MS
 from tests.sandbox.desk import Desk, StillVenue, offers
-from tradingsite.sandbox.exchange import Exchange
-from tradingsite.sandbox.exchange_ledger import EXACT, Ledger
-from tradingsite.sandbox.exchange_refusals import Denied
-from tradingsite.sandbox.exchange_terms import read
-from tradingsite.sandbox.exchange_venue import PathVenue
-from tradingsite.sandbox.prices import Prices
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.ledger import EXACT, Ledger
+from tradingsite.sandbox.exchange.refusals import Denied
+from tradingsite.sandbox.exchange.terms import read
+from tradingsite.sandbox.exchange.venue import PathVenue
+from tradingsite.sandbox.quotation.prices import Prices
 
 MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP")
 

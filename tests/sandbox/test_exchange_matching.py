@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from tests.sandbox.desk import PLENTY, Desk, StillVenue, offers
-from tradingsite.sandbox.exchange_json import shown, shown_trades
-from tradingsite.sandbox.exchange_refusals import Denied
+from tradingsite.sandbox.exchange.refusals import Denied
+from tradingsite.sandbox.exchange.serialization import shown, shown_trades
 
 D = Decimal
 PRICE = "148520000"

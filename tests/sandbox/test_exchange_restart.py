@@ -17,8 +17,8 @@ import requests
 from tests.sandbox.account import Account, error
 from tests.sandbox.conftest import NOON
 from tests.sandbox.desk import PLENTY, Desk, StillVenue, offers
-from tradingsite.sandbox.exchange_journal import Journal, StateFileError
-from tradingsite.sandbox.exchange_state import State
+from tradingsite.sandbox.exchange.journal import Journal, StateFileError
+from tradingsite.sandbox.exchange.state import State
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
@@ -138,7 +138,7 @@ def test_a_stopped_exchange_hangs_up(state_file, book):
 
 
 def test_a_long_file_is_rewritten_and_says_the_same(state_file, book, monkeypatch):
-    monkeypatch.setattr("tradingsite.sandbox.exchange_journal._LINES_BEFORE_REWRITE", 10)
+    monkeypatch.setattr("tradingsite.sandbox.exchange.journal._LINES_BEFORE_REWRITE", 10)
     desk = Desk(book, state_file)
     sizes = []
     for _ in range(60):
@@ -163,7 +163,7 @@ def test_what_cannot_be_written_leaves_no_half_line(tmp_path):
     code = f"""
 import signal, sys
 from pathlib import Path
-from tradingsite.sandbox.exchange_journal import Journal
+from tradingsite.sandbox.exchange.journal import Journal
 journal = Journal(Path({str(tmp_path / "state.json")!r}), lambda: [{{"all": 1}}])
 journal.open(); journal.rewrite()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

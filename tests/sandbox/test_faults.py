@@ -16,13 +16,13 @@ import pytest
 import requests
 
 from tests.sandbox.account import Account, error
-from tradingsite.sandbox.fault_kinds import html
-from tradingsite.sandbox.faults import KINDS, Fault
-from tradingsite.sandbox.gemini_faults import MODEL_FAULTS
+from tradingsite.sandbox.faults.arming import KINDS, Fault
+from tradingsite.sandbox.faults.exchange_faults import html
+from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
+from tradingsite.sandbox.http.messages import Request
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
-from tradingsite.sandbox.wire import Request
 
 TICKER = "/v1/ticker?markets=KRW-BTC"
 

@@ -5,8 +5,8 @@ import json
 import pytest
 import requests
 
-from tradingsite.sandbox.faults import Fault
-from tradingsite.sandbox.gemini_faults import MODEL_FAULTS
+from tradingsite.sandbox.faults.arming import Fault
+from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.options import GEMINI_KEY
 from tradingsite.sandbox.server import SandboxServer
 

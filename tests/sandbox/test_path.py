@@ -11,12 +11,12 @@ from random import Random
 import pytest
 
 from tests.sandbox.conftest import NOON_MS
-from tradingsite.sandbox.bars import Bar, Bars
-from tradingsite.sandbox.book import Books
-from tradingsite.sandbox.markets import markets
-from tradingsite.sandbox.prices import DAY_MS, FIRST_DAY, Prices
-from tradingsite.sandbox.ticks import E8
-from tradingsite.sandbox.trades import MINUTE_MS
+from tradingsite.sandbox.quotation.bars import Bar, Bars
+from tradingsite.sandbox.quotation.book import Books
+from tradingsite.sandbox.quotation.markets import markets
+from tradingsite.sandbox.quotation.prices import DAY_MS, FIRST_DAY, Prices
+from tradingsite.sandbox.quotation.ticks import E8
+from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
 HOUR_MS = 60 * MINUTE_MS
 BTC = markets()["KRW-BTC"]

@@ -9,10 +9,10 @@ import pytest
 
 from tests.sandbox.conftest import NOON, NOON_MS, asking
 from tradingsite.sandbox.limits import GENEROUS
-from tradingsite.sandbox.markets import markets
 from tradingsite.sandbox.options import Options
+from tradingsite.sandbox.quotation.markets import markets
+from tradingsite.sandbox.quotation.ticks import GRIDS, e8
 from tradingsite.sandbox.server import SandboxServer
-from tradingsite.sandbox.ticks import GRIDS, e8
 
 TICKER_FIELDS = (
     "market trade_date trade_time trade_date_kst trade_time_kst trade_timestamp opening_price high_price "

@@ -125,7 +125,7 @@ def test_an_error_of_our_own_is_logged_and_hurts_nobody_else(caplog):
         def emit(self, record):
             failed.set()
 
-    logger = logging.getLogger("tradingsite.sandbox.http_server")
+    logger = logging.getLogger("tradingsite.sandbox.http.server")
     handler = Told()
     logger.addHandler(handler)
     clock = iter([NOON.timestamp(), 1e300, NOON.timestamp()])  # a time in which no date exists

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from sysconfig.models import SystemConfig
 from tests.health.databases import another_session
 from tests.strategy.market import MARKET, TICK
-from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import budget
 from tradingsite.strategy.held import Held
 from tradingsite.strategy.models import ModelCall

@@ -15,7 +15,7 @@ from tests.clients.peer import Reply
 from tests.strategy.market import MARKET, TICK, raw_candle
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.risk.facts import Position
-from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import prompt
 from tradingsite.strategy.models import ModelCall, TradingSignal
 

@@ -9,7 +9,7 @@ import pytest
 from tests.clients.peer import Reply
 from tests.strategy.market import MARKET, TICK, raw_candle
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.sandbox.faults import Fault
+from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer

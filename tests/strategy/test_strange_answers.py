@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from tradingsite.clients.gemini import GeminiModel, GenerationRequest
-from tradingsite.sandbox.faults import Fault
-from tradingsite.sandbox.gemini_faults import MODEL_FAULTS
+from tradingsite.sandbox.faults.arming import Fault
+from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.options import GEMINI_KEY
 from tradingsite.strategy.models import ModelCall
 from tradingsite.strategy.prompt import SCHEMA

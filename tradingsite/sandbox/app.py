@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from tradingsite.sandbox.bars import Bars
 from tradingsite.sandbox.control import Control
-from tradingsite.sandbox.exchange import Exchange
-from tradingsite.sandbox.exchange_routes import exchange_routes
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.routes import exchange_routes
 from tradingsite.sandbox.gate import Gate
-from tradingsite.sandbox.gemini_answer import Generator
+from tradingsite.sandbox.gemini.generator import Generator
+from tradingsite.sandbox.http.messages import Request, Response, text_response
 from tradingsite.sandbox.limits import QUOTATION_GROUPS
 from tradingsite.sandbox.options import Options
-from tradingsite.sandbox.params import Refused
-from tradingsite.sandbox.prices import Prices
-from tradingsite.sandbox.quotation import Quotation
-from tradingsite.sandbox.quotation_candles import QuotationCandles
-from tradingsite.sandbox.relay import Relay
+from tradingsite.sandbox.quotation.api import Quotation
+from tradingsite.sandbox.quotation.bars import Bars
+from tradingsite.sandbox.quotation.candle_api import QuotationCandles
+from tradingsite.sandbox.quotation.parameters import Refused
+from tradingsite.sandbox.quotation.prices import Prices
+from tradingsite.sandbox.quotation.relay import Relay
 from tradingsite.sandbox.router import Route, Router
-from tradingsite.sandbox.wire import Request, Response, text_response
 
 _WELCOME = """\
 This is the sandbox: a local exchange that answers like Upbit's API (/v1/...)

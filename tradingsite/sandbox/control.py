@@ -11,13 +11,13 @@ from http import HTTPStatus
 from types import NoneType
 from typing import Any
 
-from tradingsite.sandbox.exchange import Exchange
-from tradingsite.sandbox.exchange_json import plain, shown, shown_trades
-from tradingsite.sandbox.exchange_orders import Order
-from tradingsite.sandbox.faults import Fault, Faults
-from tradingsite.sandbox.gemini_answer import Generator
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.orders import Order
+from tradingsite.sandbox.exchange.serialization import plain, shown, shown_trades
+from tradingsite.sandbox.faults.arming import Fault, Faults
+from tradingsite.sandbox.gemini.generator import Generator
+from tradingsite.sandbox.http.messages import Request, Response, json_response
 from tradingsite.sandbox.router import Route
-from tradingsite.sandbox.wire import Request, Response, json_response
 
 _LOCAL = {"127.0.0.1", "localhost"}
 _TEXT, _WHOLE = (str,), (int,)

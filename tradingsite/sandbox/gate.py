@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 
+from tradingsite.sandbox.http.messages import Request, Response, json_response, text_response
 from tradingsite.sandbox.limits import LIMITS, RateLimiter, Verdict
 from tradingsite.sandbox.options import Options
-from tradingsite.sandbox.params import Refused, error_body, refuse_bare_colons
-from tradingsite.sandbox.wire import Request, Response, json_response, text_response
+from tradingsite.sandbox.quotation.parameters import Refused, error_body, refuse_bare_colons
 
 TOO_MANY = "Too many API requests."
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tradingsite.sandbox.exchange_auth import ApiKey
+from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.limits import Limit
 
 DEFAULT_SEED = 1

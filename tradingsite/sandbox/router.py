@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tradingsite.sandbox.wire import Request, Response
+from tradingsite.sandbox.http.messages import Request, Response
 
 
 @dataclass(frozen=True)

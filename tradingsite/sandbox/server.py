@@ -10,17 +10,17 @@ from typing import Self
 
 from tradingsite.sandbox.app import application
 from tradingsite.sandbox.control import Answered, Control
-from tradingsite.sandbox.exchange import Exchange
-from tradingsite.sandbox.exchange_journal import StateFileError
-from tradingsite.sandbox.exchange_venue import PathVenue, Venue
-from tradingsite.sandbox.faults import Faults
-from tradingsite.sandbox.gemini import Gemini
-from tradingsite.sandbox.gemini_answer import Generator
-from tradingsite.sandbox.http_server import HOST, HttpServer
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.journal import StateFileError
+from tradingsite.sandbox.exchange.venue import PathVenue, Venue
+from tradingsite.sandbox.faults.arming import Faults
+from tradingsite.sandbox.gemini.generator import Generator
+from tradingsite.sandbox.gemini.model_api import Gemini
+from tradingsite.sandbox.http.messages import Request, Response
+from tradingsite.sandbox.http.server import HOST, HttpServer
 from tradingsite.sandbox.options import DEFAULT_SEED, Options
-from tradingsite.sandbox.prices import Prices
-from tradingsite.sandbox.relay import Relay, RelayVenue
-from tradingsite.sandbox.wire import Request, Response
+from tradingsite.sandbox.quotation.prices import Prices
+from tradingsite.sandbox.quotation.relay import Relay, RelayVenue
 
 _REQUESTS_KEPT = 1000
 

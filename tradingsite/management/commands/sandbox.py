@@ -14,12 +14,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
-from tradingsite.sandbox.exchange_journal import StateFileError
-from tradingsite.sandbox.faults import KINDS
-from tradingsite.sandbox.gemini_answer import DECISIONS
-from tradingsite.sandbox.markets import markets
+from tradingsite.sandbox.exchange.journal import StateFileError
+from tradingsite.sandbox.faults.arming import KINDS
+from tradingsite.sandbox.gemini.generator import DECISIONS
 from tradingsite.sandbox.options import DEFAULT_SEED, Options
-from tradingsite.sandbox.relay import UPBIT_URL
+from tradingsite.sandbox.quotation.markets import markets
+from tradingsite.sandbox.quotation.relay import UPBIT_URL
 from tradingsite.sandbox.server import SandboxServer
 
 logger = structlog.get_logger(__name__)

@@ -1,0 +1,146 @@
+"""The signed endpoints: what each does for a request that has already been let in."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from tradingsite.sandbox.exchange import order_lists as exchange_lists
+from tradingsite.sandbox.exchange.auth import ApiKey
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.orders import Order
+from tradingsite.sandbox.exchange.refusals import Denied, invalid
+from tradingsite.sandbox.exchange.serialization import body_of, in_seoul, plain, shown, shown_trades
+from tradingsite.sandbox.exchange.state import Purse, State
+from tradingsite.sandbox.exchange.terms import TERMS, identifier, known_market, read
+from tradingsite.sandbox.http.messages import Request
+from tradingsite.sandbox.quotation.markets import markets
+
+_BID_TYPES = ("best_fok", "best_ioc", "limit", "limit_fok", "limit_ioc", "price")
+_ASK_TYPES = ("best_fok", "best_ioc", "limit", "limit_fok", "limit_ioc", "market")
+_YEAR = timedelta(days=365)
+
+
+class ExchangeApi:
+    """Each method takes a request and the state, and returns what becomes the JSON of the answer."""
+
+    def __init__(self, exchange: Exchange, key: ApiKey) -> None:
+        self._exchange = exchange
+        self._key = key
+
+    def accounts(self, request: Request, state: State) -> list[dict[str, object]]:
+        """Return what is held; a currency of which nothing is left is absent, but for KRW."""
+        return [
+            _account(currency, purse)
+            for currency, purse in state.purses.items()
+            if purse.total or currency == "KRW"
+        ]
+
+    def chance(self, request: Request, state: State) -> dict[str, object]:
+        market = known_market(request.params)
+        terms = TERMS[market.quote]
+        fee = plain(terms.fee_rate)
+        min_total = plain(terms.min_total)
+        return {
+            "bid_fee": fee,
+            "ask_fee": fee,
+            "maker_bid_fee": fee,
+            "maker_ask_fee": fee,
+            "market": {
+                "id": market.code,
+                "name": f"{market.base}/{market.quote}",
+                "order_types": ["limit"],
+                "order_sides": ["ask", "bid"],
+                "bid_types": _BID_TYPES,
+                "ask_types": _ASK_TYPES,
+                "bid": {"currency": market.quote, "min_total": min_total},
+                "ask": {"currency": market.base, "min_total": min_total},
+                "max_total": plain(terms.max_total),
+                "state": "offline" if market.code in self._exchange.offline else "active",
+            },
+            "bid_account": _account(market.quote, state.purses.get(market.quote, Purse())),
+            "ask_account": _account(market.base, state.purses.get(market.base, Purse())),
+        }
+
+    def place(self, request: Request, state: State) -> dict[str, object]:
+        """Accept an order and answer with it as it waits; whatever is refused burns its identifier (E7)."""
+        body = body_of(request)
+        name = identifier(body)
+        if name is not None and not state.burn(name):
+            raise Denied("duplicate_identifier")
+        return shown(self._exchange.accept(read(body), request.at_ms))
+
+    def test(self, request: Request, state: State) -> dict[str, object]:
+        """Answer as `place` would; nothing comes of it, and the identifier stays free."""
+        body = body_of(request)
+        name = identifier(body)
+        if name is not None and state.is_burnt(name):
+            raise Denied("duplicate_identifier")
+        return shown(self._exchange.draft(read(body), request.at_ms))
+
+    def order(self, request: Request, state: State) -> dict[str, object]:
+        order = _asked(request, state)
+        return {**shown(order), "trades": shown_trades(order)}
+
+    def cancel(self, request: Request, state: State) -> dict[str, object]:
+        return shown(self._exchange.cancel(_asked(request, state), request.at_ms))
+
+    def orders_by_name(self, request: Request, state: State) -> exchange_lists.Listed:
+        return exchange_lists.named_orders(request, state.orders.values())
+
+    def open_orders(self, request: Request, state: State) -> exchange_lists.Listed:
+        waiting = [state.orders[uuid] for uuid in state.waiting]
+        return exchange_lists.open_orders(request, waiting)
+
+    def closed_orders(self, request: Request, state: State) -> exchange_lists.Listed:
+        return exchange_lists.closed_orders(request, state.orders.values())
+
+    def api_keys(self, request: Request, state: State) -> Sequence[dict[str, object]]:
+        """Return the one key. Unless it was given an end it expires a year from now, and so never."""
+        asked_at = datetime.fromtimestamp(request.at_ms / 1000, UTC)
+        ends = self._key.expires_at or asked_at + _YEAR
+        return [
+            {
+                "access_key": self._key.access_key,
+                "expire_at": in_seoul(int(ends.timestamp() * 1000), "seconds"),
+            }
+        ]
+
+    def wallet_status(self, request: Request, state: State) -> list[dict[str, object]]:
+        """Every wallet works: nothing can be moved in or out here."""
+        updated_at = in_seoul(request.at_ms // 60_000 * 60_000, "seconds")
+        coins = dict.fromkeys(market.base for market in markets().values())
+        return [
+            {
+                "currency": coin,
+                "wallet_state": "working",
+                "block_state": "normal",
+                "block_height": request.at_ms // 600_000,
+                "block_updated_at": updated_at,
+                "block_elapsed_minutes": 0,
+                "net_type": coin,
+                "network_name": coin,
+            }
+            for coin in coins
+        ]
+
+
+def _asked(request: Request, state: State) -> Order:
+    """Return the order that `uuid`, or else `identifier`, names."""
+    uuid, name = request.params.get("uuid"), request.params.get("identifier")
+    if not uuid and not name:
+        raise invalid("uuid is missing, identifier is missing")
+    order = state.orders.get(uuid) if uuid else state.by_identifier(name or "")
+    if order is None:
+        raise Denied("order_not_found")
+    return order
+
+
+def _account(currency: str, purse: Purse) -> dict[str, object]:
+    return {
+        "currency": currency,
+        "balance": plain(purse.balance),
+        "locked": plain(purse.locked),
+        "avg_buy_price": plain(purse.avg_buy_price if purse.total else Decimal()),
+        "avg_buy_price_modified": currency == "KRW",
+        "unit_currency": "KRW",
+    }

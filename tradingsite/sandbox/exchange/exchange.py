@@ -1,0 +1,169 @@
+"""The exchange behind Upbit's signed API: one account, its money, its orders (docs/sandbox-exchange.md)."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from pathlib import Path
+from threading import RLock
+from uuid import uuid4
+
+from tradingsite.sandbox.exchange.ledger import EXACT, Ledger
+from tradingsite.sandbox.exchange.matching import Offer, Step, meets_book, traded
+from tradingsite.sandbox.exchange.orders import FillPlan, Order
+from tradingsite.sandbox.exchange.refusals import Denied
+from tradingsite.sandbox.exchange.state import Post, Purse, State
+from tradingsite.sandbox.exchange.terms import Wanted, check_limits
+from tradingsite.sandbox.exchange.venue import Venue
+
+
+class Exchange:
+    """One account on one exchange; safe for threads, and equal after a restart on the same state file.
+
+    Fills are worked out when somebody asks, from the clock: an order meets the book `fill_after_ms` after it
+    was accepted, None for never, whenever the question comes (E15). `offline` holds markets that take no
+    orders, `next_fills` what becomes of the next orders, one each.
+
+    Raises:
+        StateFileError: the state file is damaged, or another sandbox uses it.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        now_ms: Callable[[], int],
+        *,
+        fill_after_ms: int | None = 300,
+        state_file: Path | None = None,
+    ) -> None:
+        self.offline: set[str] = set()
+        self.next_fills: deque[FillPlan] = deque()
+        self._venue = venue
+        self._now_ms = now_ms
+        self._fill_after_ms = fill_after_ms
+        self._state = State(state_file)
+        self._ledger = Ledger(self._state)
+        self._watched_ms: dict[str, int] = {}  # until when the path is known to have missed a resting order
+        self._lock = RLock()
+        self._is_open = True
+
+    @contextmanager
+    def at(self, at_ms: int) -> Iterator[State]:
+        """Work on the state as of `at_ms`, alone and exactly; what changed is saved at the end."""
+        with self._lock, localcontext(EXACT):
+            if not self._is_open:
+                raise ConnectionAbortedError("the exchange is closed")
+            self._settle(at_ms)
+            yield self._state
+            self._state.save()
+
+    def balances(self) -> Mapping[str, Purse]:
+        """Return what the account holds now, by currency."""
+        with self.at(self._now_ms()) as state:
+            return dict(state.purses)
+
+    def orders(self) -> list[Order]:
+        """Return every order ever accepted as it is now, oldest first."""
+        with self.at(self._now_ms()) as state:
+            return list(state.orders.values())
+
+    @property
+    def posts(self) -> list[Post]:
+        """Every order POST ever received, oldest first."""
+        with self._lock:
+            return list(self._state.posts)
+
+    def note_post(self, post: Post) -> None:
+        """Remember an order POST that never came to be looked at: too many, or swallowed by a fault."""
+        with self.at(post.at_ms) as state:
+            state.add_post(post)
+
+    def close(self) -> None:
+        """Give the state file back; whoever asks after this is hung up on."""
+        with self._lock:
+            self._is_open = False
+            self._state.close()
+
+    def draft(self, wanted: Wanted, at_ms: int) -> Order:
+        """Return the order that would be accepted now, or raise `Denied`. Call it inside `at`."""
+        if wanted.market.code in self.offline:
+            raise Denied("market_offline")
+        check_limits(wanted, wanted.price or self._best_bid(wanted.market.code, at_ms))
+        order = _fresh(wanted, at_ms)
+        self._ledger.check_funds(order)
+        return order
+
+    def accept(self, wanted: Wanted, at_ms: int) -> Order:
+        """Lock the money and let the order wait; return the snapshot of that. Call it inside `at`."""
+        draft = self.draft(wanted, at_ms)
+        plan: FillPlan = self.next_fills.popleft() if self.next_fills else "normal"
+        never = self._fill_after_ms is None or plan == "never"
+        due_ms = None if never else at_ms + (self._fill_after_ms or 0)
+        order = replace(draft, plan=plan, due_ms=due_ms)
+        self._ledger.lock(order)
+        self._state.put_order(order)
+        return order
+
+    def cancel(self, order: Order, at_ms: int) -> Order:
+        """Accept a cancellation; it takes effect as late as a fill would, which may come first (E17)."""
+        if order.state != "wait":
+            raise Denied("order_not_found")
+        if order.cancel_ms is None:
+            self._state.put_order(replace(order, cancel_ms=at_ms + (self._fill_after_ms or 0)))
+        return order
+
+    def _best_bid(self, market: str, at_ms: int) -> Decimal:
+        best = next(iter(self._venue.offers(market, "ask", at_ms)), None)
+        return best.price if best else Decimal()
+
+    def _settle(self, at_ms: int) -> None:
+        """Let happen what was due: in the order of the moments, however late it is looked at."""
+        waiting = [self._state.orders[uuid] for uuid in self._state.waiting]
+        while steps := [step for order in waiting if (step := self._next_step(order, at_ms))]:
+            for step in sorted(steps, key=lambda step: step.at_ms):
+                self._apply(step)
+            waiting = [self._state.orders[step.uuid] for step in steps if step.state == "wait"]
+
+    def _next_step(self, order: Order, now_ms: int) -> Step | None:
+        end_ms = now_ms if order.cancel_ms is None else min(now_ms, order.cancel_ms)
+        if order.due_ms is not None and order.due_ms <= end_ms:
+            if not order.resting:
+                offers = self._venue.offers(order.market, order.side, order.due_ms)
+                return meets_book(order, offers, order.due_ms)
+            reached_ms = self._venue.reached_ms(order, self._watched_ms.get(order.uuid, order.due_ms), end_ms)
+            self._watched_ms[order.uuid] = end_ms
+            if reached_ms is not None:
+                rest = Offer(order.price or Decimal(), order.remaining_volume or Decimal())
+                trade = traded(order, len(order.trades), rest, reached_ms)
+                return Step(reached_ms, order.uuid, (trade,), "done")
+        if order.cancel_ms is not None and order.cancel_ms <= now_ms:
+            return Step(order.cancel_ms, order.uuid, (), "cancel")
+        return None
+
+    def _apply(self, step: Step) -> None:
+        before = self._state.orders[step.uuid]
+        for trade in step.trades:
+            self._ledger.settle(before, trade)
+        after = replace(before, trades=(*before.trades, *step.trades), state=step.state, resting=True)
+        if step.state != "wait":
+            self._ledger.release(after)
+        self._state.put_order(after)
+
+
+def _fresh(wanted: Wanted, at_ms: int) -> Order:
+    order = Order(
+        uuid=str(uuid4()),
+        market=wanted.market.code,
+        side=wanted.side,
+        ord_type=wanted.ord_type,
+        created_ms=at_ms,
+        fee_rate=wanted.terms.fee_rate,
+        reserved_fee=Decimal(),
+        smp_type=wanted.smp_type,
+        price=wanted.price,
+        volume=wanted.volume,
+        identifier=wanted.identifier,
+        time_in_force=wanted.time_in_force,
+    )
+    return replace(order, reserved_fee=order.total * order.fee_rate) if order.side == "bid" else order

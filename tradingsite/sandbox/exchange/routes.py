@@ -1,0 +1,123 @@
+"""The paths of the signed API, and what stands around each: limit, signature, state, the log of posts."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from tradingsite.sandbox.exchange.api import ExchangeApi
+from tradingsite.sandbox.exchange.auth import (
+    MAKE_ORDERS,
+    VIEW_ACCOUNTS,
+    VIEW_ORDERS,
+    ApiKey,
+    authenticate,
+    claimed_key,
+)
+from tradingsite.sandbox.exchange.exchange import Exchange
+from tradingsite.sandbox.exchange.refusals import Denied, invalid, refusal
+from tradingsite.sandbox.exchange.serialization import body_of, text_of
+from tradingsite.sandbox.exchange.state import Post, State
+from tradingsite.sandbox.gate import Gate
+from tradingsite.sandbox.http.messages import Request, Response, json_response
+from tradingsite.sandbox.router import Route
+
+_Endpoint = Callable[[Request, State], object]
+_PLACE = "/v1/orders"
+
+
+class _Way(NamedTuple):
+    """One endpoint: how it is reached and what it takes to be let in."""
+
+    method: str
+    path: str
+    group: str
+    permission: str | None
+    endpoint: _Endpoint
+    status: HTTPStatus = HTTPStatus.OK
+
+
+def exchange_routes(exchange: Exchange, gate: Gate, key: ApiKey) -> list[Route]:
+    """Return the routes of the signed API (docs/sandbox-exchange.md)."""
+    api = ExchangeApi(exchange, key)
+    made = HTTPStatus.CREATED
+    ways = (
+        _Way("GET", "/v1/accounts", "default", VIEW_ACCOUNTS, api.accounts),
+        _Way("GET", "/v1/orders/chance", "default", VIEW_ORDERS, api.chance),
+        _Way("POST", _PLACE, "order", MAKE_ORDERS, api.place, made),
+        _Way("POST", "/v1/orders/test", "order-test", MAKE_ORDERS, api.test, made),
+        _Way("GET", "/v1/order", "default", VIEW_ORDERS, api.order),
+        _Way("DELETE", "/v1/order", "default", MAKE_ORDERS, api.cancel),
+        _Way("GET", "/v1/orders/uuids", "default", VIEW_ORDERS, api.orders_by_name),
+        _Way("GET", "/v1/orders/open", "default", VIEW_ORDERS, api.open_orders),
+        _Way("GET", "/v1/orders/closed", "default", VIEW_ORDERS, api.closed_orders),
+        _Way("GET", "/v1/api_keys", "default", None, api.api_keys),
+        _Way("GET", "/v1/status/wallet", "default", None, api.wallet_status),
+    )
+    guard = _Guard(exchange, gate, key)
+    return [Route(way.method, way.path, guard.around(way)) for way in ways]
+
+
+class _Guard:
+    """What every request passes, in this order: the rate limit, the token, the endpoint."""
+
+    def __init__(self, exchange: Exchange, gate: Gate, key: ApiKey) -> None:
+        self._exchange = exchange
+        self._gate = gate
+        self._key = key
+
+    def around(self, way: _Way) -> Callable[..., Response]:
+        limited = self._gate.limited(
+            way.group, lambda request: self._answer(way, request), client=self._client, refusal=refusal
+        )
+        if way.path != _PLACE:
+            return limited
+
+        def noted(request: Request) -> Response:
+            response = limited(request)
+            if response.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT}:
+                self._exchange.note_post(post(request, response.status))
+            return response
+
+        return noted
+
+    def _client(self, request: Request) -> str:
+        """Count by key; whoever names no known key is counted by address."""
+        known = claimed_key(request) == self._key.access_key
+        return f"key {self._key.access_key}" if known else request.client
+
+    def _answer(self, way: _Way, request: Request) -> Response:
+        """Answer from the state, which is saved before the answer is returned."""
+        with self._exchange.at(request.at_ms) as state:
+            response = self._response(way, request, state)
+            if way.path == _PLACE:
+                state.add_post(post(request, response.status))
+        return response
+
+    def _response(self, way: _Way, request: Request, state: State) -> Response:
+        try:
+            authenticate(request, _signed_text(request), self._key, way.permission, state.use_nonce)
+            if ":" in request.query:
+                raise invalid("Invalid parameter. Check the given value!")
+            return json_response(way.endpoint(request, state), way.status)
+        except Denied as denied:
+            return denied.response()
+
+
+def post(request: Request, status: int) -> Post:
+    """Return the line of the log for an order POST; 0 as status for one that a fault swallowed."""
+    try:
+        name = body_of(request).get("identifier")
+    except Denied:
+        name = None
+    return Post(request.at_ms, name if isinstance(name, str) else None, int(status))
+
+
+def _signed_text(request: Request) -> str:
+    """Return the parameters as they were sent, unquoted; of a body that is no JSON object its text (E4)."""
+    if request.method != "POST":
+        return unquote(request.query)
+    try:
+        return text_of(body_of(request)) if request.body else ""
+    except Denied:
+        return request.body.decode(errors="replace")

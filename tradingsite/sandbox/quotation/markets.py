@@ -1,0 +1,62 @@
+"""The markets of the sandbox: markets.csv, in order of turnover; a few at the end are invented."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from tradingsite.sandbox.quotation.ticks import E8, GRIDS, Grid
+
+
+@dataclass(frozen=True, eq=False)  # one object a market: identity is the cheapest key for the caches
+class Market:
+    """One market: what never changes about it.
+
+    `price` and `turnover` (a day's) are typical values in the quote currency, `trades_per_min` the mean over
+    a day, `volatility` the size of the moves compared with KRW-BTC's.
+    """
+
+    code: str
+    korean_name: str
+    english_name: str
+    price: Decimal
+    turnover: Decimal
+    trades_per_min: float
+    volatility: float
+    grid: Grid
+
+    @property
+    def quote(self) -> str:
+        return self.code.partition("-")[0]
+
+    @property
+    def base(self) -> str:
+        return self.code.partition("-")[2]
+
+    @property
+    def base_price_e8(self) -> float:
+        return float(self.price) * E8
+
+
+def _market(row: dict[str, str]) -> Market:
+    return Market(
+        code=row["market"],
+        korean_name=row["korean_name"],
+        english_name=row["english_name"],
+        price=Decimal(row["price"]),
+        turnover=Decimal(row["turnover"]),
+        trades_per_min=float(row["trades_per_min"]),
+        volatility=float(row["volatility"]),
+        grid=GRIDS[row["market"].partition("-")[0]],
+    )
+
+
+@cache
+def markets() -> Mapping[str, Market]:
+    """Return every market by its code, in the file's order."""
+    with Path(__file__).with_name("markets.csv").open(encoding="utf-8", newline="") as file:
+        rows = [_market(row) for row in csv.DictReader(file)]
+    return MappingProxyType({market.code: market for market in rows})

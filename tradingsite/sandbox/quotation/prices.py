@@ -1,0 +1,110 @@
+"""What any market did at any time: the one price path under every answer (docs/sandbox.md S1)."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import exp
+from typing import NamedTuple
+
+from tradingsite.sandbox.quotation.markets import Market
+from tradingsite.sandbox.quotation.noise import Noise
+from tradingsite.sandbox.quotation.path import DRAWS_PER_PART, DRAWS_PER_SPLIT, Span, block_span, split
+from tradingsite.sandbox.quotation.ticks import E8
+from tradingsite.sandbox.quotation.trades import MINUTE_MS, Trade, trades_of_minute
+
+DAY_MS = 24 * 60 * MINUTE_MS
+_HOUR_MS = 60 * MINUTE_MS
+DAYS_A_BLOCK, HOURS_A_DAY, FIVES_AN_HOUR, MINUTES_A_FIVE = 32, 24, 12, 5
+FIRST_DAY = 17_440  # 2017-10-01; nothing was traded before (S12)
+
+
+class _Kind(NamedTuple):
+    """A way to split: into so many parts of so many minutes, of which at least some have trades."""
+
+    name: str
+    parts: int
+    minutes: int
+    least: int
+
+
+_DAYS = _Kind("days", DAYS_A_BLOCK, 24 * 60, least=DAYS_A_BLOCK)
+_HOURS = _Kind("hours", HOURS_A_DAY, 60, least=HOURS_A_DAY)
+_FIVES = _Kind("fives", FIVES_AN_HOUR, MINUTES_A_FIVE, least=4)
+_MINUTES = _Kind("minutes", MINUTES_A_FIVE, 1, least=1)
+
+
+class Prices:
+    """The prices of all markets under one seed. Pure but for its bounded caches; safe for threads."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.noise = lru_cache(maxsize=None)(self._noise)
+        self.days = lru_cache(maxsize=2048)(self._days)
+        self.hours = lru_cache(maxsize=2048)(self._hours)
+        self.fives = lru_cache(maxsize=4096)(self._fives)
+        self.minutes = lru_cache(maxsize=8192)(self._minutes)
+        self.trades = lru_cache(maxsize=1024)(self._trades)
+
+    def price(self, market: Market, level: float) -> int:
+        """Return a level as a price of the market's grid, in 1e-8."""
+        return market.grid.nearest(market.base_price_e8 * exp(level))
+
+    def block(self, market: Market, block: int) -> Span:
+        """Return a whole block of days. Too cheap to be worth a cache."""
+        usual_volume = float(market.turnover / market.price) * E8 * DAYS_A_BLOCK
+        return block_span(self.noise(market), block, market.volatility, usual_volume)
+
+    def day(self, market: Market, day: int) -> Span:
+        """Return a whole day, counted from 1970-01-01."""
+        return self.days(market, day // DAYS_A_BLOCK)[day % DAYS_A_BLOCK]
+
+    def trades_before(
+        self, market: Market, end_ms: int, first_ms: int = FIRST_DAY * DAY_MS
+    ) -> Iterator[Trade]:
+        """Yield the trades earlier than `end_ms`, newest first, back to `first_ms`."""
+        last = (end_ms - 1) // MINUTE_MS
+        for five in range(last // MINUTES_A_FIVE, first_ms // (MINUTES_A_FIVE * MINUTE_MS) - 1, -1):
+            hour, place = divmod(five, FIVES_AN_HOUR)
+            if not self.fives(market, hour)[place].volume:
+                continue
+            for minute in range(min(last, five * MINUTES_A_FIVE + 4), five * MINUTES_A_FIVE - 1, -1):
+                for trade in reversed(self.trades(market, minute)):
+                    if trade.at_ms < first_ms:
+                        return
+                    if trade.at_ms < end_ms:
+                        yield trade
+
+    def last_trade(self, market: Market, at_ms: int) -> Trade:
+        """Return the newest trade that is not later than `at_ms`; every hour has one (S4)."""
+        return next(self.trades_before(market, at_ms + 1, at_ms - 2 * _HOUR_MS))
+
+    def _noise(self, market: Market) -> Noise:
+        return Noise(self.seed, market.code)
+
+    def _days(self, market: Market, block: int) -> tuple[Span, ...]:
+        return self._split(market, _DAYS, block, self.block(market, block))
+
+    def _hours(self, market: Market, day: int) -> tuple[Span, ...]:
+        return self._split(market, _HOURS, day, self.day(market, day))
+
+    def _fives(self, market: Market, hour: int) -> tuple[Span, ...]:
+        day, place = divmod(hour, HOURS_A_DAY)
+        return self._split(market, _FIVES, hour, self.hours(market, day)[place])
+
+    def _minutes(self, market: Market, five: int) -> tuple[Span, ...]:
+        hour, place = divmod(five, FIVES_AN_HOUR)
+        return self._split(market, _MINUTES, five, self.fives(market, hour)[place])
+
+    def _trades(self, market: Market, minute: int) -> tuple[Trade, ...]:
+        five, place = divmod(minute, MINUTES_A_FIVE)
+        span = self.minutes(market, five)[place]
+        opened, high, low, closed = (self.price(market, level) for level in span[:4])
+        prices = Span(opened, high, low, closed, span.volume)
+        return trades_of_minute(market, self.noise(market), minute, prices)
+
+    def _split(self, market: Market, kind: _Kind, index: int, whole: Span) -> tuple[Span, ...]:
+        noise = self.noise(market)
+        chances = noise.draws(f"alive-{kind.name}", index, kind.parts)
+        usual = 1 - exp(-kind.minutes * market.trades_per_min)
+        limit = max(usual, sorted(chances)[kind.least - 1])
+        draws = noise.draws(kind.name, index, DRAWS_PER_SPLIT + DRAWS_PER_PART * kind.parts)
+        return split(whole, [chance <= limit for chance in chances], draws)
