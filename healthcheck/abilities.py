@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from django.utils.functional import Promise
 from django.utils.translation import gettext_noop
 
-from healthcheck.configured import AbilityTask
+from healthcheck.declared import AbilityTask
 from healthcheck.report import Finding
 
 Answer = Literal["yes", "no", "paused", "unknown"]

@@ -22,7 +22,7 @@ class HealthcheckConfig(AppConfig):
 
 
 def _forget_engine(*, setting: str, **_kwargs: Any) -> None:
-    from healthcheck.engine import forget_engine
+    from healthcheck.engine.engine import forget_engine
 
     if setting in _READ_ONCE:
         forget_engine()

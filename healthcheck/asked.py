@@ -6,8 +6,8 @@ from typing import TypeVar
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from healthcheck.aside import TookTooLong
-from healthcheck.engine import engine
+from healthcheck.engine.bounded import TookTooLong
+from healthcheck.engine.engine import engine
 
 T = TypeVar("T")
 

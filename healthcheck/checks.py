@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
-from healthcheck.configured import AbilityTask, PanelTask, Place, ProbeTask, Task
+from healthcheck.declared import AbilityTask, PanelTask, Place, ProbeTask, Task
 
 Entry = Mapping[str, Any]
 

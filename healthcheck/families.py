@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from healthcheck.abilities import Answer
-from healthcheck.engine import engine
+from healthcheck.engine.engine import engine
 from healthcheck.models import HealthState
 from healthcheck.report import Status
 from healthcheck.snapshot import Imposition, Snapshot

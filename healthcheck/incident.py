@@ -7,10 +7,10 @@ from django.core.management.color import no_style
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
-from healthcheck.audience import may_see_details
-from healthcheck.engine import engine
-from healthcheck.page import status_page
-from healthcheck.terminal import as_text
+from healthcheck.access import may_see_details
+from healthcheck.engine.engine import engine
+from healthcheck.pages.plain_text import as_text
+from healthcheck.pages.status_page import status_page
 from healthcheck.views import answers_always
 
 _SEOUL = ZoneInfo("Asia/Seoul")

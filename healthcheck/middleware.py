@@ -10,7 +10,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from healthcheck.draining import is_draining
-from healthcheck.engine import engine
+from healthcheck.engine.engine import engine
 from healthcheck.report import ReadyAnyway
 from healthcheck.views import logged_by_transition
 

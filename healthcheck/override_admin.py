@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from healthcheck import overrides
-from healthcheck.configured import configured_probes
+from healthcheck.declared import configured_probes
 from healthcheck.models import HealthOverride
 
 _Choices = forms.ChoiceField

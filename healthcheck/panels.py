@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from healthcheck.configured import PanelTask
+from healthcheck.declared import PanelTask
 from healthcheck.report import Finding
 
 Context = dict[str, Any]

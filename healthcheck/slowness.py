@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from healthcheck.configured import ProbeTask
+from healthcheck.declared import ProbeTask
 from healthcheck.report import Slow
 from healthcheck.snapshot import Component
 

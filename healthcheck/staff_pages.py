@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from healthcheck.aside import TookTooLong
-from healthcheck.audience import bears_token, is_signed_in_staff
-from healthcheck.engine import engine
+from healthcheck.access import bears_token, is_signed_in_staff
+from healthcheck.engine.bounded import TookTooLong
+from healthcheck.engine.engine import engine
 from healthcheck.redaction import redacted
 
 View = Callable[..., HttpResponse]

@@ -2,7 +2,11 @@
 
 from django.urls import path
 
-from healthcheck import component_page, component_view, incident, metrics, transition_pages, views
+from healthcheck import component_api as component_view
+from healthcheck import incident, views
+from healthcheck import openmetrics as metrics
+from healthcheck.pages import component as component_page
+from healthcheck.pages import transitions as transition_pages
 
 app_name = "healthcheck"
 

@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
-from healthcheck.audience import may_see_details
-from healthcheck.engine import engine
-from healthcheck.page import StatusPage, status_page
+from healthcheck.access import may_see_details
+from healthcheck.engine.engine import engine
+from healthcheck.pages.status_page import StatusPage, status_page
 from healthcheck.redaction import redacted
 from healthcheck.report import published_schema
 from healthcheck.selection import WrongSelection, selected

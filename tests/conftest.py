@@ -6,7 +6,7 @@ import pytest
 from django.test import TransactionTestCase
 from django.utils import translation
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from sysconfig.models import SystemConfig
 from tests import pristine
 

@@ -286,14 +286,14 @@ STATUS_PANELS: list[dict[str, Any]] = [
     {
         "title": _("Last 90 days"),
         "template": "status/history.html",
-        "context": "healthcheck.history_panel.history",
+        "context": "healthcheck.pages.history_bars.history",
         "ttl_s": 30,
         **_NEEDS_DATABASE,
     },
     {
         "title": _("Last changes"),
         "template": "status/changes.html",
-        "context": "healthcheck.history_panel.changes",
+        "context": "healthcheck.pages.history_bars.changes",
         "place": "narrow",
         **_NEEDS_DATABASE,
     },

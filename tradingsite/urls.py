@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from healthcheck.audience import for_staff_or_bearer
+from healthcheck.access import for_staff_or_bearer
 from sysconfig.views import cache_json
 from tradingsite import branding
 from tradingsite.jobs.views import job_page

@@ -1,7 +1,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from sysconfig.models import SystemConfig
 from tests.browser import past, scenes
 from tests.health.imposing import impose

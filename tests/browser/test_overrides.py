@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from healthcheck.models import HealthOverride
 from tests.browser.looks import fits, photograph
 from tests.health.imposing import impose

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from tests.browser import scenes
 from tests.browser.looks import photograph
 

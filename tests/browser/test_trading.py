@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from tests.browser import scenes
 from tests.browser.looks import fits
 

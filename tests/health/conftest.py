@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from healthcheck.configured import PanelTask, ProbeTask
-from healthcheck.engine import Engine
+from healthcheck.declared import PanelTask, ProbeTask
+from healthcheck.engine.engine import Engine
+from healthcheck.engine.slot import Slot
 from healthcheck.report import Finding
-from healthcheck.slot import Slot
 from tests.health import samples
 
 ENOUGH_S = 10

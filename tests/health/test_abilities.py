@@ -3,7 +3,7 @@
 import pytest
 
 from healthcheck.abilities import derived, weightiest
-from healthcheck.configured import AbilityTask
+from healthcheck.declared import AbilityTask
 from healthcheck.report import Finding, Paused, TimeOut, Unjudged
 
 TASK = AbilityTask(name="decide", label="Decide", needs=("model",))

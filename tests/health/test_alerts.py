@@ -8,11 +8,11 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from healthcheck import alert_queue
-from healthcheck.alerts import AlertSender
-from healthcheck.engine import forget_engine
+from healthcheck.alerts import outbox as alert_queue
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.engine.engine import forget_engine
+from healthcheck.history.recorder import Recorder
 from healthcheck.models import Alert, HealthTransition
-from healthcheck.recorder import Recorder
 from healthcheck.report import Finding, Paused
 from tests.health import samples
 from tests.health.conftest import Clock

@@ -8,9 +8,9 @@ import time
 import pytest
 from django.db import connection
 
-from healthcheck.aside import Aside, TookTooLong
-from healthcheck.configured import AbilityTask
-from healthcheck.engine import Engine, engine, forget_engine
+from healthcheck.declared import AbilityTask
+from healthcheck.engine.bounded import Aside, TookTooLong
+from healthcheck.engine.engine import Engine, engine, forget_engine
 from healthcheck.report import Finding
 from tests.health.conftest import ENOUGH_S, all_landed
 from tests.health.databases import pooled
@@ -200,13 +200,13 @@ settings.configure(
     HEALTH_PROBES=probes, HEALTH_ABILITIES=[], STATUS_PANELS=[], VERSION="1", INSTALLED_APPS=["healthcheck"]
 )
 django.setup()
-import healthcheck.engine
+import healthcheck.engine.engine
 assert threading.active_count() == 1, "importing starts nothing"
-parent = healthcheck.engine.engine()
+parent = healthcheck.engine.engine.engine()
 parent.snapshot()
 parent._changed.acquire()  # another thread of the parent may be inside while it forks
 if os.fork() == 0:
-    child = healthcheck.engine.engine()
+    child = healthcheck.engine.engine.engine()
     text = child.snapshot().components[0].finding.english
     stuck = [thread for thread in threading.enumerate() if thread.name == "health-stuck"]
     fine = child is not parent and text == "no answer within 0.2 s" and len(stuck) == 1

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 from django.utils import translation
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from healthcheck.models import HealthResult
-from healthcheck.page import status_page
+from healthcheck.pages.status_page import status_page
 from healthcheck.report import DetailedHealthResponse
 from tests.health.processes import python
 
@@ -80,7 +80,7 @@ def test_the_table_is_aligned_and_needs_no_colour(probes):
 def test_the_table_is_aligned_in_korean_too(probes, monkeypatch):
     probes("fine", "warns")
     words = {"Healthy": "정상", "Warning": "주의 요망", "%(age_s)d": ""}
-    monkeypatch.setattr("healthcheck.page.gettext", lambda text: words.get(text, text))
+    monkeypatch.setattr("healthcheck.pages.status_page.gettext", lambda text: words.get(text, text))
 
     _, text = run()
 
@@ -142,7 +142,7 @@ def test_a_probe_that_hangs_does_not_hold_up_the_end_of_the_process(process):
 
 
 def test_the_command_and_the_projects_own_probes_do_not_import_the_models_sdk(process):
-    assert "healthcheck.engine" in process.stderr
+    assert "healthcheck.engine.engine" in process.stderr
     assert "google.generativeai" not in process.stderr
 
 

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from healthcheck import history, records
-from healthcheck.damping import Damper
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
+from healthcheck.history import queries as history
+from healthcheck.history import store as records
+from healthcheck.history.damping import Damper
+from healthcheck.history.recorder import Recorder
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
-from healthcheck.recorder import Recorder
 from healthcheck.report import Finding, Paused, Unjudged
 from healthcheck.snapshot import Component
 from tests.health import samples

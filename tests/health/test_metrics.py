@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from healthcheck import metrics
+from healthcheck import openmetrics as metrics
 from healthcheck.checks import metric_sources
 
 TOKEN = "a-token-for-monitors"

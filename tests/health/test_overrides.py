@@ -9,8 +9,8 @@ import pytest
 from django.db import OperationalError
 from django.utils import translation
 
-from healthcheck.configured import AbilityTask
-from healthcheck.imposed import Imposed, Override
+from healthcheck.declared import AbilityTask
+from healthcheck.engine.active_overrides import Imposed, Override
 from healthcheck.report import Finding
 from tests.health.conftest import ENOUGH_S, all_landed
 

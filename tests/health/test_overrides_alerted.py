@@ -3,10 +3,10 @@
 import pytest
 from django.db.models.functions import Now
 
-from healthcheck.alerts import AlertSender
-from healthcheck.engine import forget_engine
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.engine.engine import forget_engine
+from healthcheck.history.recorder import Recorder
 from healthcheck.models import Alert, HealthOverride
-from healthcheck.recorder import Recorder
 from healthcheck.report import Finding
 from tests.health import samples
 from tests.health.imposing import impose

@@ -9,9 +9,11 @@ from django.db import connections
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from healthcheck import history, records
-from healthcheck.engine import engine, forget_engine
-from healthcheck.imposed import read
+from healthcheck.engine.active_overrides import read
+from healthcheck.engine.engine import engine, forget_engine
+from healthcheck.history import queries as history
+from healthcheck.history import store as records
+from healthcheck.history.recorder import Recorder
 from healthcheck.models import (
     HealthHour,
     HealthOverride,
@@ -20,7 +22,6 @@ from healthcheck.models import (
     HealthState,
     HealthTransition,
 )
-from healthcheck.recorder import Recorder
 from healthcheck.report import Finding
 from tests.health import samples
 from tests.health.databases import unreachable

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import translation
 
-from healthcheck.engine import forget_engine
+from healthcheck.engine.engine import forget_engine
 from tests.health.conftest import BEARER, DETAIL
 from tests.health.imposing import impose
 
@@ -151,8 +151,18 @@ def test_metrics_have_it(imposed, client):
 
 def test_the_trader_never_reads_what_may_be_imposed():
     """A rehearsal changes what is shown: whoever acts reads the facts themselves, not health."""
-    shown = {"healthcheck.engine", "healthcheck.snapshot", "healthcheck.imposed", "healthcheck.imposing"}
-    shown |= {"healthcheck.page", "healthcheck.abilities", "healthcheck.models", "healthcheck.overrides"}
+    shown = {
+        "healthcheck.engine.engine",
+        "healthcheck.snapshot",
+        "healthcheck.engine.active_overrides",
+        "healthcheck.engine.override_layer",
+    }
+    shown |= {
+        "healthcheck.pages.status_page",
+        "healthcheck.abilities",
+        "healthcheck.models",
+        "healthcheck.overrides",
+    }
     for file in (Path(django_settings.BASE_DIR) / "tradingsite").rglob("*.py"):
         source = file.read_text()
         for node in ast.walk(ast.parse(source)) if "healthcheck" in source else ():

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import translation
 
-from healthcheck.engine import Engine
-from healthcheck.page import status_page
+from healthcheck.engine.engine import Engine
+from healthcheck.pages.status_page import status_page
 from healthcheck.report import Finding
 from tests.health.conftest import all_landed
 

@@ -7,8 +7,8 @@ import pytest
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from healthcheck.history_panel import changes, history
 from healthcheck.models import HealthHour, HealthState, HealthTransition
+from healthcheck.pages.history_bars import changes, history
 
 pytestmark = pytest.mark.django_db
 EVENING_UTC = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # the next day in Korea

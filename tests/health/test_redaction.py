@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from healthcheck.alert_texts import Change, body
+from healthcheck.alerts.messages import Change, body
 from healthcheck.models import HealthTransition
 from healthcheck.redaction import redacted, redacted_text
 from healthcheck.report import Fact, Finding

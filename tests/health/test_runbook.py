@@ -5,7 +5,7 @@ import re
 import pytest
 from django.utils.translation import override
 
-from healthcheck import runbook
+from healthcheck.pages import runbook
 from healthcheck.report import component_names
 from tradingsite.jobs.schedule import registered
 

@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from healthcheck.checks import health_probes
-from healthcheck.configured import ProbeTask
-from healthcheck.imposed import Imposed, Override, read
+from healthcheck.declared import ProbeTask
+from healthcheck.engine.active_overrides import Imposed, Override, read
 from healthcheck.models import HealthState
 from healthcheck.report import Finding, Paused, ReadyAnyway, Unjudged
 from healthcheck.slowness import with_slowness

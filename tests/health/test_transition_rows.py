@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from healthcheck.history import transition, transitions
+from healthcheck.history.queries import transition, transitions
 from healthcheck.models import HealthTransition
 
 pytestmark = pytest.mark.django_db

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from healthcheck.alerts import AlertSender
-from healthcheck.webhook import NotDelivered, Webhook
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.alerts.webhook import NotDelivered, Webhook
 from tests.health.conftest import Clock
 from tests.health.hooks import Hook
 

@@ -9,7 +9,7 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from healthcheck.history import histories
+from healthcheck.history.queries import histories
 from healthcheck.models import HealthHour
 from healthcheck.zones import in_viewers_zone, viewer_zone
 from tests.health.conftest import BACKEND, sign_in

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from healthcheck import history as health_history
+from healthcheck.history import queries as health_history
 from sysconfig.models import SystemConfig
 from tradingsite.clients.build import exchange_client, upbit_client
 from tradingsite.jobs import history, rollup, trading

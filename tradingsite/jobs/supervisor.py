@@ -12,8 +12,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
 
-from healthcheck.alerts import AlertSender
-from healthcheck.recorder import Recorder
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.history.recorder import Recorder
 from tradingsite.jobs import chores, rollup
 from tradingsite.jobs.limits import Limits, in_force
 from tradingsite.jobs.lock import LeaderLock

@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from healthcheck import runbook
 from healthcheck.asked import from_database
+from healthcheck.pages import runbook
 from healthcheck.staff_pages import for_staff, unknown
 from tradingsite.jobs import panel
 from tradingsite.jobs.models import JobEvent, JobState

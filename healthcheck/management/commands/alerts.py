@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from healthcheck.alert_texts import Change, body
+from healthcheck.alerts.messages import Change, body
+from healthcheck.alerts.webhook import NotDelivered, Webhook
 from healthcheck.models import Alert
-from healthcheck.webhook import NotDelivered, Webhook
 
 _EXAMPLES = """\
 examples:

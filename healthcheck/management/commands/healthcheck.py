@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from healthcheck.engine import engine
-from healthcheck.page import StatusPage, status_page
+from healthcheck.engine.engine import engine
+from healthcheck.pages.plain_text import as_text
+from healthcheck.pages.status_page import StatusPage, status_page
 from healthcheck.redaction import redacted_text
 from healthcheck.selection import WrongSelection, selected
 from healthcheck.snapshot import Snapshot
-from healthcheck.terminal import as_text
 
 _EXAMPLES = """\
 examples:

@@ -8,7 +8,7 @@ from typing import cast
 from django.db import connection, transaction
 from django.utils.translation import gettext_noop
 
-from healthcheck import alert_queue
+from healthcheck.alerts import outbox as alert_queue
 from healthcheck.models import HealthState, HealthTransition
 from healthcheck.report import Status
 from healthcheck.snapshot import Component

@@ -9,8 +9,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from healthcheck.configured import configured_probes
-from healthcheck.history import ComponentHistory, Day, TransitionRow, histories, transitions
+from healthcheck.declared import configured_probes
+from healthcheck.history.queries import ComponentHistory, Day, TransitionRow, histories, transitions
 
 BAR, PITCH, HEIGHT = 4, 5, 24
 # Each kind has a height of its own, so that colour alone says nothing.

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from healthcheck.configured import NamedTask, OwnTask, ProbeTask
-from healthcheck.imposed import Override, Read, Reading, nothing
+from healthcheck.declared import NamedTask, OwnTask, ProbeTask
+from healthcheck.engine.active_overrides import Override, Read, Reading, nothing
+from healthcheck.engine.slot import Clock, Flight, Result, Slot, Work, no_answer
 from healthcheck.report import Finding
-from healthcheck.slot import Clock, Flight, Result, Slot, Work, no_answer
 from healthcheck.slowness import with_slowness
 from healthcheck.snapshot import Component
 

@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import override
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from healthcheck.access import is_staff_or_bearer
 from healthcheck.asked import from_database
-from healthcheck.audience import is_staff_or_bearer
-from healthcheck.engine import engine
-from healthcheck.evidence import facts
-from healthcheck.history import ComponentHistory, TransitionRow, histories, transitions
+from healthcheck.engine.engine import engine
+from healthcheck.facts import facts
+from healthcheck.history.queries import ComponentHistory, TransitionRow, histories, transitions
 from healthcheck.report import Status, component_names
 from healthcheck.snapshot import Imposition
 from healthcheck.views import answers_always

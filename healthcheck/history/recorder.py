@@ -11,10 +11,10 @@ from django.db import DataError, IntegrityError, connections
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from healthcheck import records
-from healthcheck.alerts import AlertSender
-from healthcheck.damping import Damper
-from healthcheck.engine import engine
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.engine.engine import engine
+from healthcheck.history import store as records
+from healthcheck.history.damping import Damper
 from healthcheck.models import HealthState, HealthTransition
 from healthcheck.report import Status, component_names
 from healthcheck.snapshot import Component, Snapshot

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import structlog
 
-from healthcheck.alert_queue import PAUSES_S
+from healthcheck.alerts.outbox import PAUSES_S
+from healthcheck.alerts.webhook import NotDelivered
 from healthcheck.models import HealthTransition
-from healthcheck.webhook import NotDelivered
 
 logger = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from healthcheck.aside import Aside, TookTooLong
+from healthcheck.engine.bounded import Aside, TookTooLong
 
 WITHIN_S = 5.0
 _REASONS: tuple[tuple[type[Exception], str], ...] = (

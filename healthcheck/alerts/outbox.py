@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from healthcheck.alert_texts import Change
-from healthcheck.configured import configured_probes
+from healthcheck.alerts.messages import Change
+from healthcheck.declared import configured_probes
 from healthcheck.models import Alert, HealthTransition
 from healthcheck.report import Finding
 

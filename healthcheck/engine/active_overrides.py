@@ -13,8 +13,8 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from healthcheck.engine.slot import Clock, Flight, Result
 from healthcheck.report import Around, Finding, PausedAround, Status
-from healthcheck.slot import Clock, Flight, Result
 from healthcheck.snapshot import Component
 
 logger = structlog.get_logger(__name__)

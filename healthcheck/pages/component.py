@@ -10,13 +10,23 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from healthcheck import runbook
 from healthcheck.asked import from_database
-from healthcheck.engine import engine
-from healthcheck.evidence import facts
-from healthcheck.history import histories, transitions
-from healthcheck.history_panel import BAR, HEIGHT, STATES, VERDICTS, Past, change_rows, drawn, kinds, labels
-from healthcheck.page import override_word
+from healthcheck.engine.engine import engine
+from healthcheck.facts import facts
+from healthcheck.history.queries import histories, transitions
+from healthcheck.pages import runbook
+from healthcheck.pages.history_bars import (
+    BAR,
+    HEIGHT,
+    STATES,
+    VERDICTS,
+    Past,
+    change_rows,
+    drawn,
+    kinds,
+    labels,
+)
+from healthcheck.pages.status_page import override_word
 from healthcheck.report import Fact
 from healthcheck.snapshot import Component
 from healthcheck.staff_pages import for_staff, unknown

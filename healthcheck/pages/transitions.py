@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from healthcheck import runbook
 from healthcheck.asked import from_database
-from healthcheck.engine import engine
-from healthcheck.history import TransitionRow, transition, transitions
-from healthcheck.history_panel import STATES, VERDICTS, change_rows, labels
+from healthcheck.engine.engine import engine
+from healthcheck.history.queries import TransitionRow, transition, transitions
 from healthcheck.models import Alert
+from healthcheck.pages import runbook
+from healthcheck.pages.history_bars import STATES, VERDICTS, change_rows, labels
 from healthcheck.staff_pages import for_staff, unknown
 
 PAGE = 50

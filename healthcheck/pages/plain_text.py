@@ -5,7 +5,7 @@ from unicodedata import east_asian_width
 from django.core.management.color import Style
 from django.utils.translation import gettext as _
 
-from healthcheck.page import PageComponent, StatusPage
+from healthcheck.pages.status_page import PageComponent, StatusPage
 from healthcheck.report import Status
 
 _PAINTS = {"healthy": "SUCCESS", "warning": "WARNING", "unhealthy": "ERROR"}

@@ -9,8 +9,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from healthcheck.aside import TookTooLong
-from healthcheck.engine import engine
+from healthcheck.engine.bounded import TookTooLong
+from healthcheck.engine.engine import engine
 
 
 def may_see_details(request: HttpRequest, *, database_down: bool) -> bool:

@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from healthcheck import alert_queue
-from healthcheck.alert_texts import Change, body
+from healthcheck.alerts import outbox as alert_queue
+from healthcheck.alerts.heartbeat import Watcher
+from healthcheck.alerts.memory_outbox import UnwrittenAlerts
+from healthcheck.alerts.messages import Change, body
+from healthcheck.alerts.webhook import NotDelivered, Webhook
 from healthcheck.models import HealthTransition
-from healthcheck.unwritten_alerts import UnwrittenAlerts
-from healthcheck.watcher import Watcher
-from healthcheck.webhook import NotDelivered, Webhook
 
 logger = structlog.get_logger(__name__)
 

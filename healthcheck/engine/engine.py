@@ -15,8 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from healthcheck.abilities import Ability, derived
-from healthcheck.aside import Aside
-from healthcheck.configured import (
+from healthcheck.declared import (
     AbilityTask,
     NamedTask,
     PanelTask,
@@ -25,13 +24,14 @@ from healthcheck.configured import (
     configured_panels,
     configured_probes,
 )
-from healthcheck.imposed import Read, read
-from healthcheck.imposing import Imposing
-from healthcheck.measuring import Measured, Words
+from healthcheck.engine.active_overrides import Read, read
+from healthcheck.engine.bounded import Aside
+from healthcheck.engine.override_layer import Imposing
+from healthcheck.engine.probe_run import Measured, Words
+from healthcheck.engine.shared_results import Shared
+from healthcheck.engine.slot import Clock, Result, Slot, Work
 from healthcheck.panels import Context, Panel, plain
 from healthcheck.report import Finding
-from healthcheck.sharing import Shared
-from healthcheck.slot import Clock, Result, Slot, Work
 from healthcheck.snapshot import Component, Snapshot, Transitions, log_transitions
 
 T = TypeVar("T")

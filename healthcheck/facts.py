@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 from django.db import Error as DatabaseError
 
-from healthcheck.configured import configured_probes, imported
+from healthcheck.declared import configured_probes, imported
 from healthcheck.report import Fact
 
 logger = structlog.get_logger(__name__)

@@ -9,8 +9,8 @@ from django.db import connection
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from healthcheck.history.store import status
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
-from healthcheck.records import status
 from healthcheck.report import Finding, Status, component_names
 from healthcheck.zones import site_zone
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from healthcheck.webhook import NotDelivered, Webhook
+from healthcheck.alerts.webhook import NotDelivered, Webhook
 
 logger = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from healthcheck.audience import is_staff_or_bearer
-from healthcheck.configured import imported
+from healthcheck.access import is_staff_or_bearer
+from healthcheck.declared import imported
 from healthcheck.views import answers_always
 
 logger = structlog.get_logger(__name__)

@@ -10,11 +10,11 @@ from uuid import UUID
 import structlog
 from django.db import Error
 
-from healthcheck.aside import Aside, TookTooLong
-from healthcheck.configured import ROW_WAIT_S, ProbeTask
+from healthcheck.declared import ROW_WAIT_S, ProbeTask
+from healthcheck.engine.bounded import Aside, TookTooLong
+from healthcheck.engine.slot import LATE_TTLS, Clock, Flight, Result, Work
 from healthcheck.models import HealthResult
 from healthcheck.report import Finding, Status
-from healthcheck.slot import LATE_TTLS, Clock, Flight, Result, Work
 
 logger = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.configured import NamedTask
+from healthcheck.declared import NamedTask
 from healthcheck.report import Finding
 
 logger = structlog.get_logger(__name__)

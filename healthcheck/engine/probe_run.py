@@ -10,9 +10,9 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from psycopg.errors import UndefinedTable
 
-from healthcheck.configured import imported
+from healthcheck.declared import imported
+from healthcheck.engine.slot import Clock, Flight, Result, no_answer
 from healthcheck.report import Finding, TimeOut, Unjudged
-from healthcheck.slot import Clock, Flight, Result, no_answer
 
 logger = structlog.get_logger(__name__)
 
