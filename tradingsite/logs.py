@@ -109,7 +109,7 @@ def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            "tradingsite.jobs.metric": {"handlers": ["bare"], "level": "INFO", "propagate": False},
+            "tradingsite.jobs.job_metric": {"handlers": ["bare"], "level": "INFO", "propagate": False},
             "apscheduler": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},  # below it tells paths, and a webhook's is its secret
             "django": through_root,

@@ -174,7 +174,7 @@ if _env.behind_proxy:
     AXES_CLIENT_IP_CALLABLE = SYSCONFIG_CLIENT_ADDRESS = "tradingsite.proxy.client_address"
 
 JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
-JOBS_LIMITS = "tradingsite.jobs.limits.LIMITS"
+JOBS_LIMITS = "tradingsite.jobs.scheduler.intervals.LIMITS"
 
 SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears of its changes
 
@@ -254,7 +254,7 @@ STATUS_PANELS: list[dict[str, Any]] = [
     {
         "title": _("Trading"),
         "template": "status/trading.html",
-        "context": "tradingsite.jobs.panel.trading",
+        "context": "tradingsite.jobs.reporting.panel.trading",
         "place": "top",
         **_NEEDS_DATABASE,
     },
@@ -280,7 +280,7 @@ STATUS_PANELS: list[dict[str, Any]] = [
     {
         "title": _("Jobs"),
         "template": "status/jobs.html",
-        "context": "tradingsite.jobs.panel.jobs",
+        "context": "tradingsite.jobs.reporting.panel.jobs",
         **_NEEDS_DATABASE,
     },
     {

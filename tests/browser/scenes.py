@@ -9,9 +9,10 @@ from django_apscheduler.models import DjangoJob
 
 from tests.marketdata.feed import record_price, watched
 from tests.orders.trades import bought, sold
-from tradingsite.jobs import control, rollup
+from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import SCHEDULE
 from tradingsite.marketdata.models import Ticker
 from tradingsite.orders.korean_day import day_of

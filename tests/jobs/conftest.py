@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.processes import House, Scheduler
-from tradingsite.jobs.metric import JobMetric
-from tradingsite.jobs.stop import winding_down
+from tradingsite.jobs.job_metric import JobMetric
+from tradingsite.jobs.shutdown import winding_down
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 _WITHIN_S = 20
@@ -54,7 +54,7 @@ class _Lines(logging.Handler):
 def metrics():
     """The JobMetric lines logged so far, parsed and validated."""
     handler = _Lines()
-    logger = logging.getLogger("tradingsite.jobs.metric")
+    logger = logging.getLogger("tradingsite.jobs.job_metric")
     logger.addHandler(handler)
     yield handler.parsed
     logger.removeHandler(handler)

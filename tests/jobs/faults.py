@@ -9,7 +9,7 @@ from django.core.management import execute_from_command_line
 
 def unlocked():
     """Let everybody have the lock at any time (F23)."""
-    from tradingsite.jobs import lock
+    from tradingsite.jobs.scheduler import lock
 
     lock._TRY = lock._HOLDS = "SELECT count(*) FROM (VALUES (%s::bigint, %s::bigint)) AS anybody"
 
@@ -25,7 +25,7 @@ def loop_hangs():
 
 
 def _in_the_tenth_round(do):
-    from tradingsite.jobs.loop import SafeScheduler
+    from tradingsite.jobs.scheduler.loop import SafeScheduler
 
     rounds = []
     whole = SafeScheduler._round

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
-from tradingsite.jobs.metric import JobMetric
+from tradingsite.jobs.job_metric import JobMetric
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 30

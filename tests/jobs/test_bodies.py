@@ -8,8 +8,8 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from sysconfig.models import SystemConfig
 from tests.orders.trades import bought
-from tradingsite.jobs import bodies
-from tradingsite.jobs.stop import winding_down
+from tradingsite.jobs import tasks as bodies
+from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import Order
 from tradingsite.risk.models import Halt

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, lead, nothing, runner_of, state
-from tradingsite.jobs.claim import Claim, NotClaimed, claim
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.scheduler.claim import Claim, NotClaimed, claim
 
 pytestmark = COMMITTED
 

@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command, load_command_clas
 from django.db import connection
 
 from tests.jobs.conftest import COMMITTED, NOON
-from tradingsite.jobs import lock
 from tradingsite.jobs.management.commands import runscheduler
 from tradingsite.jobs.models import JobState
+from tradingsite.jobs.scheduler import lock
 
 pytestmark = COMMITTED
 

@@ -12,11 +12,11 @@ import pytest
 
 from tests.jobs.conftest import COMMITTED, NOON
 from tests.jobs.runs import lead
-from tradingsite.jobs import rollup
-from tradingsite.jobs.loop import SafeScheduler
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.runner import Runner
+from tradingsite.jobs.records import rollup
 from tradingsite.jobs.schedule import SCHEDULE
+from tradingsite.jobs.scheduler.loop import SafeScheduler
+from tradingsite.jobs.scheduler.runner import Runner
 
 pytestmark = COMMITTED
 

@@ -15,7 +15,8 @@ from tradingsite.clients.errors import TimedOut
 from tradingsite.clients.gemini import GeminiClient, GeminiModel, GenerationRequest, ModelFailure
 from tradingsite.clients.gemini.sdk import _package
 from tradingsite.clients.upbit import UpbitClient, UpbitExchange
-from tradingsite.jobs import deadline, fence
+from tradingsite.jobs import fence
+from tradingsite.jobs.scheduler import sql_deadline as deadline
 from tradingsite.sandbox.exchange.auth import ACCESS_KEY, SECRET_KEY
 from tradingsite.sandbox.options import GEMINI_KEY
 

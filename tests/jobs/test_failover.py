@@ -10,7 +10,7 @@ import pytest
 
 from tests.jobs import scaled
 from tests.jobs.processes import wait_for
-from tradingsite.jobs.watchdog import FROZEN
+from tradingsite.jobs.scheduler.watchdog import FROZEN
 
 QUICK = scaled.QUICK[0]
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from tests.jobs import scaled
 from tests.jobs.processes import WITHIN_S
-from tradingsite.jobs.watchdog import OVER_HARD_LIMIT
+from tradingsite.jobs.scheduler.watchdog import OVER_HARD_LIMIT
 
 QUICK = scaled.QUICK[0]
 

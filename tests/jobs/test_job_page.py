@@ -9,10 +9,11 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from tests.health.databases import unreachable
-from tradingsite.jobs import control, rollup
+from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
-from tradingsite.jobs.outcome import Outcome
-from tradingsite.jobs.runs import last_runs
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.reporting.run_list import last_runs
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.views import state_of
 

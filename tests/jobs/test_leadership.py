@@ -9,10 +9,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from tests.jobs.conftest import COMMITTED, until
-from tradingsite.jobs.chores import Every, Presence, attempt
-from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.lock import LeaderLock
 from tradingsite.jobs.models import SchedulerHeartbeat, SchedulerProcess
+from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.lock import LeaderLock
+from tradingsite.jobs.scheduler.presence import Every, Presence, attempt
 
 pytestmark = COMMITTED
 

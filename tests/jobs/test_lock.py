@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 from sysconfig import direct
 from tests.jobs.conftest import COMMITTED, until
 from tests.jobs.pooler import Pooler
-from tradingsite.jobs import lock
-from tradingsite.jobs.lock import LeaderLock, NotOneSession
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.scheduler import lock
+from tradingsite.jobs.scheduler.lock import LeaderLock, NotOneSession
 
 pytestmark = COMMITTED
 

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from tradingsite import logs
-from tradingsite.jobs.metric import JobMetric, describe, emit
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.job_metric import JobMetric, describe, emit
+from tradingsite.jobs.run_result import Outcome
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 GOOD = {
@@ -27,7 +27,7 @@ def lines():
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logs._BareMaskedLine())
-    logger = logging.getLogger("tradingsite.jobs.metric")
+    logger = logging.getLogger("tradingsite.jobs.job_metric")
     logger.addHandler(handler)
     yield lambda: stream.getvalue().splitlines()
     logger.removeHandler(handler)

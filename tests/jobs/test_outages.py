@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.jobs.processes import wait_for
-from tradingsite.jobs.watchdog import FROZEN
+from tradingsite.jobs.scheduler.watchdog import FROZEN
 
 
 def assert_no_tick_ran_twice(house):

@@ -10,10 +10,11 @@ from django.db.models import Sum
 from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, lead, nothing, raises, runner_of, state
 from tradingsite.clients.errors import Unreachable
-from tradingsite.jobs import fence, rollup
-from tradingsite.jobs.claim import Claim, claim
+from tradingsite.jobs import fence
 from tradingsite.jobs.models import MOST_RECENT, JobHour, JobRun, JobState
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.scheduler.claim import Claim, claim
 
 pytestmark = COMMITTED
 

@@ -9,7 +9,7 @@ import psutil
 
 from tests.jobs import scaled
 from tests.jobs.processes import ROOT, WITHIN_S, steps
-from tradingsite.jobs.stop import StopOnSignal
+from tradingsite.jobs.shutdown import StopOnSignal
 
 
 def test_every_tick_runs_once_on_its_grid_and_leaves_one_metric(house, run_scheduler, settings):
@@ -52,7 +52,7 @@ def assert_failures_are_shown(house, scheduler):
 def test_a_process_that_cannot_end_is_ended_by_the_kernel():
     program = (
         "import signal, threading\n"
-        "from tradingsite.jobs.stop import StopOnSignal\n"
+        "from tradingsite.jobs.shutdown import StopOnSignal\n"
         "StopOnSignal(kill_after_s=1)\n"
         "print(flush=True)\n"
         "lock = threading.Lock()\n"

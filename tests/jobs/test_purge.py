@@ -10,8 +10,8 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED
-from tradingsite.jobs.history import older_than
 from tradingsite.jobs.models import JobRun
+from tradingsite.jobs.records.kept_runs import older_than
 from tradingsite.marketdata.retention import BATCH_ROWS, delete_in_batches
 
 pytestmark = COMMITTED

@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 
 from tests.jobs.conftest import COMMITTED, at, until
 from tests.jobs.runs import COLLECT, job_of, lead, nothing, runner_of, state
-from tradingsite.jobs import quarantine
-from tradingsite.jobs.claim import Claim, claim
 from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.scheduler import quarantine
+from tradingsite.jobs.scheduler.claim import Claim, claim
 
 pytestmark = COMMITTED
 

@@ -10,9 +10,10 @@ from django.db.models.functions import Now
 
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED
-from tradingsite.jobs import chores, commands
-from tradingsite.jobs.loop import SafeScheduler
+from tradingsite.jobs import commands
 from tradingsite.jobs.models import JobState
+from tradingsite.jobs.scheduler import presence as chores
+from tradingsite.jobs.scheduler.loop import SafeScheduler
 
 pytestmark = COMMITTED
 

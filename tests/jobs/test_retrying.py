@@ -9,7 +9,7 @@ from tests.jobs.runs import COLLECT, job_of, runner_of, state
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import InvalidResponse, RateLimited, Rejected, TimedOut, Unavailable
 from tradingsite.jobs.retrying import Attempts
-from tradingsite.jobs.stop import winding_down
+from tradingsite.jobs.shutdown import winding_down
 
 
 class Body:

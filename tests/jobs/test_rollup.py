@@ -10,12 +10,12 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.jobs.test_standing import lead
-from tradingsite.jobs import rollup
 from tradingsite.jobs.histogram import Histogram
-from tradingsite.jobs.lately import ever, last_day
 from tradingsite.jobs.metrics import families
 from tradingsite.jobs.models import JobHour, JobState, SchedulerProcess
-from tradingsite.jobs.panel import one
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.records.last_day import ever, last_day
+from tradingsite.jobs.reporting.panel import one
 from tradingsite.jobs.schedule import registered
 
 NAME = "collect_market_data"

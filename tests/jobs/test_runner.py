@@ -9,8 +9,8 @@ from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import job_of, lead, raises, runner_of, state
 from tradingsite.clients.errors import Unreachable
 from tradingsite.jobs import fence
-from tradingsite.jobs.claim import Claim, claim
 from tradingsite.jobs.models import JobRun
+from tradingsite.jobs.scheduler.claim import Claim, claim
 
 pytestmark = COMMITTED
 

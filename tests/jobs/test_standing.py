@@ -7,9 +7,9 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import NOON
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
-from tradingsite.jobs.outcome import Outcome
-from tradingsite.jobs.panel import jobs
 from tradingsite.jobs.probes import scheduler
+from tradingsite.jobs.reporting.panel import jobs
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import registered
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 
 from tests.jobs import scaled
 from tests.jobs.processes import GRACE_S, LOCK_TIMEOUT_S, wait_for
-from tradingsite.jobs.stop import StopOnSignal
+from tradingsite.jobs.shutdown import StopOnSignal
 
 NOBODY_LEFT = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state ^@ 'idle in')"
 

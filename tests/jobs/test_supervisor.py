@@ -12,12 +12,12 @@ from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED, NOON, until
 from tradingsite.clients.calls import Ledger
 from tradingsite.clients.deadline import SYSTEM_CLOCK
-from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.lock import LeaderLock, Look
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.stop import winding_down
-from tradingsite.jobs.supervisor import LockLost, Supervisor
-from tradingsite.jobs.watchdog import FROZEN
+from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.lock import LeaderLock, Look
+from tradingsite.jobs.scheduler.supervisor import LockLost, Supervisor
+from tradingsite.jobs.scheduler.watchdog import FROZEN
+from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata import evidence
 from tradingsite.marketdata.models import VenueEvidence
 from tradingsite.start import CannotStart

@@ -18,7 +18,7 @@ from sysconfig.models import SystemConfig
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.models import DatabaseMode
 from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import AccountReading, SyncRound, TradingDay

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from tests.jobs.test_bodies import remember
 from tradingsite.clients import build
-from tradingsite.jobs import bodies
-from tradingsite.jobs.run import measured, perform
+from tradingsite.jobs import tasks as bodies
 from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.scheduler.run_job import measured, perform
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import Order
 from tradingsite.risk.models import Halt

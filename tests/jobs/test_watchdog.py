@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from tests.jobs.processes import ROOT, WITHIN_S
-from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.watchdog import FROZEN, OVER_HARD_LIMIT, Watchdog
+from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.watchdog import FROZEN, OVER_HARD_LIMIT, Watchdog
 
 LIMITS = Limits(frozen_after_s=15, loop_dead_after_s=30)
 
@@ -52,8 +52,8 @@ def test_it_looks_on_until_it_is_told_to_end():
 
 PROGRAM = """
 import logging, sys, threading
-from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.watchdog import Watchdog
+from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.watchdog import Watchdog
 
 class Patient:
     silent_s = loop_silent_s = 0

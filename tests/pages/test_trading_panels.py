@@ -17,9 +17,9 @@ from django.utils.translation import override
 from sysconfig.models import SystemConfig
 from tests.browser import scenes
 from tests.orders.trades import bought, sold
-from tradingsite.jobs import panel as jobs
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.reporting import panel as jobs
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.orders import panel as orders
 from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import AccountReading, TradingDay
@@ -49,7 +49,7 @@ def a_day():
 @pytest.mark.parametrize(
     ("path", "queries"),
     [
-        ("tradingsite.jobs.panel.trading", 7),
+        ("tradingsite.jobs.reporting.panel.trading", 7),
         ("tradingsite.orders.panel.chart", 3),
         ("tradingsite.orders.panel.orders", 2),
         ("tradingsite.strategy.panel.signals", 2),

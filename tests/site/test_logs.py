@@ -58,7 +58,7 @@ def test_mask_hides_what_looks_like_a_secret(written, shown):
         f"logging.getLogger('requests').warning('GET https://x?key=%s', '{SECRET}')",
         f"try: raise ValueError('{SECRET}')\nexcept ValueError: logging.getLogger('a').exception('failed')",
         f"key = '{SECRET}'\ntry: key.x\nexcept AttributeError: structlog.get_logger('a').exception('failed')",
-        f"logging.getLogger('tradingsite.jobs.metric').info('{{\"error\": \"{SECRET}\"}}')",
+        f"logging.getLogger('tradingsite.jobs.job_metric').info('{{\"error\": \"{SECRET}\"}}')",
         f"logging.getLogger('gunicorn.error').error('worker said {SECRET}')",
     ],
 )
@@ -102,7 +102,7 @@ def test_an_exception_is_one_json_line():
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_a_metric_is_a_bare_line_in_every_format(log_format):
     (line,) = lines_of(
-        "logging.getLogger('tradingsite.jobs.metric').info('{\"metric_type\":\"job\"}')", log_format
+        "logging.getLogger('tradingsite.jobs.job_metric').info('{\"metric_type\":\"job\"}')", log_format
     )
 
     assert line == '{"metric_type":"job"}'

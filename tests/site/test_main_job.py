@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from sysconfig.models import SystemConfig
 from tests.config.admin_desk import change
-from tradingsite.jobs import bodies
+from tradingsite.jobs import tasks as bodies
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.risk.models import Halt
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from tests.leaks import shown
 from tradingsite.clients import build
-from tradingsite.jobs import bodies, fence
+from tradingsite.jobs import fence
+from tradingsite.jobs import tasks as bodies
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import AccountReading, Fill, Order
 from tradingsite.orders.positions import position

@@ -14,8 +14,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from tradingsite.jobs import control, panel
+from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
+from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.schedule import registered
 
 # A row's time edited there makes a job run off its grid; "Run selected" runs jobs in the web process.

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from tradingsite.jobs.lately import ever, last_day
 from tradingsite.jobs.models import SchedulerProcess
-from tradingsite.jobs.standing import Standing, read
+from tradingsite.jobs.records.last_day import ever, last_day
+from tradingsite.jobs.reporting.status import Standing, read
 
 QUANTILES_PCT = (50, 95, 99)
 

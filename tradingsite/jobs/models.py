@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJobExecution
 
 from tradingsite.jobs.leadership import SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run_result import Outcome
 
 if TYPE_CHECKING:
     from typing import Self

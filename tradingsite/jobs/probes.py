@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding, Status
+from tradingsite.jobs.reporting.status import HEARTBEAT_LIMIT, LOOP_LIMIT, JobStanding, Standing, read
 from tradingsite.jobs.schedule import registered
-from tradingsite.jobs.standing import HEARTBEAT_LIMIT, LOOP_LIMIT, JobStanding, Standing, read
 
 
 def scheduler() -> Finding:

@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import RateLimited, Retryable
-from tradingsite.jobs.stop import winding_down
+from tradingsite.jobs.shutdown import winding_down
 
 logger = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_noop
 
-from tradingsite.jobs import bodies
+from tradingsite.jobs import tasks as bodies
 from tradingsite.jobs.aligned import AlignedInterval
 from tradingsite.strategy.evaluation import SIGNAL_INTERVAL
 

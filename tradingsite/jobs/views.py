@@ -11,9 +11,9 @@ from django.utils.translation import gettext
 from healthcheck.asked import from_database
 from healthcheck.pages import runbook
 from healthcheck.staff_pages import for_staff, unknown
-from tradingsite.jobs import panel
 from tradingsite.jobs.models import JobEvent, JobState
-from tradingsite.jobs.runs import Run, last_runs
+from tradingsite.jobs.reporting import panel
+from tradingsite.jobs.reporting.run_list import Run, last_runs
 from tradingsite.jobs.schedule import ScheduledJob, registered
 
 _EVENTS = 20

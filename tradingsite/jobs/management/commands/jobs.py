@@ -12,10 +12,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
-from tradingsite.jobs import control, job_report
+from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.reporting import job_report
+from tradingsite.jobs.reporting.status import read
 from tradingsite.jobs.schedule import registered
-from tradingsite.jobs.standing import read
 from tradingsite.start import CannotStart, refuse_other_mode
 
 REFUSED = 3

@@ -8,9 +8,9 @@ from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import Outcome
-from tradingsite.jobs.run import perform
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import ScheduledJob, registered
+from tradingsite.jobs.scheduler.run_job import perform
 from tradingsite.start import CannotStart, refuse_unless_ready
 
 

@@ -6,11 +6,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
-from tradingsite.jobs.limits import in_force
-from tradingsite.jobs.lock import NotOneSession
-from tradingsite.jobs.stop import Stop, StopOnSignal, end_process
-from tradingsite.jobs.supervisor import Supervisor
-from tradingsite.jobs.watchdog import Watchdog
+from tradingsite.jobs.scheduler.intervals import in_force
+from tradingsite.jobs.scheduler.lock import NotOneSession
+from tradingsite.jobs.scheduler.supervisor import Supervisor
+from tradingsite.jobs.scheduler.watchdog import Watchdog
+from tradingsite.jobs.shutdown import Stop, StopOnSignal, end_process
 from tradingsite.start import CannotStart, refuse_missing_keys
 
 _MARGIN_S = 3

@@ -11,8 +11,8 @@ from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from sysconfig.registry import UnreadableConfig
-from tradingsite.jobs import panel
-from tradingsite.jobs.trade_report import Report, as_json, as_text, report
+from tradingsite.jobs.reporting import panel
+from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, report
 from tradingsite.risk import halts
 from tradingsite.start import CannotStart, refuse_other_mode
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import structlog
 
-from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.stop import end_process
+from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.shutdown import end_process
 
 logger = structlog.get_logger(__name__)
 

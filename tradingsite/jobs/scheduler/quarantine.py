@@ -5,9 +5,9 @@ from datetime import timedelta
 import structlog
 from django.db.models.functions import Now
 
-from tradingsite.jobs import rollup
 from tradingsite.jobs.models import JobEvent, JobState
-from tradingsite.jobs.outcome import ABORTED, Outcome
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.run_result import ABORTED, Outcome
 from tradingsite.jobs.schedule import ScheduledJob
 
 logger = structlog.get_logger(__name__)

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from tradingsite.jobs.lately import Lately, last_day
 from tradingsite.jobs.models import JobEvent, JobState
-from tradingsite.jobs.standing import JobStanding, Standing, read
+from tradingsite.jobs.records.last_day import Lately, last_day
+from tradingsite.jobs.reporting.status import JobStanding, Standing, read
 
 
 def everything() -> dict[str, Any]:

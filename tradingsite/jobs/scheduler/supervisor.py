@@ -14,16 +14,17 @@ from django.utils import timezone
 
 from healthcheck.alerts.sender import AlertSender
 from healthcheck.history.recorder import Recorder
-from tradingsite.jobs import chores, rollup
-from tradingsite.jobs.limits import Limits, in_force
-from tradingsite.jobs.lock import LeaderLock
-from tradingsite.jobs.loop import SafeScheduler
-from tradingsite.jobs.metric import describe
+from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
-from tradingsite.jobs.runner import Runner
+from tradingsite.jobs.records import rollup
 from tradingsite.jobs.schedule import registered
-from tradingsite.jobs.stop import Stop, winding_down
-from tradingsite.jobs.watchdog import FROZEN
+from tradingsite.jobs.scheduler import presence as chores
+from tradingsite.jobs.scheduler.intervals import Limits, in_force
+from tradingsite.jobs.scheduler.lock import LeaderLock
+from tradingsite.jobs.scheduler.loop import SafeScheduler
+from tradingsite.jobs.scheduler.runner import Runner
+from tradingsite.jobs.scheduler.watchdog import FROZEN
+from tradingsite.jobs.shutdown import Stop, winding_down
 from tradingsite.marketdata import evidence
 from tradingsite.start import refuse_other_mode
 

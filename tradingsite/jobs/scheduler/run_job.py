@@ -8,11 +8,11 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from tradingsite.clients.errors import ClientError
-from tradingsite.jobs import deadline
-from tradingsite.jobs.metric import LONGEST_ERROR, describe, emit
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.job_metric import LONGEST_ERROR, describe, emit
 from tradingsite.jobs.retrying import Attempts
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.scheduler import sql_deadline as deadline
 
 logger = structlog.get_logger(__name__)
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
 from sysconfig.registry import UnreadableConfig
-from tradingsite.jobs.lately import Lately, last_day
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.standing import JobStanding, read
+from tradingsite.jobs.records.last_day import Lately, last_day
+from tradingsite.jobs.reporting.status import JobStanding, read
 from tradingsite.orders.panel import today
 from tradingsite.orders.valued import valued_positions
 from tradingsite.risk.gate import CHECKED_LIMIT

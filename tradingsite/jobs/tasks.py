@@ -12,8 +12,9 @@ from django.utils import timezone
 from healthcheck.history import queries as health_history
 from sysconfig.models import SystemConfig
 from tradingsite.clients.build import exchange_client, upbit_client
-from tradingsite.jobs import history, rollup, trading
-from tradingsite.jobs.stop import winding_down
+from tradingsite.jobs.records import kept_runs as history
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata import collection
 from tradingsite.marketdata import retention as market_data
 from tradingsite.orders import retention as account_readings
@@ -21,6 +22,7 @@ from tradingsite.orders import sync
 from tradingsite.risk import volatility
 from tradingsite.strategy import outcomes
 from tradingsite.strategy import retention as model_texts
+from tradingsite.trading import cycle as trading
 from tradingsite.trading_config import (
     AI_TEXT_RETENTION_DAYS,
     HEALTH_HISTORY_RETENTION_DAYS,

@@ -11,14 +11,16 @@ from django.db import Error, connections
 from django.utils import timezone
 
 from tradingsite.clients.deadline import whole_left_s
-from tradingsite.jobs import fence, quarantine, rollup
-from tradingsite.jobs.claim import Claim, claim, is_current
-from tradingsite.jobs.metric import describe, emit
+from tradingsite.jobs import fence
+from tradingsite.jobs.job_metric import describe, emit
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import REFUSED, SKIPPED, Outcome
-from tradingsite.jobs.run import measured
+from tradingsite.jobs.records import rollup
+from tradingsite.jobs.run_result import REFUSED, SKIPPED, Outcome
 from tradingsite.jobs.schedule import ScheduledJob
-from tradingsite.jobs.unrecorded import Unrecorded
+from tradingsite.jobs.scheduler import quarantine
+from tradingsite.jobs.scheduler.claim import Claim, claim, is_current
+from tradingsite.jobs.scheduler.result_buffer import Unrecorded
+from tradingsite.jobs.scheduler.run_job import measured
 from tradingsite.orders.placing import POST_WITHIN_S
 
 logger = structlog.get_logger(__name__)

@@ -7,9 +7,9 @@ from datetime import datetime
 import structlog
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from tradingsite.jobs.history import keep
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.records.kept_runs import keep
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import ScheduledJob
 
 logger = structlog.get_logger(__name__)

@@ -13,9 +13,9 @@ import structlog
 from django.db import Error as DatabaseError
 
 from tradingsite.jobs import commands
-from tradingsite.jobs.limits import Limits
-from tradingsite.jobs.loop import SafeScheduler
 from tradingsite.jobs.models import SchedulerProcess
+from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.loop import SafeScheduler
 
 logger = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tradingsite.jobs import panel
 from tradingsite.jobs.models import JobState
+from tradingsite.jobs.reporting import panel
 from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel

@@ -16,10 +16,10 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
 
-from tradingsite.jobs.limits import LIMITS
-from tradingsite.jobs.metric import describe
+from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
-from tradingsite.jobs.store import CodeJobStore
+from tradingsite.jobs.scheduler.intervals import LIMITS
+from tradingsite.jobs.scheduler.job_store import CodeJobStore
 
 logger = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from django.db import Error, models
 from django_apscheduler.models import DjangoJobExecution
 
 from tradingsite.jobs.models import JobEvent
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run_result import Outcome
 
 logger = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import registered
 from tradingsite.logs import mask
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
-from tradingsite.jobs.outcome import kind_of
+from tradingsite.jobs.run_result import kind_of
 from tradingsite.jobs.schedule import ScheduledJob
 
 SHOWN = 50

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from tradingsite.jobs.histogram import Histogram
-from tradingsite.jobs.outcome import Outcome
+from tradingsite.jobs.run_result import Outcome
 
 # Hours are added to, never replaced: two leaders may share one. Histograms add up bucket by bucket.
 _SUM = """(SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
