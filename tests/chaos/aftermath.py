@@ -16,8 +16,8 @@ def main() -> None:
     from tests.chaos.trader import STORM, now
     from tradingsite.clients.build import exchange_client
     from tradingsite.orders.models import Order, OrderEvent
-    from tradingsite.orders.positions import positions
-    from tradingsite.orders.sync import sync
+    from tradingsite.orders.portfolio.positions import positions
+    from tradingsite.orders.reconciliation.round import sync
 
     start = now()
     moments = [start + timedelta(minutes=5 * number) for number in range(3)]

@@ -83,7 +83,9 @@ def one_round(client, choose: random.Random) -> None:
     from tradingsite.clients.build import upbit_client
     from tradingsite.clients.errors import ClientError
     from tradingsite.marketdata.collection import collect
-    from tradingsite.orders import acting, stop_loss, sync
+    from tradingsite.orders.execution import signal_order as acting
+    from tradingsite.orders.execution import stop_loss
+    from tradingsite.orders.reconciliation import round as sync
 
     config = SystemConfig.objects.snapshot()
     try:
@@ -110,7 +112,7 @@ def one_round(client, choose: random.Random) -> None:
 def made_up(market: str, choose: random.Random):
     """Write a signal as a model would have made it just now."""
     from tradingsite.marketdata.windows import read_windows
-    from tradingsite.orders.positions import position
+    from tradingsite.orders.portfolio.positions import position
     from tradingsite.strategy.models import TradingSignal
 
     at = now()
@@ -133,8 +135,8 @@ if __name__ == "__main__":
 
     django.setup()
     # Before the first fork, so that a new trader is there within milliseconds.
-    import tradingsite.orders.acting
-    import tradingsite.orders.stop_loss
-    import tradingsite.orders.sync  # noqa: F401 - loaded for the children
+    import tradingsite.orders.execution.signal_order
+    import tradingsite.orders.execution.stop_loss
+    import tradingsite.orders.reconciliation.round  # noqa: F401 - loaded for the children
 
     nurse()

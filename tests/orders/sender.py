@@ -20,8 +20,8 @@ def main() -> None:
             connection.ensure_connection()
             break
     from tradingsite.clients.upbit import UpbitExchange
+    from tradingsite.orders.execution.submission import submit
     from tradingsite.orders.models import Order
-    from tradingsite.orders.placing import submit
     from tradingsite.sandbox.exchange.auth import ApiKey
 
     url, order_id = sys.argv[1:]

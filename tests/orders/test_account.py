@@ -8,10 +8,10 @@ import pytest
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tests.orders.venue import NOON, START_KRW, open_venue
-from tradingsite.orders import account
-from tradingsite.orders.account import PriceMissing, last_prices
 from tradingsite.orders.models import AccountReading, State
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio import account
+from tradingsite.orders.portfolio.account import PriceMissing, last_prices
+from tradingsite.orders.portfolio.positions import position
 from tradingsite.sandbox.exchange.state import Purse
 
 pytestmark = pytest.mark.django_db

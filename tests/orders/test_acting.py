@@ -8,9 +8,9 @@ from django.db import IntegrityError
 
 from sysconfig.models import SystemConfig
 from tests.orders.book import placed
-from tradingsite.orders import intents
+from tradingsite.orders.execution import intents
 from tradingsite.orders.models import Cause, Order, Side, State
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk import gate
 from tradingsite.risk.models import Halt
 from tradingsite.trading_config import MAX_EXPOSURE_PCT, TRADING_ENABLED

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from tradingsite.orders import chart as drawing
-from tradingsite.orders.chart import PLOT_PX, TOP_PX, Kind, Mark, Span
+from tradingsite.orders.pages import chart as drawing
+from tradingsite.orders.pages.chart import PLOT_PX, TOP_PX, Kind, Mark, Span
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ import pytest
 from tests.marketdata.feed import NOON, record_price
 from tests.orders.trades import bought
 from tradingsite.marketdata.models import Ticker
-from tradingsite.orders.chart_facts import SLOTS, charts
+from tradingsite.orders.pages.chart_data import SLOTS, charts
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from django.db import Error, connection, transaction
 
 from tests.health.processes import ROOT, environment
 from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.orders import intents
-from tradingsite.orders.intents import writing
+from tradingsite.orders.execution import intents
+from tradingsite.orders.execution.intents import writing
 from tradingsite.orders.models import Fill, Order, OrderEvent, State
 
 pytestmark = pytest.mark.django_db(

@@ -9,10 +9,10 @@ import pytest
 from django.db import connection
 
 from tests.orders.venue import open_venue
-from tradingsite.orders import account
-from tradingsite.orders.daily_loss import Day, Standing, measure
 from tradingsite.orders.models import TradingDay
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio import account
+from tradingsite.orders.portfolio.positions import position
+from tradingsite.orders.portfolio.trading_day import Day, Standing, measure
 from tradingsite.sandbox.exchange.state import Purse
 
 MIDNIGHT = datetime(2026, 1, 5, 15, tzinfo=UTC)

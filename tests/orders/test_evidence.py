@@ -7,7 +7,7 @@ import pytest
 from tests.marketdata.feed import NOON
 from tests.orders.book import placed
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
-from tradingsite.orders import evidence
+from tradingsite.orders.execution import exchange_report as evidence
 from tradingsite.orders.models import Fill, Order, State
 
 pytestmark = pytest.mark.django_db

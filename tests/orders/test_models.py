@@ -12,7 +12,7 @@ from tests.marketdata.feed import NOON
 from tests.orders.book import advice, placed
 from tests.orders.trades import bought, fill
 from tradingsite.marketdata.retention import delete_before, delete_in_batches
-from tradingsite.orders import intents
+from tradingsite.orders.execution import intents
 from tradingsite.orders.models import MOVES, PLACED_STATES, Fill, Order, OrderEvent, State
 from tradingsite.risk.models import Halt
 from tradingsite.strategy.models import TradingSignal

@@ -8,9 +8,10 @@ from django.db import IntegrityError
 from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.outcome import Accepted
-from tradingsite.orders import intents, placing
+from tradingsite.orders.execution import intents
+from tradingsite.orders.execution import submission as placing
 from tradingsite.orders.models import Order, State
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio.positions import position
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.orders.trades import bought, sold
 from tradingsite.orders.models import Order, State
-from tradingsite.orders.positions import position, positions
+from tradingsite.orders.portfolio.positions import position, positions
 from tradingsite.risk.facts import Position
 
 pytestmark = pytest.mark.django_db

@@ -16,10 +16,10 @@ from tests.orders.venue import NOON, open_venue
 from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import Rejected
 from tradingsite.marketdata.models import Ticker
-from tradingsite.orders import stop_loss
+from tradingsite.orders.execution import stop_loss
+from tradingsite.orders.execution.stop_loss_sale import LOOKS_APART_S
 from tradingsite.orders.models import Cause, Order, State
-from tradingsite.orders.positions import position, positions
-from tradingsite.orders.selling import LOOKS_APART_S
+from tradingsite.orders.portfolio.positions import position, positions
 from tradingsite.risk.models import Halt
 from tradingsite.sandbox.exchange.state import Purse
 

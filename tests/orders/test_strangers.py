@@ -10,9 +10,10 @@ import pytest
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tests.orders.venue import NOON, open_venue
-from tradingsite.orders import account, strangers
 from tradingsite.orders.models import AccountReading, Order, State, SyncRound, TradingDay
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio import account
+from tradingsite.orders.portfolio.positions import position
+from tradingsite.orders.reconciliation import external_activity as strangers
 from tradingsite.sandbox.exchange.state import Purse
 
 pytestmark = pytest.mark.django_db

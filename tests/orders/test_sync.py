@@ -11,10 +11,11 @@ from django.utils import timezone
 from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Unavailable
 from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.orders import lost, placing
+from tradingsite.orders.execution import submission as placing
 from tradingsite.orders.management.commands import giveup
 from tradingsite.orders.models import Order, State, SyncRound
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio.positions import position
+from tradingsite.orders.reconciliation import lost_orders as lost
 
 pytestmark = pytest.mark.django_db
 QUIET = {"looked": 0, "ended": 0, "lost": 0, "busy": 0, "strangers": 0}

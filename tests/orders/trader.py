@@ -12,9 +12,12 @@ from tradingsite.clients.deadline import Clock
 from tradingsite.clients.upbit import UpbitClient, UpbitExchange
 from tradingsite.marketdata.collection import collect
 from tradingsite.marketdata.windows import read_windows
-from tradingsite.orders import acting, intents, placing, sync
-from tradingsite.orders.intents import Intent
+from tradingsite.orders.execution import intents
+from tradingsite.orders.execution import signal_order as acting
+from tradingsite.orders.execution import submission as placing
+from tradingsite.orders.execution.intents import Intent
 from tradingsite.orders.models import Order, Side
+from tradingsite.orders.reconciliation import round as sync
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy.models import TradingSignal
 

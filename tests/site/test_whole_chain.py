@@ -17,7 +17,7 @@ from tradingsite.jobs import fence
 from tradingsite.jobs import tasks as bodies
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import AccountReading, Fill, Order
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk.halts import halt_now
 from tradingsite.risk.models import Halt
 from tradingsite.sandbox.server import SandboxServer

@@ -18,7 +18,7 @@ from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata import collection
 from tradingsite.marketdata import retention as market_data
 from tradingsite.orders import retention as account_readings
-from tradingsite.orders import sync
+from tradingsite.orders.reconciliation import round as sync
 from tradingsite.risk import volatility
 from tradingsite.strategy import outcomes
 from tradingsite.strategy import retention as model_texts

@@ -15,9 +15,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tradingsite.marketdata.admin import RecordAdmin
-from tradingsite.orders.chain import chain
 from tradingsite.orders.models import AccountReading, Order, State, SyncRound, TradingDay
-from tradingsite.orders.valued import valued_positions
+from tradingsite.orders.pages.order_chain import chain
+from tradingsite.orders.portfolio.position_rows import valued_positions
 
 
 @admin.register(Order)

@@ -6,8 +6,8 @@ from decimal import Decimal
 from django.db.models import Q, Sum
 
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders import account
 from tradingsite.orders.models import Order, State
+from tradingsite.orders.portfolio import account
 
 
 def unclear_sells(market: str) -> list[Order]:

@@ -15,8 +15,11 @@ from tradingsite.jobs import fence
 from tradingsite.jobs.models import JobState
 from tradingsite.marketdata.collection import POLL_INTERVAL, collect
 from tradingsite.marketdata.windows import Window, read_windows
-from tradingsite.orders import account, acting, positions, stop_loss, sync
+from tradingsite.orders.execution import signal_order as acting
+from tradingsite.orders.execution import stop_loss
 from tradingsite.orders.models import State
+from tradingsite.orders.portfolio import account, positions
+from tradingsite.orders.reconciliation import round as sync
 from tradingsite.strategy import evaluation
 from tradingsite.strategy.models import TradingSignal
 from tradingsite.trading_config import MARKETS, TRADING_MARKETS

@@ -14,7 +14,7 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records.last_day import Lately, last_day
 from tradingsite.jobs.reporting.status import JobStanding, read
 from tradingsite.orders.panel import today
-from tradingsite.orders.valued import valued_positions
+from tradingsite.orders.portfolio.position_rows import valued_positions
 from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.risk.panel import halts
 from tradingsite.risk.state import states

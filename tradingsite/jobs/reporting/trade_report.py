@@ -15,7 +15,7 @@ from tradingsite.jobs.reporting import panel
 from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
-from tradingsite.orders.valued import Valued, won
+from tradingsite.orders.portfolio.position_rows import Valued, won
 from tradingsite.risk.models import Halt
 from tradingsite.risk.state import TradingState
 from tradingsite.risk.verdict import exact

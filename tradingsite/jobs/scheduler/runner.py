@@ -21,7 +21,7 @@ from tradingsite.jobs.scheduler import quarantine
 from tradingsite.jobs.scheduler.claim import Claim, claim, is_current
 from tradingsite.jobs.scheduler.result_buffer import Unrecorded
 from tradingsite.jobs.scheduler.run_job import measured
-from tradingsite.orders.placing import POST_WITHIN_S
+from tradingsite.orders.execution.submission import POST_WITHIN_S
 
 logger = structlog.get_logger(__name__)
 

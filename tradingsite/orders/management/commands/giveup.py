@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from tradingsite.clients.build import exchange_client
 from tradingsite.clients.errors import ClientError
-from tradingsite.orders import lost
+from tradingsite.orders.reconciliation import lost_orders as lost
 from tradingsite.start import CannotStart, refuse_unless_ready
 
 

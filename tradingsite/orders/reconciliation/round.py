@@ -10,8 +10,12 @@ from django.db import transaction
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.orders import evidence, intents, lost, placing, strangers
+from tradingsite.orders.execution import exchange_report as evidence
+from tradingsite.orders.execution import intents
+from tradingsite.orders.execution import submission as placing
 from tradingsite.orders.models import Order, State, SyncRound
+from tradingsite.orders.reconciliation import external_activity as strangers
+from tradingsite.orders.reconciliation import lost_orders as lost
 
 logger = structlog.get_logger(__name__)
 

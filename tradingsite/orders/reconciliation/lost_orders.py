@@ -10,10 +10,12 @@ from django.db import transaction
 
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders import account, evidence, intents
+from tradingsite.orders.execution import exchange_report as evidence
+from tradingsite.orders.execution import intents
+from tradingsite.orders.execution.submission import SENT_BY
 from tradingsite.orders.free_coins import expected_coins
 from tradingsite.orders.models import ACTIVE_STATES, Order, OrderEvent, State
-from tradingsite.orders.placing import SENT_BY
+from tradingsite.orders.portfolio import account
 
 logger = structlog.get_logger(__name__)
 

@@ -8,9 +8,9 @@ import structlog
 
 from tradingsite.clients.upbit.exchange_schemas import Balance, Chance
 from tradingsite.marketdata.windows import read_windows
-from tradingsite.orders import account
 from tradingsite.orders.models import Order, Side, State
-from tradingsite.orders.positions import position
+from tradingsite.orders.portfolio import account
+from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk.facts import Account, Circumstances, Position, Terms
 from tradingsite.risk.models import Halt
 from tradingsite.risk.verdict import Clamp

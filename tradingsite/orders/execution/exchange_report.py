@@ -9,7 +9,7 @@ import structlog
 from django.db import DataError, IntegrityError, transaction
 
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder, Trade
-from tradingsite.orders import intents
+from tradingsite.orders.execution import intents
 from tradingsite.orders.models import Fill, Order, OrderType, State
 
 logger = structlog.get_logger(__name__)

@@ -10,9 +10,9 @@ from django.db.models.functions import Coalesce
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.marketdata.windows import read_windows
-from tradingsite.orders import daily_loss
 from tradingsite.orders.models import AccountReading, Order, State
-from tradingsite.orders.positions import Holding, positions
+from tradingsite.orders.portfolio import trading_day as daily_loss
+from tradingsite.orders.portfolio.positions import Holding, positions
 from tradingsite.risk.facts import Account
 
 KRW = "KRW"

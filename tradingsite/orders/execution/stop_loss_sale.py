@@ -11,10 +11,12 @@ from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders import account, intents, placing
+from tradingsite.orders.execution import intents
+from tradingsite.orders.execution import submission as placing
 from tradingsite.orders.free_coins import all_free, unclear_sells
 from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
-from tradingsite.orders.positions import Holding, is_dust, position
+from tradingsite.orders.portfolio import account
+from tradingsite.orders.portfolio.positions import Holding, is_dust, position
 from tradingsite.risk.verdict import Check, Clamp, Verdict
 
 logger = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, cast
 from django.db import connection
 from django.urls import reverse
 
-from tradingsite.orders.chart import Chart, Kind, Mark, Span, chart
 from tradingsite.orders.models import Fill
+from tradingsite.orders.pages.chart import Chart, Kind, Mark, Span, chart
 from tradingsite.strategy.models import TradingSignal
 
 SPAN = timedelta(hours=24)

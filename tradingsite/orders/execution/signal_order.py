@@ -12,9 +12,11 @@ from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders import account, gate_facts, placing
-from tradingsite.orders.intents import Intent, NotWritten, record, writing
+from tradingsite.orders.execution import gate_inputs as gate_facts
+from tradingsite.orders.execution import submission as placing
+from tradingsite.orders.execution.intents import Intent, NotWritten, record, writing
 from tradingsite.orders.models import Order, Side
+from tradingsite.orders.portfolio import account
 from tradingsite.risk import gate
 from tradingsite.risk.facts import BUY, Limits, Proposal, SignalLimits
 from tradingsite.risk.verdict import Check, Clamp, Verdict

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from tradingsite.marketdata.windows import Window, read_windows
-from tradingsite.orders.positions import Holding, is_dust, positions
+from tradingsite.orders.portfolio.positions import Holding, is_dust, positions
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.outcome import Accepted, NeverSent, Outcome, Refused, Unknown
-from tradingsite.orders import evidence, intents
+from tradingsite.orders.execution import exchange_report as evidence
+from tradingsite.orders.execution import intents
 from tradingsite.orders.models import Order, Side, State
 
 logger = structlog.get_logger(__name__)

@@ -11,9 +11,9 @@ from django.db.models import Q
 
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
-from tradingsite.orders import account
 from tradingsite.orders.models import AccountReading, Order, State, SyncRound
-from tradingsite.orders.positions import positions
+from tradingsite.orders.portfolio import account
+from tradingsite.orders.portfolio.positions import positions
 
 LOOK_BACK = timedelta(days=7)
 """No older orders are asked for: it is what one request may span."""
