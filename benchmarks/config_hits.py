@@ -13,8 +13,8 @@ from benchmarks.timing import ROUNDS, holds, ns_a_call, say
 
 django.setup()
 
-from sysconfig.listener import status  # noqa: E402 - after setup
 from sysconfig.models import SystemConfig  # noqa: E402 - after setup
+from sysconfig.push.listener import status  # noqa: E402 - after setup
 
 HIT_BAR, THREADS_BAR = 10.0, 1.2
 CALLS = 400_000

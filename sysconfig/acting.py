@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from sysconfig.author import writing_as
+from sysconfig.authorship import writing_as
 
 
 def as_operator(request: HttpRequest) -> AbstractContextManager[None]:

@@ -14,6 +14,6 @@ class SysconfigConfig(AppConfig):
     verbose_name = _("Runtime configuration")
 
     def ready(self) -> None:
-        from sysconfig import checks, upkeep  # noqa: F401 - the first registers itself
+        from sysconfig import signals as upkeep
 
         post_migrate.connect(upkeep.add_missing_rows, sender=self)

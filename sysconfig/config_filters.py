@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from sysconfig import registry
-from sysconfig.config_list import differs, groups
+from sysconfig.admin_pages.changelist import differs, groups
 from sysconfig.models import SystemConfig
 
 

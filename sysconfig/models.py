@@ -11,15 +11,16 @@ from django.db import connections, models, router, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from sysconfig import listener, registry
-from sysconfig.author import signed
+from sysconfig import registry
+from sysconfig.authorship import signed
 from sysconfig.cache import TTLCache
-from sysconfig.history import SystemConfigChange
-from sysconfig.listener import config_cache as _cache
-from sysconfig.processes import ConfigProcess
+from sysconfig.changes import SystemConfigChange
+from sysconfig.push import listener
+from sysconfig.push.listener import config_cache as _cache
+from sysconfig.push.processes import ConfigProcess
 from sysconfig.registry import InvalidConfigValue
 from sysconfig.snapshot import ConfigSnapshot
-from sysconfig.writing import ConfigWriter
+from sysconfig.writes import ConfigWriter
 
 __all__ = ["ConfigProcess", "SystemConfig", "SystemConfigChange", "SystemConfigManager"]
 MISSING = object()  # cached when a key that is not registered has no row

@@ -10,8 +10,8 @@ from typing import Any, Generic, Literal, TypeVar
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from sysconfig.kinds import Kind, Limits, Refused
-from sysconfig.refusals import ChangedMeanwhile, ChangeRefused, InvalidConfigValue, UnreadableConfig
+from sysconfig.errors import ChangedMeanwhile, ChangeRefused, InvalidConfigValue, UnreadableConfig
+from sysconfig.value_types import Kind, Limits, Refused
 
 __all__ = [
     "KEY_MAX_LENGTH",

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_noop
 
 from healthcheck import probes
 from healthcheck.report import Finding, ReadyAnyway
-from sysconfig import listener
+from sysconfig.push import listener
 
 
 def database() -> Finding:

@@ -9,9 +9,9 @@ from django.db import connection
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from sysconfig import processes
 from sysconfig.models import SystemConfig
-from sysconfig.processes import Process
+from sysconfig.push import processes
+from sysconfig.push.processes import Process
 from tests.browser.looks import fits
 from tests.browser.test_accessibility import RULES
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from sysconfig.history import SystemConfigChange
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 
 LIST = "admin:sysconfig_systemconfig_changelist"

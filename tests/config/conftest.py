@@ -7,9 +7,9 @@ import pytest
 from django.db import connections
 
 from sysconfig import registry
-from sysconfig.kinds import BOOL, INTEGER, NUMBER, TEXT, Items
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, Rule
+from sysconfig.value_types import BOOL, INTEGER, NUMBER, TEXT, Items
 
 ENABLED = ConfigKey("t_enabled", BOOL, default=False, group="Test")
 COUNT = ConfigKey("t_count", INTEGER, default=5, limits=(0, 10), unit="things", group="Test")

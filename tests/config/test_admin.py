@@ -7,10 +7,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from sysconfig.forms import widget_for
-from sysconfig.kinds import INTEGER
+from sysconfig.admin_pages.forms import widget_for
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
+from sysconfig.value_types import INTEGER
 from tests.config.admin_desk import (
     ADD,
     LIST,

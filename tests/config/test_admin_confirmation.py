@@ -7,8 +7,8 @@ from django.contrib.admin.models import LogEntry
 from django.core import signing
 from django.urls import reverse
 
-from sysconfig import confirmation as confirming
-from sysconfig.history import SystemConfigChange
+from sysconfig.admin_pages import confirmation as confirming
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
 from tests.config.admin_desk import (
@@ -62,7 +62,7 @@ def test_a_new_description_alone_is_saved_at_once(browser):
 
 def test_switching_trading_on_in_live_mode_is_asked_for(browser, monkeypatch):
     from sysconfig import registry
-    from sysconfig.kinds import BOOL
+    from sysconfig.value_types import BOOL
 
     live = ConfigKey("trading_enabled", BOOL, default=False, riskier="higher")
     monkeypatch.setitem(registry._keys, "trading_enabled", live)

@@ -7,7 +7,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from sysconfig import cells as words
+from sysconfig.admin_pages import cells as words
 from sysconfig.models import SystemConfig
 from tests.config.admin_desk import LIST, cells, change, changed, page, row, signed_in
 

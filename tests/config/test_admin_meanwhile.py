@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from sysconfig.forms import SystemConfigForm
-from sysconfig.history import SystemConfigChange
-from sysconfig.meanwhile import Base
+from sysconfig.admin_pages.edit_conflict import Base
+from sysconfig.admin_pages.forms import SystemConfigForm
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from tests.config.admin_desk import (
     asks,

@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from sysconfig import processes
 from sysconfig.models import ConfigProcess, SystemConfig
-from sysconfig.processes import Process
+from sysconfig.push import processes
+from sysconfig.push.processes import Process
 from tests.config.admin_desk import PROCESSES, plain, signed_in
 
 pytestmark = pytest.mark.django_db

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from sysconfig import listener
 from sysconfig.models import SystemConfig
+from sysconfig.push import listener
 
 CACHE = "/api/v1/config/cache"
 TOKEN = "a-token-for-monitors"

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from sysconfig.kinds import BOOL, INTEGER, NUMBER, TEXT, Items, Refused
 from sysconfig.registry import ConfigKey, InvalidConfigValue, UnreadableConfig
+from sysconfig.value_types import BOOL, INTEGER, NUMBER, TEXT, Items, Refused
 
 CODES = Items(r"[A-Z]{3,4}-[A-Z0-9]+", "must be codes")
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from sysconfig import registry
-from sysconfig.kinds import BOOL, INTEGER, NUMBER, Items
 from sysconfig.registry import ConfigKey, InvalidConfigValue, Rule
+from sysconfig.value_types import BOOL, INTEGER, NUMBER, Items
 
 pytestmark = pytest.mark.usefixtures("some_keys")
 

@@ -6,10 +6,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from sysconfig import registry, upkeep
-from sysconfig.kinds import INTEGER
+from sysconfig import registry
+from sysconfig import signals as upkeep
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
+from sysconfig.value_types import INTEGER
 
 
 def rows():

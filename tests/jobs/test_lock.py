@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from sysconfig import direct
+from sysconfig.push import connection as direct
 from tests.jobs.conftest import COMMITTED, until
 from tests.jobs.pooler import Pooler
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat

@@ -5,8 +5,8 @@ import time
 import pytest
 from django.db import connection
 
-from sysconfig import listener
 from sysconfig.models import SystemConfig
+from sysconfig.push import listener
 from tests.health.databases import unreachable
 from tradingsite import database_probe
 

@@ -12,11 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from sysconfig import choosing, exchange, terminal
-from sysconfig.author import writing_as
-from sysconfig.management import arguments, asking
+from sysconfig.authorship import writing_as
+from sysconfig.change_plan import Plan, Step, plan
+from sysconfig.management import arguments
+from sysconfig.management import export_file as exchange
+from sysconfig.management import lookup as choosing
+from sysconfig.management import output as terminal
+from sysconfig.management import prompts as asking
 from sysconfig.models import SystemConfig
-from sysconfig.plan import Plan, Step, plan
 from sysconfig.registry import ChangeRefused
 
 

@@ -5,9 +5,9 @@ from django.core.management import CommandError, call_command
 from django.utils.translation import override
 
 from sysconfig import registry
-from sysconfig.kinds import INTEGER
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
+from sysconfig.value_types import INTEGER
 from tests.config.command.desk import piped, rows
 
 LIMIT = ConfigKey("t_limit", INTEGER, 5, limits=(0, 100), unit="%", group="Test", riskier="higher")

@@ -4,7 +4,7 @@ import io
 import os
 from contextlib import contextmanager
 
-from sysconfig.history import SystemConfigChange
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 
 

@@ -5,9 +5,9 @@ import json
 import re
 
 from sysconfig import registry
-from sysconfig.kinds import INTEGER
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
+from sysconfig.value_types import INTEGER
 from tests.config.command.desk import answering, newest, past_the_checks, rows
 
 

@@ -9,7 +9,7 @@ from django.db import connection, connections
 
 from sysconfig.cache import TTLCache
 from sysconfig.models import SystemConfig
-from sysconfig.processes import ConfigProcess
+from sysconfig.push.processes import ConfigProcess
 from tests.config.committed.hearing import DELAYS_S, LONG_S, Kept, Silent, until
 
 

@@ -4,7 +4,7 @@ import time
 
 from django.db import connection
 
-from sysconfig.listener import ConfigListener
+from sysconfig.push.listener import ConfigListener
 
 LONG_S = 30.0  # a period in which nothing is due within a test
 SHORT_S = 0.5

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
-from sysconfig.history import SystemConfigChange
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from tests.config.admin_desk import opened, page, signed_in
 

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from sysconfig.change_plan import Step, plan
 from sysconfig.models import SystemConfig
-from sysconfig.plan import Step, plan
 from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue
 
 pytestmark = pytest.mark.usefixtures("some_rows")

@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from sysconfig import upkeep
-from sysconfig.author import Author, writing_as
-from sysconfig.history import CannotRevert, SystemConfigChange
+from sysconfig import signals as upkeep
+from sysconfig.authorship import Author, writing_as
+from sysconfig.changes import CannotRevert, SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue
 

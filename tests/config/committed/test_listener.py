@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
-from sysconfig import processes
 from sysconfig.cache import UNHEARD_S, TTLCache
 from sysconfig.models import SystemConfig
-from sysconfig.processes import ConfigProcess
+from sysconfig.push import processes
+from sysconfig.push.processes import ConfigProcess
 from tests.config.committed.hearing import LONG_S, SHORT_S, row_of, sql, stored, until, update
 
 pytestmark = pytest.mark.usefixtures("some_rows")

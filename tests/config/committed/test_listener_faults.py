@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from sysconfig import direct
 from sysconfig.cache import UNHEARD_S
+from sysconfig.push import connection as direct
 from tests.config.committed.hearing import SHORT_S, row_of, sql, stored, terminate, until, update
 
 pytestmark = pytest.mark.usefixtures("some_rows")

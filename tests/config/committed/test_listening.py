@@ -9,10 +9,10 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from sysconfig import listener
-from sysconfig.listener import ListenerStatus
 from sysconfig.models import SystemConfig
-from sysconfig.processes import ConfigProcess
+from sysconfig.push import listener
+from sysconfig.push.listener import ListenerStatus
+from sysconfig.push.processes import ConfigProcess
 from tests.config.committed.hearing import sql, until, update
 
 pytestmark = pytest.mark.usefixtures("some_rows")
@@ -112,9 +112,9 @@ settings.SYSCONFIG_LISTEN = True
 import django
 django.setup()
 from django.db import connection
-from sysconfig import listener
+from sysconfig.push import listener
 from sysconfig.models import SystemConfig
-from sysconfig.processes import ConfigProcess
+from sysconfig.push.processes import ConfigProcess
 
 def until(condition):
     deadline = time.monotonic() + 20

@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from sysconfig import listener
 from sysconfig.models import SystemConfig
+from sysconfig.push import listener
 from sysconfig.views import cache_panel
 from tests.config.committed.hearing import until
 

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from sysconfig import processes
 from sysconfig.models import SystemConfig
-from sysconfig.processes import ConfigProcess, role_of
+from sysconfig.push import processes
+from sysconfig.push.processes import ConfigProcess, role_of
 
 pytestmark = pytest.mark.usefixtures("some_rows")
 

@@ -8,9 +8,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from sysconfig import registry
-from sysconfig.kinds import INTEGER
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
+from sysconfig.value_types import INTEGER
 
 pytestmark = pytest.mark.usefixtures("some_rows")
 

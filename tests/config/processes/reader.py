@@ -21,9 +21,9 @@ django.setup()
 from django.db import Error, close_old_connections  # noqa: E402 - after setup
 from psycopg_pool import PoolTimeout  # noqa: E402 - after setup
 
-from sysconfig import listener  # noqa: E402 - after setup
 from sysconfig.models import SystemConfig  # noqa: E402 - after setup
-from sysconfig.session import Prompt  # noqa: E402 - after setup
+from sysconfig.push import listener  # noqa: E402 - after setup
+from sysconfig.push.session import Prompt  # noqa: E402 - after setup
 from tests.config.processes import variants  # noqa: E402 - after setup
 
 KEY = "t_watched"

@@ -4,9 +4,9 @@ import math
 import threading
 from unittest.mock import patch
 
-from sysconfig import listener
 from sysconfig.cache import TTLCache
-from sysconfig.session import Session
+from sysconfig.push import listener
+from sysconfig.push.session import Session
 
 gate = threading.Event()
 """Lets a connect go on between its two steps."""

@@ -6,7 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from sysconfig import direct
+from sysconfig.push import connection as direct
 
 # Any two numbers that nothing else in this database locks.
 _KEY = (0x74726164, 1)

@@ -7,8 +7,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from sysconfig import registry, snapshot, terminal
-from sysconfig.history import CannotRevert, SystemConfigChange
+from sysconfig import registry, snapshot
+from sysconfig.changes import CannotRevert, SystemConfigChange
+from sysconfig.management import output as terminal
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue, UnreadableConfig
 

@@ -13,11 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from sysconfig import registry
-from sysconfig.plan import Step
+from sysconfig.change_plan import Step
 
 FIELD = "confirmed"
 GOOD_FOR = timedelta(minutes=10)
-_SALT = "sysconfig.confirmation"
+_SALT = "sysconfig.admin_pages.confirmation"
 _NOT_REPEATED = (FIELD, "csrfmiddlewaretoken")
 
 

@@ -16,9 +16,9 @@ from psycopg import sql
 from psycopg.abc import RV, PQGen
 from psycopg.errors import _WaitTimeout
 
-from sysconfig import processes
 from sysconfig.cache import TTLCache
-from sysconfig.processes import Process
+from sysconfig.push import processes
+from sysconfig.push.processes import Process
 
 CHANNEL = "system_config"
 _LISTEN = sql.SQL("LISTEN {}")

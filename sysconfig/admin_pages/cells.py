@@ -11,7 +11,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
-from sysconfig.history import SystemConfigChange
+from sysconfig.changes import SystemConfigChange
 
 _SHOWN = 120  # characters of a value in a table; the pages of one setting and of one change show all
 _MINUTE_S = 60

@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from sysconfig import confirmation
 from sysconfig.acting import as_operator
-from sysconfig.confirmation import Unconfirmed
-from sysconfig.history import SystemConfigChange
+from sysconfig.admin_pages import confirmation
+from sysconfig.admin_pages.confirmation import Unconfirmed
+from sysconfig.change_plan import Step
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
-from sysconfig.plan import Step
 from sysconfig.registry import ChangeRefused
 
 

@@ -7,10 +7,10 @@ from django.db import connections, router
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from sysconfig import cells
-from sysconfig.history import SystemConfigChange
+from sysconfig.admin_pages import cells
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
-from sysconfig.processes import ConfigProcess
+from sysconfig.push.processes import ConfigProcess
 
 
 class Line(NamedTuple):

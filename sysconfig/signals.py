@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.utils.translation import gettext
 
 from sysconfig import registry
-from sysconfig.author import signed, writing_as
+from sysconfig.authorship import signed, writing_as
 from sysconfig.models import SystemConfig
 
 

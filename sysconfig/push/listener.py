@@ -19,9 +19,10 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connections, router
 
-from sysconfig import direct, processes
 from sysconfig.cache import UNHEARD_S, TTLCache
-from sysconfig.session import Deaf, News, Prompt, Session
+from sysconfig.push import connection as direct
+from sysconfig.push import processes
+from sysconfig.push.session import Deaf, News, Prompt, Session
 
 _CONNECTION = {
     "application_name": "sysconfig-listener",

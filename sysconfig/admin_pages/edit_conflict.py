@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from django.core import signing
 
-from sysconfig import cells
-from sysconfig.history import SystemConfigChange
+from sysconfig.admin_pages import cells
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 
 _SALT = "sysconfig.base"

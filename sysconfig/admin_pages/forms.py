@@ -9,12 +9,13 @@ from django.utils.html import escape
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from sysconfig import cells, registry
-from sysconfig.history import SystemConfigChange
-from sysconfig.kinds import Bool, Integer, Items, Kind, Number
-from sysconfig.meanwhile import Base, Conflict, conflict
+from sysconfig import registry
+from sysconfig.admin_pages import cells
+from sysconfig.admin_pages.edit_conflict import Base, Conflict, conflict
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
+from sysconfig.value_types import Bool, Integer, Items, Kind, Number
 
 _LAST = 5  # changes under the form
 _STEPS: dict[type[Kind[Any]], str] = {Integer: "1", Number: "0.1"}

@@ -12,8 +12,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise, WithAnnotations
 
-from sysconfig import cells, registry
-from sysconfig.history import SystemConfigChange
+from sysconfig import registry
+from sysconfig.admin_pages import cells
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.snapshot import problems
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, models, router, transaction
 
 from sysconfig import registry
-from sysconfig.author import signed
-from sysconfig.history import CannotRevert, SystemConfigChange
+from sysconfig.authorship import signed
+from sysconfig.changes import CannotRevert, SystemConfigChange
 from sysconfig.registry import ChangedMeanwhile
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from sysconfig import registry
-from sysconfig.history import SystemConfigChange
+from sysconfig.change_plan import Step
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
-from sysconfig.plan import Step
 
 _SHOWN = 60  # columns of a value in a table; JSON has all
 _SPELLED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from sysconfig.refusals import ChangeRefused
+from sysconfig.errors import ChangeRefused
 
 
 class CannotRevert(ChangeRefused):

@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sysconfig import cells
-from sysconfig.history import SystemConfigChange
+from sysconfig.admin_pages import cells
+from sysconfig.admin_pages.revert import revert_view
+from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
-from sysconfig.reverting import revert_view
 
 PER_PAGE = 50
 
