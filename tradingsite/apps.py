@@ -11,7 +11,8 @@ class TradingSiteConfig(AppConfig):
 
     def ready(self) -> None:
         from sysconfig import registry
-        from tradingsite import start, trading_config
+        from tradingsite import startup as start
+        from tradingsite import trading_config
 
         registry.register(trading_config.KEYS, trading_config.RULES)
         pre_migrate.connect(start.refuse_to_migrate, sender=self)

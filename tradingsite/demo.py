@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from tradingsite.var import keep
+from tradingsite.local_files import keep
 
 OPERATOR = "operator"
 

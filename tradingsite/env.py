@@ -35,7 +35,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from tradingsite.var import keep
+from tradingsite.local_files import keep
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -104,7 +104,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "tradingsite.branding.mode",
+                "tradingsite.views.mode",
             ]
         },
     }
@@ -182,12 +182,12 @@ SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears o
 # they end with an error that says so, and not with "no answer".
 _NEEDS_DATABASE = {"needs": ("database",), "timeout_s": 4}
 HEALTH_PROBES: list[dict[str, Any]] = [
-    {"name": "database", "label": _("Database"), "probe": "tradingsite.database_probe.database"},
+    {"name": "database", "label": _("Database"), "probe": "tradingsite.probes.database"},
     {
         "name": "upbit_api",
         "label": _("Upbit API"),
         "probe": "tradingsite.marketdata.probes.upbit_api",
-        "evidence": "tradingsite.marketdata.evidence.facts",
+        "evidence": "tradingsite.marketdata.venue_stats.facts",
         "ttl_s": 10,
         "ttl_bad_s": 5,
         "shared": True,
@@ -197,7 +197,7 @@ HEALTH_PROBES: list[dict[str, Any]] = [
         "name": "gemini_api",
         "label": _("Gemini API"),
         "probe": "tradingsite.strategy.probes.gemini_api",
-        "evidence": "tradingsite.strategy.evidence.facts",
+        "evidence": "tradingsite.strategy.model_stats.facts",
         "ttl_s": 300,
         "ttl_bad_s": 10,
         "shared": True,

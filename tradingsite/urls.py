@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 
 from healthcheck.access import for_staff_or_bearer
 from sysconfig.views import cache_json
-from tradingsite import branding
+from tradingsite import views as branding
 from tradingsite.jobs.views import job_page
 
 config_cache = require_safe(for_staff_or_bearer(cache_json))

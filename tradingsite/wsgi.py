@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 
 application = get_wsgi_application()
 
-from tradingsite.start import WORKER_BOOT_ERROR, CannotStart, guard_web_process  # noqa: E402 - needs the apps
+from tradingsite.startup import WORKER_BOOT_ERROR, CannotStart, guard_web_process  # noqa: E402 - needs the apps
 
 try:
     guard_web_process()

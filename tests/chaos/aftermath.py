@@ -14,7 +14,7 @@ def main() -> None:
 
     django.setup()
     from tests.chaos.trader import STORM, now
-    from tradingsite.clients.build import exchange_client
+    from tradingsite.clients.factory import exchange_client
     from tradingsite.orders.models import Order, OrderEvent
     from tradingsite.orders.portfolio.positions import positions
     from tradingsite.orders.reconciliation.round import sync

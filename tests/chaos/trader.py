@@ -80,8 +80,8 @@ def trade(choose: random.Random) -> None:
 def one_round(client, choose: random.Random) -> None:
     """Reconcile, look at the prices, act on a few signals, and sell what has lost."""
     from sysconfig.models import SystemConfig
-    from tradingsite.clients.build import upbit_client
     from tradingsite.clients.errors import ClientError
+    from tradingsite.clients.factory import upbit_client
     from tradingsite.marketdata.collection import collect
     from tradingsite.orders.execution import signal_order as acting
     from tradingsite.orders.execution import stop_loss

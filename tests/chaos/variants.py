@@ -6,7 +6,7 @@ Both do what is natural when no answer comes: they ask again.
 import uuid
 from dataclasses import replace
 
-from tradingsite.clients.build import exchange_client
+from tradingsite.clients.factory import exchange_client
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.clients.upbit.outcome import Unknown
 

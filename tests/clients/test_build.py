@@ -5,8 +5,8 @@ import pytest
 from tests.clients import samples
 from tests.clients.peer import Reply
 from tradingsite import __version__
-from tradingsite.clients.build import exchange_client, gemini_client, model_client, upbit_client
 from tradingsite.clients.errors import KeyRejected
+from tradingsite.clients.factory import exchange_client, gemini_client, model_client, upbit_client
 from tradingsite.clients.gemini import GenerationRequest, ModelFailure
 
 

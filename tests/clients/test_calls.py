@@ -6,8 +6,8 @@ import pytest
 
 from tests.clients.peer import Ticking
 from tradingsite.clients import errors
-from tradingsite.clients.answer import Answer
-from tradingsite.clients.calls import KEPT, Ledger, probing
+from tradingsite.clients.call_log import KEPT, Ledger, probing
+from tradingsite.clients.response import Answer
 
 NOON = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
 

@@ -406,8 +406,8 @@ from django.utils.module_loading import import_string
 [import_string(probe["probe"]) for probe in settings.HEALTH_PROBES]
 [import_string(panel["context"]) for panel in settings.STATUS_PANELS]
 load_command_class("healthcheck", "healthcheck")
-import tradingsite.clients.build, tradingsite.clients.gemini.generation
-tradingsite.clients.build.model_client()
+import tradingsite.clients.factory, tradingsite.clients.gemini.generation
+tradingsite.clients.factory.model_client()
 heavy = ("google.ai", "google.generativeai", "google.api_core", "google.auth", "grpc")
 print(sorted(name for name in sys.modules if name.startswith(heavy)))
 """

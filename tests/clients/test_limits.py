@@ -7,9 +7,9 @@ from time import sleep
 import pytest
 
 from tests.clients.peer import Reply, Ticking
-from tradingsite.clients.answer import Answer
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import RateLimited
+from tradingsite.clients.response import Answer
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.clients.upbit.limits import FIRST_BAN_S, QUOTATION, Limits
 

@@ -61,7 +61,7 @@ class Site:
                     sys.executable,
                     "-m",
                     "gunicorn",
-                    "--config=python:tradingsite.web",
+                    "--config=python:tradingsite.gunicorn_config",
                     *options,
                     "tradingsite.wsgi",
                 ],

@@ -10,7 +10,7 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED, NOON, until
-from tradingsite.clients.calls import Ledger
+from tradingsite.clients.call_log import Ledger
 from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.scheduler.intervals import Limits
@@ -18,9 +18,9 @@ from tradingsite.jobs.scheduler.lock import LeaderLock, Look
 from tradingsite.jobs.scheduler.supervisor import LockLost, Supervisor
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import winding_down
-from tradingsite.marketdata import evidence
+from tradingsite.marketdata import venue_stats as evidence
 from tradingsite.marketdata.models import VenueEvidence
-from tradingsite.start import CannotStart
+from tradingsite.startup import CannotStart
 
 pytestmark = COMMITTED
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.jobs.test_bodies import remember
-from tradingsite.clients import build
+from tradingsite.clients import factory as build
 from tradingsite.jobs import tasks as bodies
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.scheduler.run_job import measured, perform

@@ -6,11 +6,12 @@ import pytest
 from django.db.models.functions import Now
 
 from tests.marketdata.exchange import exchange, ticker
-from tradingsite.clients import calls
+from tradingsite.clients import call_log as calls
 from tradingsite.clients.errors import Unreachable
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
-from tradingsite.marketdata import evidence, probes
+from tradingsite.marketdata import probes
+from tradingsite.marketdata import venue_stats as evidence
 from tradingsite.marketdata.models import VenueEvidence
 from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.faults.arming import Fault

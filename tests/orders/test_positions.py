@@ -11,7 +11,7 @@ import pytest
 from tests.orders.trades import bought, sold
 from tradingsite.orders.models import Order, State
 from tradingsite.orders.portfolio.positions import position, positions
-from tradingsite.risk.facts import Position
+from tradingsite.risk.inputs import Position
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from tradingsite.jobs.run_result import Outcome
 from tradingsite.orders import panel as orders
 from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import AccountReading, TradingDay
-from tradingsite.risk.denials import DENIALS, denial
+from tradingsite.risk.denial_reasons import DENIALS, denial
 from tradingsite.strategy import panel as strategy
 from tradingsite.strategy.words import reason
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tests.marketdata.feed import NOON
 from tradingsite.risk import gate
-from tradingsite.risk.facts import Account, Circumstances, Limits, Position, Proposal, Terms
+from tradingsite.risk.inputs import Account, Circumstances, Limits, Position, Proposal, Terms
 from tradingsite.risk.verdict import Verdict
 
 BTC = "KRW-BTC"

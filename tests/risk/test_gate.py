@@ -13,8 +13,8 @@ from sysconfig.registry import UnreadableConfig
 from tests.marketdata.feed import NOON
 from tests.risk.deciding import BUY, SECOND, SELL, TICK, failed, saying
 from tradingsite.risk import gate
-from tradingsite.risk.denials import DENIALS, denial
-from tradingsite.risk.facts import Limits, Position, SignalLimits
+from tradingsite.risk.denial_reasons import DENIALS, denial
+from tradingsite.risk.inputs import Limits, Position, SignalLimits
 
 AHEAD = 10 * SECOND
 OF_A_BUY = [

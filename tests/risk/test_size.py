@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.risk.deciding import BUY, Decision
-from tradingsite.risk import size
+from tradingsite.risk import position_size as size
 
 
 def funds(decision):

@@ -13,7 +13,7 @@ from sysconfig.models import SystemConfig
 from tests.marketdata.feed import NOON
 from tradingsite.risk import halts
 from tradingsite.risk.models import Halt
-from tradingsite.risk.state import TradingState, states, trading_state
+from tradingsite.risk.trading_state import TradingState, states, trading_state
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.db import connection
 from sysconfig.models import SystemConfig
 from sysconfig.push import listener
 from tests.health.databases import unreachable
-from tradingsite import database_probe
+from tradingsite import probes as database_probe
 
 pytestmark = pytest.mark.django_db
 

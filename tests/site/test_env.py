@@ -167,7 +167,10 @@ def test_all_wrong_values_are_named_at_once(load):
 
 @pytest.mark.parametrize(
     "command",
-    [["manage.py", "check"], ["-m", "gunicorn", "--config", "python:tradingsite.web", "tradingsite.wsgi"]],
+    [
+        ["manage.py", "check"],
+        ["-m", "gunicorn", "--config", "python:tradingsite.gunicorn_config", "tradingsite.wsgi"],
+    ],
     ids=["manage.py", "gunicorn"],
 )
 def test_a_process_ends_with_the_message_and_no_traceback(tmp_path, command):

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from tests.site.processes import own_environ
-from tradingsite import start
+from tradingsite import startup as start
 from tradingsite.models import DatabaseMode
 
 LIVE = {
@@ -122,7 +122,7 @@ def test_the_web_process_refuses_live_mode_without_keys():
 GUARDED = """
 import django, time
 django.setup()
-from tradingsite.start import guard_web_process
+from tradingsite.startup import guard_web_process
 guard_web_process()
 print("serving", flush=True)
 time.sleep(30)

@@ -2,7 +2,7 @@
 
 import threading
 
-from tradingsite.var import keep
+from tradingsite.local_files import keep
 
 
 def test_threads_that_start_together_agree(tmp_path):

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.leaks import shown
-from tradingsite.clients import build
+from tradingsite.clients import factory as build
 from tradingsite.jobs import fence
 from tradingsite.jobs import tasks as bodies
 from tradingsite.marketdata.models import Poll, Ticker

@@ -15,7 +15,7 @@ def main(url: str, database: str) -> None:
     from tests.strategy.market import MARKET, TICK
     from tradingsite.clients.gemini import GeminiModel
     from tradingsite.clients.upbit import UpbitClient
-    from tradingsite.risk.facts import Position
+    from tradingsite.risk.inputs import Position
     from tradingsite.sandbox.options import GEMINI_KEY
     from tradingsite.strategy import evaluation
 

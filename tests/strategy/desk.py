@@ -9,7 +9,7 @@ from sysconfig.models import SystemConfig
 from tests.strategy.market import MARKET, TICK
 from tradingsite.clients.gemini import GeminiModel
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.risk.facts import Position
+from tradingsite.risk.inputs import Position
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import evaluation
 from tradingsite.strategy.models import TradingSignal

@@ -15,7 +15,7 @@ from tests.health.databases import another_session
 from tests.strategy.market import MARKET, TICK
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import budget
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 from tradingsite.strategy.models import ModelCall
 
 ROOT = Path(__file__).resolve().parents[2]

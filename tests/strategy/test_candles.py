@@ -13,7 +13,7 @@ from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy.candles import Series, check_price, closed_candles, series
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 
 
 def unfit(price) -> Reply:

@@ -14,7 +14,7 @@ from sysconfig.registry import UnreadableConfig
 from tests.clients.peer import Reply
 from tests.strategy.market import MARKET, TICK, raw_candle
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.risk.facts import Position
+from tradingsite.risk.inputs import Position
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import prompt
 from tradingsite.strategy.models import ModelCall, TradingSignal

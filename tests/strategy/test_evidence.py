@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from tests.marketdata.exchange import exchange
 from tests.strategy.market import MARKET, TICK
-from tradingsite.strategy import evidence, probes
+from tradingsite.strategy import model_stats as evidence
+from tradingsite.strategy import probes
 from tradingsite.strategy.models import ModelCall
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 
 from tradingsite.strategy.costs import PRICE_TABLE, cost_usd
 from tradingsite.strategy.guards import MOST_UNGROUNDED, advice, same_family, storable, ungrounded
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 
 GOOD = {"decision": "BUY", "confidence": 0.7, "reasoning": "RSI is low."}
 

@@ -8,7 +8,7 @@ import pytest
 
 from sysconfig.models import SystemConfig
 from tests.strategy.market import MARKET, TICK, candles, columns
-from tradingsite.risk.facts import Position
+from tradingsite.risk.inputs import Position
 from tradingsite.strategy import prompt
 from tradingsite.strategy.candles import series
 from tradingsite.strategy.indicators import indicators

@@ -12,10 +12,10 @@ import requests
 import urllib3.exceptions
 from requests.auth import AuthBase
 
-from tradingsite.clients.answer import Answer
 from tradingsite.clients.connection import Bounds, bounded, new_session
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError, InvalidResponse, TimedOut, Unreachable
+from tradingsite.clients.response import Answer
 
 MAX_BODY_BYTES = 8 * 2**20
 """Upbit's largest answer, every ticker, is under 1 MiB."""

@@ -12,7 +12,7 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting.panel import what_stops_buys
 from tradingsite.jobs.reporting.status import read
 from tradingsite.risk.models import Halt
-from tradingsite.risk.state import Cause, states
+from tradingsite.risk.trading_state import Cause, states
 
 PRICE_LIMIT = timedelta(seconds=30)
 """No older price leads to a buy."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from healthcheck.history import queries as health_history
 from sysconfig.models import SystemConfig
-from tradingsite.clients.build import exchange_client, upbit_client
+from tradingsite.clients.factory import exchange_client, upbit_client
 from tradingsite.jobs.records import kept_runs as history
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.shutdown import winding_down

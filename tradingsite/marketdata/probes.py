@@ -8,8 +8,7 @@ from django.utils.translation import gettext_noop
 from healthcheck.report import Finding, TimeOut
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
-from tradingsite.clients.build import upbit_client
-from tradingsite.clients.calls import probing
+from tradingsite.clients.call_log import probing
 from tradingsite.clients.errors import (
     ClientError,
     NotFound,
@@ -19,9 +18,10 @@ from tradingsite.clients.errors import (
     Unavailable,
     Unreachable,
 )
+from tradingsite.clients.factory import upbit_client
 from tradingsite.clients.upbit.schemas import Ticker
-from tradingsite.marketdata import judged
-from tradingsite.marketdata.evidence import evidence
+from tradingsite.marketdata import venue_verdict as judged
+from tradingsite.marketdata.venue_stats import evidence
 
 WITHIN_S = 2.5
 """Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""

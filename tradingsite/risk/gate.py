@@ -6,8 +6,8 @@ from decimal import ROUND_FLOOR, Decimal
 from math import ceil, floor
 
 from tradingsite.marketdata.windows import SEEN_LIMIT_S
-from tradingsite.risk import size
-from tradingsite.risk.facts import (
+from tradingsite.risk import position_size as size
+from tradingsite.risk.inputs import (
     BUY,
     Account,
     Circumstances,

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite import trading_config
 from tradingsite.marketdata.windows import Window, read_windows
-from tradingsite.risk import episodes
+from tradingsite.risk import halt_rules as episodes
 from tradingsite.risk.models import Halt
 
 logger = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from django.db import connection, transaction
 
 from tradingsite.strategy.calls import ModelCall
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 
 SIGNAL_INTERVAL = timedelta(minutes=30)
 FAILURES_ALLOWED = 3

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.clients.upbit.schemas import MinuteCandle
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 
 UNIT = timedelta(minutes=30)
 COUNT = 200

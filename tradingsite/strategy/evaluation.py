@@ -11,12 +11,13 @@ import structlog
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite.clients.gemini import GeminiModel
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.risk.facts import Position
-from tradingsite.strategy import asking, budget, candles, prompt
+from tradingsite.risk.inputs import Position
+from tradingsite.strategy import budget, candles, prompt
+from tradingsite.strategy import model_request as asking
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
 from tradingsite.strategy.calls import ModelCall
 from tradingsite.strategy.guards import Advice, ungrounded
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 from tradingsite.strategy.indicators import indicators
 from tradingsite.strategy.models import TradingSignal
 from tradingsite.strategy.prompt import Facts

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 
 MOST_UNGROUNDED = 20
 _FAR = Decimal("0.01")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
-from tradingsite.risk.denials import denial
+from tradingsite.risk.denial_reasons import denial
 from tradingsite.strategy.models import SignalOutcome, TradingSignal
 from tradingsite.strategy.words import reason
 

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_noop
 from healthcheck.report import Finding, TimeOut
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
-from tradingsite.clients.build import gemini_client
 from tradingsite.clients.errors import (
     ClientError,
     KeyRejected,
@@ -23,8 +22,9 @@ from tradingsite.clients.errors import (
     Unavailable,
     Unreachable,
 )
+from tradingsite.clients.factory import gemini_client
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
-from tradingsite.strategy.evidence import Lately, lately
+from tradingsite.strategy.model_stats import Lately, lately
 from tradingsite.strategy.models import ModelCall, TradingSignal
 
 WITHIN_S = 3.5

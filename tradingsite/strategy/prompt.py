@@ -13,7 +13,7 @@ from typing import Any
 
 from sysconfig.registry import ConfigKey
 from sysconfig.snapshot import ConfigSnapshot
-from tradingsite.risk.facts import Position
+from tradingsite.risk.inputs import Position
 from tradingsite.strategy.candles import UNIT, Series
 from tradingsite.strategy.indicators import Indicators
 from tradingsite.trading_config import (

@@ -9,8 +9,8 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from sysconfig.snapshot import ConfigSnapshot
-from tradingsite.clients.build import exchange_client, model_client, upbit_client
 from tradingsite.clients.errors import ClientError
+from tradingsite.clients.factory import exchange_client, model_client, upbit_client
 from tradingsite.jobs import fence
 from tradingsite.jobs.models import JobState
 from tradingsite.marketdata.collection import POLL_INTERVAL, collect

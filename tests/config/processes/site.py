@@ -28,7 +28,7 @@ class Site:
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             fd = listening.fileno()
             options = [
-                "--config=python:tradingsite.web",
+                "--config=python:tradingsite.gunicorn_config",
                 f"--workers={WORKERS}",
                 "--threads=4",
                 f"--bind=fd://{fd}",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tradingsite.clients.answer import Answer
 from tradingsite.clients.gemini.failures import Facts, ModelFailure, raw_text
+from tradingsite.clients.response import Answer
 
 _FILTERED = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",

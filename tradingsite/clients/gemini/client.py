@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients.answer import value
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import KeyRejected, NotSent, Rejected
 from tradingsite.clients.gemini.refusals import explain
 from tradingsite.clients.gemini.schemas import Model
 from tradingsite.clients.http import Http
+from tradingsite.clients.response import value
 
 _MODEL = TypeAdapter(Model)
 _GENERATE = "generateContent"

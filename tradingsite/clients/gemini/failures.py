@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from tradingsite.clients.answer import Answer
 from tradingsite.clients.errors import ClientError, KeyRejected
 from tradingsite.clients.gemini.refusals import explain, of_the_day, stated_delay_s
+from tradingsite.clients.response import Answer
 
 _MOST_RAW_BYTES = 65_536
 _BY_STATUS = {404: "config", 408: "timeout", 429: "quota", 504: "timeout"}

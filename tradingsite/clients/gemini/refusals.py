@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from tradingsite.clients.answer import Answer, Refusal, one_line, parsed
 from tradingsite.clients.errors import KeyRejected
+from tradingsite.clients.response import Answer, Refusal, one_line, parsed
 
 _KEY_REASONS = {
     "API_KEY_INVALID": "the API key is not valid",

@@ -13,11 +13,11 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
-from tradingsite.clients.answer import Answer, one_line
 from tradingsite.clients.connection import Bounds, bounded, confined
 from tradingsite.clients.errors import InvalidResponse, TimedOut
 from tradingsite.clients.gemini.failures import ModelFailure, refused
 from tradingsite.clients.http import read, unreachable
+from tradingsite.clients.response import Answer, one_line
 
 _PACKAGE = "google.ai.generativelanguage"
 _WHAT = "generateContent"

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients import calls
-from tradingsite.clients.answer import value
+from tradingsite.clients import call_log as calls
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.http import Http
+from tradingsite.clients.response import value
 from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit import parameters
 from tradingsite.clients.upbit.limits import shared

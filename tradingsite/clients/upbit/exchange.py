@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients import calls
+from tradingsite.clients import call_log as calls
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError, InvalidResponse, RateLimited, Unreachable
 from tradingsite.clients.upbit import order_lists

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from tradingsite.clients.answer import Answer
 from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.errors import RateLimited
+from tradingsite.clients.response import Answer
 from tradingsite.clients.upbit.refusals import explain, requests_left, wait_s
 
 FIRST_BAN_S = 60.0

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients.answer import Answer, value
 from tradingsite.clients.errors import ClientError
+from tradingsite.clients.response import Answer, value
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.refusals import explain

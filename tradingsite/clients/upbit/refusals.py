@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from tradingsite.clients.answer import Answer, Refusal, one_line, parsed
 from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
+from tradingsite.clients.response import Answer, Refusal, one_line, parsed
 
 _SECONDS_LEFT = re.compile(r"\bsec\s*=\s*(\d{1,6})\b", re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(?:(s\b|sec|초)|(m\b|min|분)|(h\b|hour|시간))", re.IGNORECASE)

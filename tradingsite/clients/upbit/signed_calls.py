@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients import calls
-from tradingsite.clients.answer import Answer, value
+from tradingsite.clients import call_log as calls
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import KeyRejected
 from tradingsite.clients.http import Http
+from tradingsite.clients.response import Answer, value
 from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit.auth import Signature
 from tradingsite.clients.upbit.limits import EXCHANGE, Limits, shared

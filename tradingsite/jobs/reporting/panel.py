@@ -17,7 +17,7 @@ from tradingsite.orders.panel import today
 from tradingsite.orders.portfolio.position_rows import valued_positions
 from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.risk.panel import halts
-from tradingsite.risk.state import states
+from tradingsite.risk.trading_state import states
 
 OUTCOME_WORDS = {
     "ok": _("succeeded"),

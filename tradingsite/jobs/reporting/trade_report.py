@@ -17,7 +17,7 @@ from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
 from tradingsite.orders.portfolio.position_rows import Valued, won
 from tradingsite.risk.models import Halt
-from tradingsite.risk.state import TradingState
+from tradingsite.risk.trading_state import TradingState
 from tradingsite.risk.verdict import exact
 
 

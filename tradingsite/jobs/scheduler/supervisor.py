@@ -25,8 +25,8 @@ from tradingsite.jobs.scheduler.loop import SafeScheduler
 from tradingsite.jobs.scheduler.runner import Runner
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import Stop, winding_down
-from tradingsite.marketdata import evidence
-from tradingsite.start import refuse_other_mode
+from tradingsite.marketdata import venue_stats as evidence
+from tradingsite.startup import refuse_other_mode
 
 logger = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from sysconfig.management.commands import sysconfig
-from tradingsite.start import CannotStart, refuse_other_mode
+from tradingsite.startup import CannotStart, refuse_other_mode
 
 
 class Command(sysconfig.Command):

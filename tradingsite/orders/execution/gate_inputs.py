@@ -11,7 +11,7 @@ from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders.models import Order, Side, State
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import position
-from tradingsite.risk.facts import Account, Circumstances, Position, Terms
+from tradingsite.risk.inputs import Account, Circumstances, Position, Terms
 from tradingsite.risk.models import Halt
 from tradingsite.risk.verdict import Clamp
 

@@ -18,7 +18,7 @@ from tradingsite.orders.execution.intents import Intent, NotWritten, record, wri
 from tradingsite.orders.models import Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.risk import gate
-from tradingsite.risk.facts import BUY, Limits, Proposal, SignalLimits
+from tradingsite.risk.inputs import BUY, Limits, Proposal, SignalLimits
 from tradingsite.risk.verdict import Check, Clamp, Verdict
 from tradingsite.strategy.models import TradingSignal
 

@@ -13,7 +13,7 @@ from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders.models import AccountReading, Order, State
 from tradingsite.orders.portfolio import trading_day as daily_loss
 from tradingsite.orders.portfolio.positions import Holding, positions
-from tradingsite.risk.facts import Account
+from tradingsite.risk.inputs import Account
 
 KRW = "KRW"
 _NOTHING = Decimal(0)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tradingsite.orders.korean_day import start_of_day
-from tradingsite.risk.facts import Position
+from tradingsite.risk.inputs import Position
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 """Products of the columns' widest numbers fit; the usual 28 digits would round sums in silence."""

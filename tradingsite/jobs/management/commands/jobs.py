@@ -17,7 +17,7 @@ from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import job_report
 from tradingsite.jobs.reporting.status import read
 from tradingsite.jobs.schedule import registered
-from tradingsite.start import CannotStart, refuse_other_mode
+from tradingsite.startup import CannotStart, refuse_other_mode
 
 REFUSED = 3
 NOBODY_LEADS = 4

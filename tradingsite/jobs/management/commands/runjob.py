@@ -11,7 +11,7 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import ScheduledJob, registered
 from tradingsite.jobs.scheduler.run_job import perform
-from tradingsite.start import CannotStart, refuse_unless_ready
+from tradingsite.startup import CannotStart, refuse_unless_ready
 
 
 class Command(BaseCommand):

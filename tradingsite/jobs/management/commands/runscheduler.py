@@ -11,7 +11,7 @@ from tradingsite.jobs.scheduler.lock import NotOneSession
 from tradingsite.jobs.scheduler.supervisor import Supervisor
 from tradingsite.jobs.scheduler.watchdog import Watchdog
 from tradingsite.jobs.shutdown import Stop, StopOnSignal, end_process
-from tradingsite.start import CannotStart, refuse_missing_keys
+from tradingsite.startup import CannotStart, refuse_missing_keys
 
 _MARGIN_S = 3
 """Beyond the grace: for the last words. Then the kernel ends the process, whatever it is stuck in."""

@@ -14,7 +14,7 @@ from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, report
 from tradingsite.risk import halts
-from tradingsite.start import CannotStart, refuse_other_mode
+from tradingsite.startup import CannotStart, refuse_other_mode
 
 ALREADY_HALTED = 3
 _STATES = ("active", "reducing", "halted")  # each worse than the one before

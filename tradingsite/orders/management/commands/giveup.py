@@ -6,10 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tradingsite.clients.build import exchange_client
 from tradingsite.clients.errors import ClientError
+from tradingsite.clients.factory import exchange_client
 from tradingsite.orders.reconciliation import lost_orders as lost
-from tradingsite.start import CannotStart, refuse_unless_ready
+from tradingsite.startup import CannotStart, refuse_unless_ready
 
 
 class Command(BaseCommand):

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from statistics import median
 
-from tradingsite.clients.answer import Answer
 from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import (
     ClientError,
@@ -25,6 +24,7 @@ from tradingsite.clients.errors import (
     TimedOut,
     Unavailable,
 )
+from tradingsite.clients.response import Answer
 
 KEPT = 20
 _KINDS = {418: "banned", 429: "limited"}

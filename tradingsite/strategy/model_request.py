@@ -12,7 +12,7 @@ from tradingsite.strategy import budget, prompt
 from tradingsite.strategy.calls import FAMILY_LENGTH, ModelCall
 from tradingsite.strategy.costs import PRICE_TABLE, cost_usd
 from tradingsite.strategy.guards import Advice, advice, family, same_family, storable
-from tradingsite.strategy.held import Held
+from tradingsite.strategy.hold_reasons import Held
 
 logger = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_noop
 from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
-from tradingsite.risk.facts import LIMIT_KEYS
+from tradingsite.risk.inputs import LIMIT_KEYS
 from tradingsite.risk.models import Halt
 from tradingsite.risk.verdict import plain
 from tradingsite.trading_config import TRADING_ENABLED, TRADING_MARKETS, VOLATILITY_COOLDOWN_MIN

@@ -6,11 +6,11 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tradingsite.clients.build import exchange_client
 from tradingsite.clients.errors import ClientError, KeyRejected
+from tradingsite.clients.factory import exchange_client
 from tradingsite.clients.http import MASK
-from tradingsite.marketdata.evidence import UPBIT
 from tradingsite.marketdata.models import VenueEvidence
+from tradingsite.marketdata.venue_stats import UPBIT
 
 EVERY = timedelta(hours=6)
 AGAIN = timedelta(minutes=10)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
-from tradingsite.marketdata import key
-from tradingsite.marketdata.evidence import ACCOUNT, UPBIT, Evidence, evidence
+from tradingsite.marketdata import api_key as key
+from tradingsite.marketdata.venue_stats import ACCOUNT, UPBIT, Evidence, evidence
 
 MOST_SKEW_S = 2.0
 """Beyond it signatures are refused and candles end at the wrong moment."""

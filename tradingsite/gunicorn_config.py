@@ -1,4 +1,4 @@
-"""gunicorn's configuration: `gunicorn --config python:tradingsite.web tradingsite.wsgi`."""
+"""gunicorn's configuration: `gunicorn --config python:tradingsite.gunicorn_config tradingsite.wsgi`."""
 
 import signal
 import sys

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
-from tradingsite.risk.facts import Account, Limits, Proposal, Terms
+from tradingsite.risk.inputs import Account, Limits, Proposal, Terms
 from tradingsite.risk.verdict import Check, Clamp, exact, plain
 
 SELLABLE_MARGIN = Decimal("1.1")

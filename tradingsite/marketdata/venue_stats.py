@@ -13,8 +13,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from healthcheck.report import Fact
-from tradingsite.clients import calls
-from tradingsite.clients.calls import Summary
+from tradingsite.clients import call_log as calls
+from tradingsite.clients.call_log import Summary
 from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.marketdata.models import VenueEvidence
 
