@@ -75,10 +75,10 @@ scale-health: .venv/.installed ## Measure the status page with a million samples
 	@$(BIN)/python -m benchmarks.health_scale
 
 faults-config: .venv/.installed ## Break what lies between a config change and a reader, and print how old it reads; PERIOD=5 COMPARE=60.
-	@$(BIN)/python -m tests.config.processes faults $(or $(PERIOD),0.5) $(or $(COMPARE),1)
+	@$(BIN)/python -m tests.sysconfig.processes faults $(or $(PERIOD),0.5) $(or $(COMPARE),1)
 
 stress-config: .venv/.installed ## Count stale config reads in a million, in one process and over processes; READS=1000000.
-	@$(BIN)/python -m tests.config.processes stress $(or $(READS),1000000)
+	@$(BIN)/python -m tests.sysconfig.processes stress $(or $(READS),1000000)
 
 messages: .venv/.installed ## Collect texts into the Korean catalogue and compile it; needs gettext's tools.
 	@$(BIN)/python manage.py makemessages --locale ko --no-location --no-obsolete --no-wrap \

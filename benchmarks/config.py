@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 django.setup()
 
 from benchmarks.push import bare_and_ours  # noqa: E402 - after setup
-from tests.config.processes.house import House, housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import House, housed  # noqa: E402 - after setup
 
 EDITS = 500
 PUSH_BAR = 3.0

@@ -21,7 +21,7 @@ from benchmarks.web import Connection, Site, at_once, polled, served
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 django.setup()
 
-from tests.config.processes.house import House, housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import House, housed  # noqa: E402 - after setup
 
 DETAIL = "/api/v1/health/detail"
 OURS, PLAIN = "benchmarks.health_settings", "benchmarks.health_plain_settings"

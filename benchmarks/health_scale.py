@@ -20,7 +20,7 @@ django.setup()
 
 from benchmarks.health import in_turn  # noqa: E402 - after setup
 from healthcheck.report import component_names  # noqa: E402 - after setup
-from tests.config.processes.house import House, housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import House, housed  # noqa: E402 - after setup
 
 SAMPLES, CALLS, BAR = 1_000_000, 20, 3.0
 SETTINGS = "benchmarks.health_scale_settings"

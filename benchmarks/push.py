@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.config.processes.house import KEY, WITHIN_S, House, Reader
+from tests.sysconfig.processes.house import KEY, WITHIN_S, House, Reader
 
 Connection = psycopg.Connection[Any]
 PAUSE_S = 0.00005  # between two reads: the precision of what is measured
@@ -42,7 +42,7 @@ def bare_and_ours(house: House, edits: int) -> Figures:
 
 
 def _bare(house: House) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.config.processes.bare", house.url]
+    command = [sys.executable, "-m", "tests.sysconfig.processes.bare", house.url]
     process = subprocess.Popen(command, env=house.env, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
     _line(process)
     return process

@@ -4,7 +4,7 @@ from axe_playwright_python.sync_playwright import Axe
 from healthcheck.engine.engine import forget_engine
 from sysconfig.models import SystemConfig
 from tests.browser import past, scenes
-from tests.health.imposing import impose
+from tests.healthcheck.imposing import impose
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RULES = {"light": STANDARDS, "dark": ["color-contrast"]}  # the dark page is the same page in other colours

@@ -67,7 +67,7 @@ def test_every_page_fits_and_has_no_fault_that_axe_finds(visit, faults, operator
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_page_without_a_database_has_no_fault_either(visit, faults, operator, settings, language):
     database, *others = settings.HEALTH_PROBES
-    settings.HEALTH_PROBES = [{**database, "probe": "tests.health.samples.crashes"}, *others]
+    settings.HEALTH_PROBES = [{**database, "probe": "tests.healthcheck.samples.crashes"}, *others]
     page = visit("/status/components/database/", user=operator, language=language)
 
     assert page.locator("h1").inner_text() == {

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from healthcheck.engine.engine import forget_engine
 from healthcheck.models import HealthOverride
 from tests.browser.looks import fits, photograph
-from tests.health.imposing import impose
+from tests.healthcheck.imposing import impose
 
 LIST = "/admin/healthcheck/healthoverride/"
 

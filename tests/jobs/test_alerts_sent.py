@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.health.hooks import Hook
+from tests.healthcheck.hooks import Hook
 from tests.jobs.processes import wait_for
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from sysconfig.models import SystemConfig
 from sysconfig.push import listener
-from tests.health.databases import unreachable
+from tests.healthcheck.databases import unreachable
 from tradingsite import probes as database_probe
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
-from tests.config.admin_desk import change
+from tests.sysconfig.admin_pages.admin_desk import change
 from tradingsite.jobs import tasks as bodies
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.risk.models import Halt

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from sysconfig.models import SystemConfig
-from tests.health.databases import another_session
+from tests.healthcheck.databases import another_session
 from tests.strategy.market import MARKET, TICK
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import budget

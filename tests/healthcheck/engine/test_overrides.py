@@ -1,0 +1,239 @@
+"""Maintenance windows and rehearsals: what the engine makes of them (docs/health.md, 19)."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+from django.db import OperationalError
+from django.utils import translation
+
+from healthcheck.declared import AbilityTask
+from healthcheck.engine.active_overrides import Imposed, Override
+from healthcheck.report import Finding
+from tests.healthcheck.conftest import ENOUGH_S, all_landed
+
+UNTIL = datetime(2026, 1, 24, 12, tzinfo=UTC)
+BAD = Finding("unhealthy", "refused %(times)d times", times=3)
+MAINTENANCE = Override("api", "maintenance", "new disks", "kim", UNTIL, 0, 2000)
+FAIL = replace(MAINTENANCE, kind="fail")
+
+
+class Staff:
+    """What is imposed, as the database would tell it; it can be away."""
+
+    def __init__(self):
+        self.overrides = ()
+        self.away = False
+        self.asked = 0
+        self.answers = Event()
+        self.answers.set()
+
+    def __call__(self, clock):
+        self.asked += 1
+        assert self.answers.wait(ENOUGH_S)
+        if self.away:
+            raise OperationalError
+        return Imposed(tuple(self.overrides))
+
+
+@pytest.fixture
+def staff_imposes():
+    staff = Staff()
+    yield staff
+    staff.answers.set()
+
+
+@pytest.fixture
+def components(engine_of, probe, scripts, clock, staff_imposes):
+    """An engine of a database, an API that needs it, and another; return its components by name."""
+    found = {name: scripts() for name in ("database", "api", "other")}
+    needs = {"needs": ("database",)}
+    engine = engine_of(
+        probe("database", found["database"], timeout_s=0.3),
+        probe("api", found["api"], timeout_s=0.2, **needs),
+        probe("other", found["other"]),
+        read_imposed=staff_imposes,
+        abilities=[AbilityTask(name="buy", label="buy", needs=("database", "api"))],
+    )
+
+    class Ask:
+        snapshot = engine.snapshot
+
+        def __call__(self, *overrides, after_s=20, **findings):
+            staff_imposes.overrides = overrides
+            for name, finding in findings.items():
+                found[name].finding = finding
+            clock.advance(after_s)
+            asked = {component.name: component for component in engine.snapshot().components}
+            assert all_landed(engine)
+            return asked
+
+    return Ask()
+
+
+def test_nothing_imposed_shows_what_was_found(components):
+    api = components(api=BAD)["api"]
+
+    assert (api.finding, api.raw, api.override) == (BAD, BAD, "")
+
+
+@pytest.mark.parametrize("found", [Finding("healthy", "fine"), Finding("warning", "late"), BAD])
+def test_in_maintenance_a_component_is_paused_whatever_is_found(components, found):
+    api = components(MAINTENANCE, api=found)["api"]
+
+    assert (api.status, api.paused, api.override) == ("healthy", True, "maintenance")
+    assert api.finding.english == (
+        f"maintenance until 2026-01-24 12:00 UTC (kim): new disks; without it: {found.english}"
+    )
+    assert api.raw == found
+
+
+def test_the_inner_sentence_is_told_in_the_readers_language(components):
+    down = Finding("unhealthy", "no connection: the server is down or unreachable")
+    told = components(MAINTENANCE, api=down)["api"].finding
+
+    with translation.override("ko"):
+        assert down.text() != down.english
+        assert down.text() in told.text()
+    assert told.params["found"] == down.english
+
+
+@pytest.mark.parametrize(("kind", "status"), [("warn", "warning"), ("fail", "unhealthy")])
+def test_a_rehearsal_says_that_it_is_one_who_wants_it_and_until_when(components, kind, status):
+    api = components(replace(FAIL, kind=kind))["api"]
+
+    assert (api.status, api.override, api.raw.status) == (status, "rehearsal", "healthy")
+    assert api.finding.english == ("REHEARSAL until 2026-01-24 12:00 UTC (kim): new disks; without it: fine")
+
+
+def test_a_rehearsal_is_news_at_each_look(components):
+    first, second = (components(FAIL, after_s=1)["api"] for _ in range(2))
+
+    assert second.measured_at > first.measured_at
+
+
+def test_a_rehearsed_hang_has_the_engines_own_words_and_is_measured_on(
+    engine_of, probe, scripts, staff_imposes
+):
+    """By a clock that runs, and is put forward: the flight beside the component's hangs until the end."""
+    ahead_s = 0.0
+
+    def clock():
+        return time.monotonic() + ahead_s
+
+    script, now = scripts(), clock()
+    staff_imposes.overrides = [replace(FAIL, kind="hang", starts_s=now, ends_s=now + 60)]
+    engine = engine_of(probe("api", script, timeout_s=0.2), clock=clock, read_imposed=staff_imposes)
+
+    first = engine.component("api")
+    assert first.finding.english == (
+        "no answer within 0.2 s; REHEARSAL until 2026-01-24 12:00 UTC (kim): new disks"
+    )
+    assert (first.status, first.latency_ms, first.raw.english) == ("unhealthy", None, "fine")
+    ahead_s = 30
+    assert engine.component("api").finding.english.startswith("still running after 3")
+    ahead_s = 60
+    assert engine.component("api").finding.english == "fine"
+    with engine._changed:
+        engine._changed.notify_all()  # its thread looks at the clock and ends
+
+
+def test_it_ends_by_itself_with_the_database_away(components, staff_imposes, clock):
+    ends_s = clock() + 100
+    assert components(replace(FAIL, ends_s=ends_s))["api"].override == "rehearsal"
+    staff_imposes.away = True
+
+    assert components(after_s=79)["api"].override == "rehearsal"
+    assert components(after_s=1)["api"].override == ""
+
+
+def test_one_that_is_planned_begins_by_itself(components, clock):
+    planned = replace(MAINTENANCE, starts_s=clock() + 100)
+
+    assert components(planned, after_s=99)["api"].override == ""
+    assert components(planned, after_s=1)["api"].override == "maintenance"
+
+
+def test_a_snapshot_is_not_kept_over_an_end(components, clock):
+    ends_s = clock() + 20.5
+    assert components(replace(FAIL, ends_s=ends_s))["api"].override == "rehearsal"
+
+    assert components(replace(FAIL, ends_s=ends_s), after_s=0.5)["api"].override == ""
+
+
+def test_the_one_that_was_made_last_wins(components):
+    of_all = replace(MAINTENANCE, component="")
+
+    assert components(FAIL, of_all)["api"].override == "rehearsal"
+    assert components(of_all, FAIL)["api"].override == "maintenance"
+    assert components(FAIL, of_all)["other"].override == "maintenance"
+
+
+def test_a_rehearsed_failure_folds_what_needs_it_and_that_is_measured_on(components):
+    found = components(replace(FAIL, component="database"), api=BAD)
+
+    api = found["api"]
+    assert (api.status, api.judged, api.override, api.raw) == ("warning", False, "rehearsal", BAD)
+    assert api.finding.english == "REHEARSAL: cannot be judged: database is down"
+    assert found["other"].override == ""
+
+
+def test_what_needs_a_component_that_is_down_in_maintenance_rests_with_it(components):
+    components(database=BAD)
+
+    found = components(replace(MAINTENANCE, component="database"))
+
+    assert {component.status for component in found.values()} == {"healthy"}
+    assert found["api"].finding.english == "rests with database, which is in maintenance"
+    assert found["api"].raw.english == "cannot be judged: database is down"
+    assert components.snapshot().status == "healthy"
+    assert components.snapshot().is_unhealthy("database")
+
+
+def test_abilities_go_by_what_is_imposed(components):
+    for override, answer in ((FAIL, "no"), (MAINTENANCE, "paused"), (replace(FAIL, kind="warn"), "yes")):
+        components(override)
+        assert components.snapshot().can_act == answer
+
+
+def test_what_is_imposed_is_asked_for_by_snapshots_only_and_at_most_every_two_seconds(
+    components, staff_imposes, clock
+):
+    components()
+    asked = staff_imposes.asked
+
+    for _ in range(10):
+        components(after_s=0.19)
+    assert staff_imposes.asked == asked
+    components(after_s=1)
+
+    assert staff_imposes.asked == asked + 1
+
+
+def test_an_answer_that_does_not_come_means_nothing_imposed_and_holds_nobody_up(
+    engine_of, probe, scripts, staff_imposes
+):
+    staff_imposes.answers.clear()
+    staff_imposes.overrides = [replace(FAIL, ends_s=float("inf"))]
+    engine = engine_of(probe("api", scripts()), clock=time.monotonic, read_imposed=staff_imposes)
+
+    began_s = time.monotonic()
+    assert engine.component("api").override == ""
+    first_s = time.monotonic() - began_s
+    assert engine.component("api").override == ""
+
+    assert first_s < 1
+    assert time.monotonic() - began_s - first_s < 0.2  # the second does not wait at all
+    staff_imposes.answers.set()
+    assert all_landed(engine)
+
+
+def test_a_broken_reading_is_logged_and_imposes_nothing(engine_of, probe, scripts):
+    def broken(clock):
+        raise RuntimeError
+
+    engine = engine_of(probe("api", scripts()), read_imposed=broken)
+
+    assert engine.component("api").status == "healthy"

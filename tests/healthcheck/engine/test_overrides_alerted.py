@@ -1,0 +1,63 @@
+"""What people are told of rehearsals and maintenance windows (docs/health.md, 19; docs/alerts.md)."""
+
+import pytest
+from django.db.models.functions import Now
+
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.engine.engine import forget_engine
+from healthcheck.history.recorder import Recorder
+from healthcheck.models import Alert, HealthOverride
+from healthcheck.report import Finding
+from tests.healthcheck import samples
+from tests.healthcheck.imposing import impose
+
+
+@pytest.fixture
+def look(settings, monkeypatch, transactional_db):
+    """Look so many times at one component, which is as the test says, with a webhook that nobody asks."""
+    settings.ALERT_WEBHOOK_URL = "http://127.0.0.1:9/"
+    settings.HEALTH_PROBES = [{"name": "api", "probe": "tests.healthcheck.samples.is_api"}]
+    found = {"api": Finding("healthy", "fine")}
+    monkeypatch.setattr(samples, "is_api", lambda: found["api"], raising=False)
+    recorder = Recorder(lambda: True, AlertSender())
+
+    def looked(times, **findings):
+        found.update(findings)
+        for _ in range(times):
+            forget_engine()
+            recorder.look()
+
+    yield looked
+    forget_engine()
+
+
+def told():
+    rows = Alert.objects.order_by("transition__at").select_related("transition")
+    return [(row.transition.after, row.transition.rehearsal) for row in rows]
+
+
+def test_a_rehearsal_is_told_at_its_beginning_and_its_end(look):
+    look(1)
+    impose("fail", "api")
+    look(4)
+    HealthOverride.objects.update(ended_at=Now(), ended_by="kim")
+    look(3)
+
+    assert told() == [("unhealthy", True), ("healthy", True)]
+
+
+def test_nobody_is_woken_by_what_is_in_maintenance(look):
+    look(1)
+    impose("maintenance", "api")
+    look(5, api=Finding("unhealthy", "broken"))
+
+    assert told() == []
+
+
+def test_what_is_still_broken_after_its_maintenance_is_told(look):
+    impose("maintenance", "api")
+    look(3, api=Finding("unhealthy", "broken"))
+    HealthOverride.objects.update(ended_at=Now(), ended_by="kim")
+    look(3)
+
+    assert told() == [("unhealthy", False)]

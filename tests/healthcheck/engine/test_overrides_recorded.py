@@ -1,0 +1,292 @@
+"""What is written of maintenance windows, rehearsals and slow answers (docs/health.md, 18 and 19)."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from healthcheck.engine.active_overrides import read
+from healthcheck.engine.engine import engine, forget_engine
+from healthcheck.history import queries as history
+from healthcheck.history import store as records
+from healthcheck.history.recorder import Recorder
+from healthcheck.models import (
+    HealthHour,
+    HealthOverride,
+    HealthResult,
+    HealthSample,
+    HealthState,
+    HealthTransition,
+)
+from healthcheck.report import Finding
+from tests.healthcheck import samples
+from tests.healthcheck.databases import unreachable
+from tests.healthcheck.imposing import impose
+
+WELL, BAD = Finding("healthy", "fine"), Finding("unhealthy", "broken")
+
+
+@pytest.fixture
+def site(settings, monkeypatch, transactional_db):
+    """A database and an API, measured anew by every look, and a recorder whose minutes the test counts."""
+
+    class Site:
+        def __init__(self):
+            self.now = timezone.now().replace(second=0, microsecond=0)
+            self.found = {"database": WELL, "api": WELL}
+            self.recorder = self.another()
+
+        def another(self):
+            return Recorder(lambda: True, clock=lambda: self.now)
+
+        def look(self, times=1, recorder=None, **found):
+            self.found |= found
+            for _ in range(times):
+                forget_engine()
+                (recorder or self.recorder).look()
+                self.now += timedelta(minutes=1)
+
+        def changes(self, name="api"):
+            return [
+                (row.before, row.after, row.rehearsal)
+                for row in reversed(HealthTransition.objects.filter(component=name))
+            ]
+
+    made = Site()
+    for name in made.found:
+        monkeypatch.setattr(samples, f"is_{name}", lambda name=name: made.found[name], raising=False)
+    settings.HEALTH_PROBES = [
+        {"name": "database", "probe": "tests.healthcheck.samples.is_database"},
+        {"name": "api", "probe": "tests.healthcheck.samples.is_api", "needs": ("database",)},
+    ]
+    yield made
+    forget_engine()
+
+
+def end_all():
+    HealthOverride.objects.update(ended_at=Now(), ended_by="kim")
+
+
+def minutes(name="api"):
+    rows = HealthHour.objects.filter(component=name)
+    return {
+        kind: sum(getattr(row, kind) for row in rows)
+        for kind in ("healthy", "warning", "unhealthy", "paused", "unjudged")
+        if any(getattr(row, kind) for row in rows)
+    }
+
+
+def test_a_maintenance_is_neither_downtime_nor_a_change_to_unhealthy(site):
+    site.look()
+    impose("maintenance", "api")
+
+    site.look(6, api=BAD)
+
+    assert minutes() == {"healthy": 1, "paused": 6}
+    assert site.changes() == []
+    assert history.histories()["api"].uptime_pct["24h"] == 100
+    assert HealthState.objects.get(component="api").last_error == ""
+
+
+def test_what_is_still_broken_after_a_maintenance_is_a_change(site):
+    impose("maintenance", "api")
+    site.look(4, api=BAD)
+    end_all()
+
+    site.look(3)
+
+    assert site.changes() == [("healthy", "unhealthy", False)]
+
+
+@pytest.mark.parametrize("kind", ["warn", "fail"])
+def test_a_rehearsal_is_a_change_that_says_so_and_no_downtime(site, kind):
+    after = {"warn": "warning", "fail": "unhealthy"}[kind]
+    site.look()
+    impose(kind, "api")
+    site.look(5)
+    assert site.changes() == [("healthy", after, True)]
+
+    end_all()
+    site.look(2)
+
+    assert site.changes() == [("healthy", after, True), (after, "healthy", True)]
+    assert minutes() == {"healthy": 3, "paused": 5}
+    assert HealthState.objects.get(component="api").last_error == ""
+
+
+def test_a_real_failure_that_outlives_a_rehearsal_is_news_of_its_own(site):
+    site.look()
+    impose("fail", "api")
+    site.look(4, api=BAD)
+    end_all()
+
+    site.look(3)
+
+    assert site.changes() == [
+        ("healthy", "unhealthy", True),
+        ("unhealthy", "healthy", True),
+        ("healthy", "unhealthy", False),
+    ]
+
+
+def test_the_next_recorder_knows_that_the_state_is_a_rehearsals(site):
+    site.look()
+    impose("fail", "api")
+    site.look(4)
+    end_all()
+    second = site.another()
+
+    site.look(3, recorder=second)
+    site.look(1, recorder=site.another())
+
+    assert site.changes() == [("healthy", "unhealthy", True), ("unhealthy", "healthy", True)]
+
+
+def test_what_is_folded_by_a_rehearsal_counts_as_paused_only(site):
+    impose("fail", "database")
+
+    site.look(4)
+
+    assert minutes() == {"paused": 4}
+    assert site.changes() == []
+    assert site.changes("database") == [("healthy", "unhealthy", True)]
+
+
+@pytest.mark.parametrize("kind", ["fail", "hang", "maintenance"])
+def test_a_shared_result_never_holds_what_was_imposed(site, settings, kind):
+    settings.HEALTH_PROBES = [
+        {"name": "api", "probe": "tests.healthcheck.samples.is_api", "shared": True, "timeout_s": 0.2}
+    ]
+    impose(kind, "api", lasts_s=1)
+
+    shown = engine().component("api")
+    assert shown.override
+    with engine()._changed:
+        ended = engine()._changed.wait_for(lambda: not engine()._imposing._hangs_for("api"), 5)
+
+    assert ended
+    assert HealthResult.objects.get(name="api").message == "fine"
+
+
+def test_they_begin_and_end_by_the_databases_clock(site):
+    impose("maintenance", "api", begins_s=60, lasts_s=30)
+    impose("maintenance", "database", begins_s=-60, lasts_s=59)
+
+    (known,) = read(lambda: 1000.0).overrides
+
+    assert known.component == "api"
+    assert known.starts_s == pytest.approx(1060, abs=2)
+    assert known.ends_s == pytest.approx(1090, abs=2)
+
+
+def test_one_ends_by_itself_while_no_server_answers(site, tmp_path):
+    impose("warn", "api", lasts_s=1.5)
+    assert engine().component("api").override == "rehearsal"
+    known = engine()._imposing._reading.known
+
+    with unreachable(tmp_path):
+        connections.close_all()
+        assert engine().component("api").override == "rehearsal"
+        ends_s = known.overrides[0].ends_s
+        threading.Event().wait(max(0.0, ends_s - time.monotonic()))
+
+        assert engine().component("api").override == ""
+
+
+def test_the_newest_is_told_first_and_one_that_was_ended_never(site):
+    impose("maintenance", "api")
+    impose("fail", "api")
+    impose("warn", "api", ended_at=timezone.now(), ended_by="kim")
+
+    assert [each.kind for each in read(time.monotonic).overrides] == ["fail", "maintenance"]
+
+
+def test_where_rehearsals_are_not_allowed_the_engine_knows_none(site, settings):
+    settings.HEALTH_REHEARSALS = False
+    for kind in ("warn", "fail", "hang"):
+        impose(kind, "api")
+    assert engine().component("api").override == ""
+
+    impose("maintenance", "database")
+    forget_engine()
+
+    assert engine().component("api").override == ""
+    assert engine().component("database").override == "maintenance"
+
+
+def test_they_are_read_in_one_statement(site, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        read(time.monotonic)
+
+
+class TestUsual:
+    """What is usual is learnt of a day's healthy answers."""
+
+    def sampled(self, number, *, name="api", ago_h=1.0, status="healthy", judged=True, paused=False, ms=None):
+        at = timezone.now() - timedelta(hours=ago_h)
+        HealthSample.objects.bulk_create(
+            HealthSample(
+                component=name,
+                at=at - timedelta(seconds=each, hours=paused),
+                status=status,
+                judged=judged,
+                paused=paused,
+                latency_ms=float(each) if ms is None else ms,
+            )
+            for each in range(1, number + 1)
+        )
+
+    def learnt(self, name="api"):
+        records.rewrite_usual()
+        return HealthState.objects.get(component=name).usual_p95_ms
+
+    @pytest.fixture(autouse=True)
+    def _state(self, db):
+        now = timezone.now()
+        HealthState.objects.create(component="api", status="healthy", since=now, seen_at=now)
+
+    def test_thirty_answers_are_enough(self):
+        self.sampled(29)
+        assert self.learnt() is None
+        HealthSample.objects.all().delete()
+        self.sampled(30)
+
+        assert self.learnt() == pytest.approx(28.55)
+
+    def test_only_healthy_judged_answers_of_a_day_count(self):
+        self.sampled(30, ms=10.0)
+        self.sampled(30, ms=900.0, ago_h=25)
+        self.sampled(30, ms=900.0, ago_h=2, status="warning")
+        self.sampled(30, ms=900.0, ago_h=3, judged=False)
+        self.sampled(30, ms=900.0, ago_h=4, paused=True)
+        self.sampled(30, ms=900.0, ago_h=6, name="other")
+
+        assert self.learnt() == 10
+
+    def test_it_is_forgotten_when_there_are_too_few(self):
+        HealthState.objects.update(usual_p95_ms=10)
+
+        assert self.learnt() is None
+
+    def test_it_is_one_statement(self, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            records.rewrite_usual()
+
+
+def test_the_recorder_learns_once_an_hour_and_keeps_it(site):
+    def usual():
+        return HealthState.objects.get(component="api").usual_p95_ms
+
+    site.look()
+    HealthState.objects.update(usual_p95_ms=77)
+    site.now += timedelta(minutes=58)
+    site.look()
+    assert usual() == 77
+
+    site.look()
+
+    assert usual() is None  # too few samples by now

@@ -1,0 +1,171 @@
+"""Maintenance windows and rehearsals in admin (docs/health.md, 19)."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from structlog.testing import capture_logs
+
+from healthcheck import overrides
+from healthcheck.models import HealthOverride
+from tests.healthcheck.conftest import BACKEND
+from tests.healthcheck.imposing import impose
+
+pytestmark = pytest.mark.django_db
+
+LIST, ADD, ONE = (f"admin:healthcheck_healthoverride_{page}" for page in ("changelist", "add", "change"))
+GIVEN = {"component": "upbit_api", "kind": "maintenance", "minutes": "30", "reason": "their notice"}
+
+
+def signed_in(*actions):
+    user = User.objects.create_user("kim", is_staff=True)
+    names = [f"{action}_healthoverride" for action in actions]
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    return client
+
+
+@pytest.fixture
+def client():
+    return signed_in("add", "view", "change")
+
+
+def errors(client, **given):
+    """Return what the form says is wrong, and that nothing was written."""
+    response = client.post(reverse(ADD), GIVEN | given)
+    assert response.status_code == 200
+    assert not HealthOverride.objects.exists()
+    return response.context["adminform"].form.errors
+
+
+def test_a_maintenance_begins_now_in_the_name_of_who_asks(client):
+    with capture_logs() as logs:
+        response = client.post(reverse(ADD), GIVEN)
+
+    assert response.url == reverse(LIST)
+    made = HealthOverride.objects.get()
+    assert (made.component, made.kind, made.reason, made.made_by) == (
+        "upbit_api",
+        "maintenance",
+        "their notice",
+        "kim",
+    )
+    assert made.ends_at - made.starts_at == timedelta(minutes=30)
+    assert abs(made.starts_at - timezone.now()) < timedelta(minutes=1)
+    assert LogEntry.objects.get().object_id == str(made.pk)
+    assert [(log["event"], log["by"]) for log in logs if log["event"].startswith("health.")] == [
+        ("health.imposed", "kim")
+    ]
+
+
+def test_it_may_be_planned_and_for_all_components(client):
+    at = timezone.localtime(timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
+    client.post(
+        reverse(ADD),
+        GIVEN | {"component": "all", "starts_at": f"{at:%Y-%m-%dT%H:%M}"},
+    )
+
+    made = HealthOverride.objects.get()
+    assert (made.component, made.starts_at) == ("", at)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({"component": ""}, "component", "required"),
+        ({"component": "upbit"}, "component", "upbit"),
+        ({"kind": ""}, "kind", "required"),
+        ({"kind": "explode"}, "kind", "explode"),
+        ({"minutes": "0"}, "minutes", "0 minutes are too few, limit 1."),
+        ({"minutes": "soon"}, "minutes", "whole number"),
+        (
+            {"minutes": "1441"},
+            "minutes",
+            "1441 minutes are too many for maintenance",
+        ),
+        (
+            {"kind": "fail", "minutes": "61"},
+            "minutes",
+            "for rehearsal: fail, limit 60.",
+        ),
+        ({"reason": "  "}, "reason", "required"),
+        ({"reason": "x" * 201}, "reason", "200"),
+        ({"starts_at": "2020-01-01T12:00"}, "starts_at", "2020-01-01"),
+        ({"starts_at": "2199-01-01T12:00"}, "starts_at", "30 days from now"),
+        ({"starts_at": "tomorrow"}, "starts_at", "valid date"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_rule_and_changes_nothing(client, given, field, told):
+    found = errors(client, **given)
+
+    assert list(found) == [field]
+    assert told in " ".join(found[field])
+
+
+@pytest.mark.parametrize("kind", ["warn", "fail", "hang"])
+def test_in_live_mode_rehearsals_are_neither_offered_nor_taken(client, settings, kind):
+    assert f'value="{kind}"' in client.get(reverse(ADD)).content.decode()
+    settings.HEALTH_REHEARSALS = False
+
+    assert f'value="{kind}"' not in client.get(reverse(ADD)).content.decode()
+    assert errors(client, kind=kind) == {
+        "kind": [f"{kind} is refused: there are no rehearsals in live mode."]
+    }
+    wish = overrides.Wish("upbit_api", overrides.Kind(kind), timedelta(minutes=1), "why")
+    with pytest.raises(overrides.Refused, match="not allowed"):
+        overrides.impose(wish, "kim")
+    assert not HealthOverride.objects.exists()
+
+
+@pytest.mark.parametrize("minutes", [0, 61])
+def test_no_way_leads_past_the_limits(minutes):
+    wish = overrides.Wish("", overrides.Kind.WARN, timedelta(minutes=minutes), "why")
+
+    with pytest.raises(overrides.Refused, match="limit 1:00:00"):
+        overrides.impose(wish, "kim")
+
+
+def test_it_is_ended_early_by_whom_and_only_once(client):
+    first, second = impose("fail", "upbit_api"), impose("maintenance", begins_s=60)
+    over = impose("warn", begins_s=-60, lasts_s=30)
+    chosen = {"action": "end_now", "_selected_action": [first, second, over]}
+
+    text = client.post(reverse(LIST), chosen, follow=True).content.decode()
+
+    assert "2 ended." in text
+    assert HealthOverride.objects.filter(ended_by="kim", ended_at__isnull=False).count() == 2
+    assert LogEntry.objects.count() == 2
+    client.post(reverse(LIST), chosen)
+    assert LogEntry.objects.count() == 2
+
+
+def test_who_may_only_look_neither_begins_nor_ends():
+    key = impose("fail", "upbit_api")
+    client = signed_in("view")
+
+    assert client.post(reverse(ADD), GIVEN).status_code == 403
+    client.post(reverse(LIST), {"action": "end_now", "_selected_action": [key]})
+
+    assert HealthOverride.objects.get().ended_at is None
+
+
+def test_it_is_shown_but_neither_edited_nor_deleted():
+    key = impose("fail", "upbit_api")
+    client = signed_in("add", "view", "change", "delete")
+
+    assert "new disks" in client.get(reverse(LIST)).content.decode()
+    page = reverse(ONE, args=[key])
+    assert "new disks" in client.get(page).content.decode()
+    client.post(page, GIVEN | {"reason": "none"})
+    client.post(reverse("admin:healthcheck_healthoverride_delete", args=[key]), {"post": "yes"})
+
+    assert HealthOverride.objects.get().reason == "new disks"
+
+
+def test_nobody_without_the_permission_sees_them():
+    assert signed_in().get(reverse(LIST)).status_code == 403

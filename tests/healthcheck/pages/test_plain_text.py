@@ -1,0 +1,40 @@
+"""The status as text to paste (docs/health.md, where to ask)."""
+
+import re
+
+import pytest
+
+from tests.healthcheck.conftest import BEARER
+
+pytestmark = pytest.mark.usefixtures("site")
+
+ADDRESS = "/status/incident.txt"
+
+
+def test_it_has_both_times_and_every_component(client, site, settings):
+    settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("gemini_api",)}]
+    site(gemini_api="tests.healthcheck.samples.crashes")
+
+    response = client.get(ADDRESS, headers=BEARER)
+
+    lines = response.content.decode().splitlines()
+    assert (response.status_code, response["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert re.fullmatch(r"Status of \S+ \S+ KST \(\S+ \S+ UTC\)", lines[0])
+    assert lines[1].startswith("Unhealthy: ")
+    assert "Can we trade right now? No." in lines[2]
+    assert len([line for line in lines if line.startswith(("database", "upbit_api", "gemini_api"))]) == 3
+    assert lines[-1].startswith("- Decide: Gemini API: ") or lines[-1].startswith("- Decide: gemini_api: ")
+
+
+def test_anybody_reads_states_and_no_messages(client, site):
+    site(upbit_api="tests.healthcheck.samples.warns")
+
+    text = client.get(ADDRESS).content.decode()
+
+    assert "Warning" in text
+    assert "late by" not in text
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_it_is_only_read(client, method):
+    assert getattr(client, method)(ADDRESS).status_code == 405

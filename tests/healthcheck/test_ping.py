@@ -1,0 +1,95 @@
+"""The probe that needs no Django."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.healthcheck.processes import ROOT
+
+
+def ping(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "healthcheck.ping", *arguments],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def answering():
+    """Serve one connection: each piece after its pause."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def serve(*pieces, pause_s=0.0):
+        def one():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                for piece in pieces:
+                    over.wait(pause_s)
+                    try:
+                        connection.sendall(piece)
+                    except OSError:
+                        return
+
+        threading.Thread(target=one, daemon=True).start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/livez"
+
+    yield serve
+    over.set()
+    listening.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", 0),
+        (b"HTTP/1.0 204 No Content\r\n\r\n", 0),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 1),
+        (b"HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", 1),
+        (b"SSH-2.0-OpenSSH\r\n", 1),
+        (b"", 1),
+    ],
+)
+def test_only_a_2xx_is_well(answering, line, code):
+    assert ping(answering(line)).returncode == code
+
+
+def test_nobody_there_is_not_well():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    done = ping(f"http://127.0.0.1:{port}/livez")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("no answer: ")
+
+
+def test_bytes_that_drip_do_not_hold_it_up(answering):
+    url = answering(*[b"H"] * 50, pause_s=0.1)
+    began_s = time.monotonic()
+
+    assert ping(url, "--timeout", "0.5").returncode == 1
+    assert time.monotonic() - began_s < 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("https://127.0.0.1/",), ("http://x/", "--timeout", "soon")])
+def test_what_it_cannot_do_is_told_with_how_to_ask(arguments):
+    done = ping(*arguments)
+
+    assert done.returncode == 1
+    assert "usage: python -m healthcheck.ping" in done.stderr
+
+
+def test_it_imports_no_django_and_little_else():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "healthcheck.ping", "http://127.0.0.1:1/"],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+
+    for heavy in ("django", "http.client", "urllib", "ssl", "argparse"):
+        assert f" {heavy}\n" not in done.stderr

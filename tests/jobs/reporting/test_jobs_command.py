@@ -1,0 +1,199 @@
+import json
+import threading
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.db.models.functions import Now
+
+from tests.jobs.conftest import COMMITTED, until
+from tests.jobs.reporting.test_status import lead
+from tradingsite.jobs import control
+from tradingsite.jobs.models import JobEvent, JobState
+
+NAME = "collect_market_data"
+
+
+def jobs(capsys, *words):
+    call_command("jobs", *words)
+    return capsys.readouterr().out
+
+
+def refused(*words):
+    with pytest.raises(CommandError) as error:
+        call_command("jobs", *words)
+    return error.value.returncode, str(error.value)
+
+
+@pytest.mark.django_db
+def test_the_list_tells_every_job_and_who_leads(capsys):
+    assert "No scheduler has ever run." in jobs(capsys, "list")
+    lead()
+
+    assert "trader-1 leads since" in jobs(capsys, "list")
+    told = json.loads(jobs(capsys, "list", "--json"))
+    assert told["leader"]["alive"] is True
+    assert told["jobs"][0]["job"] == NAME
+    assert told["jobs"][0]["last_24_h"]["runs"] == 0
+
+
+@pytest.mark.django_db
+def test_a_job_is_paused_shown_resumed_and_its_history_told(capsys):
+    assert NAME in jobs(capsys, "pause", NAME, "--reason", "rebuild", "--by", "ann")
+    shown = json.loads(jobs(capsys, "show", NAME, "--json"))
+    assert (shown["state"], shown["pause_reason"], shown["paused_by"]) == (
+        "paused",
+        "operator: rebuild",
+        "ann",
+    )
+    assert "operator: rebuild" in jobs(capsys, "show", NAME)
+    assert refused("pause", NAME, "--reason", "again")[0] == 3
+
+    jobs(capsys, "resume", NAME, "--by", "ann")
+    assert refused("resume", NAME) == (3, f"{NAME} is not paused.")
+    assert [event["kind"] for event in json.loads(jobs(capsys, "history", NAME, "--json"))] == [
+        "resumed",
+        "paused",
+    ]
+    assert "paused (ann)  rebuild" in jobs(capsys, "history", NAME)
+
+
+@pytest.mark.django_db
+def test_an_operator_can_also_end_the_trial_runs_of_a_quarantine(capsys):
+    JobState.objects.create(job_name=NAME, paused=True, pause_reason="quarantine: 3 times")
+    jobs(capsys, "pause", NAME, "--reason", "let it be", "--by", "ann")
+
+    assert JobState.objects.get().pause_reason == "operator: let it be"
+
+
+@pytest.mark.django_db
+def test_where_nobody_leads_nothing_is_asked_for():
+    code, text = refused("run", NAME)
+
+    assert (code, "No scheduler leads" in text) == (4, True)
+    assert not JobEvent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_paused_job_is_not_run_and_a_second_request_is_refused(capsys):
+    lead()
+    control.pause(NAME, "rebuild", "ann")
+    assert refused("run", NAME, "--by", "bob")[0] == 3
+    control.resume(NAME, "ann")
+
+    jobs(capsys, "run", NAME, "--no-wait", "--by", "bob")
+    code, text = refused("run", NAME, "--no-wait", "--by", "eve")
+    assert (code, "already, by bob" in text) == (3, True)
+
+
+@pytest.mark.django_db
+def test_a_request_that_nobody_begins_in_time_is_withdrawn():
+    lead()
+    code, text = refused("run", NAME, "--timeout-s", "0", "--by", "bob")
+
+    assert (code, "withdrawn" in text) == (1, True)
+    assert JobState.objects.get().run_requested_at is None
+
+
+def _run_as_the_leader_would(**result):
+    rows = JobState.objects.filter(job_name=NAME)
+    try:
+        until(lambda: rows.filter(run_requested_at__isnull=False).exists())
+        rows.update(run_requested_at=None, running_since=Now(), last_tick=Now())
+        rows.update(running_since=None, last_finished_at=Now(), last_duration_ms=12, **result)
+    finally:
+        connections.close_all()
+
+
+@COMMITTED
+@pytest.mark.parametrize("success", [True, False])
+def test_run_waits_for_the_leader_and_ends_as_the_run_did(capsys, success):
+    lead()
+    result = {"last_success": success, "last_error": "" if success else "Unreachable: no answer"}
+    leader = threading.Thread(target=_run_as_the_leader_would, kwargs=result)
+    leader.start()
+    if success:
+        told = json.loads(jobs(capsys, "run", NAME, "--json", "--by", "bob"))
+        assert (told["success"], told["duration_ms"]) == (True, 12)
+    else:
+        assert refused("run", NAME, "--by", "bob") == (1, "The run failed.")
+        assert "Unreachable: no answer" in capsys.readouterr().out
+    leader.join()
+
+
+def _paused_meanwhile():
+    try:
+        until(lambda: JobState.objects.filter(run_requested_at__isnull=False).exists())
+        control.pause(NAME, "rebuild", "ann")
+    finally:
+        connections.close_all()
+
+
+@COMMITTED
+def test_run_does_not_wait_for_a_job_that_is_paused_meanwhile():
+    lead()
+    operator = threading.Thread(target=_paused_meanwhile)
+    operator.start()
+    code, text = refused("run", NAME, "--by", "bob")
+    operator.join()
+
+    assert (code, "was paused meanwhile: operator: rebuild" in text) == (3, True)
+
+
+def _gone_meanwhile():
+    try:
+        until(lambda: JobState.objects.filter(run_requested_at__isnull=False).exists())
+        lead(silent_s=60)
+    finally:
+        connections.close_all()
+
+
+@COMMITTED
+def test_run_says_so_when_the_leader_goes_meanwhile():
+    lead()
+    killer = threading.Thread(target=_gone_meanwhile)
+    killer.start()
+    code, text = refused("run", NAME, "--by", "bob", "--timeout-s", "2")
+    killer.join()
+
+    assert code == 4
+    assert text.endswith("the request is withdrawn. No scheduler leads.")
+
+
+@pytest.mark.django_db
+def test_who_did_it_is_who_is_logged_in_or_must_be_said(capsys, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", "carol")
+    jobs(capsys, "pause", NAME, "--reason", "rebuild")
+    assert JobState.objects.get().paused_by == "carol"
+
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert refused("resume", NAME) == (1, "This user has no name: say who with --by.")
+    assert JobState.objects.get().paused
+
+
+@pytest.mark.django_db
+def test_another_mode_s_database_is_left_alone(settings):
+    settings.TRADING_MODE = "live"
+
+    code, text = refused("pause", NAME, "--reason", "rebuild", "--by", "ann")
+    assert (code, "belongs to sandbox mode" in text) == (1, True)
+    assert not JobEvent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_reason_longer_than_fits_and_an_unknown_job_are_refused():
+    assert refused("pause", NAME, "--reason", "x" * 401, "--by", "ann") == (
+        3,
+        "The reason has 401 characters, limit 400.",
+    )
+    with pytest.raises(control.Refused, match="There is no job nothing"):
+        control.resume("nothing", "ann")
+
+
+@pytest.mark.django_db
+def test_the_list_says_that_the_leader_is_gone(capsys):
+    lead(silent_s=60)
+
+    assert "No scheduler leads: trader-1 was last alive 60" in jobs(capsys, "list")

@@ -1,0 +1,344 @@
+"""`manage.py trade`: the state in words, and the operator's brake from a terminal (docs/risk.md V16)."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from django.utils.translation import override
+
+from sysconfig.models import SystemConfig
+from tests.marketdata.feed import record_price
+from tests.orders.trades import bought
+from tradingsite.jobs.models import JobState
+from tradingsite.jobs.run_result import Outcome
+from tradingsite.models import DatabaseMode
+from tradingsite.orders.korean_day import day_of
+from tradingsite.orders.models import AccountReading, SyncRound, TradingDay
+from tradingsite.risk import halts
+from tradingsite.risk.models import Halt
+
+pytestmark = pytest.mark.django_db
+
+BTC = "KRW-BTC"
+ROOT = Path(__file__).resolve().parents[3]
+SINCE = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
+STAMP = f"{SINCE:%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.fixture(autouse=True)
+def at_work():
+    """A market that is watched; nothing was traded."""
+    now = timezone.now()
+    JobState.objects.register(["check_volatility"])
+    JobState.objects.record(Outcome("check_volatility", now, 1.0, {}, None))
+    record_price(BTC, "120", now - timedelta(minutes=5), now)
+    with override("en"):
+        yield
+
+
+@pytest.fixture
+def trade(capsys):
+    def run(*arguments):
+        call_command("trade", *arguments)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def a_position():
+    bought(BTC, ("100", "2"), at=SINCE, fee=1)
+    AccountReading.objects.create(
+        read_at=SINCE, krw_free=Decimal(999799), krw_locked=0, coins={}, equity=Decimal(1000039)
+    )
+    TradingDay.objects.create(
+        day=day_of(timezone.now()), base_equity=1_000_000, base_result=0, based_at=SINCE
+    )
+
+
+def volatile() -> Halt:
+    return Halt.objects.create(
+        kind="volatility",
+        market=BTC,
+        reason="moved 3.4 % in 5 min, limit 3 %",
+        started_at=SINCE,
+        until=SINCE + timedelta(minutes=15),
+        made_by="check_volatility",
+        move_pct=Decimal("3.4000"),
+        threshold_pct=Decimal("3.0000"),
+    )
+
+
+def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
+    JobState.objects.update(last_success_at=None)
+
+    assert trade("status").splitlines() == [
+        "new buys paused: check_volatility has never succeeded",
+        "Sells and stop-losses go on.",
+        "",
+        "Halts",
+        "  none",
+        "",
+        "Jobs",
+        "  check_volatility: last success at -",
+        "  sync_pending_orders: last success at -",
+        "",
+        "Account",
+        "  none",
+        "",
+        "Positions",
+        "  none",
+        "",
+        "Open orders",
+        "  none",
+    ]
+
+
+@pytest.mark.usefixtures("a_position")
+def test_the_status_tells_state_halts_account_positions_and_what_is_under_way(trade):
+    volatile()
+    order = bought(BTC, at=SINCE, state="UNKNOWN")
+    checked_at = timezone.now().replace(microsecond=0)
+    JobState.objects.update(last_success_at=checked_at)
+    SyncRound.objects.create(at=SINCE)
+
+    lines = trade("status").splitlines()
+
+    ages = [lines.pop(7), lines.pop(7)]
+    assert re.fullmatch(rf"  check_volatility: last success at {checked_at:%F %T} UTC \(\d+ s ago\)", ages[0])
+    assert re.fullmatch(rf"  sync_pending_orders: last success at {STAMP} UTC \(\d+ s ago\)", ages[1])
+    assert lines == [
+        "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
+        "Sells and stop-losses go on.",
+        "",
+        "Halts",
+        f"  KRW-BTC: moved 3.4 % in 5 min, limit 3 % (since {STAMP} UTC, by check_volatility)",
+        "",
+        "Jobs",
+        "",
+        "Account",
+        f"  equity 1,000,039.00 KRW, free 999,799.00 KRW, locked 0.00 KRW (read at {STAMP} UTC)",
+        "  result today +39.00 KRW (+0.00 %), limit -50,000.00 KRW",
+        "",
+        "Positions",
+        "  KRW-BTC: 2 at 100.50, last price 120, unrealised 39.00 KRW (dust: too little to be sold)",
+        "",
+        "Open orders",
+        f"  KRW-BTC: buy, unknown since {STAMP} UTC ({order.identifier})",
+    ]
+
+
+@pytest.mark.usefixtures("a_position")
+def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(trade):
+    halt, order = volatile(), bought(BTC, at=SINCE, state="UNKNOWN")
+    SyncRound.objects.create(at=SINCE)
+
+    with override("ko"):
+        told = json.loads(trade("status", "--json"))
+
+    assert told.pop("at") > told.pop("volatility_checked_at") > SINCE.isoformat()
+    assert told["positions"][0].pop("price_seen_at") > SINCE.isoformat()
+    text = "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes"
+    assert told == {
+        "state": "reducing",
+        "text": text,
+        "markets": {BTC: {"state": "reducing", "text": text}},
+        "halts": [
+            {
+                "id": halt.pk,
+                "market": BTC,
+                "kind": "volatility",
+                "reason": "moved 3.4 % in 5 min, limit 3 %",
+                "started_at": SINCE.isoformat(),
+                "until": (SINCE + timedelta(minutes=15)).isoformat(),
+                "made_by": "check_volatility",
+            }
+        ],
+        "synced_at": SINCE.isoformat(),
+        "account": {
+            "read_at": SINCE.isoformat(),
+            "equity": "1000039",
+            "krw_free": "999799",
+            "krw_locked": "0",
+        },
+        "today": {"base": "1000000", "result": "39", "limit": "-50000"},
+        "positions": [{"market": BTC, "volume": "2", "cost": "201", "price": "120", "unrealised": "39"}],
+        "orders": [
+            {
+                "identifier": order.identifier,
+                "market": BTC,
+                "side": "bid",
+                "state": "UNKNOWN",
+                "created_at": SINCE.isoformat(),
+            }
+        ],
+    }
+
+
+def test_an_account_that_was_never_read_is_null(trade):
+    told = json.loads(trade("status", "--json"))
+
+    assert (told["account"], told["today"]["base"], told["state"]) == (None, None, "active")
+    assert told["synced_at"] is None
+
+
+def test_several_markets_are_told_one_by_one(trade):
+    SystemConfig.objects.set_values({"markets": (BTC, "KRW-ETH"), "trading_markets": (BTC, "KRW-ETH")})
+    volatile()
+
+    lines = trade("status").splitlines()
+
+    assert lines[2:6] == [
+        "",
+        "Markets",
+        "  KRW-BTC: new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
+        "  KRW-ETH: buying and selling",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "reducing_fails"),
+    [((), False), (("--fail-on", "halted"), False), (("--fail-on", "reducing"), True)],
+)
+def test_a_state_fails_the_command_only_when_asked_to(trade, fail_on, reducing_fails):
+    trade("status", *fail_on)
+    volatile()
+    if reducing_fails:
+        with pytest.raises(CommandError, match="new buys paused") as failed:
+            trade("status", *fail_on)
+        assert failed.value.returncode == 1
+    else:
+        trade("status", *fail_on)
+    halts.halt_now("lunch", "kim")
+    if fail_on:
+        with pytest.raises(CommandError, match="halted by kim: lunch"):
+            trade("status", *fail_on)
+
+
+def test_a_limit_that_cannot_be_read_is_named(trade):
+    SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
+
+    with pytest.raises(CommandError, match="daily_loss_limit_pct"):
+        trade("status")
+
+
+def test_a_halt_stops_buys_at_once_in_the_name_of_who_asked(trade):
+    said = trade("halt", "--reason", "odd prices", "--by", "alice")
+
+    halt = Halt.objects.open().get()
+    assert (halt.kind, halt.market, halt.reason, halt.made_by) == ("operator", "", "odd prices", "alice")
+    assert said == ("Halted: nothing is bought until an operator ends it. Sells and stop-losses go on.\n")
+    assert trade("status").splitlines()[0] == "halted by alice: odd prices"
+
+
+def test_without_a_name_it_is_the_systems_user_also_behind_sudo(trade, monkeypatch):
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setenv("LOGNAME", "bob")
+    trade("halt", "--reason", "odd prices")
+    monkeypatch.setenv("SUDO_USER", "carol")
+    trade("resume")
+
+    halt = Halt.objects.get()
+    assert (halt.made_by, halt.ended_by) == ("bob", "carol")
+
+
+def test_a_user_without_a_name_is_asked_for_one(trade, monkeypatch):
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+
+    with pytest.raises(CommandError, match="say who with --by"):
+        trade("halt", "--reason", "odd prices")
+
+
+def test_a_second_halt_is_refused_with_whose_the_first_is(trade):
+    halts.halt_now("lunch", "kim")
+
+    with pytest.raises(CommandError, match="New buys are already halted by kim: lunch") as refused:
+        trade("halt", "--reason", "odd prices", "--by", "alice")
+
+    assert refused.value.returncode == 3
+    assert Halt.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--reason", " ", "--by", "kim"), "needs a reason and a name"),
+        (("--reason", "lunch", "--by", " "), "needs a reason and a name"),
+        (("--reason", "x" * 501, "--by", "kim"), "reason: .*500"),
+        (("--reason", "lunch", "--by", "k" * 151), "made_by: .*150"),
+    ],
+)
+def test_a_halt_that_cannot_be_recorded_is_refused_with_the_field_and_its_limit(trade, arguments, why):
+    with pytest.raises(CommandError, match=why):
+        trade("halt", *arguments)
+
+    assert not Halt.objects.exists()
+
+
+def test_a_halt_without_a_reason_is_a_wrong_argument(trade):
+    with pytest.raises(CommandError, match="--reason"):
+        trade("halt")
+
+
+def test_resuming_ends_the_operators_halt_and_says_what_still_stops_buys(trade):
+    mine, programs = halts.halt_now("lunch", "kim"), volatile()
+
+    said = trade("resume", "--by", "alice")
+
+    mine.refresh_from_db()
+    assert mine.ended_by == "alice"
+    assert list(Halt.objects.open()) == [programs]
+    assert said.splitlines() == [
+        "Ended: halted by kim: lunch",
+        "Now: new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
+    ]
+
+
+def test_resuming_succeeds_while_a_limit_cannot_be_read_and_says_that_it_stops_buys(trade):
+    halts.halt_now("lunch", "kim")
+    SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
+
+    assert trade("resume", "--by", "alice").splitlines() == [
+        "Ended: halted by kim: lunch",
+        "Now: daily_loss_limit_pct cannot be read: nothing is bought",
+    ]
+
+
+def test_resuming_without_a_halt_is_no_failure_and_switches_nothing_on(trade):
+    SystemConfig.objects.set_value("trading_enabled", False)
+
+    assert trade("resume", "--by", "alice").splitlines() == [
+        "No operator's halt was open.",
+        "Now: trading_enabled is off",
+    ]
+    assert SystemConfig.objects.get_value("trading_enabled") is False
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("halt", "--reason", "x", "--by", "y"), ("resume",)])
+def test_the_other_modes_database_is_left_alone(trade, arguments):
+    DatabaseMode.objects.update(mode="live")
+
+    with pytest.raises(CommandError, match="this database belongs to live mode"):
+        trade(*arguments)
+
+    assert not Halt.objects.exists()
+
+
+def test_the_help_has_examples_and_no_arguments_is_a_wrong_argument():
+    command = [sys.executable, str(ROOT / "manage.py"), "trade"]
+
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert '  manage.py trade halt --reason "odd prices"' in shown.stdout
+    assert refused.returncode == 2

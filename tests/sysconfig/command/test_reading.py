@@ -1,0 +1,135 @@
+"""`manage.py sysconfig list|get`, and its command line (docs/configuration.md)."""
+
+import json
+
+import pytest
+from django.core.management import call_command, execute_from_command_line
+from django.utils.translation import override
+
+from sysconfig.models import SystemConfig
+from tests.sysconfig.command.desk import past_the_checks
+from tradingsite.models import DatabaseMode
+
+
+def test_list_is_an_aligned_table_that_marks_what_differs(run):
+    SystemConfig.objects.set_value("t_count", 7)
+    past_the_checks("t_least", "much")
+    SystemConfig.objects.set_value("설정", "한글\n\x1b[31m")
+    lines = run("list").splitlines()
+
+    def line(key):
+        return next(line for line in lines if f" {key} " in line)
+
+    assert line("t_count").startswith("* ")
+    assert line("t_least").startswith("! ")
+    assert line("t_name").startswith("  ")
+    assert line("t_count").index("things") == line("t_limit").index("%")
+    assert "한글\\n\\x1b[31m" in line("설정")
+    assert "not registered" in line("설정")
+    assert lines[-2:] == [
+        line("설정"),
+        "! t_least: must be a plain decimal number with at most 8 decimal places, such as 2.5",
+    ]
+
+
+def test_list_can_be_narrowed_to_a_group_and_to_what_was_changed(run):
+    assert len(run("list", "--group", "test").splitlines()) == 1 + 7
+    assert run("list", "--group", "Test", "--changed") == "Every value is its default.\n"
+
+    SystemConfig.objects.set_value("t_count", 7)
+    assert [entry["key"] for entry in json.loads(run("list", "--changed", "--json"))] == ["t_count"]
+    with override("ko"):
+        assert "stop_loss_pct" in run("list", "--group", "Risk")
+
+
+def test_list_names_the_groups_when_there_is_no_such(refused):
+    assert refused("list", "--group", "Rsk", status=2) == (
+        "there is no group Rsk; there are: Trading, Risk, Model, Retention, Test"
+    )
+
+
+def test_list_as_json_has_texts_for_values_and_english_for_words(run):
+    SystemConfig.objects.set_value("t_free", "text")
+    with override("ko"):
+        told = {entry["key"]: entry for entry in json.loads(run("list", "--json"))}
+
+    assert {key: value for key, value in told["t_count"].items() if key != "updated_at"} == {
+        "key": "t_count",
+        "value": "5",
+        "registered": True,
+        "valid": True,
+        "type": "int",
+        "unit": "things",
+        "group": "Test",
+        "limits": ["0", "10"],
+        "default": "5",
+        "riskier": "",
+    }
+    assert told["stop_loss_pct"]["group"] == "Risk"
+    assert told["t_free"]["registered"] is False
+    assert list(told)[-1] == "t_free"
+
+
+def test_get_prints_the_bare_value(run):
+    assert run("get", "t_least") == "1.0\n"
+    assert json.loads(run("get", "t_least", "--json"))["value"] == "1.0"
+
+
+def test_get_fails_for_what_is_not_there_or_can_not_be_used(run, refused):
+    assert refused("get", "t_cont") == "t_cont has no row. Did you mean t_count?"
+    assert refused("get", "qqq") == "qqq has no row."
+
+    past_the_checks("t_count", "eleven")
+    assert refused("get", "t_count") == "t_count is eleven and can't be used: must be a whole number"
+    assert json.loads(run("get", "t_count", "--json"))["valid"] is False
+
+
+def test_what_only_a_rule_between_keys_forbids_is_marked_too(run, refused):
+    past_the_checks("t_least", "50")
+
+    assert run("list").splitlines()[-1] == "! t_least: t_least 50 exceeds t_most 3.0"
+    assert refused("get", "t_least") == "t_least is 50 and can't be used: t_least 50 exceeds t_most 3.0"
+    assert json.loads(run("get", "t_least", "--json"))["valid"] is False
+    assert json.loads(run("get", "t_most", "--json"))["valid"] is True
+
+
+def test_a_default_in_another_spelling_is_no_change(run):
+    SystemConfig.objects.set_value("t_least", "1")
+
+    assert run("list", "--group", "Test", "--changed") == "Every value is its default.\n"
+
+
+def test_a_long_value_takes_no_more_columns_in_korean_than_in_english(run):
+    SystemConfig.objects.set_values({"t_latin": "x" * 500, "t_korean": "가" * 500})
+    latin, korean = (
+        next(line for line in run("list").splitlines() if key in line) for key in ("t_latin", "t_korean")
+    )
+
+    assert korean.count("가") == 29
+    assert latin.count("x") == 59
+
+
+def test_the_other_modes_database_is_refused(refused):
+    DatabaseMode.objects.update_or_create(defaults={"mode": "live"})
+
+    assert "this database belongs to live mode" in refused("list")
+
+
+def test_help_has_examples_and_tells_the_exit_statuses(capsys):
+    with pytest.raises(SystemExit):
+        call_command("sysconfig", "--help")
+    told = capsys.readouterr().out
+
+    assert "  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if nobody changed it" in told
+    assert "Exit status: 0; 1 when it was refused" in told
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["set", "t_count"], ["history", "--limit", "0"], ["revert", "last"], ["get"]]
+)
+def test_wrong_arguments_give_exit_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", "sysconfig", *arguments])
+
+    assert ended.value.code == 2
+    assert "usage: manage.py sysconfig" in capsys.readouterr().err

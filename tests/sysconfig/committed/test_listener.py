@@ -1,0 +1,272 @@
+"""What is heard, and how it is proved, on the real server (docs/config-cache.md, rules 15 and 17 to 23)."""
+
+import logging
+import threading
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from sysconfig.cache import UNHEARD_S, TTLCache
+from sysconfig.models import SystemConfig
+from sysconfig.push import processes
+from sysconfig.push.processes import ConfigProcess
+from tests.sysconfig.committed.hearing import LONG_S, SHORT_S, row_of, sql, stored, until, update
+
+pytestmark = pytest.mark.usefixtures("some_rows")
+
+
+class Recording(TTLCache[str]):
+    """Remembers what it was told, and in which portions."""
+
+    def __init__(self):
+        self.told = []
+        super().__init__(leased=True)
+
+    def hear(self, keys, lease_until=None, source="notify"):
+        self.told.append((sorted(keys, key=str), source))
+        super().hear(keys, lease_until, source)
+
+
+def test_rule_17_a_change_by_sql_is_heard_and_only_its_key_is_forgotten(cache, listen):
+    listen()
+    for key in ("t_count", "t_name"):
+        cache.get_or_set(key, stored(key))
+    update("t_count", "7")
+
+    until(lambda: "t_count" not in cache.entries)
+    assert cache.get_or_set("t_count", stored("t_count")) == "7"
+    assert "t_name" in cache.entries
+    assert cache.invalidations == {"local": 0, "notify": 1, "reconnect": 1, "anti_entropy": 0}
+
+
+def test_rule_17_a_truncated_table_is_forgotten_whole(cache, listen):
+    listen()
+    for key in ("t_count", "t_name"):
+        cache.get_or_set(key, stored(key))
+    sql("TRUNCATE system_config")
+
+    until(lambda: not cache.entries)
+    assert cache.invalidations["notify"] == 1
+
+
+def test_rule_20_all_keys_of_a_transaction_are_forgotten_in_one_step(listen):
+    cache = Recording()
+    listen(cache=cache)
+    with transaction.atomic():
+        for key in ("t_count", "t_name", "t_enabled"):
+            update(key, "1")
+
+    until(lambda: cache.invalidations["notify"])
+    assert cache.told[-1] == (["t_count", "t_enabled", "t_name"], "notify")
+
+
+def test_rule_17_what_is_rolled_back_is_not_heard(listen):
+    cache = Recording()
+    listen(cache=cache)
+    with transaction.atomic():
+        update("t_count", "6")
+        transaction.set_rollback(True)
+    update("t_name", "heard")
+
+    until(lambda: cache.invalidations["notify"])
+    assert cache.told[-1] == (["t_name"], "notify")
+
+
+def test_rule_15_and_20_this_processes_own_writes_are_heard_too(listen):
+    cache = SystemConfig.cache
+    listen(cache=cache)
+    before = cache.invalidations["local"]
+    SystemConfig.objects.set_value("t_count", 7)
+
+    until(lambda: cache.invalidations["notify"] == 1)
+    assert cache.invalidations["local"] == before + 1
+    assert SystemConfig.objects.get_value("t_count") == 7
+
+
+def test_rule_18_listening_comes_first_then_the_forgetting_then_the_lease(cache, silent):
+    """A change in between must be heard, or be read by the load that comes after."""
+    cache.extend_lease(float("inf"))
+    cache.get_or_set("t_count", stored("t_count"))
+    cache.end_lease()
+    cache.get_or_set("t_count", stored("t_count"))
+    heard = silent()  # no heartbeat was sent
+
+    until(lambda: cache.invalidations["reconnect"])
+    assert heard.session.execute("SELECT count(*) FROM pg_listening_channels()").fetchone() == (2,)
+    assert not cache.entries
+    assert cache._lease_until < 0
+
+
+def test_rule_19_a_load_without_a_lease_is_kept_for_a_second(cache, silent):
+    silent()
+    until(lambda: cache.invalidations["reconnect"])
+    begun = cache._clock()
+    cache.get_or_set("t_count", stored("t_count"))
+
+    assert begun + UNHEARD_S <= cache.entries["t_count"][1] < begun + 2 * UNHEARD_S
+
+
+def test_rule_19_each_echo_extends_the_lease_of_what_is_kept(cache, listen):
+    heard = listen(period_s=SHORT_S)
+    cache.get_or_set("t_count", stored("t_count"))
+    first = cache.entries["t_count"][1]
+
+    until(lambda: cache.entries["t_count"][1] > first + SHORT_S)
+    assert cache.misses == 1
+    assert cache._lease_until == heard._news.proved_s + 3 * SHORT_S
+    assert cache._lease_until <= cache._clock() + 3 * SHORT_S
+
+
+def test_rule_19_the_heartbeat_is_private(listen):
+    cache, other = Recording(), Recording()
+    for each in (cache, other):
+        listen(cache=each, period_s=SHORT_S)
+    update("t_count", "6")
+
+    for each in (cache, other):
+        until(lambda each=each: each.invalidations["notify"])
+        assert [told for told in each.told if told[0]] == [([None], "reconnect"), (["t_count"], "notify")]
+
+
+def test_rule_19_the_status_is_an_age(cache, silent, listen):
+    never = silent(period_s=0.02)
+    until(lambda: never.status().deaf)
+    assert never.status().lease_age_s is None
+
+    heard = listen()
+    assert heard.status().started
+    assert not heard.status().deaf
+    assert heard.status().lease_age_s < 10
+
+
+def test_rule_21_a_change_without_a_notification_is_found_by_comparing(cache, listen, caplog):
+    heard = listen(period_s=SHORT_S, anti_entropy_s=SHORT_S)
+    until(lambda: row_of(heard))
+    cache.get_or_set("t_count", stored("t_count"))
+    before = row_of(heard)[1]
+    sql("SET session_replication_role = replica")
+    try:
+        update("t_count", "7")
+    finally:
+        sql("SET session_replication_role = DEFAULT")
+
+    until(lambda: cache.get_or_set("t_count", stored("t_count")) == "7")
+    until(lambda: heard.status().missed_notifications == 1)
+    until(lambda: row_of(heard)[1] != before)
+    assert cache.invalidations["notify"] == 0
+    until(lambda: "without a notification" in caplog.text)  # counted first, told then
+
+
+def test_rule_21_an_explained_difference_is_not_counted(cache, listen):
+    heard = listen(period_s=SHORT_S, anti_entropy_s=SHORT_S)
+    until(lambda: row_of(heard))
+    for value in ("6", "7", "8"):
+        before = cache.invalidations["anti_entropy"]
+        update("t_count", value)
+        until(lambda before=before: cache.invalidations["anti_entropy"] > before)
+    sent = heard._news.proved_s
+
+    until(lambda: heard._news.proved_s > sent + SHORT_S / 2)  # a heartbeat that would have settled it
+    assert heard.status().missed_notifications == 0
+    assert cache.invalidations["notify"] == 3
+
+
+def test_rule_21_a_silent_change_cannot_hide_behind_the_news_of_another(cache, listen):
+    heard = listen(anti_entropy_s=0.5)
+    until(lambda: row_of(heard))
+    cache.get_or_set("t_name", stored("t_name"))
+    sql("SET session_replication_role = replica")
+    try:
+        update("t_name", "silent")
+    finally:
+        sql("SET session_replication_role = DEFAULT")
+    update("t_count", "7")
+
+    until(lambda: cache.invalidations["anti_entropy"])
+    assert cache.get_or_set("t_name", stored("t_name")) == "silent"
+
+
+def test_the_version_is_written_when_it_changes(cache, listen):
+    heard = listen()
+    before = until(lambda: row_of(heard))
+    until(lambda: heard.status().fingerprint == before[1])  # the row comes first
+    for value in range(10):
+        update("t_count", str(value))
+
+    [(now,)] = sql("SELECT system_config_fingerprint()")
+    until(lambda: row_of(heard)[1] == now)
+    assert row_of(heard)[2] > before[2]
+    until(lambda: heard.status().fingerprint == now)
+
+
+def test_a_value_that_comes_back_is_the_version_of_before(cache, listen):
+    heard = listen()
+    before = until(lambda: row_of(heard))
+    with transaction.atomic():
+        update("t_count", "6")
+        update("t_count", "5")
+    until(lambda: cache.invalidations["notify"])
+    update("t_count", "5")
+    until(lambda: cache.invalidations["notify"] > 1)
+
+    assert row_of(heard) == before
+
+
+def test_rows_of_sessions_that_are_gone_are_pruned_by_whoever_connects(cache, listen):
+    gone = processes.this_process(uuid4(), datetime.now(UTC))
+    ConfigProcess.objects.create(
+        **gone._asdict(), backend_pid=1, backend_start=gone.started_at, fingerprint="x", since=gone.started_at
+    )
+    heard = listen()
+
+    until(lambda: row_of(heard))
+    assert not ConfigProcess.objects.filter(id=gone.id).exists()
+
+
+def test_rule_23_stopping_ends_the_lease_the_thread_and_the_row(cache, listen):
+    heard = listen()
+    until(lambda: row_of(heard))
+    cache.get_or_set("t_count", stored("t_count"))
+    begun = cache._clock()
+    heard.stop()
+
+    assert cache._clock() - begun < 5  # 0.9 s at most, and what a busy machine adds
+    assert not heard.is_alive()
+    assert not cache.entries
+    assert cache._lease_until < 0
+    assert row_of(heard) is None
+    heard.stop()  # again, as an atexit after a signal would
+
+
+def test_a_standby_is_refused(cache, listener_made, monkeypatch, caplog):
+    from django.db import connection
+
+    sql("CREATE SCHEMA t_standby")
+    sql("CREATE FUNCTION t_standby.pg_is_in_recovery() RETURNS bool LANGUAGE sql AS 'SELECT true'")
+    options = {"options": "-c search_path=t_standby,public,pg_catalog"}
+    monkeypatch.setitem(connection.settings_dict, "DIRECT", options)
+    try:
+        listener_made().start()
+        until(lambda: "the server is a standby" in caplog.text)
+    finally:
+        sql("DROP SCHEMA t_standby CASCADE")
+
+
+def test_a_pooler_that_moves_sessions_is_named_once_and_nothing_is_served_long(cache, silent, caplog):
+    heard = silent(period_s=0.02)
+
+    until(lambda: cache.invalidations["reconnect"] > 3)
+    assert cache._lease_until < 0
+    assert heard.status().reconnects == 0
+    [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "Transaction pooling?" in record.message
+    assert "set DATABASE_DIRECT_URL" in record.message
+
+
+def test_a_listener_is_one_thread_that_does_not_keep_a_process_alive(listen):
+    heard = listen(period_s=LONG_S)
+
+    assert heard._thread.daemon
+    assert [each.name for each in threading.enumerate()].count("sysconfig-listener") == 1

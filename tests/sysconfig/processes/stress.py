@@ -1,0 +1,31 @@
+"""Reads in one process while another changes what is read: how many gave less than had been heard."""
+
+import threading
+
+import psycopg
+
+from tests.sysconfig.processes.house import KEY
+
+
+def stressed(house, reader, reads, threads=2):
+    """Let each thread of the reader read so often while this process writes; return what was counted."""
+    over = threading.Event()
+
+    def write():
+        with psycopg.connect(house.url, autocommit=True) as connection:
+            while not over.is_set():
+                house.value += 1
+                connection.execute(
+                    "UPDATE system_config SET value = %s WHERE key = %s", [str(house.value), KEY]
+                )
+                over.wait(0.002)  # between two changes there are hits
+
+    reader.tell("stress", str(threads), str(reads))
+    reader.until(event="ready")
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        return reader.until(timeout_s=600, event="stressed")
+    finally:
+        over.set()
+        writer.join()
