@@ -14,6 +14,6 @@ class SysconfigConfig(AppConfig):
     verbose_name = _("Runtime configuration")
 
     def ready(self) -> None:
-        from sysconfig import signals as upkeep
+        from sysconfig import checks, signals  # noqa: F401 - the first registers itself
 
-        post_migrate.connect(upkeep.add_missing_rows, sender=self)
+        post_migrate.connect(signals.add_missing_rows, sender=self)
