@@ -15,8 +15,8 @@ from tradingsite.jobs.records import rollup
 from tradingsite.jobs.run_result import Outcome
 from tradingsite.jobs.schedule import SCHEDULE
 from tradingsite.marketdata.models import Ticker
-from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import AccountReading, Order, TradingDay
+from tradingsite.orders.portfolio.trading_day import day_of
 from tradingsite.risk.models import Halt
 from tradingsite.strategy.models import SignalOutcome, TradingSignal
 

@@ -10,10 +10,9 @@ import pytest
 from tests.clients.peer import PATIENCE_S
 from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
 from tradingsite.clients.upbit import Accepted, OrderRequest, Refused, Unknown, UpbitExchange
-from tradingsite.sandbox.exchange.auth import ACCESS_KEY, SECRET_KEY
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.limits import GENEROUS
-from tradingsite.sandbox.options import Options
+from tradingsite.sandbox.options import ACCESS_KEY, SECRET_KEY, Options
 from tradingsite.sandbox.server import SandboxServer
 
 

@@ -13,9 +13,8 @@ from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.marketdata import probes
 from tradingsite.marketdata import venue_stats as evidence
 from tradingsite.marketdata.models import VenueEvidence
-from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.faults.arming import Fault
-from tradingsite.sandbox.options import Options
+from tradingsite.sandbox.options import ApiKey, Options
 from tradingsite.sandbox.server import SandboxServer
 
 pytestmark = pytest.mark.django_db

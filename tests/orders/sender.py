@@ -22,7 +22,7 @@ def main() -> None:
     from tradingsite.clients.upbit import UpbitExchange
     from tradingsite.orders.execution.submission import submit
     from tradingsite.orders.models import Order
-    from tradingsite.sandbox.exchange.auth import ApiKey
+    from tradingsite.sandbox.options import ApiKey
 
     url, order_id = sys.argv[1:]
     key = ApiKey()

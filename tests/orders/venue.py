@@ -11,9 +11,8 @@ from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.outcome import Accepted
 from tradingsite.orders.models import Order
-from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.limits import GENEROUS
-from tradingsite.sandbox.options import Options
+from tradingsite.sandbox.options import ApiKey, Options
 from tradingsite.sandbox.server import SandboxServer
 
 NOON = datetime(2026, 1, 5, 12, 0, 5, tzinfo=UTC)

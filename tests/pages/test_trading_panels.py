@@ -21,11 +21,11 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import panel as jobs
 from tradingsite.jobs.run_result import Outcome
 from tradingsite.orders import panel as orders
-from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import AccountReading, TradingDay
+from tradingsite.orders.portfolio.trading_day import day_of
 from tradingsite.risk.denial_reasons import DENIALS, denial
 from tradingsite.strategy import panel as strategy
-from tradingsite.strategy.words import reason
+from tradingsite.strategy.hold_reasons import reason
 
 pytestmark = pytest.mark.django_db
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from tradingsite.strategy.costs import PRICE_TABLE, cost_usd
 from tradingsite.strategy.guards import MOST_UNGROUNDED, advice, same_family, storable, ungrounded
 from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.model_request import PRICE_TABLE, cost_usd
 
 GOOD = {"decision": "BUY", "confidence": 0.7, "reasoning": "RSI is low."}
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
-from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import ACTIVE_STATES, ENDED_STATES, AccountReading, Order, State, TradingDay
 from tradingsite.orders.pages.chart import WORDS
 from tradingsite.orders.pages.chart_data import charts
 from tradingsite.orders.portfolio.position_rows import Valued, valued_positions, won
+from tradingsite.orders.portfolio.trading_day import day_of
 
 OPEN_SHOWN = 12
 ENDED_SHOWN = 5

@@ -8,7 +8,7 @@ from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.routes import exchange_routes
 from tradingsite.sandbox.gate import Gate
 from tradingsite.sandbox.gemini.generator import Generator
-from tradingsite.sandbox.http.messages import Request, Response, text_response
+from tradingsite.sandbox.http.messages import Request, Response, Route, Router, text_response
 from tradingsite.sandbox.limits import QUOTATION_GROUPS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.quotation.api import Quotation
@@ -17,7 +17,6 @@ from tradingsite.sandbox.quotation.candle_api import QuotationCandles
 from tradingsite.sandbox.quotation.parameters import Refused
 from tradingsite.sandbox.quotation.prices import Prices
 from tradingsite.sandbox.quotation.relay import Relay
-from tradingsite.sandbox.router import Route, Router
 
 _WELCOME = """\
 This is the sandbox: a local exchange that answers like Upbit's API (/v1/...)

@@ -16,8 +16,7 @@ from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.exchange.serialization import plain, shown, shown_trades
 from tradingsite.sandbox.faults.arming import Fault, Faults
 from tradingsite.sandbox.gemini.generator import Generator
-from tradingsite.sandbox.http.messages import Request, Response, json_response
-from tradingsite.sandbox.router import Route
+from tradingsite.sandbox.http.messages import Request, Response, Route, json_response
 
 _LOCAL = {"127.0.0.1", "localhost"}
 _TEXT, _WHOLE = (str,), (int,)

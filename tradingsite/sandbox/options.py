@@ -2,12 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.limits import Limit
 
 DEFAULT_SEED = 1
 GEMINI_KEY = "sandbox-gemini-key"  # the only key the model host knows (docs/sandbox.md)
+ACCESS_KEY = "sandbox-access-key"  # the only key the exchange knows (docs/sandbox-exchange.md)
+SECRET_KEY = "sandbox-secret-key-sandbox-secret-key-sandbox-secret-key-sandbox!"  # noqa: S105 - public on purpose
+VIEW_ACCOUNTS, VIEW_ORDERS, MAKE_ORDERS = "view_accounts", "view_orders", "make_orders"
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One key of the account. `allowed_ips` None means any address may use it, `expires_at` None never."""
+
+    access_key: str = ACCESS_KEY
+    secret_key: str = field(default=SECRET_KEY, repr=False)
+    permissions: frozenset[str] = frozenset({VIEW_ACCOUNTS, VIEW_ORDERS, MAKE_ORDERS})
+    allowed_ips: frozenset[str] | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from tradingsite.sandbox.app import application
 from tradingsite.sandbox.control import Answered, Control
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.journal import StateFileError
+from tradingsite.sandbox.exchange.relay_venue import RelayVenue
 from tradingsite.sandbox.exchange.venue import PathVenue, Venue
 from tradingsite.sandbox.faults.arming import Faults
 from tradingsite.sandbox.gemini.generator import Generator
@@ -20,7 +21,7 @@ from tradingsite.sandbox.http.messages import Request, Response
 from tradingsite.sandbox.http.server import HOST, HttpServer
 from tradingsite.sandbox.options import DEFAULT_SEED, Options
 from tradingsite.sandbox.quotation.prices import Prices
-from tradingsite.sandbox.quotation.relay import Relay, RelayVenue
+from tradingsite.sandbox.quotation.relay import Relay
 
 _REQUESTS_KEPT = 1000
 

@@ -1,4 +1,35 @@
-"""What holds a decision back (docs/signals.md D2)."""
+"""Why a decision became a HOLD: the reason codes of docs/signals.md D2 and of failed calls."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+REASONS: dict[str, Promise] = {
+    "stale_input": _("the price was too old"),
+    "insane_input": _("the inputs made no sense"),
+    "no_candles": _("no candles from the exchange"),
+    "missing_candles": _("too many candles were missing"),
+    "no_indicators": _("the candles gave no indicators"),
+    "daily_limit": _("the day's calls were used up"),
+    "quota_wait": _("the model's quota was used up"),
+    "breaker_open": _("the model failed too often"),
+    "asked_before": _("the model was asked before, and its answer is not known"),
+    "config": _("the model's settings were refused"),
+    "auth": _("the model's key was refused"),
+    "quota": _("the model's quota was used up"),
+    "overloaded": _("the model was overloaded"),
+    "timeout": _("the model did not answer in time"),
+    "network": _("the model could not be reached"),
+    "invalid": _("the model's answer could not be used"),
+    "blocked": _("the model refused to answer"),
+    "truncated": _("the model's answer was cut off"),
+    "empty": _("the model's answer was empty"),
+    "unfinished": _("the model did not finish its answer"),
+}
+
+
+def reason(code: str) -> str:
+    """Return the words for a reason code in the active language; a code without words stays as it is."""
+    return str(REASONS.get(code, code))
 
 
 class Held(Exception):

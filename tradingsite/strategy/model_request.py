@@ -1,8 +1,9 @@
-"""One call: booked before it is made, recorded whatever comes of it (D3, D9)."""
+"""One call: booked before it is made, recorded whatever comes of it (D3, D9, D10)."""
 
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 
 import structlog
@@ -10,7 +11,6 @@ import structlog
 from tradingsite.clients.gemini import GeminiModel, Generation, GenerationRequest, ModelFailure
 from tradingsite.strategy import budget, prompt
 from tradingsite.strategy.calls import FAMILY_LENGTH, ModelCall
-from tradingsite.strategy.costs import PRICE_TABLE, cost_usd
 from tradingsite.strategy.guards import Advice, advice, family, same_family, storable
 from tradingsite.strategy.hold_reasons import Held
 
@@ -20,6 +20,24 @@ MAX_OUTPUT_TOKENS = 8192
 """Thinking counts against it: fewer would cut answers off."""
 _MOST_TOKENS = 2**31 - 1
 _WORD = 40
+PRICE_TABLE = "2026-11"
+"""Version of the prices below; a price that changes makes a new one."""
+
+_MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD for a million tokens. Thinking is billed as output."""
+
+    prompt: Decimal
+    output: Decimal
+
+
+PRICES = {
+    "gemini-3.5-flash-lite": Price(Decimal("0.30"), Decimal("2.50")),
+    "gemini-3.8-flash": Price(Decimal("0.75"), Decimal("3.75")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +152,11 @@ def _tokens(count: int | None) -> int | None:
 
 def _sha256(text: str) -> str:
     return sha256(text.encode()).hexdigest()
+
+
+def cost_usd(family: str, prompt: int | None, output: int | None, thinking: int | None) -> Decimal | None:
+    """Return the list price of so many tokens; None when the model or a count is not known."""
+    price = PRICES.get(family)
+    if price is None or prompt is None or output is None or thinking is None:
+        return None
+    return (prompt * price.prompt + (output + thinking) * price.output) / _MILLION

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from tradingsite.risk.denial_reasons import denial
+from tradingsite.strategy.hold_reasons import reason
 from tradingsite.strategy.models import SignalOutcome, TradingSignal
-from tradingsite.strategy.words import reason
 
 SHOWN = 8
 

@@ -20,8 +20,8 @@ from tests.orders.trades import bought
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.run_result import Outcome
 from tradingsite.models import DatabaseMode
-from tradingsite.orders.korean_day import day_of
 from tradingsite.orders.models import AccountReading, SyncRound, TradingDay
+from tradingsite.orders.portfolio.trading_day import day_of
 from tradingsite.risk import halts
 from tradingsite.risk.models import Halt
 

@@ -17,8 +17,7 @@ from tradingsite.clients.gemini.sdk import _package
 from tradingsite.clients.upbit import UpbitClient, UpbitExchange
 from tradingsite.jobs import fence
 from tradingsite.jobs.scheduler import sql_deadline as deadline
-from tradingsite.sandbox.exchange.auth import ACCESS_KEY, SECRET_KEY
-from tradingsite.sandbox.options import GEMINI_KEY
+from tradingsite.sandbox.options import ACCESS_KEY, GEMINI_KEY, SECRET_KEY
 
 pytestmark = COMMITTED
 

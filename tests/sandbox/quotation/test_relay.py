@@ -9,10 +9,11 @@ import pytest
 import requests
 
 from tests.sandbox.account import Account
+from tradingsite.sandbox.exchange.relay_venue import RelayVenue
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.limits import GENEROUS, Limit
 from tradingsite.sandbox.options import Options
-from tradingsite.sandbox.quotation.relay import Relay, RelayVenue
+from tradingsite.sandbox.quotation.relay import Relay
 from tradingsite.sandbox.server import SandboxServer
 
 TICKER = "/v1/ticker?markets=KRW-BTC,KRW-ETH"
@@ -196,7 +197,7 @@ def test_without_the_other_exchange_the_last_book_holds_for_a_moment(upstream, m
     malformed, unavailable = venue.offers("KRW-BTC", "bid", 0), venue.offers("KRW-BTC", "bid", 0)
     upstream.faults.add(Fault("drop_before", path="/v1/orderbook", times=2))
     later = time.monotonic() + 5.1
-    monkeypatch.setattr("tradingsite.sandbox.quotation.relay.monotonic", lambda: later)
+    monkeypatch.setattr("tradingsite.sandbox.exchange.relay_venue.monotonic", lambda: later)
 
     assert before
     assert malformed == unavailable == before

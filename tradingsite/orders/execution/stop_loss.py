@@ -11,8 +11,8 @@ from tradingsite import trading_config
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.marketdata.windows import SEEN_LIMIT_S, Window, read_windows
+from tradingsite.orders.execution.gate_inputs import unclear_sells
 from tradingsite.orders.execution.stop_loss_sale import Fallen, Sale, may_be_sold
-from tradingsite.orders.free_coins import unclear_sells
 from tradingsite.orders.portfolio.positions import Holding, positions
 
 logger = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.orders.execution import intents
 from tradingsite.orders.execution import submission as placing
-from tradingsite.orders.free_coins import all_free, unclear_sells
+from tradingsite.orders.execution.gate_inputs import all_free, unclear_sells
 from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import Holding, is_dust, position

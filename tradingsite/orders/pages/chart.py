@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tradingsite.orders.korean_day import start_of_day
+from tradingsite.orders.portfolio.trading_day import start_of_day
 
 TOP_PX, PLOT_PX = 16, 208
 """Above the highest price, and from there to the lowest."""

@@ -12,8 +12,8 @@ from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.orders.execution import exchange_report as evidence
 from tradingsite.orders.execution import intents
+from tradingsite.orders.execution.gate_inputs import expected_coins
 from tradingsite.orders.execution.submission import SENT_BY
-from tradingsite.orders.free_coins import expected_coins
 from tradingsite.orders.models import ACTIVE_STATES, Order, OrderEvent, State
 from tradingsite.orders.portfolio import account
 

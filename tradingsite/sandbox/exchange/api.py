@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tradingsite.sandbox.exchange import order_lists as exchange_lists
-from tradingsite.sandbox.exchange.auth import ApiKey
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.exchange.refusals import Denied, invalid
@@ -13,6 +12,7 @@ from tradingsite.sandbox.exchange.serialization import body_of, in_seoul, plain,
 from tradingsite.sandbox.exchange.state import Purse, State
 from tradingsite.sandbox.exchange.terms import TERMS, identifier, known_market, read
 from tradingsite.sandbox.http.messages import Request
+from tradingsite.sandbox.options import ApiKey
 from tradingsite.sandbox.quotation.markets import markets
 
 _BID_TYPES = ("best_fok", "best_ioc", "limit", "limit_fok", "limit_ioc", "price")

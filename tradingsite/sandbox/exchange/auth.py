@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jwt import PyJWS
@@ -12,23 +12,10 @@ from jwt.exceptions import PyJWTError
 
 from tradingsite.sandbox.exchange.refusals import Denied
 from tradingsite.sandbox.http.messages import Request
+from tradingsite.sandbox.options import ApiKey
 
-ACCESS_KEY = "sandbox-access-key"  # the only key the exchange knows (docs/sandbox-exchange.md)
-SECRET_KEY = "sandbox-secret-key-sandbox-secret-key-sandbox-secret-key-sandbox!"  # noqa: S105 - public on purpose
-VIEW_ACCOUNTS, VIEW_ORDERS, MAKE_ORDERS = "view_accounts", "view_orders", "make_orders"
 _ALGORITHMS = ("HS256", "HS384", "HS512")
 _BEARER = "bearer "
-
-
-@dataclass(frozen=True)
-class ApiKey:
-    """One key of the account. `allowed_ips` None means any address may use it, `expires_at` None never."""
-
-    access_key: str = ACCESS_KEY
-    secret_key: str = field(default=SECRET_KEY, repr=False)
-    permissions: frozenset[str] = frozenset({VIEW_ACCOUNTS, VIEW_ORDERS, MAKE_ORDERS})
-    allowed_ips: frozenset[str] | None = None
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,14 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from tradingsite.sandbox.exchange.api import ExchangeApi
-from tradingsite.sandbox.exchange.auth import (
-    MAKE_ORDERS,
-    VIEW_ACCOUNTS,
-    VIEW_ORDERS,
-    ApiKey,
-    authenticate,
-    claimed_key,
-)
+from tradingsite.sandbox.exchange.auth import authenticate, claimed_key
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.refusals import Denied, invalid, refusal
 from tradingsite.sandbox.exchange.serialization import body_of, text_of
 from tradingsite.sandbox.exchange.state import Post, State
 from tradingsite.sandbox.gate import Gate
-from tradingsite.sandbox.http.messages import Request, Response, json_response
-from tradingsite.sandbox.router import Route
+from tradingsite.sandbox.http.messages import Request, Response, Route, json_response
+from tradingsite.sandbox.options import MAKE_ORDERS, VIEW_ACCOUNTS, VIEW_ORDERS, ApiKey
 
 _Endpoint = Callable[[Request, State], object]
 _PLACE = "/v1/orders"

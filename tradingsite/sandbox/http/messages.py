@@ -1,7 +1,8 @@
-"""Requests and responses as values, and JSON with exact numbers."""
+"""Requests and responses as values, JSON with exact numbers, and which function answers what."""
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -82,3 +83,32 @@ def json_text(value: object, *, numeric_strings: bool = False) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return "[" + ",".join(json_text(item, numeric_strings=numeric_strings) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Route:
+    """`path` may hold names in braces; each matches one segment and becomes a keyword of the handler."""
+
+    method: str
+    path: str
+    handler: Callable[..., Response]
+
+
+class Router:
+    """Finds the handler; the first route that fits wins."""
+
+    def __init__(self, routes: list[Route], otherwise: Callable[[Request], Response]) -> None:
+        self._routes = [(route, _pattern(route.path)) for route in routes]
+        self._otherwise = otherwise
+
+    def answer(self, request: Request) -> Response:
+        """Call the handler of this method and path, or the one for everything else."""
+        for route, pattern in self._routes:
+            found = pattern.fullmatch(request.path)
+            if found and route.method == request.method:
+                return route.handler(request, **found.groupdict())
+        return self._otherwise(request)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
