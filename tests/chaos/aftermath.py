@@ -17,11 +17,11 @@ def main() -> None:
     from tradingsite.clients.factory import exchange_client
     from tradingsite.orders.models import Order, OrderEvent
     from tradingsite.orders.portfolio.positions import positions
-    from tradingsite.orders.reconciliation.round import sync
+    from tradingsite.orders.reconciliation.round import reconcile
 
     start = now()
     moments = [start + timedelta(minutes=5 * number) for number in range(3)]
-    rounds = [dict(sync(exchange_client(), moment, clock=STORM)) for moment in moments]
+    rounds = [dict(reconcile(exchange_client(), moment, clock=STORM)) for moment in moments]
     fields = (
         "identifier",
         "market",

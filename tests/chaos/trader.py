@@ -83,20 +83,19 @@ def one_round(client, choose: random.Random) -> None:
     from tradingsite.clients.errors import ClientError
     from tradingsite.clients.factory import upbit_client
     from tradingsite.marketdata.collection import collect
-    from tradingsite.orders.execution import signal_order as acting
-    from tradingsite.orders.execution import stop_loss
-    from tradingsite.orders.reconciliation import round as sync
+    from tradingsite.orders.execution import signal_order, stop_loss
+    from tradingsite.orders.reconciliation.round import reconcile
 
     config = SystemConfig.objects.snapshot()
     try:
-        sync.sync(client, now(), clock=STORM)
+        reconcile(client, now(), clock=STORM)
         synced = True
     except ClientError:
         synced = False
     for market in choose.sample(MARKETS, 4):
         collect(upbit_client(retries=0), MARKETS, now())
         signal_row = made_up(market, choose)
-        acting.act_on(
+        signal_order.order_from_signal(
             signal_row,
             config,
             client,

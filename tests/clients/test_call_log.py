@@ -1,4 +1,4 @@
-"""The ledger of the trader's own calls: what counts, and what an answer says beside its body."""
+"""The log of the trader's own calls: what counts, and what an answer says beside its body."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,15 +6,15 @@ import pytest
 
 from tests.clients.peer import Ticking
 from tradingsite.clients import errors
-from tradingsite.clients.call_log import KEPT, Ledger, probing
+from tradingsite.clients.call_log import KEPT, CallLog, probing
 from tradingsite.clients.response import Answer
 
 NOON = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def ledger():
-    return Ledger()
+def log():
+    return CallLog()
 
 
 @pytest.fixture
@@ -22,17 +22,17 @@ def clock():
     return Ticking().clock
 
 
-def call(ledger, clock, error=None, *, headers=None, status=200, took_s=0.0, left=None):
+def call(log, clock, error=None, *, headers=None, status=200, took_s=0.0, left=None):
     """Make one call that ends so."""
     try:
-        with ledger.noted(clock) as noting:
+        with log.recording(clock) as context:
             clock.sleep(took_s)
-            noting.heard(Answer("GET /x", status, headers or {}, b""), NOON, group="ticker", left=left)
+            context.observe(Answer("GET /x", status, headers or {}, b""), NOON, group="ticker", left=left)
             if error:
                 raise error
     except errors.ClientError:
         pass
-    return ledger.summary(clock)
+    return log.summary(clock)
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def call(ledger, clock, error=None, *, headers=None, status=200, took_s=0.0, lef
         (errors.InvalidResponse("x"), "invalid"),
     ],
 )
-def test_a_failure_is_kept_with_its_kind(ledger, clock, error, kind):
-    summary = call(ledger, clock, error)
+def test_a_failure_is_kept_with_its_kind(log, clock, error, kind):
+    summary = call(log, clock, error)
 
     assert (summary.answered, summary.failed, summary.failure_kind) == (0, 1, kind)
     assert summary.success_s_ago is None
 
 
-def test_who_only_refuses_a_request_has_answered(ledger, clock):
-    summary = call(ledger, clock, errors.NotFound("x", name="order_not_found", message="x", status=404))
+def test_who_only_refuses_a_request_has_answered(log, clock):
+    summary = call(log, clock, errors.NotFound("x", name="order_not_found", message="x", status=404))
 
     assert (summary.answered, summary.failed) == (1, 0)
 
@@ -63,26 +63,26 @@ def test_who_only_refuses_a_request_has_answered(ledger, clock):
 @pytest.mark.parametrize(
     ("status", "kind"), [(200, ""), (400, ""), (429, "limited"), (418, "banned"), (502, "failing")]
 )
-def test_where_nothing_is_raised_the_status_tells(ledger, clock, status, kind):
+def test_where_nothing_is_raised_the_status_tells(log, clock, status, kind):
     """Placing an order returns what is known in place of raising it."""
-    assert call(ledger, clock, status=status).failure_kind == kind
+    assert call(log, clock, status=status).failure_kind == kind
 
 
-def test_the_last_twenty_count(ledger, clock):
+def test_the_last_twenty_count(log, clock):
     for _ in range(5):
-        call(ledger, clock, errors.Unreachable("x"))
+        call(log, clock, errors.Unreachable("x"))
     for _ in range(KEPT - 2):
-        summary = call(ledger, clock)
+        summary = call(log, clock)
 
     assert (summary.answered, summary.failed) == (KEPT - 2, 2)
 
 
-def test_ages_latency_and_the_end_of_a_ban(ledger, clock):
-    call(ledger, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
+def test_ages_latency_and_the_end_of_a_ban(log, clock):
+    call(log, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
     clock.sleep(10)
-    call(ledger, clock, took_s=0.25)
+    call(log, clock, took_s=0.25)
     clock.sleep(5)
-    summary = ledger.summary(clock)
+    summary = log.summary(clock)
 
     assert summary.failure_s_ago == pytest.approx(15.25)
     assert summary.success_s_ago == pytest.approx(5)
@@ -91,25 +91,25 @@ def test_ages_latency_and_the_end_of_a_ban(ledger, clock):
     assert summary.banned
 
 
-def test_budget_and_skew_are_as_the_answers_say(ledger, clock):
+def test_budget_and_skew_are_as_the_answers_say(log, clock):
     ahead = (NOON - timedelta(seconds=7)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    call(ledger, clock, headers={"Date": "no date"}, left=None)
-    summary = call(ledger, clock, headers={"Date": ahead}, left=4)
+    call(log, clock, headers={"Date": "no date"}, left=None)
+    summary = call(log, clock, headers={"Date": ahead}, left=4)
 
     assert summary.skew_s == pytest.approx(6.5)
     assert summary.budget == {"ticker": 4}
 
 
-def test_what_a_probe_asks_is_no_evidence_but_a_ban_it_meets_is(ledger, clock):
+def test_what_a_probe_asks_is_no_evidence_but_a_ban_it_meets_is(log, clock):
     with probing():
-        call(ledger, clock)
-        summary = call(ledger, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
+        call(log, clock)
+        summary = call(log, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
 
     assert (summary.version, summary.answered, summary.failed) == (1, 0, 0)
     assert summary.banned
 
 
-def test_an_error_that_is_none_of_the_venues_is_passed_on_unnoted(ledger, clock):
-    with pytest.raises(ZeroDivisionError), ledger.noted(clock):
+def test_an_error_that_is_none_of_the_venues_is_passed_on_unnoted(log, clock):
+    with pytest.raises(ZeroDivisionError), log.recording(clock):
         raise ZeroDivisionError
-    assert ledger.summary(clock).version == 0
+    assert log.summary(clock).version == 0

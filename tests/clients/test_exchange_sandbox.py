@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.peer import PATIENCE_S
 from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
-from tradingsite.clients.upbit import Accepted, OrderRequest, Refused, Unknown, UpbitExchange
+from tradingsite.clients.upbit import Accepted, OrderRefused, OrderRequest, Unknown, UpbitExchange
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import ACCESS_KEY, SECRET_KEY, Options
@@ -120,7 +120,9 @@ def test_a_second_order_with_the_same_identifier_is_unknown_until_somebody_looks
 def test_another_key_is_refused_with_proof(sandbox):
     stranger = UpbitExchange(sandbox.url, "another-key", SECRET_KEY, retries=0)
 
-    assert stranger.place(buy(), within_s=10) == Refused("invalid_access_key", "잘못된 엑세스 키입니다.", 401)
+    assert stranger.place(buy(), within_s=10) == OrderRefused(
+        "invalid_access_key", "잘못된 엑세스 키입니다.", 401
+    )
     with pytest.raises(KeyRejected):
         stranger.accounts()
 
@@ -137,8 +139,8 @@ def test_another_key_is_refused_with_proof(sandbox):
         ("502", Unknown, False),
         ("503", Unknown, False),
         ("418", Unknown, False),
-        ("429", Refused, False),
-        ("429_text", Refused, False),
+        ("429", OrderRefused, False),
+        ("429_text", OrderRefused, False),
         ("no_remaining_req", Accepted, True),
     ],
 )

@@ -11,7 +11,7 @@ from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import RateLimited
 from tradingsite.clients.response import Answer
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.clients.upbit.limits import FIRST_BAN_S, QUOTATION, Limits
+from tradingsite.clients.upbit.limits import FIRST_BAN_S, QUOTATION, RequestLimits
 
 BAN = Reply(418, '{"error":{"name":418,"message":"blocked"}}')
 
@@ -24,7 +24,7 @@ def test_eight_requests_go_at_once_and_the_ninth_waits_for_its_second(peer, clie
 
 
 def test_no_second_has_more_than_eight_requests_however_it_is_cut(ticking):
-    limits, begun = Limits(ticking.clock), []
+    limits, begun = RequestLimits(ticking.clock), []
     ticking.now += 0.95
 
     for _ in range(40):
@@ -200,7 +200,7 @@ def test_a_ban_after_a_ban_is_taken_to_be_longer_until_something_succeeds(peer, 
 
 
 def test_answers_to_requests_under_way_do_not_make_a_ban_longer(ticking):
-    limits, answer = Limits(ticking.clock), Answer("GET /v1/ticker", 418, {}, b"")
+    limits, answer = RequestLimits(ticking.clock), Answer("GET /v1/ticker", 418, {}, b"")
 
     for _ in range(5):
         with pytest.raises(RateLimited) as caught:
@@ -210,7 +210,7 @@ def test_answers_to_requests_under_way_do_not_make_a_ban_longer(ticking):
 
 
 def test_a_short_ban_does_not_end_a_long_one(ticking):
-    limits = Limits(ticking.clock)
+    limits = RequestLimits(ticking.clock)
     for body in (b"600 seconds", b"5 seconds"):
         with pytest.raises(RateLimited):
             limits.obey("ticker", Answer("GET /v1/ticker", 418, {}, body))
@@ -223,7 +223,7 @@ def test_a_short_ban_does_not_end_a_long_one(ticking):
 
 
 def test_a_short_hold_does_not_end_a_long_one(ticking):
-    limits = Limits(ticking.clock)
+    limits = RequestLimits(ticking.clock)
     with pytest.raises(RateLimited):
         limits.obey("ticker", Answer("GET /v1/ticker", 429, {"Retry-After": "5"}, b""))
     limits.obey("ticker", Answer("GET /v1/ticker", 200, {"Remaining-Req": "sec=0"}, b""))
@@ -234,7 +234,7 @@ def test_a_short_hold_does_not_end_a_long_one(ticking):
 
 
 def test_threads_together_keep_the_pace(ticking: Ticking):
-    limits, moments = Limits(ticking.clock), list[float]()
+    limits, moments = RequestLimits(ticking.clock), list[float]()
 
     class Hesitant(deque[float]):
         """Lets the other threads go first between the look at the pace and the entry into it."""

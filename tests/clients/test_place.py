@@ -17,8 +17,8 @@ from tests.clients.samples import ACCESS_KEY, SECRET_KEY
 from tradingsite.clients.upbit import (
     Accepted,
     NeverSent,
+    OrderRefused,
     OrderRequest,
-    Refused,
     Unknown,
     UpbitClient,
     UpbitExchange,
@@ -83,7 +83,7 @@ def test_a_4xx_in_upbits_own_words_is_a_proven_refusal(peer, exchange, status, b
 
     outcome = exchange.place(BUY, within_s=5)
 
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, OrderRefused)
     assert (outcome.name, outcome.status) == (name, status)
     assert len(peer.asked) == 1
 
@@ -337,7 +337,7 @@ def test_more_orders_than_fit_into_a_second_are_never_sent(peer, exchange, ticki
 def test_a_429_refuses_the_order_and_holds_the_next(peer, exchange, ticking):
     peer.script(Reply(429, "Too many API requests.", {"Retry-After": "3"}), Reply(201, samples.ORDER))
 
-    assert isinstance(exchange.place(BUY, within_s=1), Refused)
+    assert isinstance(exchange.place(BUY, within_s=1), OrderRefused)
     assert isinstance(exchange.place(BUY, within_s=1), NeverSent)
     assert isinstance(exchange.place(BUY, within_s=5), Accepted)
     assert ticking.slept == [3]
@@ -381,6 +381,6 @@ def test_an_answer_that_repeats_our_secrets_has_them_masked(peer, exchange):
 
     outcome = exchange.place(BUY, within_s=5)
 
-    assert outcome == Refused("validation_error", "*** *** Bearer ***", 400)
+    assert outcome == OrderRefused("validation_error", "*** *** Bearer ***", 400)
     assert SECRET_KEY not in repr(exchange)
     assert ACCESS_KEY not in repr(exchange)

@@ -6,12 +6,11 @@ import pytest
 from django.db.models.functions import Now
 
 from tests.marketdata.exchange import exchange, ticker
-from tradingsite.clients import call_log as calls
+from tradingsite.clients import call_log
 from tradingsite.clients.errors import Unreachable
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
-from tradingsite.marketdata import probes
-from tradingsite.marketdata import venue_stats as evidence
+from tradingsite.marketdata import probes, venue_stats
 from tradingsite.marketdata.models import VenueEvidence
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.options import ApiKey, Options
@@ -22,11 +21,11 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nothing_called(monkeypatch):
-    """Ledgers of the test's own: others have called too."""
-    for name, venue in (("UPBIT", evidence.UPBIT), ("ACCOUNT", evidence.ACCOUNT)):
-        monkeypatch.setattr(calls, name, calls.Ledger())
-        monkeypatch.setitem(evidence._LEDGERS, venue, getattr(calls, name))
-    monkeypatch.setattr(evidence, "_written", {})
+    """Call logs of the test's own: others have called too."""
+    for name, venue in (("UPBIT", venue_stats.UPBIT), ("ACCOUNT", venue_stats.ACCOUNT)):
+        monkeypatch.setattr(call_log, name, call_log.CallLog())
+        monkeypatch.setitem(venue_stats._CALL_LOGS, venue, getattr(call_log, name))
+    monkeypatch.setattr(venue_stats, "_written", {})
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def ago(**span):
     return Now() - timedelta(**span)
 
 
-def known(venue=evidence.UPBIT, **facts):
+def known(venue=venue_stats.UPBIT, **facts):
     facts = {"answered": 20, "last_success_at": ago(seconds=4), "p50_ms": 31.0} | facts
     VenueEvidence.objects.update_or_create(venue=venue, defaults={"key_checked_at": Now(), **facts})
 
@@ -92,7 +91,7 @@ def prices():
 def test_a_ban_of_our_key_holds_back_every_question(settings):
     end = datetime.now(UTC) + timedelta(minutes=5)
     known(last_success_at=ago(minutes=5))
-    known(evidence.ACCOUNT, limited_until=end, banned=True)
+    known(venue_stats.ACCOUNT, limited_until=end, banned=True)
     with prices() as serving:
         settings.UPBIT_URL = serving.url
         status, text = found()
@@ -141,12 +140,12 @@ def test_prices_are_well_while_orders_fail():
     """A ping would see nothing of it."""
     failing = {"answered": 0, "failed": 3, "last_success_at": None, "last_failure_at": ago(seconds=9)}
     known()
-    known(evidence.ACCOUNT, **failing, last_failure_kind="failing")
+    known(venue_stats.ACCOUNT, **failing, last_failure_kind="failing")
     assert found() == (
         "unhealthy", "none of the last 3 calls to our account was answered, the last: failing"
     )  # fmt: skip
 
-    known(evidence.ACCOUNT, last_failure_kind="key", last_failure_at=ago(seconds=1))
+    known(venue_stats.ACCOUNT, last_failure_kind="key", last_failure_at=ago(seconds=1))
     status, text = found()
     assert (status, text.split(":")[0]) == ("unhealthy", "Upbit does not accept the API key")
 
@@ -173,7 +172,7 @@ def test_the_key_is_asked_for_once_in_six_hours(settings):
         found()
         again = [each.request.path for each in server.requests if "api_keys" in each.request.path]
 
-    assert VenueEvidence.objects.get(venue=evidence.UPBIT).key_expires_at == ends
+    assert VenueEvidence.objects.get(venue=venue_stats.UPBIT).key_expires_at == ends
     assert second[0] == "warning"
     assert "the API key expires in 11 days" in second[1]
     assert (len(asked), len(again)) == (1, 2)
@@ -194,7 +193,7 @@ def test_what_the_trader_called_is_written_once_and_only_when_there_was_somethin
     settings, django_assert_num_queries
 ):
     with django_assert_num_queries(0):
-        evidence.flush()
+        venue_stats.flush()
     with SandboxServer() as server:
         client = UpbitClient(server.url)
         client.tickers(["KRW-BTC"])
@@ -203,9 +202,9 @@ def test_what_the_trader_called_is_written_once_and_only_when_there_was_somethin
         server.faults.add(Fault("503"))
         with pytest.raises(Exception, match="503"):
             UpbitClient(server.url, retries=0).tickers(["KRW-BTC"])
-    evidence.flush()
+    venue_stats.flush()
     with django_assert_num_queries(0):
-        evidence.flush()
+        venue_stats.flush()
 
     rows = {row.venue: row for row in VenueEvidence.objects.all()}
     prices, account = rows["upbit"], rows["account"]
@@ -223,17 +222,17 @@ def test_a_later_flush_is_one_statement_a_venue(django_assert_num_queries):
     with exchange(lambda *_: (200, [ticker("KRW-BTC", 5, datetime.now(UTC))])) as serving:
         client = UpbitClient(serving.url, retries=0)
         client.tickers(["KRW-BTC"])
-        evidence.flush()
+        venue_stats.flush()
         client.tickers(["KRW-BTC"])
     with django_assert_num_queries(1):
-        evidence.flush()
+        venue_stats.flush()
 
 
 def test_the_facts_are_named_for_people_and_programs():
     known(budget={"ticker": 9}, skew_s=0.2, key_expires_at=Now() + timedelta(days=90))
-    known(evidence.ACCOUNT, answered=3, failed=1, last_failure_kind="timeout")
+    known(venue_stats.ACCOUNT, answered=3, failed=1, last_failure_kind="timeout")
 
-    facts = {fact.name: (str(fact.label), fact.value) for fact in evidence.facts()}
+    facts = {fact.name: (str(fact.label), fact.value) for fact in venue_stats.facts()}
 
     assert facts["upbit_left_ticker"] == ("Prices: requests left in their second (ticker)", 9)
     assert facts["account_answered"] == ("Account: of its last calls were answered", "3/4")
@@ -246,6 +245,6 @@ def test_a_network_that_fails_is_noted_too():
     with pytest.raises(Unreachable):
         UpbitClient("http://127.0.0.1:9", retries=0).tickers(["KRW-BTC"])
 
-    evidence.flush()
+    venue_stats.flush()
 
     assert VenueEvidence.objects.get().last_failure_kind == "unreachable"

@@ -3,7 +3,7 @@
 from itertools import count
 
 from tests.marketdata.feed import NOON
-from tradingsite.orders.models import MOVES, PLACED_STATES, Order, State
+from tradingsite.orders.models import MOVES, PLACED_STATES, Order, OrderState
 from tradingsite.strategy.models import TradingSignal
 
 _numbers = count(1)
@@ -48,8 +48,8 @@ def advice(**facts) -> TradingSignal:
 
 def way_to(state) -> list[str]:
     """Return the shortest moves from PLANNED; a state that does not exist is one impossible move."""
-    ways: dict[str, list[str]] = {State.PLANNED: []}
-    waiting = [State.PLANNED]
+    ways: dict[str, list[str]] = {OrderState.PLANNED: []}
+    waiting = [OrderState.PLANNED]
     for now in waiting:
         for then in MOVES.get(now, ()):
             if then not in ways:

@@ -13,7 +13,7 @@ from tests.orders.book import advice, placed
 from tests.orders.trades import bought, fill
 from tradingsite.marketdata.retention import delete_before, delete_in_batches
 from tradingsite.orders.execution import intents
-from tradingsite.orders.models import MOVES, PLACED_STATES, Fill, Order, OrderEvent, State
+from tradingsite.orders.models import MOVES, PLACED_STATES, Fill, Order, OrderEvent, OrderState
 from tradingsite.risk.models import Halt
 from tradingsite.strategy.models import TradingSignal
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_orders_whose_outcome_is_open_are_active():
-    for number, state in enumerate(State):
+    for number, state in enumerate(OrderState):
         placed(state=state, identifier=f"a-{number}", market=f"KRW-{number}")
 
     active = set(Order.objects.active().values_list("state", flat=True))
@@ -96,8 +96,8 @@ def test_a_market_has_one_order_under_way_and_an_unknown_one_may_be_joined():
     assert placed(identifier="four", state="SUBMITTING", market="KRW-ETH").pk
 
 
-@pytest.mark.parametrize("before", State)
-@pytest.mark.parametrize("after", State)
+@pytest.mark.parametrize("before", OrderState)
+@pytest.mark.parametrize("after", OrderState)
 def test_the_database_allows_exactly_the_moves_that_the_code_knows(before, after):
     order = placed(state=before, uuid="u-1")
     order.state = after
@@ -147,7 +147,7 @@ def test_a_signal_that_made_an_order_cannot_be_deleted():
 
 
 def test_the_clean_up_of_market_data_leaves_orders_signals_and_halts():
-    placed(state=State.OPEN, uuid="u-1", signal=advice())
+    placed(state=OrderState.OPEN, uuid="u-1", signal=advice())
     Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
     Order.objects.update(created_at=NOON)
     TradingSignal.objects.update(created_at=NOON)
@@ -158,7 +158,7 @@ def test_the_clean_up_of_market_data_leaves_orders_signals_and_halts():
 
 
 def test_orders_are_read_in_admin_and_never_written(admin_client):
-    order = placed(state=State.UNKNOWN)
+    order = placed(state=OrderState.UNKNOWN)
     change = reverse("admin:orders_order_change", args=[order.pk])
 
     found = admin_client.get(reverse("admin:orders_order_changelist"), {"q": order.identifier})
@@ -181,7 +181,7 @@ def test_the_fills_of_an_order_are_never_changed_nor_added_to_its_end():
 
 def test_an_event_is_never_rewritten():
     order = placed(state="SUBMITTING")
-    intents.move(order, State.UNKNOWN, NOON, {})
+    intents.transition(order, OrderState.UNKNOWN, NOON, {})
 
     with pytest.raises(IntegrityError, match="never rewritten"), transaction.atomic():
         OrderEvent.objects.update(state_after="DONE")

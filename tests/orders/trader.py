@@ -12,12 +12,10 @@ from tradingsite.clients.deadline import Clock
 from tradingsite.clients.upbit import UpbitClient, UpbitExchange
 from tradingsite.marketdata.collection import collect
 from tradingsite.marketdata.windows import read_windows
-from tradingsite.orders.execution import intents
-from tradingsite.orders.execution import signal_order as acting
-from tradingsite.orders.execution import submission as placing
+from tradingsite.orders.execution import intents, signal_order, submission
 from tradingsite.orders.execution.intents import Intent
 from tradingsite.orders.models import Order, Side
-from tradingsite.orders.reconciliation import round as sync
+from tradingsite.orders.reconciliation.round import reconcile
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy.models import TradingSignal
 
@@ -56,7 +54,9 @@ class Trader:
     def act(self, signal: TradingSignal, client: UpbitExchange | None = None, **more: Any) -> Order:
         facts = {"synced": True, "volatility_checked_at": self.venue.at, "at": self.venue.at, **more}
         config = SystemConfig.objects.snapshot()
-        return acting.act_on(signal, config, client or self.venue.client, **facts, **self._sending())
+        return signal_order.order_from_signal(
+            signal, config, client or self.venue.client, **facts, **self._sending()
+        )
 
     def buy(self, funds: int = 10_000, market: str = MARKET) -> Order:
         """Write the intent of a buy and commit it; nothing is sent."""
@@ -72,7 +72,7 @@ class Trader:
             return intents.record(Intent(market, side, price=Decimal(1), **facts), self.venue.at)
 
     def send(self, order: Order, client: UpbitExchange | None = None, **more: Any) -> Order:
-        return placing.submit(client or self.venue.client, order, **{**self._sending(), **more})
+        return submission.submit(client or self.venue.client, order, **{**self._sending(), **more})
 
     def sync(self, client: UpbitExchange | None = None, *, minutes: float = 5) -> dict[str, int]:
         """Reconcile `minutes` after the last step."""
@@ -81,7 +81,7 @@ class Trader:
     def sync_at(self, moment: datetime, client: UpbitExchange | None = None) -> dict[str, int]:
         """Reconcile at `moment`, which lies ahead; the round may end later."""
         self.wait((moment - self.venue.at).total_seconds())
-        return dict(sync.sync(client or self.venue.client, self.venue.at, clock=self.clock))
+        return dict(reconcile(client or self.venue.client, self.venue.at, clock=self.clock))
 
     def _sending(self) -> dict[str, Any]:
         now: Callable[[], Any] = lambda: self.venue.at  # noqa: E731 - `at` moves

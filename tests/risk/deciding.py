@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tests.marketdata.feed import NOON
 from tradingsite.risk import gate
-from tradingsite.risk.inputs import Account, Circumstances, Limits, Position, Proposal, Terms
+from tradingsite.risk.inputs import Account, BuyLimits, Circumstances, Position, Proposal, Terms
 from tradingsite.risk.verdict import Verdict
 
 BTC = "KRW-BTC"
@@ -32,7 +32,7 @@ CIRCUMSTANCES = Circumstances(
     synced=True,
     unresolved=0,
 )
-LIMITS = Limits(
+LIMITS = BuyLimits(
     min_confidence=Decimal("0.6"),
     signal_validity=timedelta(minutes=10),
     max_price_move_pct=Decimal(1),
@@ -53,7 +53,7 @@ class Decision:
     account: Account = ACCOUNT
     terms: Terms = TERMS
     circumstances: Circumstances = CIRCUMSTANCES
-    limits: Limits = LIMITS
+    limits: BuyLimits = LIMITS
 
     def but(self, **facts) -> "Decision":
         """Return it with some facts changed, each in the one place that has a field of that name."""

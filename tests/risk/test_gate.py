@@ -14,7 +14,7 @@ from tests.marketdata.feed import NOON
 from tests.risk.deciding import BUY, SECOND, SELL, TICK, failed, saying
 from tradingsite.risk import gate
 from tradingsite.risk.denial_reasons import DENIALS, denial
-from tradingsite.risk.inputs import Limits, Position, SignalLimits
+from tradingsite.risk.inputs import BuyLimits, Position, SignalLimits
 
 AHEAD = 10 * SECOND
 OF_A_BUY = [
@@ -275,7 +275,7 @@ def test_a_limit_that_cannot_be_read_has_no_fallback(key):
     SystemConfig.objects.filter(key=key).update(value="much")
 
     with pytest.raises(UnreadableConfig):
-        Limits.of(SystemConfig.objects.snapshot())
+        BuyLimits.of(SystemConfig.objects.snapshot())
 
 
 @pytest.mark.django_db
@@ -309,6 +309,6 @@ def test_the_average_price_is_the_cost_of_one_coin_and_of_nothing_there_is_none(
 def test_the_limits_are_those_of_the_configuration():
     SystemConfig.objects.set_values({"signal_validity_min": "7", "stop_loss_pct": "2.5"})
 
-    limits = Limits.of(SystemConfig.objects.snapshot())
+    limits = BuyLimits.of(SystemConfig.objects.snapshot())
 
     assert limits == replace(BUY.limits, signal_validity=timedelta(minutes=7), stop_loss_pct=Decimal("2.5"))

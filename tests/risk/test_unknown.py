@@ -8,12 +8,12 @@ import pytest
 from tests.marketdata.feed import NOON, TEN_S, poll_times, record_polls, record_price, watched
 from tradingsite.marketdata.models import Ticker
 from tradingsite.risk.models import Halt
-from tradingsite.risk.volatility import Limits, check_limits
+from tradingsite.risk.volatility import VolatilityLimits, check_limits
 
 pytestmark = pytest.mark.django_db
 
 BTC = "KRW-BTC"
-LIMITS = Limits(markets=(BTC,), threshold_pct=Decimal(3), cooldown=timedelta(minutes=15))
+LIMITS = VolatilityLimits(markets=(BTC,), threshold_pct=Decimal(3), cooldown=timedelta(minutes=15))
 
 
 def check(at=NOON):

@@ -13,14 +13,14 @@ from tests.marketdata.feed import NOON, record_price, watched
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.risk import volatility
 from tradingsite.risk.models import Halt
-from tradingsite.risk.volatility import Limits, check_limits
+from tradingsite.risk.volatility import VolatilityLimits, check_limits
 
 pytestmark = pytest.mark.django_db
 
 BTC, ETH = "KRW-BTC", "KRW-ETH"
 MINUTE = timedelta(minutes=1)
 COOLDOWN = 15 * MINUTE
-LIMITS = Limits(markets=(BTC,), threshold_pct=Decimal(3), cooldown=COOLDOWN)
+LIMITS = VolatilityLimits(markets=(BTC,), threshold_pct=Decimal(3), cooldown=COOLDOWN)
 
 
 def check(at=NOON, limits=LIMITS):
@@ -66,7 +66,7 @@ def test_a_move_below_the_threshold_halts_nothing():
 
 
 def test_the_reason_names_move_and_limit():
-    after("100", "103.4", limits=Limits((BTC,), Decimal("2.5"), COOLDOWN))
+    after("100", "103.4", limits=VolatilityLimits((BTC,), Decimal("2.5"), COOLDOWN))
 
     assert the_halt().reason == "moved 3.4 % in 5 min, limit 2.5 %"
 
@@ -128,7 +128,7 @@ def test_a_halt_past_its_end_blocks_until_a_check_has_ended_it():
 def test_a_higher_peak_updates_the_numbers_of_the_same_halt():
     after("100", "104")
 
-    after("98", "104.86", at=NOON + MINUTE, limits=Limits((BTC,), Decimal("3.5"), COOLDOWN))
+    after("98", "104.86", at=NOON + MINUTE, limits=VolatilityLimits((BTC,), Decimal("3.5"), COOLDOWN))
 
     halt = the_halt()
     numbers = [halt.low, halt.high, halt.move_pct, halt.threshold_pct]
@@ -182,7 +182,7 @@ def test_a_check_that_was_held_up_leaves_what_a_later_one_found():
     assert counts["volatile"] == 1
 
 
-BOTH = Limits((BTC, ETH), Decimal(3), COOLDOWN)
+BOTH = VolatilityLimits((BTC, ETH), Decimal(3), COOLDOWN)
 
 
 def test_a_market_that_is_no_longer_configured_is_no_longer_unknown():
@@ -240,13 +240,13 @@ def test_each_market_is_judged_by_its_own_prices():
     record_price(ETH, "5", NOON - MINUTE, NOON)
     Poll.objects.update(markets=[BTC, ETH])
 
-    counts = check(limits=Limits((BTC, ETH), Decimal(3), COOLDOWN))
+    counts = check(limits=VolatilityLimits((BTC, ETH), Decimal(3), COOLDOWN))
 
     assert counts == {"markets": 2, "begun": 1, "ended": 0, "volatile": 1, "unknown": 0}
 
 
 def test_a_check_takes_as_many_statements_for_fifty_markets_as_for_one(django_assert_num_queries):
-    many = Limits(tuple(f"KRW-C{number}" for number in range(50)), Decimal(3), COOLDOWN)
+    many = VolatilityLimits(tuple(f"KRW-C{number}" for number in range(50)), Decimal(3), COOLDOWN)
     check(limits=many)
 
     # savepoint, lock, halts, windows, one update of all, release

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.leaks import shown
-from tradingsite.clients import factory as build
+from tradingsite.clients import factory
 from tradingsite.jobs import fence
 from tradingsite.jobs import tasks as bodies
 from tradingsite.marketdata.models import Poll, Ticker
@@ -39,7 +39,7 @@ def exchange(settings):
 def five_calm_minutes(exchange):
     """Every poll of the last five minutes saw the same price, and both checks of the market ran."""
     now = timezone.now()
-    price = build.upbit_client().tickers([MARKET])[0].trade_price
+    price = factory.upbit_client().tickers([MARKET])[0].trade_price
     for number in range(1, 31):
         at = now - timedelta(seconds=10 * number)
         Poll.objects.create(polled_at=at, markets=[MARKET])

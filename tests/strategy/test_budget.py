@@ -15,7 +15,7 @@ from tests.healthcheck.databases import another_session
 from tests.strategy.market import MARKET, TICK
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import budget
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 from tradingsite.strategy.models import ModelCall
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,8 +36,8 @@ def called(at=TICK, kind="", **facts) -> ModelCall:
 def refusal(tick=TICK, at=None, limit=100, model=MODEL) -> str:
     try:
         budget.check(model, tick, at or tick, limit)
-    except Held as held:
-        return held.code
+    except NoAdvice as hold:
+        return hold.code
     return ""
 
 
@@ -160,8 +160,8 @@ def test_two_processes_do_not_share_the_last_call_of_the_day():
         try:
             budget.book(MODEL, TICK, TICK, 1, row)
             outcomes.append("booked")
-        except Held as held:
-            outcomes.append(held.code)
+        except NoAdvice as hold:
+            outcomes.append(hold.code)
         finally:
             connection.close()
 

@@ -13,7 +13,7 @@ from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy.candles import Series, check_price, closed_candles, series
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 
 
 def unfit(price) -> Reply:
@@ -21,8 +21,8 @@ def unfit(price) -> Reply:
     return Reply(200, json.dumps([raw_candle(0)]).replace('"low_price": 998', f'"low_price": {price}'))
 
 
-def held(found, market=MARKET) -> Held:
-    with pytest.raises(Held) as caught:
+def held(found, market=MARKET) -> NoAdvice:
+    with pytest.raises(NoAdvice) as caught:
         series(found, market, TICK)
     return caught.value
 
@@ -108,7 +108,7 @@ def test_a_price_far_from_the_last_close_holds():
     check_price(found, Decimal("1201.2"))
     check_price(found, Decimal("800.8"))
     for price in ("1201.3", "800.7", "1", "1000000"):
-        with pytest.raises(Held) as caught:
+        with pytest.raises(NoAdvice) as caught:
             check_price(found, Decimal(price))
         assert caught.value.code == "insane_input"
 
@@ -126,7 +126,7 @@ def test_a_price_far_from_the_last_close_holds():
 def test_whatever_the_exchange_does_instead_of_answering_holds(peer, ticking, reply):
     peer.script(reply)
 
-    with pytest.raises(Held) as caught:
+    with pytest.raises(NoAdvice) as caught:
         closed_candles(UpbitClient(peer.url, retries=0, clock=ticking.clock), MARKET, TICK)
 
     assert caught.value.code == "no_candles"

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tradingsite.strategy.guards import MOST_UNGROUNDED, advice, same_family, storable, ungrounded
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 from tradingsite.strategy.model_request import PRICE_TABLE, cost_usd
 
 GOOD = {"decision": "BUY", "confidence": 0.7, "reasoning": "RSI is low."}
@@ -75,7 +75,7 @@ def test_more_keys_than_asked_for_are_ignored():
     ids=lambda text: repr(text[:40]),
 )
 def test_everything_else_holds(text):
-    with pytest.raises(Held) as caught:
+    with pytest.raises(NoAdvice) as caught:
         advice(text)
 
     assert caught.value.code == "invalid"

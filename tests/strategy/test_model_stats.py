@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from tests.marketdata.exchange import exchange
 from tests.strategy.market import MARKET, TICK
-from tradingsite.strategy import model_stats as evidence
-from tradingsite.strategy import probes
+from tradingsite.strategy import model_stats, probes
 from tradingsite.strategy.models import ModelCall
 
 pytestmark = pytest.mark.django_db
@@ -89,12 +88,12 @@ def test_a_quota_is_told_with_its_end_and_nothing_is_asked(host):
 
 
 def test_the_facts_tell_the_last_calls_and_that_the_check_costs_nothing(django_assert_num_queries):
-    assert {fact.name: fact.value for fact in evidence.facts()} == {"probe_tokens": 0}
+    assert {fact.name: fact.value for fact in model_stats.facts()} == {"probe_tokens": 0}
     call(50, error_kind="overloaded")
     call(20)
 
     with django_assert_num_queries(2):
-        facts = {fact.name: fact.value for fact in evidence.facts()}
+        facts = {fact.name: fact.value for fact in model_stats.facts()}
 
     assert (facts["model"], facts["answered"], facts["last_failure_kind"]) == (MODEL, "1/2", "overloaded")
     assert (facts["last_latency_ms"], facts["quota_until"], facts["probe_tokens"]) == (1800.0, None, 0)

@@ -12,7 +12,7 @@ from tradingsite.risk.inputs import Position
 from tradingsite.strategy import prompt
 from tradingsite.strategy.candles import series
 from tradingsite.strategy.indicators import indicators
-from tradingsite.strategy.prompt import Facts
+from tradingsite.strategy.prompt import MarketFacts
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ SEEN = TICK + timedelta(seconds=1)
 
 
 def told(volume="0", cost="0", without=()):
-    facts = Facts(MARKET, AT, Position(MARKET, Decimal(volume), Decimal(cost)), Decimal("1010.5"), SEEN)
+    facts = MarketFacts(MARKET, AT, Position(MARKET, Decimal(volume), Decimal(cost)), Decimal("1010.5"), SEEN)
     found = series(candles(without=without), MARKET, TICK)
     return prompt.inputs(facts, found, indicators(*columns(found.bars)), SystemConfig.objects.snapshot())
 

@@ -89,7 +89,7 @@ class Summary:
 
 
 @dataclass
-class Ledger:
+class CallLog:
     """The last `KEPT` calls to one venue. Safe for threads."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -102,23 +102,23 @@ class Ledger:
     _banned: bool = False
 
     @contextmanager
-    def noted(self, clock: Clock) -> Iterator["Noting"]:
+    def recording(self, clock: Clock) -> Iterator["CallContext"]:
         """Note the call that the block makes by how the block ends."""
         begun_s = clock.monotonic()
-        noting, call = Noting(), None
+        context, call = CallContext(), None
         try:
-            yield noting
+            yield context
         except ClientError as error:
             call = Call(clock.monotonic(), kind=kind_of(error))
             self._limit(error, call.ended_s)
             raise
         else:
-            call = Call(clock.monotonic(), kind=noting.kind)
+            call = Call(clock.monotonic(), kind=context.kind)
         finally:
             if call is not None and not _probing.get():
                 call.latency_ms = (call.ended_s - begun_s) * 1000
-                call.skew_s = noting.skew_s
-                self._keep(call, noting.budget)
+                call.skew_s = context.skew_s
+                self._keep(call, context.budget)
 
     def summary(self, clock: Clock) -> Summary:
         """Return the last calls in short."""
@@ -158,7 +158,7 @@ class Ledger:
                 self._success_s = call.ended_s
 
 
-class Noting:
+class CallContext:
     """What an answer says beside its body."""
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class Noting:
         self.skew_s: float | None = None
         self.budget: dict[str, int] = {}
 
-    def heard(self, answer: Answer, now: datetime, *, group: str = "", left: int | None = None) -> Answer:
+    def observe(self, answer: Answer, now: datetime, *, group: str = "", left: int | None = None) -> Answer:
         """Take in an answer's `Date`, and what is left of its group's budget; return it."""
         self.kind = _KINDS.get(answer.status, "failing" if answer.status >= 500 else "")
         self.skew_s = _skew_s(answer.headers.get("Date", ""), now)
@@ -190,5 +190,5 @@ def _skew_s(date: str, now: datetime) -> float | None:
         return None
 
 
-UPBIT, ACCOUNT = Ledger(), Ledger()
+UPBIT, ACCOUNT = CallLog(), CallLog()
 """The public quotation, and our account's interface, which has another budget and needs the key."""

@@ -28,29 +28,29 @@ class Deadline:
 
     @classmethod
     def of_call(cls, within_s: float, clock: Clock = SYSTEM_CLOCK) -> "Deadline":
-        """Return the end of a call that may take `within_s`, and no longer than `whole` leaves it."""
-        whole = _whole.get()
-        return cls(within_s if whole is None else min(within_s, whole.left_s()), clock)
+        """Return the end of a call that may take `within_s`, and no longer than `overall` leaves it."""
+        overall = _overall.get()
+        return cls(within_s if overall is None else min(within_s, overall.left_s()), clock)
 
     def left_s(self) -> float:
         """Return the seconds left; negative when it is over."""
         return self._end - self._clock.monotonic()
 
 
-_whole: ContextVar[Deadline | None] = ContextVar("whole", default=None)
+_overall: ContextVar[Deadline | None] = ContextVar("overall", default=None)
 
 
 @contextmanager
-def whole(deadline: Deadline) -> Iterator[None]:
+def overall_deadline(deadline: Deadline) -> Iterator[None]:
     """Let no call that begins inside, in this thread, take longer than `deadline` leaves it."""
-    token = _whole.set(deadline)
+    token = _overall.set(deadline)
     try:
         yield
     finally:
-        _whole.reset(token)
+        _overall.reset(token)
 
 
-def whole_left_s() -> float:
+def overall_left_s() -> float:
     """Return the seconds that are left of the deadline around this thread; infinite where there is none."""
-    deadline = _whole.get()
+    deadline = _overall.get()
     return float("inf") if deadline is None else deadline.left_s()

@@ -12,7 +12,7 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting.panel import what_stops_buys
 from tradingsite.jobs.reporting.status import read
 from tradingsite.risk.models import Halt
-from tradingsite.risk.trading_state import Cause, states
+from tradingsite.risk.trading_state import StopCause, states
 
 PRICE_LIMIT = timedelta(seconds=30)
 """No older price leads to a buy."""
@@ -78,7 +78,7 @@ def _paused(name: str) -> Finding | None:
     )
 
 
-def _of(cause: Cause) -> Finding:
+def _of(cause: StopCause) -> Finding:
     """Return what a cause means here; a limit that nobody can read, or an unknown market, is no purpose."""
     if isinstance(cause, Finding):
         return cause if cause.status == "unhealthy" else Paused(cause.message, **cause.params)

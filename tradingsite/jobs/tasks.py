@@ -18,7 +18,7 @@ from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata import collection
 from tradingsite.marketdata import retention as market_data
 from tradingsite.orders import retention as account_readings
-from tradingsite.orders.reconciliation import round as sync
+from tradingsite.orders.reconciliation.round import reconcile
 from tradingsite.risk import volatility
 from tradingsite.strategy import outcomes
 from tradingsite.strategy import retention as model_texts
@@ -61,7 +61,7 @@ def check_volatility(_tick: datetime) -> Counts:
 def sync_pending_orders(_tick: datetime) -> Counts:
     """Resolve what is open at the exchange by evidence, and measure what became of past signals."""
     try:
-        resolved = sync.sync(exchange_client(), timezone.now())
+        resolved = reconcile(exchange_client(), timezone.now())
     finally:
         measured = outcomes.measure(upbit_client(), timezone.now())
     return {**resolved, **measured}

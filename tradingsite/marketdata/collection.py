@@ -42,14 +42,14 @@ class Listed(Protocol):
     def market(self) -> str: ...
 
 
-class Exchange(Protocol):
+class TickerSource(Protocol):
     """The two questions that are asked here; `UpbitClient` answers them."""
 
     def tickers(self, markets: Sequence[str], *, within_s: float) -> Sequence[Priced]: ...
     def markets(self, *, within_s: float) -> Sequence[Listed]: ...
 
 
-def collect(client: Exchange, markets: Sequence[str], at: datetime) -> Mapping[str, int]:
+def collect(client: TickerSource, markets: Sequence[str], at: datetime) -> Mapping[str, int]:
     """Store the last price of each of `markets` as seen at `at`; the same moment twice changes nothing.
 
     Counts: `markets` asked for; `stored` prices that are new; `repeated` ones that only were seen again;
@@ -76,7 +76,7 @@ def collect(client: Exchange, markets: Sequence[str], at: datetime) -> Mapping[s
     }
 
 
-def _ask(client: Exchange, markets: Sequence[str]) -> Sequence[Priced]:
+def _ask(client: TickerSource, markets: Sequence[str]) -> Sequence[Priced]:
     """Return the tickers from one request, or from three while a configured market does not exist.
 
     Upbit refuses the whole request for one unknown code and does not say which. The others must not suffer:

@@ -20,8 +20,8 @@ from tradingsite.clients.errors import (
 )
 from tradingsite.clients.factory import upbit_client
 from tradingsite.clients.upbit.schemas import Ticker
-from tradingsite.marketdata import venue_verdict as judged
-from tradingsite.marketdata.venue_stats import evidence
+from tradingsite.marketdata import venue_verdict
+from tradingsite.marketdata.venue_stats import read_stats
 
 WITHIN_S = 2.5
 """Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
@@ -34,9 +34,9 @@ def upbit_api() -> Finding:
     except UnreadableConfig:
         return Finding("unhealthy", gettext_noop("markets cannot be read: correct it in admin"))
     with probing():
-        known = evidence()
-        found = judged.by_calls(known) or _asked(market)
-        return (judged.objection(known) or found) if found.status == "healthy" else found
+        known = read_stats()
+        found = venue_verdict.verdict_from_calls(known) or _asked(market)
+        return (venue_verdict.account_objection(known) or found) if found.status == "healthy" else found
 
 
 def _asked(market: str) -> Finding:
@@ -79,7 +79,9 @@ def _trouble(error: ClientError, market: str) -> Finding:
 
 
 def _limited(error: RateLimited) -> Finding:
-    return judged.limited_until(timezone.now() + timedelta(seconds=error.retry_after_s), banned=error.banned)
+    return venue_verdict.limited_until(
+        timezone.now() + timedelta(seconds=error.retry_after_s), banned=error.banned
+    )
 
 
 _UNINTELLIGIBLE = Finding(

@@ -13,7 +13,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from healthcheck.report import Fact
-from tradingsite.clients import call_log as calls
+from tradingsite.clients import call_log
 from tradingsite.clients.call_log import Summary
 from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.marketdata.models import VenueEvidence
@@ -30,7 +30,7 @@ LEAST_LEFT = 3
 
 _LEFT = _("requests left in their second")
 _NAMES = {UPBIT: _("Prices"), ACCOUNT: _("Account")}
-_LEDGERS = {UPBIT: calls.UPBIT, ACCOUNT: calls.ACCOUNT}
+_CALL_LOGS = {UPBIT: call_log.UPBIT, ACCOUNT: call_log.ACCOUNT}
 _written: dict[str, int] = {}
 
 
@@ -40,8 +40,8 @@ def flush() -> None:
     Raises:
         django.db.Error: it is written the next time.
     """
-    for venue, ledger in _LEDGERS.items():
-        summary = ledger.summary(SYSTEM_CLOCK)
+    for venue, log in _CALL_LOGS.items():
+        summary = log.summary(SYSTEM_CLOCK)
         if summary.version != _written.get(venue, 0):
             _write(venue, summary)
             _written[venue] = summary.version
@@ -71,7 +71,7 @@ def _ago(seconds: float | None) -> object:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class VenueStats:
     """One venue's row, and the database's clock when it was read."""
 
     row: VenueEvidence
@@ -119,14 +119,14 @@ class Evidence:
         return int((self.now - self.row.last_success_at).total_seconds()) if self.row.last_success_at else 0
 
 
-def evidence() -> dict[str, Evidence]:
+def read_stats() -> dict[str, VenueStats]:
     """Return what is known of each venue; one query. Raises django.db.Error."""
-    return {row.venue: Evidence(row, row.now) for row in VenueEvidence.objects.annotate(now=Now())}
+    return {row.venue: VenueStats(row, row.now) for row in VenueEvidence.objects.annotate(now=Now())}
 
 
 def facts() -> Sequence[Fact]:
     """Return what the exchange's health is judged by."""
-    known = evidence()
+    known = read_stats()
     found = [fact for venue in (UPBIT, ACCOUNT) if venue in known for fact in _facts(venue, known[venue].row)]
     if UPBIT in known and known[UPBIT].row.key_expires_at:
         found.append(Fact("key_expires_at", _("API key expires"), known[UPBIT].row.key_expires_at))

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
-from tradingsite.marketdata import api_key as key
-from tradingsite.marketdata.venue_stats import ACCOUNT, UPBIT, Evidence, evidence
+from tradingsite.marketdata import api_key
+from tradingsite.marketdata.venue_stats import ACCOUNT, UPBIT, VenueStats, read_stats
 
 MOST_SKEW_S = 2.0
 """Beyond it signatures are refused and candles end at the wrong moment."""
@@ -15,7 +15,7 @@ NONE_ANSWERED = 3
 """So many calls without an answer are no accident."""
 
 
-def by_calls(known: Mapping[str, Evidence]) -> Finding | None:
+def verdict_from_calls(known: Mapping[str, VenueStats]) -> Finding | None:
     """Return what the last calls for prices say; None when they are old or failed: then it must be asked."""
     prices = known.get(UPBIT)
     for venue in known.values():  # a ban of the key is one of the address too, as far as we can know
@@ -41,7 +41,7 @@ def by_calls(known: Mapping[str, Evidence]) -> Finding | None:
     )
 
 
-def objection(known: Mapping[str, Evidence]) -> Finding | None:
+def account_objection(known: Mapping[str, VenueStats]) -> Finding | None:
     """Return what stands against an exchange whose prices can be read.
 
     Raises:
@@ -50,8 +50,8 @@ def objection(known: Mapping[str, Evidence]) -> Finding | None:
     account = known.get(ACCOUNT)
     if account and account.row.limited_until and account.is_limited:
         return limited_until(account.row.limited_until, banned=account.row.banned)
-    if key.ask_if_due():
-        known = evidence()
+    if api_key.ask_if_due():
+        known = read_stats()
     return _of_the_account(known) or _warned(known)
 
 
@@ -64,7 +64,7 @@ def limited_until(end: datetime, *, banned: bool) -> Finding:
     return Finding("warning", gettext_noop("Upbit limits our requests until %(until)s UTC"), until=until)
 
 
-def _of_the_account(known: Mapping[str, Evidence]) -> Finding | None:
+def _of_the_account(known: Mapping[str, VenueStats]) -> Finding | None:
     """Return what stands against our account's interface, which prices say nothing about."""
     account = known.get(ACCOUNT)
     if UPBIT in known and known[UPBIT].row.key_refused:
@@ -81,7 +81,7 @@ def _of_the_account(known: Mapping[str, Evidence]) -> Finding | None:
     return None
 
 
-def _warned(known: Mapping[str, Evidence]) -> Finding | None:
+def _warned(known: Mapping[str, VenueStats]) -> Finding | None:
     for venue in (each for each in known.values() if each.is_current):
         if venue.is_poor:
             text = gettext_noop(
@@ -97,9 +97,9 @@ def _warned(known: Mapping[str, Evidence]) -> Finding | None:
     return _of_the_key(known.get(UPBIT))
 
 
-def _of_the_key(prices: Evidence | None) -> Finding | None:
+def _of_the_key(prices: VenueStats | None) -> Finding | None:
     expires_at = prices.row.key_expires_at if prices else None
-    if prices is None or expires_at is None or expires_at - prices.now > key.SOON:
+    if prices is None or expires_at is None or expires_at - prices.now > api_key.SOON:
         return None
     date = f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M}"
     if expires_at <= prices.now:

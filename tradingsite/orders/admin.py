@@ -15,9 +15,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tradingsite.marketdata.admin import RecordAdmin
-from tradingsite.orders.models import AccountReading, Order, State, SyncRound, TradingDay
+from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound, TradingDay
 from tradingsite.orders.pages.order_chain import chain
-from tradingsite.orders.portfolio.position_rows import valued_positions
+from tradingsite.orders.portfolio.position_rows import position_rows
 
 
 @admin.register(Order)
@@ -67,7 +67,7 @@ class OrderAdmin(RecordAdmin[Order]):
             raise PermissionDenied
         page = {**self.admin_site.each_context(request), "opts": self.opts, "title": gettext("Positions")}
         return TemplateResponse(
-            request, "admin/orders/positions.html", {**page, **valued_positions(timezone.now())}
+            request, "admin/orders/positions.html", {**page, **position_rows(timezone.now())}
         )
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
@@ -85,8 +85,8 @@ class OrderAdmin(RecordAdmin[Order]):
         """Clear the warning; the order stays lost, and evidence may still say otherwise."""
         name = request.user.get_username()
         seen = 0
-        for order in queryset.filter(state=State.LOST, acknowledged_at=None):
-            still = Order.objects.filter(pk=order.pk, state=State.LOST, acknowledged_at=None)
+        for order in queryset.filter(state=OrderState.LOST, acknowledged_at=None):
+            still = Order.objects.filter(pk=order.pk, state=OrderState.LOST, acknowledged_at=None)
             if still.update(acknowledged_at=Now(), acknowledged_by=name):
                 self.log_change(request, order, gettext("Acknowledged."))
                 seen += 1

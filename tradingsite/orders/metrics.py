@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from tradingsite.orders.models import ACTIVE_STATES, Order, Side, State
+from tradingsite.orders.models import ACTIVE_STATES, Order, OrderState, Side
 
 DAY = timedelta(hours=24)
 _AGE = ExpressionWrapper(Now() - F("created_at"), DurationField())
@@ -49,6 +49,6 @@ def _of_the_day() -> Metric:
     found = {
         (side, state): count for side, state, count in rows.values_list("side", "state").annotate(Count("pk"))
     }
-    for state, side in product(State.values, Side.values):
+    for state, side in product(OrderState.values, Side.values):
         family.add_metric([side, state], found.get((side, state), 0))
     return family

@@ -9,7 +9,7 @@ from django.utils.translation import pgettext_lazy
 from tradingsite.strategy.models import TradingSignal
 
 
-class State(models.TextChoices):
+class OrderState(models.TextChoices):
     """Where an intent stands. UNKNOWN may exist on the exchange: only evidence resolves it."""
 
     PLANNED = "PLANNED", _("planned")
@@ -47,34 +47,32 @@ class Cause(models.TextChoices):
     STOP_LOSS = "stop_loss", _("stop-loss")
 
 
-ONE_AT_A_TIME = [state.value for state in (State.SUBMITTING, State.OPEN, State.PARTIAL)]
+ONE_AT_A_TIME = [state.value for state in (OrderState.SUBMITTING, OrderState.OPEN, OrderState.PARTIAL)]
 """At most one order of a market is in these; an UNKNOWN one may be joined by a stop-loss sell on evidence.
 
 PLANNED is not: it may become DENIED, also because of the other order, and no other process ever sees it.
 """
-ACTIVE_STATES = [state.value for state in (State.SUBMITTING, State.OPEN, State.PARTIAL, State.UNKNOWN)]
+ACTIVE_STATES = [*ONE_AT_A_TIME, OrderState.UNKNOWN.value]
 """May still change on the exchange, or may exist there without our knowing."""
 ENDED_STATES = [
-    state.value for state in (State.DENIED, State.REJECTED, State.DONE, State.CANCELLED, State.LOST)
+    OrderState.DENIED.value,
+    OrderState.REJECTED.value,
+    OrderState.DONE.value,
+    OrderState.CANCELLED.value,
+    OrderState.LOST.value,
 ]
 """Final, but for LOST: an order that is found after all was not."""
-MOVES: dict[State, tuple[State, ...]] = {
-    State.PLANNED: (State.DENIED, State.SUBMITTING),
-    State.SUBMITTING: (
-        State.OPEN,
-        State.PARTIAL,
-        State.DONE,
-        State.CANCELLED,
-        State.REJECTED,
-        State.UNKNOWN,
-    ),
-    State.UNKNOWN: (State.OPEN, State.PARTIAL, State.DONE, State.CANCELLED, State.LOST),
-    State.OPEN: (State.PARTIAL, State.DONE, State.CANCELLED),
-    State.PARTIAL: (State.DONE, State.CANCELLED),
-    State.LOST: (State.OPEN, State.PARTIAL, State.DONE, State.CANCELLED),
+_PLACED = (OrderState.OPEN, OrderState.PARTIAL, OrderState.DONE, OrderState.CANCELLED)
+MOVES: dict[OrderState, tuple[OrderState, ...]] = {
+    OrderState.PLANNED: (OrderState.DENIED, OrderState.SUBMITTING),
+    OrderState.SUBMITTING: (*_PLACED, OrderState.REJECTED, OrderState.UNKNOWN),
+    OrderState.UNKNOWN: (*_PLACED, OrderState.LOST),
+    OrderState.OPEN: (OrderState.PARTIAL, OrderState.DONE, OrderState.CANCELLED),
+    OrderState.PARTIAL: (OrderState.DONE, OrderState.CANCELLED),
+    OrderState.LOST: _PLACED,
 }
 """Every move there is (O2). The database knows the same and allows no other."""
-PLACED_STATES = [state.value for state in (State.OPEN, State.PARTIAL, State.DONE, State.CANCELLED)]
+PLACED_STATES = [state.value for state in _PLACED]
 """Known to the exchange, which gave it a UUID."""
 
 
@@ -125,7 +123,7 @@ class Order(models.Model):
         blank=True,
         help_text=_("What a market buy may spend, the fee not included. Upbit calls it price."),
     )
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PLANNED)
+    state = models.CharField(_("state"), max_length=10, choices=OrderState, default=OrderState.PLANNED)
     reason = models.TextField(
         _("reason"), blank=True, help_text=_("Why it was denied, rejected or given up.")
     )
@@ -179,7 +177,7 @@ class Order(models.Model):
         verbose_name_plural = _("orders")
         get_latest_by = "created_at"
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=State.values), name="order_state_is_known"),
+            models.CheckConstraint(condition=Q(state__in=OrderState.values), name="order_state_is_known"),
             models.CheckConstraint(condition=Q(side__in=Side.values), name="order_side_is_known"),
             models.CheckConstraint(
                 condition=Q(cause="signal", signal__isnull=False)
@@ -260,8 +258,8 @@ class OrderEvent(models.Model):
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="events")
     at = models.DateTimeField(_("at"))
     what = models.CharField(_("what"), max_length=6, choices=What)
-    state_before = models.CharField(_("state before"), max_length=10, choices=State, blank=True)
-    state_after = models.CharField(_("state after"), max_length=10, choices=State)
+    state_before = models.CharField(_("state before"), max_length=10, choices=OrderState, blank=True)
+    state_after = models.CharField(_("state after"), max_length=10, choices=OrderState)
     evidence = models.JSONField(_("evidence"), default=dict)
 
     class Meta:

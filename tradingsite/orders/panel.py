@@ -7,16 +7,23 @@ from decimal import Decimal
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
-from tradingsite.orders.models import ACTIVE_STATES, ENDED_STATES, AccountReading, Order, State, TradingDay
+from tradingsite.orders.models import (
+    ACTIVE_STATES,
+    ENDED_STATES,
+    AccountReading,
+    Order,
+    OrderState,
+    TradingDay,
+)
 from tradingsite.orders.pages.chart import WORDS
 from tradingsite.orders.pages.chart_data import charts
-from tradingsite.orders.portfolio.position_rows import Valued, valued_positions, won
+from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows, won
 from tradingsite.orders.portfolio.trading_day import day_of
 
 OPEN_SHOWN = 12
 ENDED_SHOWN = 5
-_OPEN = [State.PLANNED.value, *ACTIVE_STATES]
-_ENDED = [state for state in ENDED_STATES if state != State.DENIED]  # what was denied stands with its signal
+_OPEN = [OrderState.PLANNED.value, *ACTIVE_STATES]
+_ENDED = [state for state in ENDED_STATES if state != OrderState.DENIED]  # a denial stands with its signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +85,12 @@ def orders() -> dict[str, object]:
 def account() -> dict[str, object]:
     """Return the account's last reading, the positions at their last prices, and the day; four queries."""
     at = timezone.now()
-    valued = valued_positions(at)
+    valued = position_rows(at)
     reading = AccountReading.objects.order_by("read_at").last()
     return {**valued, "reading": reading, "today": today(valued["rows"], at), "now": at}
 
 
-def today(rows: list[Valued], at: datetime) -> Today:
+def today(rows: list[PositionRow], at: datetime) -> Today:
     """Judge the day of `at` in Korea by positions that are valued; one query."""
     limit_pct = SystemConfig.objects.get_value("daily_loss_limit_pct")
     day = TradingDay.objects.filter(day=day_of(at)).first()
@@ -96,7 +103,7 @@ def today(rows: list[Valued], at: datetime) -> Today:
     return Today(day.base_equity, sum(known, Decimal(0)) - day.base_result, limit_pct)
 
 
-def _result(row: Valued) -> Decimal | None:
+def _result(row: PositionRow) -> Decimal | None:
     if not row.holding.volume:
         return row.holding.realised
     if row.window.price is None:

@@ -6,12 +6,12 @@ from decimal import ROUND_FLOOR, Decimal
 from math import ceil, floor
 
 from tradingsite.marketdata.windows import SEEN_LIMIT_S
-from tradingsite.risk import position_size as size
+from tradingsite.risk import position_size
 from tradingsite.risk.inputs import (
     BUY,
     Account,
+    BuyLimits,
     Circumstances,
-    Limits,
     Position,
     Proposal,
     SignalLimits,
@@ -38,12 +38,12 @@ def evaluate(
     """Ask every question of the side in its fixed order; the first that fails is the reason.
 
     All are asked and recorded, also after the first failure. Sells are never asked what only buys are: they
-    need no more than the `SignalLimits`, a buy needs all `Limits`.
+    need no more than the `SignalLimits`, a buy needs all `BuyLimits`.
     """
     if proposal.side == BUY:
-        if not isinstance(limits, Limits):
+        if not isinstance(limits, BuyLimits):
             raise TypeError("a buy is held to all limits")
-        sized = size.of_buy(proposal, account, terms, limits)
+        sized = position_size.of_buy(proposal, account, terms, limits)
         checks = (
             *_may_buy(circumstances),
             *_signal_holds(proposal, circumstances, limits, _price_moved(proposal, circumstances, limits)),
@@ -84,7 +84,7 @@ def _signal_holds(
     yield Check("low_confidence", limits.min_confidence <= proposal.confidence <= 1, text)
 
 
-def _price_moved(proposal: Proposal, now: Circumstances, limits: Limits) -> Check:
+def _price_moved(proposal: Proposal, now: Circumstances, limits: BuyLimits) -> Check:
     if now.price is None or now.price <= 0 or proposal.signal_price <= 0:
         return Check("price_moved", False, "the price now or that of the signal is not known")
     move_pct = abs(now.price - proposal.signal_price) * 100 / proposal.signal_price
@@ -100,7 +100,7 @@ def _market_ready(terms: Terms, now: Circumstances) -> Iterator[Check]:
     yield Check("market_offline", terms.active, f"the exchange {state} orders of {terms.market}")
 
 
-def _daily_loss(account: Account, limits: Limits) -> Check:
+def _daily_loss(account: Account, limits: BuyLimits) -> Check:
     base, result = account.day_base, account.day_result
     if base is None or result is None or base <= 0:
         return Check("daily_loss", False, "what the day began with is not known")

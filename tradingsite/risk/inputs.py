@@ -110,7 +110,7 @@ class SignalLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits(SignalLimits):
+class BuyLimits(SignalLimits):
     """All limits of a buy, from one snapshot of the configuration. `_pct` are per cent."""
 
     max_price_move_pct: Decimal
@@ -121,7 +121,7 @@ class Limits(SignalLimits):
     stop_loss_pct: Decimal
 
     @classmethod
-    def of(cls, config: ConfigSnapshot) -> "Limits":
+    def of(cls, config: ConfigSnapshot) -> "BuyLimits":
         """Read the limits.
 
         Raises:

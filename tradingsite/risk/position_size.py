@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
-from tradingsite.risk.inputs import Account, Limits, Proposal, Terms
+from tradingsite.risk.inputs import Account, BuyLimits, Proposal, Terms
 from tradingsite.risk.verdict import Check, Clamp, exact, plain
 
 SELLABLE_MARGIN = Decimal("1.1")
@@ -20,7 +20,7 @@ class Sized:
     checks: tuple[Check, ...]
 
 
-def of_buy(proposal: Proposal, account: Account, terms: Terms, limits: Limits) -> Sized:
+def of_buy(proposal: Proposal, account: Account, terms: Terms, limits: BuyLimits) -> Sized:
     """Return the size of the buy. With a limit used up it is 0, and the check of that name fails."""
     funds, clamps = wanted(proposal.confidence, account, limits), list[Clamp]()
     ceilings = _ceilings(account, terms, limits)
@@ -38,7 +38,7 @@ def of_buy(proposal: Proposal, account: Account, terms: Terms, limits: Limits) -
     return Sized(funds, tuple(clamps), checks)
 
 
-def wanted(confidence: Decimal, account: Account, limits: Limits) -> Decimal:
+def wanted(confidence: Decimal, account: Account, limits: BuyLimits) -> Decimal:
     """Return the size by confidence: the least at the least confidence that is traded, the most at 1."""
     span = 1 - limits.min_confidence
     share = (confidence - limits.min_confidence) / span if span > 0 else Decimal(1)
@@ -47,12 +47,12 @@ def wanted(confidence: Decimal, account: Account, limits: Limits) -> Decimal:
     return max(account.equity, Decimal(0)) * size_pct / 100
 
 
-def least(terms: Terms, limits: Limits) -> Decimal:
+def least(terms: Terms, limits: BuyLimits) -> Decimal:
     """Return the smallest buy whose coins can still be sold after a stop-loss."""
     return terms.min_total / (1 - limits.stop_loss_pct / 100) * SELLABLE_MARGIN
 
 
-def _ceilings(account: Account, terms: Terms, limits: Limits) -> dict[str, Decimal]:
+def _ceilings(account: Account, terms: Terms, limits: BuyLimits) -> dict[str, Decimal]:
     return {
         "max_exposure_pct": max(_room(account, limits), Decimal(0)),
         "free_balance": max(account.krw_free, Decimal(0)) / (1 + terms.bid_fee),
@@ -60,18 +60,18 @@ def _ceilings(account: Account, terms: Terms, limits: Limits) -> dict[str, Decim
     }
 
 
-def _room(account: Account, limits: Limits) -> Decimal:
+def _room(account: Account, limits: BuyLimits) -> Decimal:
     return account.equity * limits.max_exposure_pct / 100 - account.exposure
 
 
-def _exposure(account: Account, limits: Limits) -> Check:
+def _exposure(account: Account, limits: BuyLimits) -> Check:
     room = _room(account, limits)
     most = f"{plain(limits.max_exposure_pct)} % of equity"
     text = f"exposure {plain(account.exposure)} KRW, room for {plain(room)} KRW up to {most}"
     return Check("exposure_full", room > 0, text)
 
 
-def _size(proposal: Proposal, account: Account, limits: Limits) -> Check:
+def _size(proposal: Proposal, account: Account, limits: BuyLimits) -> Check:
     funds = wanted(proposal.confidence, account, limits)
     text = (
         f"{plain(funds)} KRW of {plain(account.equity)} KRW equity by confidence {exact(proposal.confidence)}"
@@ -85,7 +85,7 @@ def _free_balance(funds: Decimal, account: Account, terms: Terms) -> Check:
     return Check("no_free_balance", account.krw_free > 0 and cost <= account.krw_free, text)
 
 
-def _sellable(funds: Decimal, terms: Terms, limits: Limits) -> Check:
+def _sellable(funds: Decimal, terms: Terms, limits: BuyLimits) -> Check:
     floor = least(terms, limits)
     text = f"{plain(funds)} KRW; below {plain(floor)} KRW it could not be sold after a stop-loss"
     return Check("too_small_to_sell", funds >= floor, text)

@@ -14,7 +14,7 @@ from tradingsite.risk.models import Halt
 from tradingsite.risk.verdict import plain
 from tradingsite.trading_config import TRADING_ENABLED, TRADING_MARKETS, VOLATILITY_COOLDOWN_MIN
 
-Cause = Halt | Finding
+StopCause = Halt | Finding
 T = TypeVar("T")
 
 
@@ -28,8 +28,8 @@ class TradingState:
         cooldown_min: calm minutes after which buys resume.
     """
 
-    halted: tuple[Cause, ...] = ()
-    paused: tuple[Cause, ...] = ()
+    halted: tuple[StopCause, ...] = ()
+    paused: tuple[StopCause, ...] = ()
     cooldown_min: int = 0
 
     @property
@@ -47,7 +47,7 @@ class TradingState:
             return gettext("new buys paused: %(why)s") % {"why": "; ".join(map(self._said, self.paused))}
         return gettext("buying and selling")
 
-    def _said(self, cause: Cause) -> str:
+    def _said(self, cause: StopCause) -> str:
         if isinstance(cause, Finding):
             return cause.text()
         if cause.kind == Halt.Kind.OPERATOR:

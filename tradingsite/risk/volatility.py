@@ -12,14 +12,14 @@ from django.db import connection, transaction
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite import trading_config
 from tradingsite.marketdata.windows import Window, read_windows
-from tradingsite.risk import halt_rules as episodes
+from tradingsite.risk import halt_rules
 from tradingsite.risk.models import Halt
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class VolatilityLimits:
     """What of the configuration this check needs."""
 
     markets: tuple[str, ...]
@@ -27,7 +27,7 @@ class Limits:
     cooldown: timedelta
 
     @classmethod
-    def of(cls, config: ConfigSnapshot) -> "Limits":
+    def of(cls, config: ConfigSnapshot) -> "VolatilityLimits":
         """Read the limits.
 
         Raises:
@@ -45,22 +45,22 @@ def check(config: ConfigSnapshot, at: datetime) -> Mapping[str, int]:
 
     Counts: `markets` configured; halts `begun` and `ended`; those open after it, `volatile` and `unknown`.
     """
-    return check_limits(Limits.of(config), at)
+    return check_limits(VolatilityLimits.of(config), at)
 
 
-def check_limits(limits: Limits, at: datetime) -> Mapping[str, int]:
+def check_limits(limits: VolatilityLimits, at: datetime) -> Mapping[str, int]:
     """Do what `check` does, with the limits as plain values."""
     with transaction.atomic():
         _wait_for_other_checks()
-        halts = list(Halt.objects.open().filter(kind__in=episodes.KINDS).select_for_update())
+        halts = list(Halt.objects.open().filter(kind__in=halt_rules.KINDS).select_for_update())
         # A check that was held up must not undo what a later one found.
         later = {halt.market for halt in halts if halt.checked_at and halt.checked_at > at}
         current = [halt for halt in halts if halt.market not in later]
         begun = _judge([market for market in limits.markets if market not in later], current, limits, at)
         for halt in current:
             if halt.market not in limits.markets:
-                episodes.after_removal(halt, at)
-        Halt.objects.bulk_update(current, episodes.CHANGING)
+                halt_rules.after_removal(halt, at)
+        Halt.objects.bulk_update(current, halt_rules.CHANGING)
         Halt.objects.bulk_create(begun)
     ended = [halt for halt in current if halt.ended_at]
     _tell("halt.begun", begun)
@@ -75,13 +75,13 @@ def check_limits(limits: Limits, at: datetime) -> Mapping[str, int]:
     }
 
 
-def _judge(markets: list[str], halts: list[Halt], limits: Limits, at: datetime) -> list[Halt]:
+def _judge(markets: list[str], halts: list[Halt], limits: VolatilityLimits, at: datetime) -> list[Halt]:
     """Change `halts` as the markets' windows say; return those that begin, unsaved."""
     judges: Mapping[str, Callable[[Halt | None, Window], Halt | None]] = {
         Halt.Kind.VOLATILITY: partial(
-            episodes.after_move, threshold_pct=limits.threshold_pct, cooldown=limits.cooldown
+            halt_rules.after_move, threshold_pct=limits.threshold_pct, cooldown=limits.cooldown
         ),
-        Halt.Kind.UNKNOWN: episodes.after_look,
+        Halt.Kind.UNKNOWN: halt_rules.after_look,
     }
     known = {(halt.market, halt.kind): halt for halt in halts}
     begun = []

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from tradingsite.sandbox.control import Control
+from tradingsite.sandbox.control_api import ControlApi
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.routes import exchange_routes
-from tradingsite.sandbox.gate import Gate
 from tradingsite.sandbox.gemini.generator import Generator
 from tradingsite.sandbox.http.messages import Request, Response, Route, Router, text_response
 from tradingsite.sandbox.limits import QUOTATION_GROUPS
@@ -14,9 +13,10 @@ from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.quotation.api import Quotation
 from tradingsite.sandbox.quotation.bars import Bars
 from tradingsite.sandbox.quotation.candle_api import QuotationCandles
-from tradingsite.sandbox.quotation.parameters import Refused
+from tradingsite.sandbox.quotation.parameters import QuotationError
 from tradingsite.sandbox.quotation.prices import Prices
 from tradingsite.sandbox.quotation.relay import Relay
+from tradingsite.sandbox.throttle import Throttle
 
 _WELCOME = """\
 This is the sandbox: a local exchange that answers like Upbit's API (/v1/...)
@@ -26,21 +26,21 @@ Its prices are invented unless it relays; no order or key that you send here rea
 
 
 def application(
-    market_data: Prices | Relay, exchange: Exchange, model: Generator, control: Control, options: Options
+    market_data: Prices | Relay, exchange: Exchange, model: Generator, control: ControlApi, options: Options
 ) -> Router:
     """Return the router of all areas over one price path, or over another exchange's quotation."""
-    gate = Gate(options)
+    throttle = Throttle(options)
     routes = [
-        *(_relayed(market_data) if isinstance(market_data, Relay) else _quotation(market_data, gate)),
-        *exchange_routes(exchange, gate, options.api_key),
+        *(_relayed(market_data) if isinstance(market_data, Relay) else _quotation(market_data, throttle)),
+        *exchange_routes(exchange, throttle, options.api_key),
         *_gemini(model),
         *control.routes(),
         Route("GET", "/", _welcome),
     ]
-    return Router(routes, otherwise=_unknown(gate))
+    return Router(routes, otherwise=_unknown(throttle))
 
 
-def _quotation(prices: Prices, gate: Gate) -> list[Route]:
+def _quotation(prices: Prices, throttle: Throttle) -> list[Route]:
     bars = Bars(prices)
     quotation = Quotation(prices, bars)
     candles = QuotationCandles(prices, bars)
@@ -59,7 +59,8 @@ def _quotation(prices: Prices, gate: Gate) -> list[Route]:
         "/v1/candles/years": candles.years,
     }
     return [
-        Route("GET", path, gate.around(group, endpoints[path])) for path, group in QUOTATION_GROUPS.items()
+        Route("GET", path, throttle.around(group, endpoints[path]))
+        for path, group in QUOTATION_GROUPS.items()
     ]
 
 
@@ -79,11 +80,11 @@ def _welcome(request: Request) -> Response:
     return text_response(_WELCOME)
 
 
-def _unknown(gate: Gate) -> Callable[[Request], Response]:
+def _unknown(throttle: Throttle) -> Callable[[Request], Response]:
     def not_there(request: Request) -> object:
-        raise Refused(HTTPStatus.NOT_FOUND, f"No such endpoint: {request.method} {request.path}")
+        raise QuotationError(HTTPStatus.NOT_FOUND, f"No such endpoint: {request.method} {request.path}")
 
-    quotation_error = gate.around("default", not_there)
+    quotation_error = throttle.around("default", not_there)
 
     def answer(request: Request) -> Response:
         if request.path.startswith("/v1/"):

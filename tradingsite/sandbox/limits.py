@@ -49,7 +49,7 @@ GENEROUS: Mapping[str, Limit] = dict.fromkeys(LIMITS, Limit(1_000_000))  # for t
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LimitVerdict:
     """What the limiter says of one request. `blocked_s` is above 0 during a block (418)."""
 
     allowed: bool
@@ -108,7 +108,7 @@ class RateLimiter:
         self._windows: dict[tuple[str, str], _Window] = {}
         self._blocks: dict[str, _Block] = {}
 
-    def judge(self, client: str, group: str, at_s: float) -> Verdict:
+    def judge(self, client: str, group: str, at_s: float) -> LimitVerdict:
         """Count one request and say whether it is allowed.
 
         A block covers all groups of the client. Each further one lasts twice as long as the one before, up
@@ -128,7 +128,7 @@ class RateLimiter:
                 blocked_s = block.start(at_s, self._first_block_s)
             return self._verdict(group, 0, allowed=False, blocked_s=blocked_s)
 
-    def _verdict(self, group: str, left: int, *, allowed: bool, blocked_s: int = 0) -> Verdict:
+    def _verdict(self, group: str, left: int, *, allowed: bool, blocked_s: int = 0) -> LimitVerdict:
         limit = self._limits[group]
         per_min = limit.requests * 60 // limit.window_s  # never falls: deprecated, of no use to a client
-        return Verdict(allowed, f"group={group}; min={per_min}; sec={left}", blocked_s)
+        return LimitVerdict(allowed, f"group={group}; min={per_min}; sec={left}", blocked_s)

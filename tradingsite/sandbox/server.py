@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from tradingsite.sandbox.app import application
-from tradingsite.sandbox.control import Answered, Control
+from tradingsite.sandbox.control_api import Answered, ControlApi
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.journal import StateFileError
 from tradingsite.sandbox.exchange.relay_venue import RelayVenue
@@ -63,7 +63,7 @@ class SandboxServer:
             raise
         self.faults = Faults(self.exchange)
         self.model = Generator(Gemini(options.gemini_key))
-        control = Control(self.faults, self.model, self.exchange, self.requests)
+        control = ControlApi(self.faults, self.model, self.exchange, self.requests)
         self._router = application(market_data, self.exchange, self.model, control, options)
         self._thread = Thread(target=self._http.serve_forever, args=(0.01,), name="sandbox", daemon=True)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from django.db import connection, transaction
 
 from tradingsite.strategy.calls import ModelCall
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 
 SIGNAL_INTERVAL = timedelta(minutes=30)
 FAILURES_ALLOWED = 3
@@ -22,12 +22,12 @@ def check(model: str, tick: datetime, at: datetime, daily_limit: int) -> None:
     """Return when `model` may be asked for the signal of `tick`.
 
     Raises:
-        Held: daily_limit, quota_wait or breaker_open.
+        NoAdvice: daily_limit, quota_wait or breaker_open.
     """
     begin = day_of(at)
     made = ModelCall.objects.begun_in(begin, begin + timedelta(days=1)).count()
     if made >= daily_limit:
-        raise Held("daily_limit", f"{made} calls today, limit {daily_limit}")
+        raise NoAdvice("daily_limit", f"{made} calls today, limit {daily_limit}")
     _check_quota(model, at)
     _check_breaker(model, tick)
 
@@ -40,7 +40,7 @@ def book(
     Must not be called inside a transaction: a row that is not committed does not count (`durable` refuses).
 
     Raises:
-        Held: as `check` and `refuse_again`.
+        NoAdvice: as `check` and `refuse_again`.
     """
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
@@ -56,11 +56,11 @@ def refuse_again(market: str, tick: datetime) -> None:
     """Return when nobody has asked about `market` for `tick`; an answer that got lost is not asked for again.
 
     Raises:
-        Held: asked_before.
+        NoAdvice: asked_before.
     """
     begun = ModelCall.objects.filter(started_at__gte=tick - LONGEST_WAIT)  # by an index
     if begun.filter(market=market, tick=tick).exists():
-        raise Held("asked_before", "the model was asked for this tick, and what it answered was not kept")
+        raise NoAdvice("asked_before", "the model was asked for this tick, and what it answered was not kept")
 
 
 def not_before(at: datetime, retry_after_s: float | None, *, of_the_day: bool) -> datetime | None:
@@ -83,7 +83,7 @@ def _check_quota(model: str, at: datetime) -> None:
     )
     until = waiting.order_by("-not_before").values_list("not_before", flat=True).first()
     if until is not None:
-        raise Held("quota_wait", f"the model's quota is used up until {until:%Y-%m-%d %H:%M:%S} UTC")
+        raise NoAdvice("quota_wait", f"the model's quota is used up until {until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _check_breaker(model: str, tick: datetime) -> None:
@@ -95,4 +95,4 @@ def _check_breaker(model: str, tick: datetime) -> None:
     if tick < until:
         kinds = ", ".join(dict.fromkeys(call.error_kind for call in failures))
         text = f"{len(failures)} calls in a row failed ({kinds}): the next is at {until:%H:%M} UTC"
-        raise Held("breaker_open", text)
+        raise NoAdvice("breaker_open", text)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.clients.upbit.schemas import MinuteCandle
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 
 UNIT = timedelta(minutes=30)
 COUNT = 200
@@ -50,13 +50,13 @@ def closed_candles(client: UpbitClient, market: str, at: datetime) -> Series:
     """Return the last 200 half hours of `market` that had ended at `at`, by one question to the exchange.
 
     Raises:
-        Held: no_candles, insane_input or missing_candles.
+        NoAdvice: no_candles, insane_input or missing_candles.
     """
     end = _EPOCH + (at - _EPOCH) // UNIT * UNIT
     try:
         found = client.candles(market, _UNIT_MIN, COUNT, end)
     except ClientError as error:
-        raise Held("no_candles", str(error)) from error
+        raise NoAdvice("no_candles", str(error)) from error
     return series(found, market, end)
 
 
@@ -67,33 +67,35 @@ def series(found: Sequence[MinuteCandle], market: str, end: datetime) -> Series:
     such candle tells the price that a gap at the beginning is filled with. A young market has fewer bars.
 
     Raises:
-        Held: insane_input when a candle cannot be true; missing_candles when too many are left out.
+        NoAdvice: insane_input when a candle cannot be true; missing_candles when too many are left out.
     """
     _check(found, market, end)
     bars = _filled({candle.candle_date_time_utc: candle for candle in found}, end - COUNT * UNIT)
     missing = COUNT - sum(not bar.filled for bar in bars)
     if missing * 100 > MOST_MISSING_PCT * COUNT:
         text = f"{missing} of {COUNT} half hours have no candle, limit {MOST_MISSING_PCT} %"
-        raise Held("missing_candles", text)
+        raise NoAdvice("missing_candles", text)
     return Series(tuple(bars), end)
 
 
 def check_price(last: Series, price: Decimal) -> None:
-    """Raise Held (insane_input) when the last close and the price now cannot be of one market."""
+    """Raise NoAdvice (insane_input) when the last close and the price now cannot be of one market."""
     close = last.bars[-1].close
     apart_pct = abs(price - close) * 100 / close
     if apart_pct > MOST_APART_PCT:
         text = f"the price is {apart_pct:.1f} % from the last close, limit {MOST_APART_PCT} %"
-        raise Held("insane_input", text)
+        raise NoAdvice("insane_input", text)
 
 
 def _check(found: Sequence[MinuteCandle], market: str, end: datetime) -> None:
     for candle in found:
         fault = _fault(candle, market, end)
         if fault:
-            raise Held("insane_input", f"the candle of {candle.candle_date_time_utc:%Y-%m-%d %H:%M} {fault}")
+            raise NoAdvice(
+                "insane_input", f"the candle of {candle.candle_date_time_utc:%Y-%m-%d %H:%M} {fault}"
+            )
     if any(newer.candle_date_time_utc <= older.candle_date_time_utc for newer, older in pairwise(found)):
-        raise Held("insane_input", "the candles are not newest first, each once")
+        raise NoAdvice("insane_input", "the candles are not newest first, each once")
 
 
 def _fault(candle: MinuteCandle, market: str, end: datetime) -> str | None:

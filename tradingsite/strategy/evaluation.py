@@ -12,15 +12,14 @@ from sysconfig.snapshot import ConfigSnapshot
 from tradingsite.clients.gemini import GeminiModel
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.risk.inputs import Position
-from tradingsite.strategy import budget, candles, prompt
-from tradingsite.strategy import model_request as asking
+from tradingsite.strategy import budget, candles, model_request, prompt
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
 from tradingsite.strategy.calls import ModelCall
 from tradingsite.strategy.guards import Advice, ungrounded
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 from tradingsite.strategy.indicators import indicators
 from tradingsite.strategy.models import TradingSignal
-from tradingsite.strategy.prompt import Facts
+from tradingsite.strategy.prompt import MarketFacts
 from tradingsite.trading_config import AI_DAILY_CALL_LIMIT, AI_MODEL
 
 __all__ = ["SIGNAL_INTERVAL", "decide"]
@@ -76,27 +75,27 @@ def decide(  # noqa: PLR0913 - a decision rests on all of these, and nothing is 
     existing = TradingSignal.objects.filter(market=market, tick=tick).first()
     if existing is not None:
         return existing
-    facts = Facts(market, at, position, price, price_seen_at)
+    facts = MarketFacts(market, at, position, price, price_seen_at)
     values = prompt.used(config)
     record = Record(prompt.known(facts))
     try:
         question = _question(facts, tick, config, candle_client, record, within_s)
         record.call = question.book()
-        given = asking.ask(record.call, question, model_client)
-    except Held as held:
-        return _saved(facts, tick, values, record, _hold(held))
+        given = model_request.ask(record.call, question, model_client)
+    except NoAdvice as hold:
+        return _saved(facts, tick, values, record, _hold(hold))
     record.ungrounded = ungrounded(given.reasoning, record.inputs)
     return _saved(facts, tick, values, record, _advised(given))
 
 
 def _question(
-    facts: Facts,
+    facts: MarketFacts,
     tick: datetime,
     config: ConfigSnapshot,
     client: UpbitClient,
     record: Record,
     within_s: float,
-) -> asking.Question:
+) -> model_request.Question:
     model, limit = config[AI_MODEL], config[AI_DAILY_CALL_LIMIT]
     budget.check(model, tick, facts.at, limit)
     price = _fresh_price(facts)
@@ -109,25 +108,25 @@ def _question(
     )
     record.inputs = prompt.inputs(facts, series, found, config)
     if found.missing:
-        raise Held("no_indicators", f"the candles give no {', '.join(found.missing)}")
+        raise NoAdvice("no_indicators", f"the candles give no {', '.join(found.missing)}")
     text = prompt.text(record.inputs)
-    return asking.Question(facts.market, tick, facts.at, model, text, limit, within_s)
+    return model_request.Question(facts.market, tick, facts.at, model, text, limit, within_s)
 
 
-def _fresh_price(facts: Facts) -> Decimal:
+def _fresh_price(facts: MarketFacts) -> Decimal:
     if facts.price is None or facts.price_seen_at is None:
-        raise Held("stale_input", "no price yet")
+        raise NoAdvice("stale_input", "no price yet")
     age = facts.at - facts.price_seen_at
     if age > SEEN_LIMIT:
         text = f"the price was last seen {ceil(age.total_seconds())} s ago, limit {SEEN_LIMIT.seconds} s"
-        raise Held("stale_input", text)
+        raise NoAdvice("stale_input", text)
     if not facts.price.is_finite() or facts.price <= 0:
-        raise Held("insane_input", f"the price is {facts.price}")
+        raise NoAdvice("insane_input", f"the price is {facts.price}")
     return facts.price
 
 
-def _hold(held: Held) -> dict[str, Any]:
-    return {"decision": TradingSignal.Decision.HOLD, "reason_code": held.code, "reasoning": held.text}
+def _hold(hold: NoAdvice) -> dict[str, Any]:
+    return {"decision": TradingSignal.Decision.HOLD, "reason_code": hold.code, "reasoning": hold.text}
 
 
 def _advised(given: Advice) -> dict[str, Any]:
@@ -135,7 +134,7 @@ def _advised(given: Advice) -> dict[str, Any]:
 
 
 def _saved(
-    facts: Facts, tick: datetime, values: dict[str, str], record: Record, decided: dict[str, Any]
+    facts: MarketFacts, tick: datetime, values: dict[str, str], record: Record, decided: dict[str, Any]
 ) -> TradingSignal:
     positive = facts.price is not None and facts.price.is_finite() and facts.price > 0
     row = {

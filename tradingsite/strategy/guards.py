@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 
 MOST_UNGROUNDED = 20
 _FAR = Decimal("0.01")
@@ -43,18 +43,18 @@ def advice(text: str) -> Advice:
     """Return the answer in `text`, which must be one JSON object as it was asked for and nothing around it.
 
     Raises:
-        Held: invalid, for everything else. Nothing is repaired, cut out or guessed.
+        NoAdvice: invalid, for everything else. Nothing is repaired, cut out or guessed.
     """
     try:
         found = Advice.model_validate(json.loads(text, object_pairs_hook=_each_once))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the answer"
-        raise Held("invalid", f"{place}: {first['msg']}") from None
+        raise NoAdvice("invalid", f"{place}: {first['msg']}") from None
     except (ValueError, RecursionError) as error:
-        raise Held("invalid", f"the answer is not one JSON object: {error}") from None
+        raise NoAdvice("invalid", f"the answer is not one JSON object: {error}") from None
     if not found.reasoning.strip() or _UNSTORABLE.search(found.reasoning):
-        raise Held("invalid", "reasoning: must be text")
+        raise NoAdvice("invalid", "reasoning: must be text")
     return found
 
 

@@ -32,7 +32,7 @@ def reason(code: str) -> str:
     return str(REASONS.get(code, code))
 
 
-class Held(Exception):
+class NoAdvice(Exception):
     """There is no advice: the signal is a HOLD with this reason code.
 
     Attributes:

@@ -12,7 +12,7 @@ from tradingsite.clients.gemini import GeminiModel, Generation, GenerationReques
 from tradingsite.strategy import budget, prompt
 from tradingsite.strategy.calls import FAMILY_LENGTH, ModelCall
 from tradingsite.strategy.guards import Advice, advice, family, same_family, storable
-from tradingsite.strategy.hold_reasons import Held
+from tradingsite.strategy.hold_reasons import NoAdvice
 
 logger = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Question:
     within_s: float
 
     def book(self) -> ModelCall:
-        """Return the committed row. Raises Held when the model may not be asked."""
+        """Return the committed row. Raises NoAdvice when the model may not be asked."""
         return budget.book(self.model, self.tick, self.at, self.daily_limit, self._row)
 
     def request(self) -> GenerationRequest:
@@ -84,7 +84,7 @@ def ask(call: ModelCall, question: Question, client: GeminiModel) -> Advice:
     """Make the call and complete its row.
 
     Raises:
-        Held: the kind of the failure; the row says the same.
+        NoAdvice: the kind of the failure; the row says the same.
     """
     begun = time.monotonic()
     try:
@@ -93,13 +93,13 @@ def ask(call: ModelCall, question: Question, client: GeminiModel) -> Advice:
         _end(call, begun)
         _note_failure(call, error)
         call.save()
-        raise Held(call.error_kind, call.error_message) from error
+        raise NoAdvice(call.error_kind, call.error_message) from error
     _end(call, begun)
     _note_answer(call, answer)
     try:
         given = advice(answer.text)
-    except Held as held:
-        call.error_kind, call.error_message = held.code, held.text
+    except NoAdvice as hold:
+        call.error_kind, call.error_message = hold.code, hold.text
         raise
     finally:
         call.save()

@@ -19,7 +19,7 @@ COUNTED = 20
 
 
 @dataclass(frozen=True)
-class Lately:
+class ModelStats:
     """The last ended calls of one model, newest first, and the database's clock when they were read."""
 
     calls: Sequence[ModelCall]
@@ -49,11 +49,11 @@ class Lately:
         return max(ends, default=None)
 
 
-def lately(model: str) -> Lately:
+def recent_calls(model: str) -> ModelStats:
     """Return the last calls of `model`; one query. Raises django.db.Error."""
     ended = ModelCall.objects.filter(model_asked=model, ended_at__isnull=False).order_by("-started_at", "-pk")
     calls: list[Any] = list(ended.defer("prompt", "instruction", "response").annotate(now=Now())[:COUNTED])
-    return Lately(calls, calls[0].now if calls else timezone.now())
+    return ModelStats(calls, calls[0].now if calls else timezone.now())
 
 
 def facts() -> Sequence[Fact]:
@@ -62,7 +62,7 @@ def facts() -> Sequence[Fact]:
     model = newest.values_list("model_asked", flat=True).first()
     if model is None:
         return [_PROBE_COST]
-    known = lately(model)
+    known = recent_calls(model)
     answered = next((call for call in known.calls if not call.error_kind), None)
     failed = next((call for call in known.calls if call.error_kind), None)
     return [

@@ -24,7 +24,7 @@ from tradingsite.clients.errors import (
 )
 from tradingsite.clients.factory import gemini_client
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
-from tradingsite.strategy.model_stats import Lately, lately
+from tradingsite.strategy.model_stats import ModelStats, recent_calls
 from tradingsite.strategy.models import ModelCall, TradingSignal
 
 WITHIN_S = 3.5
@@ -42,7 +42,7 @@ def gemini_api() -> Finding:
         model = SystemConfig.objects.get_value("ai_model")
     except UnreadableConfig:
         return Finding("unhealthy", gettext_noop("ai_model cannot be read: correct it in admin"))
-    known = lately(model)
+    known = recent_calls(model)
     if until := known.quota_until:
         return _quota(until)
     if known.is_young and known.newest and not known.newest.error_kind:
@@ -57,7 +57,7 @@ def gemini_api() -> Finding:
     return found
 
 
-def _answered(known: Lately, newest: ModelCall) -> Finding:
+def _answered(known: ModelStats, newest: ModelCall) -> Finding:
     text = gettext_noop(
         "%(model)s answered %(minutes)s min ago in %(seconds)s s, %(answered)s of its last %(calls)s calls"
     )

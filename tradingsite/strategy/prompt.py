@@ -64,7 +64,7 @@ _CHANGES = {"change_1h_pct": 2, "change_4h_pct": 8, "change_24h_pct": 48}
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MarketFacts:
     """What is known of a market when its signal is due."""
 
     market: str
@@ -79,14 +79,14 @@ class Facts:
         return self.price_seen_at or self.at
 
 
-def known(facts: Facts) -> dict[str, Any]:
+def known(facts: MarketFacts) -> dict[str, Any]:
     """Return what is recorded of a decision that no candle was looked at for."""
     price = None if facts.price is None or not facts.price.is_finite() else _number(facts.price)
     age_s = None if facts.price_seen_at is None else (facts.at - facts.price_seen_at).total_seconds()
     return {"market": facts.market, "as_of": _moment(facts.as_of), "price_krw": price, "price_age_s": age_s}
 
 
-def inputs(facts: Facts, series: Series, found: Indicators, config: ConfigSnapshot) -> dict[str, Any]:
+def inputs(facts: MarketFacts, series: Series, found: Indicators, config: ConfigSnapshot) -> dict[str, Any]:
     """Return everything that the model is told."""
     return {
         **known(facts),
@@ -112,7 +112,7 @@ def used(config: ConfigSnapshot) -> dict[str, str]:
     return {key.name: key.format(config[key]) for key in CONFIG_USED}
 
 
-def _position(facts: Facts) -> dict[str, Any]:
+def _position(facts: MarketFacts) -> dict[str, Any]:
     average = facts.position.average_price
     if not average or facts.price is None:
         return {"held": facts.position.volume > 0, "unrealised_pct": None}

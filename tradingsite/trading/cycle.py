@@ -15,11 +15,10 @@ from tradingsite.jobs import fence
 from tradingsite.jobs.models import JobState
 from tradingsite.marketdata.collection import POLL_INTERVAL, collect
 from tradingsite.marketdata.windows import Window, read_windows
-from tradingsite.orders.execution import signal_order as acting
-from tradingsite.orders.execution import stop_loss
-from tradingsite.orders.models import State
+from tradingsite.orders.execution import signal_order, stop_loss
+from tradingsite.orders.models import OrderState
 from tradingsite.orders.portfolio import account, positions
-from tradingsite.orders.reconciliation import round as sync
+from tradingsite.orders.reconciliation.round import reconcile
 from tradingsite.strategy import evaluation
 from tradingsite.strategy.models import TradingSignal
 from tradingsite.trading_config import MARKETS, TRADING_MARKETS
@@ -59,7 +58,7 @@ def _take_turn(
     signal = _signal(market, tick, config)
     counts.update(("signals", signal.decision.lower()))
     if signal.decision != TradingSignal.Decision.HOLD:
-        counts["denied" if _act(signal, config, synced=synced) == State.DENIED else "ordered"] += 1
+        counts["denied" if _act(signal, config, synced=synced) == OrderState.DENIED else "ordered"] += 1
 
 
 def watched(config: ConfigSnapshot) -> tuple[str, ...]:
@@ -87,7 +86,7 @@ def read_account() -> None:
 
 def _synced() -> bool:
     try:
-        sync.sync(exchange_client(), timezone.now())
+        reconcile(exchange_client(), timezone.now())
     except (ClientError, DatabaseError) as error:
         logger.warning("generate.not_synced", error=type(error).__name__)
         return False
@@ -124,7 +123,7 @@ def _window(market: str, config: ConfigSnapshot) -> Window:
 
 def _act(signal: TradingSignal, config: ConfigSnapshot, *, synced: bool) -> str:
     checked = JobState.objects.filter(job_name="check_volatility").values_list("last_success_at", flat=True)
-    order = acting.act_on(
+    order = signal_order.order_from_signal(
         signal,
         config,
         exchange_client(),

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 from tests.clients.peer import PATIENCE_S, Peer
 from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, runner_of, state
-from tradingsite.clients.deadline import Deadline, whole, whole_left_s
+from tradingsite.clients.deadline import Deadline, overall_deadline, overall_left_s
 from tradingsite.clients.errors import TimedOut
 from tradingsite.clients.gemini import GeminiClient, GeminiModel, GenerationRequest, ModelFailure
 from tradingsite.clients.gemini.sdk import _package
@@ -85,8 +85,8 @@ def test_no_http_call_outlasts_the_run(call):
 
 def test_outside_a_run_a_call_has_its_own_time():
     assert Deadline.of_call(45).within_s == 45
-    assert whole_left_s() == float("inf")
-    with whole(Deadline(3)):
+    assert overall_left_s() == float("inf")
+    with overall_deadline(Deadline(3)):
         assert 2.9 < Deadline.of_call(45).within_s <= 3
         assert Deadline.of_call(1).within_s == 1
 

@@ -10,7 +10,7 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED, NOON, until
-from tradingsite.clients.call_log import Ledger
+from tradingsite.clients.call_log import CallLog
 from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.scheduler.intervals import Limits
@@ -18,7 +18,7 @@ from tradingsite.jobs.scheduler.lock import LeaderLock, Look
 from tradingsite.jobs.scheduler.supervisor import LockLost, Supervisor
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import winding_down
-from tradingsite.marketdata import venue_stats as evidence
+from tradingsite.marketdata import venue_stats
 from tradingsite.marketdata.models import VenueEvidence
 from tradingsite.startup import CannotStart
 
@@ -154,12 +154,12 @@ def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors):
 
 
 def test_the_leader_writes_what_became_of_its_calls(supervisors, monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(evidence, "_LEDGERS", {"upbit": ledger})
-    monkeypatch.setattr(evidence, "_written", {})
+    log = CallLog()
+    monkeypatch.setattr(venue_stats, "_CALL_LOGS", {"upbit": log})
+    monkeypatch.setattr(venue_stats, "_written", {})
     supervisor = supervisors(evidence_every_s=0)
     supervisor._step()
-    with ledger.noted(SYSTEM_CLOCK):
+    with log.recording(SYSTEM_CLOCK):
         pass
 
     supervisor._step()

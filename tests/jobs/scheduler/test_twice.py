@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.jobs.test_tasks import remember
-from tradingsite.clients import factory as build
+from tradingsite.clients import factory
 from tradingsite.jobs import tasks as bodies
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.scheduler.run_job import measured, perform
@@ -46,7 +46,7 @@ def exchange(settings):
 def calm(exchange):
     """Every poll of the last five minutes saw the same price, and both checks of the market ran."""
     now = timezone.now()
-    price = build.upbit_client().tickers([MARKET])[0].trade_price
+    price = factory.upbit_client().tickers([MARKET])[0].trade_price
     for number in range(1, 31):
         then = now - timedelta(seconds=10 * number)
         Poll.objects.create(polled_at=then, markets=[MARKET])

@@ -16,7 +16,7 @@ from tests.healthcheck.processes import ROOT, environment
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.orders.execution import intents
 from tradingsite.orders.execution.intents import writing
-from tradingsite.orders.models import Fill, Order, OrderEvent, State
+from tradingsite.orders.models import Fill, Order, OrderEvent, OrderState
 
 pytestmark = pytest.mark.django_db(
     transaction=True,
@@ -106,11 +106,11 @@ def test_a_sender_killed_before_its_post_leaves_an_intent_that_is_given_up(trade
     order = trader.buy()
     with sender(trader, order):
         assert trader.sync(minutes=1)["busy"] == 1, "it is alive, however long it takes"
-        assert state() == State.SUBMITTING
+        assert state() == OrderState.SUBMITTING
     wait_for_unlocked_row()
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]
-    assert (state(), trader.posts) == (State.LOST, 0)
+    assert (state(), trader.posts) == (OrderState.LOST, 0)
 
 
 def test_a_sender_killed_between_its_post_and_the_answer_leaves_an_order_that_is_found(trader):
@@ -121,11 +121,11 @@ def test_a_sender_killed_between_its_post_and_the_answer_leaves_an_order_that_is
         until(lambda: trader.posts)
         assert trader.sync(minutes=1)["busy"] == 1
     wait_for_unlocked_row()
-    assert state() == State.SUBMITTING
+    assert state() == OrderState.SUBMITTING
 
     trader.sync()
 
-    assert state() == State.DONE
+    assert state() == OrderState.DONE
     assert (trader.posts, trader.theirs) == (1, [(order.identifier, "cancel")])
 
 
@@ -143,9 +143,9 @@ def test_a_database_that_went_away_during_the_post_changes_nothing_but_the_momen
         trader.send(order, may_post=lose_the_database)
     connection.close()
 
-    assert (state(), trader.posts) == (State.SUBMITTING, 1)
+    assert (state(), trader.posts) == (OrderState.SUBMITTING, 1)
     trader.sync()
-    assert (state(), trader.posts) == (State.DONE, 1)
+    assert (state(), trader.posts) == (OrderState.DONE, 1)
 
 
 def test_an_intent_that_could_still_be_rolled_back_is_not_sent(trader):
@@ -164,7 +164,7 @@ def test_a_signal_that_two_act_on_makes_one_order(trader):
     first, second = at_once(*[partial(trader.act, signal, client)] * 2)
 
     assert first.pk == second.pk
-    assert (Order.objects.get().state, trader.posts) == (State.DONE, 1)
+    assert (Order.objects.get().state, trader.posts) == (OrderState.DONE, 1)
 
 
 def test_two_signals_of_one_market_make_one_order_at_a_time(trader):
@@ -194,7 +194,7 @@ def test_a_round_that_another_one_overtakes_books_nothing_twice(trader):
     assert trader.sync(like(trader, Overtaken))["ended"] == 0
 
     order.refresh_from_db()
-    assert order.state == State.DONE
+    assert order.state == OrderState.DONE
     assert sum(fill.volume for fill in Fill.objects.all()) == order.executed_volume
     assert OrderEvent.objects.filter(what="moved", state_after="DONE").count() == 1
 
@@ -203,7 +203,7 @@ def test_who_writes_in_one_market_holds_up_nobody_in_another(trader):
     with writing("KRW-BTC"):
         (order,) = at_once(partial(trader.buy, market="KRW-ETH"))
 
-    assert order.state == State.SUBMITTING
+    assert order.state == OrderState.SUBMITTING
 
 
 def test_who_writes_in_a_market_makes_the_next_one_wait(trader):
@@ -212,7 +212,7 @@ def test_who_writes_in_a_market_makes_the_next_one_wait(trader):
             next_one = pool.submit(at_once, trader.buy)
             until(lambda: waiting_locks() == 1)
             first = trader.buy()
-            intents.move(first, State.REJECTED, trader.venue.at, {})
+            intents.transition(first, OrderState.REJECTED, trader.venue.at, {})
         (second,) = next_one.result(WITHIN_S)
 
     assert list(Order.objects.order_by("pk")) == [first, second]

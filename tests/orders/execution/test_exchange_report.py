@@ -7,8 +7,8 @@ import pytest
 from tests.marketdata.feed import NOON
 from tests.orders.book import placed
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
-from tradingsite.orders.execution import exchange_report as evidence
-from tradingsite.orders.models import Fill, Order, State
+from tradingsite.orders.execution import exchange_report
+from tradingsite.orders.models import Fill, Order, OrderState
 
 pytestmark = pytest.mark.django_db
 ISO = "2026-01-05T21:00:00+09:00"
@@ -73,16 +73,16 @@ SOLD = {"side": "ask", "ord_type": "market", "price": None, "volume": "0.0001"}
     ids=lambda value: getattr(value, "state", value),
 )
 def test_the_state_is_what_was_executed_not_upbits_word(shown, state):
-    assert evidence.state_of(shown) == state
+    assert exchange_report.state_of(shown) == state
 
 
 def test_fills_and_fee_are_booked_exactly():
     order = placed(state="UNKNOWN")
 
-    evidence.apply(order, told("cancel", FULL), NOON)
+    exchange_report.apply_report(order, told("cancel", FULL), NOON)
 
     order.refresh_from_db()
-    assert (order.state, order.uuid, order.ended_at) == (State.DONE, "u-1", NOON)
+    assert (order.state, order.uuid, order.ended_at) == (OrderState.DONE, "u-1", NOON)
     assert (order.executed_volume, order.executed_funds) == (Decimal("0.00006733"), Decimal("9999.8516"))
     assert order.paid_fee == Decimal("4.9999258")
     assert Fill.objects.get().funds == Decimal("9999.8516")
@@ -91,10 +91,10 @@ def test_fills_and_fee_are_booked_exactly():
 def test_the_same_fills_told_again_are_booked_once_and_leave_no_trace():
     order = placed(state="OPEN", uuid="u-1")
     for _ in range(2):
-        evidence.apply(order, told("wait", ("100", "10")), NOON)
-    evidence.apply(order, told("wait", ("100", "10"), ("101", "20")), NOON)
+        exchange_report.apply_report(order, told("wait", ("100", "10")), NOON)
+    exchange_report.apply_report(order, told("wait", ("100", "10"), ("101", "20")), NOON)
 
-    assert (order.state, Fill.objects.count()) == (State.PARTIAL, 2)
+    assert (order.state, Fill.objects.count()) == (OrderState.PARTIAL, 2)
     assert order.executed_volume == 30
     assert list(order.events.values_list("state_after", "what")) == [
         ("PARTIAL", "moved"),
@@ -127,12 +127,12 @@ def test_the_same_fills_told_again_are_booked_once_and_leave_no_trace():
 )
 def test_an_answer_that_contradicts_our_books_or_itself_ends_nothing(shown):
     order = placed(state="OPEN", uuid="u-1")
-    evidence.apply(order, told("wait", ("100", "10")), NOON)
+    exchange_report.apply_report(order, told("wait", ("100", "10")), NOON)
 
-    evidence.apply(order, shown, NOON)
+    exchange_report.apply_report(order, shown, NOON)
 
     order.refresh_from_db()
-    assert (order.state, Fill.objects.count()) == (State.PARTIAL, 1)
+    assert (order.state, Fill.objects.count()) == (OrderState.PARTIAL, 1)
     assert order.executed_volume == 10
     assert order.events.last().evidence["contradiction"]
 
@@ -160,13 +160,13 @@ def trade(uuid, price="100", volume="10", **facts):
 )
 def test_trades_that_cannot_be_true_end_nothing_and_raise_nothing(facts):
     order = placed(state="OPEN", uuid="u-1")
-    evidence.apply(order, told("wait", ("100", "10")), NOON)
+    exchange_report.apply_report(order, told("wait", ("100", "10")), NOON)
 
-    evidence.apply(order, told("done", **facts), NOON)
+    exchange_report.apply_report(order, told("done", **facts), NOON)
 
     stored = Order.objects.get()
     for known in (stored, order):
-        assert known.state == State.PARTIAL
+        assert known.state == OrderState.PARTIAL
         assert known.executed_volume == 10
     assert Fill.objects.count() == 1
     assert stored.events.last().evidence["contradiction"]
@@ -176,24 +176,24 @@ def test_another_orders_uuid_is_noted_and_raises_nothing():
     placed(identifier="a-0", uuid="u-1")
     order = placed(state="UNKNOWN")
 
-    evidence.apply(order, told("cancel", FULL), NOON)
+    exchange_report.apply_report(order, told("cancel", FULL), NOON)
 
     order.refresh_from_db()
-    assert (order.state, Fill.objects.count()) == (State.UNKNOWN, 0)
+    assert (order.state, Fill.objects.count()) == (OrderState.UNKNOWN, 0)
     assert "uuid" in order.events.last().evidence["contradiction"]
 
 
 def test_an_identifier_that_is_left_out_contradicts_nothing():
     order = placed(state="OPEN", uuid="u-1")
-    evidence.apply(order, told("cancel", FULL, identifier=None), NOON)
-    assert order.state == State.DONE
+    exchange_report.apply_report(order, told("cancel", FULL, identifier=None), NOON)
+    assert order.state == OrderState.DONE
 
 
 @pytest.mark.parametrize("state", ["DENIED", "REJECTED", "DONE", "CANCELLED"])
 def test_what_has_ended_is_not_touched_again(state):
     order = placed(state=state, uuid="u-1")
 
-    evidence.apply(order, told("cancel", FULL), NOON)
+    exchange_report.apply_report(order, told("cancel", FULL), NOON)
 
     assert (Order.objects.get().state, Fill.objects.count(), order.events.count()) == (state, 0, 0)
 
@@ -201,7 +201,7 @@ def test_what_has_ended_is_not_touched_again(state):
 def test_an_order_that_is_done_without_any_trade_is_not_believed():
     order = placed(state="OPEN", uuid="u-1")
 
-    evidence.apply(order, told("done"), NOON)
+    exchange_report.apply_report(order, told("done"), NOON)
 
-    assert (order.state, order.ended_at) == (State.OPEN, None)
+    assert (order.state, order.ended_at) == (OrderState.OPEN, None)
     assert "nothing was executed" in order.events.last().evidence["contradiction"]

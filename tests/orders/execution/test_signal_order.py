@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from sysconfig.models import SystemConfig
 from tests.orders.book import placed
 from tradingsite.orders.execution import intents
-from tradingsite.orders.models import Cause, Order, Side, State
+from tradingsite.orders.models import Cause, Order, OrderState, Side
 from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk import gate
 from tradingsite.risk.models import Halt
@@ -32,7 +32,7 @@ def failed(order):
 def test_a_buy_is_sent_once_filled_and_booked_to_the_last_digit(seeing):
     order = seeing.act(seeing.signal())
 
-    assert order.state == State.DONE, (order.reason, order.checks)
+    assert order.state == OrderState.DONE, (order.reason, order.checks)
     assert order.funds == order.funds.to_integral_value()
     assert order.executed_volume == seeing.venue.purse("BTC") == position(MARKET).volume
     assert seeing.venue.purse("KRW") == 10_000_000 - order.executed_funds - order.paid_fee
@@ -47,7 +47,7 @@ def test_a_sell_sells_our_whole_position_and_no_coin_of_others(seeing):
 
     order = seeing.act(seeing.signal("SELL"))
 
-    assert (order.state, order.cause, order.volume) == (State.DONE, Cause.SIGNAL, ours)
+    assert (order.state, order.cause, order.volume) == (OrderState.DONE, Cause.SIGNAL, ours)
     assert seeing.venue.purse("BTC") == others
     assert not position(MARKET).volume
 
@@ -60,7 +60,7 @@ def test_a_sell_is_made_smaller_when_coins_of_ours_are_gone(seeing):
 
     order = seeing.act(seeing.signal("SELL"))
 
-    assert (order.state, order.volume, seeing.venue.purse("BTC")) == (State.DONE, left, 0)
+    assert (order.state, order.volume, seeing.venue.purse("BTC")) == (OrderState.DONE, left, 0)
     (clamp,) = order.clamps
     assert (clamp["limit"], Decimal(clamp["before"]), Decimal(clamp["after"])) == ("free_coins", ours, left)
 
@@ -72,13 +72,13 @@ def test_a_sell_goes_out_while_everything_that_stops_buys_is_on(seeing):
 
     order = seeing.act(seeing.signal("SELL"), synced=False, volatility_checked_at=None)
 
-    assert order.state == State.DONE
+    assert order.state == OrderState.DONE
 
 
 def test_a_denied_signal_has_one_order_with_every_check_and_nothing_was_sent(seeing):
     order = seeing.act(seeing.signal(), synced=False)
 
-    assert (order.state, order.reason) == (State.DENIED, "not_synced")
+    assert (order.state, order.reason) == (OrderState.DENIED, "not_synced")
     assert order.ended_at == order.created_at >= seeing.venue.at
     assert (failed(order), len(order.checks) > 5, seeing.posts) == (["not_synced"], True, 0)
     assert order.events.last().evidence == {"reason": "our orders could not be reconciled"}
@@ -106,7 +106,7 @@ def test_nothing_is_bought_while_an_order_of_the_market_is_unresolved(seeing, st
 
     order = seeing.act(seeing.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (State.DENIED, "order_unresolved", 0)
+    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "order_unresolved", 0)
 
 
 @pytest.mark.parametrize(("side", "sold"), [("bid", True), ("ask", False)])
@@ -117,7 +117,7 @@ def test_an_unknown_buy_does_not_keep_a_sell_back_but_an_unknown_sell_does(seein
 
     order = seeing.act(seeing.signal("SELL"))
 
-    assert order.state == (State.DONE if sold else State.DENIED), order.reason
+    assert order.state == (OrderState.DONE if sold else OrderState.DENIED), order.reason
     assert order.reason == ("" if sold else "order_unresolved")
 
 
@@ -129,7 +129,7 @@ def test_what_the_exchange_does_not_tell_denies_with_its_words(seeing, path, dec
     signal = seeing.signal(decision)
     order = seeing.act(signal)
 
-    assert (order.state, order.reason) == (State.DENIED, "exchange_unavailable")
+    assert (order.state, order.reason) == (OrderState.DENIED, "exchange_unavailable")
     assert order.side == ("bid" if decision == "BUY" else "ask")
     assert "503" in order.checks[0]["text"]
     assert seeing.act(signal).pk == order.pk
@@ -140,7 +140,7 @@ def test_a_limit_of_buys_that_cannot_be_read_keeps_no_sell_back(seeing):
     for key in (MAX_EXPOSURE_PCT, TRADING_ENABLED):
         SystemConfig.objects.filter(key=key.name).update(value="much")
 
-    assert seeing.act(seeing.signal("SELL")).state == State.DONE
+    assert seeing.act(seeing.signal("SELL")).state == OrderState.DONE
 
 
 def test_an_unreadable_limit_denies_and_has_no_fallback(seeing):
@@ -148,7 +148,7 @@ def test_an_unreadable_limit_denies_and_has_no_fallback(seeing):
 
     order = seeing.act(seeing.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (State.DENIED, "limit_unreadable", 0)
+    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "limit_unreadable", 0)
     assert MAX_EXPOSURE_PCT.name in order.checks[0]["text"]
 
 
@@ -157,7 +157,7 @@ def test_nothing_is_bought_while_something_held_has_no_price(seeing):
 
     order = seeing.act(seeing.signal())
 
-    assert order.state == State.DENIED
+    assert order.state == OrderState.DENIED
     assert "daily_loss" in failed(order)
 
 
@@ -174,7 +174,7 @@ def test_an_order_written_past_the_lock_is_kept_out_by_the_database(seeing, monk
 
     order = seeing.act(seeing.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (State.DENIED, "order_unresolved", 0)
+    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "order_unresolved", 0)
     assert "one_order_at_a_time_per_market" in order.checks[0]["text"]
 
 
@@ -203,7 +203,7 @@ def test_an_intent_that_makes_no_sense_denies_and_says_what_the_database_said(se
 
     order = seeing.act(seeing.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (State.DENIED, "not_written", 0)
+    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "not_written", 0)
     assert "order_asks_what_its_type_takes" in order.checks[0]["text"]
 
 

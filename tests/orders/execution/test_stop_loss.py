@@ -18,7 +18,7 @@ from tradingsite.clients.errors import Rejected
 from tradingsite.marketdata.models import Ticker
 from tradingsite.orders.execution import stop_loss
 from tradingsite.orders.execution.stop_loss_sale import LOOKS_APART_S
-from tradingsite.orders.models import Cause, Order, State
+from tradingsite.orders.models import Cause, Order, OrderState
 from tradingsite.orders.portfolio.positions import position, positions
 from tradingsite.risk.models import Halt
 from tradingsite.sandbox.exchange.state import Purse
@@ -68,7 +68,7 @@ def run_unasked(venue):
 def unclear_sell(venue, volume=None, **facts):
     """Write a sell of ours whose outcome is unknown."""
     before = {"coin_before": venue.purse("BTC"), "volume": volume or position("KRW-BTC").volume}
-    return sold("KRW-BTC", at=venue.at, state=State.UNKNOWN, **{**before, **facts})
+    return sold("KRW-BTC", at=venue.at, state=OrderState.UNKNOWN, **{**before, **facts})
 
 
 def posts(venue):
@@ -89,7 +89,7 @@ def test_a_position_at_its_stop_is_sold_whole_and_its_order_says_why(venue):
     assert counts == SOLD
     assert venue.purse("BTC") == position("KRW-BTC").volume == 0
     order = Order.objects.latest()
-    assert (order.cause, order.state, order.volume) == (Cause.STOP_LOSS, State.DONE, volume)
+    assert (order.cause, order.state, order.volume) == (Cause.STOP_LOSS, OrderState.DONE, volume)
     assert order.checks[0]["name"] == "stop_loss"
     assert "stop 5 % below" in order.checks[0]["text"]
     assert order.clamps == []
@@ -182,7 +182,7 @@ def test_of_ours_only_what_is_free_is_sold_and_the_clamp_is_recorded(venue):
     assert order.coin_before == ours
 
 
-@pytest.mark.parametrize("state", [State.SUBMITTING, State.OPEN, State.PARTIAL])
+@pytest.mark.parametrize("state", [OrderState.SUBMITTING, OrderState.OPEN, OrderState.PARTIAL])
 @pytest.mark.parametrize("write", [bought, sold])
 def test_an_order_under_way_in_its_market_makes_it_wait(venue, state, write):
     venue.bought("KRW-BTC", 300_000)
@@ -226,12 +226,12 @@ def test_after_an_unclear_sell_two_looks_that_show_the_coins_free_lead_to_a_new_
     assert venue.asked.count("GET /v1/accounts") == 2
     assert venue.purse("BTC") == 0
     first.refresh_from_db()
-    assert first.state == State.UNKNOWN, "only evidence resolves it"
+    assert first.state == OrderState.UNKNOWN, "only evidence resolves it"
 
 
 def test_an_unclear_buy_is_no_reason_to_wait(venue):
     venue.bought("KRW-BTC", 300_000)
-    bought("KRW-BTC", at=venue.at, state=State.UNKNOWN)
+    bought("KRW-BTC", at=venue.at, state=OrderState.UNKNOWN)
     price_of(venue)
 
     counts, slept = run(venue)
@@ -316,7 +316,7 @@ def test_who_may_not_send_any_more_sends_nothing(venue):
     run(venue, may_post=lambda: False)
 
     assert posts(venue) == 1, "only the buy"
-    assert Order.objects.latest().state == State.REJECTED
+    assert Order.objects.latest().state == OrderState.REJECTED
 
 
 @pytest.mark.django_db(

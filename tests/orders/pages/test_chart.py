@@ -7,7 +7,7 @@ import pytest
 from django.utils.translation import override
 
 from tradingsite.orders.pages import chart as drawing
-from tradingsite.orders.pages.chart import PLOT_PX, TOP_PX, Kind, Mark, Span
+from tradingsite.orders.pages.chart import PLOT_PX, TOP_PX, Kind, Mark, PriceSpan
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -15,7 +15,7 @@ MINUTE = timedelta(minutes=1)
 
 def spans(*prices, part=0, first=NOON, each=MINUTE):
     return [
-        Span(first + each * number, first + each * (number + 1), Decimal(price), part)
+        PriceSpan(first + each * number, first + each * (number + 1), Decimal(price), part)
         for number, price in enumerate(prices)
     ]
 
@@ -60,7 +60,7 @@ def test_the_drawing_reaches_until_now_also_when_the_last_price_is_old():
 
 
 def test_one_price_seen_once_is_a_chart_too():
-    drawn = chart("KRW-BTC", [Span(NOON, NOON, Decimal(100))], [Mark("HOLD", NOON, Decimal(100))])
+    drawn = chart("KRW-BTC", [PriceSpan(NOON, NOON, Decimal(100))], [Mark("HOLD", NOON, Decimal(100))])
 
     assert drawn.end - drawn.start == MINUTE
     assert drawn.marks[0].x_pct == "0.00"

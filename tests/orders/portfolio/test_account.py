@@ -8,7 +8,7 @@ import pytest
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tests.orders.venue import NOON, START_KRW, open_venue
-from tradingsite.orders.models import AccountReading, State
+from tradingsite.orders.models import AccountReading, OrderState
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.account import PriceMissing, last_prices
 from tradingsite.orders.portfolio.positions import position
@@ -73,8 +73,8 @@ def test_coins_that_are_no_longer_there_are_worth_nothing(venue):
 
 
 def test_a_buy_that_may_be_on_its_way_counts_as_spent_and_as_exposure(venue):
-    bought("KRW-BTC", at=NOON, state=State.UNKNOWN, funds=200_000)
-    bought("KRW-ETH", at=NOON, state=State.SUBMITTING, funds=100_000)
+    bought("KRW-BTC", at=NOON, state=OrderState.UNKNOWN, funds=200_000)
+    bought("KRW-ETH", at=NOON, state=OrderState.SUBMITTING, funds=100_000)
 
     _, now = read(venue)
 
@@ -86,8 +86,8 @@ def test_a_buy_that_may_be_on_its_way_counts_as_spent_and_as_exposure(venue):
 def test_what_the_exchange_shows_as_locked_is_not_taken_off_twice(venue):
     venue.server.exchange.next_fills.append("never")
     uuid = venue.place("KRW-BTC", "bid", 200_000)
-    bought("KRW-BTC", at=NOON, state=State.OPEN, uuid=uuid, funds=200_000)
-    bought("KRW-ETH", at=NOON, state=State.UNKNOWN, funds=100_000)
+    bought("KRW-BTC", at=NOON, state=OrderState.OPEN, uuid=uuid, funds=200_000)
+    bought("KRW-ETH", at=NOON, state=OrderState.UNKNOWN, funds=100_000)
 
     _, now = read(venue)
 
@@ -98,14 +98,16 @@ def test_what_the_exchange_shows_as_locked_is_not_taken_off_twice(venue):
 
 def test_the_open_order_is_covered_first_whoever_came_first(venue):
     venue.server.exchange.next_fills.append("never")
-    bought("KRW-ETH", at=NOON, state=State.UNKNOWN, funds=100_000)
-    bought("KRW-BTC", at=NOON, state=State.OPEN, uuid=venue.place("KRW-BTC", "bid", 120_000), funds=120_000)
+    bought("KRW-ETH", at=NOON, state=OrderState.UNKNOWN, funds=100_000)
+    bought(
+        "KRW-BTC", at=NOON, state=OrderState.OPEN, uuid=venue.place("KRW-BTC", "bid", 120_000), funds=120_000
+    )
 
     assert read(venue)[1].krw_free == START_KRW - 120_060 - 100_000 * Decimal("1.0025")
 
 
 def test_what_a_partly_filled_buy_has_spent_is_a_position_and_not_under_way(venue):
-    bought("KRW-BTC", (PRICE, "0.001"), at=NOON, state=State.PARTIAL, funds=200_000)
+    bought("KRW-BTC", (PRICE, "0.001"), at=NOON, state=OrderState.PARTIAL, funds=200_000)
     venue.server.exchange._state.put_purse("BTC", Purse(Decimal("0.001")))
 
     _, now = read(venue, BTC=PRICE)

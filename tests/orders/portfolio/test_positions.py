@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from tests.orders.trades import bought, sold
-from tradingsite.orders.models import Order, State
+from tradingsite.orders.models import Order, OrderState
 from tradingsite.orders.portfolio.positions import position, positions
 from tradingsite.risk.inputs import Position
 
@@ -77,7 +77,9 @@ def test_today_begins_at_midnight_in_korea_also_within_one_order():
 
 
 def test_only_fills_count_whatever_was_asked():
-    for number, state in enumerate([State.UNKNOWN, State.LOST, State.DENIED, State.SUBMITTING]):
+    for number, state in enumerate(
+        [OrderState.UNKNOWN, OrderState.LOST, OrderState.DENIED, OrderState.SUBMITTING]
+    ):
         bought("KRW-BTC", at=NOON, identifier=f"none-{number}", state=state)
         assert Order.objects.get(identifier=f"none-{number}").state == state
 
@@ -85,7 +87,7 @@ def test_only_fills_count_whatever_was_asked():
 
 
 def test_a_partly_filled_order_counts_with_what_it_has():
-    bought("KRW-BTC", (100, 1), fee="0.05", at=NOON, state=State.PARTIAL)
+    bought("KRW-BTC", (100, 1), fee="0.05", at=NOON, state=OrderState.PARTIAL)
 
     assert position("KRW-BTC").cost == Decimal("100.05")
 

@@ -12,7 +12,7 @@ from tests.orders.venue import open_venue
 from tradingsite.orders.models import TradingDay
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import position
-from tradingsite.orders.portfolio.trading_day import Day, Standing, measure
+from tradingsite.orders.portfolio.trading_day import DayInputs, DayResult, measure
 from tradingsite.sandbox.exchange.state import Purse
 
 MIDNIGHT = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -21,14 +21,14 @@ MINUTE = timedelta(minutes=1)
 
 
 def standing(equity, result=0):
-    return Standing(Decimal(equity), Decimal(result))
+    return DayInputs(Decimal(equity), Decimal(result))
 
 
 @pytest.mark.django_db
 def test_the_first_evaluation_of_a_day_in_korea_is_its_base():
-    assert measure(standing(1000), MIDNIGHT - MINUTE) == Day(Decimal(1000), Decimal(0))
-    assert measure(standing(990, -10), MIDNIGHT) == Day(Decimal(990), Decimal(0))
-    assert measure(standing(950, -50), MIDNIGHT + MINUTE) == Day(Decimal(990), Decimal(-40))
+    assert measure(standing(1000), MIDNIGHT - MINUTE) == DayResult(Decimal(1000), Decimal(0))
+    assert measure(standing(990, -10), MIDNIGHT) == DayResult(Decimal(990), Decimal(0))
+    assert measure(standing(950, -50), MIDNIGHT + MINUTE) == DayResult(Decimal(990), Decimal(-40))
 
     assert [str(day) for day in TradingDay.objects.order_by("day")] == ["2026-01-05", "2026-01-06"]
     assert TradingDay.objects.latest().based_at == MIDNIGHT
@@ -46,7 +46,7 @@ def test_a_deposit_hides_no_loss_and_a_withdrawal_is_none():
 def test_a_base_without_a_result_is_compared_by_equity():
     TradingDay.objects.create(day=MIDNIGHT.date() + timedelta(days=1), base_equity=1000, based_at=MIDNIGHT)
 
-    assert measure(standing(930), MIDNIGHT + MINUTE) == Day(Decimal(1000), Decimal(-70))
+    assert measure(standing(930), MIDNIGHT + MINUTE) == DayResult(Decimal(1000), Decimal(-70))
 
 
 @pytest.mark.django_db(transaction=True, available_apps=["tradingsite.orders"])

@@ -10,10 +10,10 @@ import pytest
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tests.orders.venue import NOON, open_venue
-from tradingsite.orders.models import AccountReading, Order, State, SyncRound, TradingDay
+from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound, TradingDay
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import position
-from tradingsite.orders.reconciliation import external_activity as strangers
+from tradingsite.orders.reconciliation import external_activity
 from tradingsite.sandbox.exchange.state import Purse
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def venue():
 def found(venue):
     """Go through one round; return what it found as kind and text."""
     at = venue.later(300)
-    told = strangers.notice(venue.client, venue.client.accounts(), at)
+    told = external_activity.find(venue.client, venue.client.accounts(), at)
     SyncRound.objects.create(at=at, strangers=told)
     assert json.loads(json.dumps(told)) == told
     return [(each["kind"], each["text"]) for each in told]
@@ -103,7 +103,7 @@ def test_what_ended_while_no_round_looked_is_found_later(venue):
 
 
 def test_an_order_that_our_books_gave_up_is_told_by_both_names(venue):
-    order = bought("KRW-BTC", at=NOON, state=State.LOST, identifier="ours-lost", funds=20_000)
+    order = bought("KRW-BTC", at=NOON, state=OrderState.LOST, identifier="ours-lost", funds=20_000)
     uuid = venue.place("KRW-BTC", "bid", 20_000, identifier="ours-lost")
 
     [(kind, text), *_] = found(venue)
@@ -113,11 +113,11 @@ def test_an_order_that_our_books_gave_up_is_told_by_both_names(venue):
     told = SyncRound.objects.get().strangers[0]
     assert (told["uuid"], told["identifier"], told["of"]) == (uuid, "ours-lost", "KRW-BTC")
     order.refresh_from_db()
-    assert order.state == State.LOST
+    assert order.state == OrderState.LOST
 
 
 def test_a_lost_order_without_a_uuid_does_not_hide_a_strangers_without_a_name(venue):
-    bought("KRW-BTC", at=NOON, state=State.LOST)
+    bought("KRW-BTC", at=NOON, state=OrderState.LOST)
     venue.server.exchange.next_fills.append("never")
     uuid = venue.place("KRW-BTC", "bid", 20_000)
     with venue.server.exchange.at(int(venue.at.timestamp() * 1000)) as state:
@@ -128,7 +128,7 @@ def test_a_lost_order_without_a_uuid_does_not_hide_a_strangers_without_a_name(ve
 
 def test_an_order_whose_outcome_is_open_is_ours_and_explains_its_market(venue):
     found(venue)
-    bought("KRW-BTC", at=NOON, state=State.UNKNOWN, identifier="ours-unknown", funds=20_000)
+    bought("KRW-BTC", at=NOON, state=OrderState.UNKNOWN, identifier="ours-unknown", funds=20_000)
     venue.place("KRW-BTC", "bid", 20_000, identifier="ours-unknown")
 
     assert found(venue) == []
@@ -138,10 +138,10 @@ def test_an_order_whose_outcome_is_open_is_ours_and_explains_its_market(venue):
 def test_a_deposit_is_told_once_also_when_an_open_order_hid_it_for_a_round(venue):
     found(venue)
     give(venue, "KRW", 1_000_000)
-    order = bought("KRW-BTC", at=NOON, state=State.SUBMITTING)
+    order = bought("KRW-BTC", at=NOON, state=OrderState.SUBMITTING)
     assert found(venue) == []
 
-    order.state = State.REJECTED
+    order.state = OrderState.REJECTED
     order.save()
 
     assert found(venue) == [("balance", "the KRW balance moved by +1000000 without our orders")]
@@ -180,7 +180,7 @@ def test_without_a_price_the_balances_are_compared_all_the_same(venue):
 
 
 def test_of_very_many_strangers_the_rest_is_counted(venue, monkeypatch):
-    monkeypatch.setattr(strangers, "_SHOWN", 2)
+    monkeypatch.setattr(external_activity, "_SHOWN", 2)
     venue.server.exchange.next_fills.extend(["never"] * 5)
     for _ in range(5):
         venue.place("KRW-BTC", "bid", 20_000)

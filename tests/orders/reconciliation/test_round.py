@@ -11,11 +11,11 @@ from django.utils import timezone
 from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Unavailable
 from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.orders.execution import submission as placing
+from tradingsite.orders.execution import submission
 from tradingsite.orders.management.commands import giveup
-from tradingsite.orders.models import Order, State, SyncRound
+from tradingsite.orders.models import Order, OrderState, SyncRound
 from tradingsite.orders.portfolio.positions import position
-from tradingsite.orders.reconciliation import lost_orders as lost
+from tradingsite.orders.reconciliation import lost_orders
 
 pytestmark = pytest.mark.django_db
 QUIET = {"looked": 0, "ended": 0, "lost": 0, "busy": 0, "strangers": 0}
@@ -56,11 +56,11 @@ def test_a_round_with_nothing_to_look_at_is_a_successful_one(trader):
 
 def test_an_order_whose_answer_was_lost_is_found_by_our_name_for_it(trader):
     order = unknown(trader, "drop_after")
-    assert order.state == State.UNKNOWN
+    assert order.state == OrderState.UNKNOWN
 
     assert trader.sync() == {**QUIET, "looked": 1, "ended": 1}
 
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
     assert (trader.posts, trader.theirs) == (1, [(order.identifier, "cancel")])
     assert order.executed_volume == trader.venue.purse("BTC") == position("KRW-BTC").volume
 
@@ -70,7 +70,7 @@ def test_three_looks_over_ten_minutes_and_no_coin_moved_make_an_order_lost(trade
 
     rounds = [trader.sync()["lost"] for _ in range(3)]
 
-    assert (rounds, state(order)) == ([0, 0, 1], State.LOST)
+    assert (rounds, state(order)) == ([0, 0, 1], OrderState.LOST)
     assert order.ended_at == trader.venue.at
     assert order.events.last().evidence == {"found": False, "coins": "0", "coins_expected": "0"}
     assert trader.sync() == QUIET
@@ -83,7 +83,7 @@ def test_too_few_looks_or_too_short_a_time_prove_nothing(trader, minutes):
     for span in minutes:
         trader.sync(minutes=span)
 
-    assert state(order) == State.UNKNOWN
+    assert state(order) == OrderState.UNKNOWN
 
 
 def test_an_order_not_found_twice_and_then_found_was_never_lost(trader):
@@ -94,7 +94,7 @@ def test_an_order_not_found_twice_and_then_found_was_never_lost(trader):
 
     trader.sync()
 
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
     assert "LOST" not in order.events.values_list("state_after", flat=True)
 
 
@@ -105,18 +105,18 @@ def test_an_order_is_not_given_up_while_coins_moved_that_nobody_explains(trader)
     for _ in range(4):
         trader.sync()
 
-    assert state(order) == State.UNKNOWN
+    assert state(order) == OrderState.UNKNOWN
 
 
 def test_coins_that_our_own_later_orders_moved_are_explained(trader):
     order = unknown(trader)
     later = trader.send(trader.buy())
-    assert later.state == State.DONE
+    assert later.state == OrderState.DONE
 
     for _ in range(3):
         trader.sync()
 
-    assert state(order) == State.LOST
+    assert state(order) == OrderState.LOST
 
 
 def test_what_happens_in_other_markets_keeps_no_order_from_being_given_up(trader):
@@ -127,7 +127,7 @@ def test_what_happens_in_other_markets_keeps_no_order_from_being_given_up(trader
     for _ in range(3):
         trader.sync()
 
-    assert state(order) == State.LOST
+    assert state(order) == OrderState.LOST
 
 
 def test_an_order_that_is_still_listed_is_not_given_up(trader):
@@ -138,7 +138,7 @@ def test_an_order_that_is_still_listed_is_not_given_up(trader):
     for _ in range(3):
         trader.sync(forgetful(trader))
 
-    assert state(order) == State.UNKNOWN
+    assert state(order) == OrderState.UNKNOWN
 
 
 def test_an_order_that_was_given_up_and_exists_after_all_is_taken_back(trader):
@@ -151,7 +151,7 @@ def test_an_order_that_was_given_up_and_exists_after_all_is_taken_back(trader):
 
     kinds = [each["kind"] for each in SyncRound.objects.latest().strangers]
     assert kinds == ["lost_order"]
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
     assert order.executed_volume == trader.venue.purse("BTC") == position("KRW-BTC").volume
     trader.sync()
     assert SyncRound.objects.latest().strangers == []
@@ -160,10 +160,10 @@ def test_an_order_that_was_given_up_and_exists_after_all_is_taken_back(trader):
 def test_an_open_order_is_looked_at_until_it_ends(trader):
     trader.break_look("500")
     order = trader.send(trader.buy())
-    assert order.state == State.OPEN
+    assert order.state == OrderState.OPEN
 
     assert trader.sync()["ended"] == 1
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
 
 
 def test_an_open_order_of_any_age_is_looked_at_and_told_nothing_new_leaves_no_trace(trader):
@@ -171,7 +171,7 @@ def test_an_open_order_of_any_age_is_looked_at_and_told_nothing_new_leaves_no_tr
     order = trader.send(trader.buy())
 
     assert trader.sync(minutes=60 * 24 * 400)["looked"] == 1
-    assert (state(order), looks(order)) == (State.OPEN, 0)
+    assert (state(order), looks(order)) == (OrderState.OPEN, 0)
 
 
 def test_an_order_that_the_exchange_had_and_shows_no_more_stays_open(trader):
@@ -181,7 +181,7 @@ def test_an_order_that_the_exchange_had_and_shows_no_more_stays_open(trader):
     for _ in range(4):
         trader.sync(forgetful(trader))
 
-    assert (state(order), looks(order)) == (State.OPEN, 4)
+    assert (state(order), looks(order)) == (OrderState.OPEN, 4)
 
 
 @pytest.mark.parametrize("arrived", [True, False])
@@ -192,7 +192,7 @@ def test_an_intent_whose_sender_died_becomes_unknown_when_nobody_can_send_it_any
 
     trader.sync(minutes=1)
 
-    assert state(order) == (State.DONE if arrived else State.UNKNOWN)
+    assert state(order) == (OrderState.DONE if arrived else OrderState.UNKNOWN)
     assert trader.send(order).state == order.state
     assert trader.posts == arrived
 
@@ -203,7 +203,7 @@ def test_a_round_waits_for_a_sender_that_is_just_about_to_send(trader):
 
     trader.sync(minutes=0.1)
 
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
     assert "UNKNOWN" not in order.events.values_list("state_after", flat=True)
 
 
@@ -213,19 +213,19 @@ def test_a_round_waits_no_longer_than_an_intent_may_still_be_sent(trader):
 
     trader.sync(minutes=0)
 
-    assert trader.venue.at - began == placing.SENT_BY
+    assert trader.venue.at - began == submission.SENT_BY
 
 
 @pytest.mark.parametrize("before_s", [0, 0.5, 2, 19, 19.5, 20, 25, 299])
 def test_three_rounds_resolve_an_intent_however_shortly_before_them_its_sender_was_killed(trader, before_s):
     order = trader.buy()
-    assert placing._claim(order, trader.venue.at)
+    assert submission._claim(order, trader.venue.at)
     first = trader.venue.later(before_s)
 
     given_up = [trader.sync_at(first + timedelta(minutes=minutes))["lost"] for minutes in (0, 5, 10)]
 
-    assert (given_up, state(order)) == ([0, 0, 1], State.LOST)
-    assert trader.venue.at - order.events.get(what="moved", state_after=State.UNKNOWN).at >= timedelta(
+    assert (given_up, state(order)) == ([0, 0, 1], OrderState.LOST)
+    assert trader.venue.at - order.events.get(what="moved", state_after=OrderState.UNKNOWN).at >= timedelta(
         minutes=10
     )
 
@@ -236,14 +236,14 @@ def test_a_dead_senders_order_that_arrived_is_booked_at_once(trader):
 
     trader.sync(minutes=0.1)
 
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
 
 
 def test_a_dead_senders_order_that_never_arrived_is_lost_in_three_rounds(trader):
     order = trader.buy()
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]
-    assert state(order) == State.LOST
+    assert state(order) == OrderState.LOST
 
 
 def test_one_order_that_is_not_told_about_keeps_no_other_from_being_resolved(trader):
@@ -254,10 +254,10 @@ def test_one_order_that_is_not_told_about_keeps_no_other_from_being_resolved(tra
     with pytest.raises(Unavailable):
         trader.sync()
 
-    assert [state(order) for order in orders] == [State.UNKNOWN, State.DONE, State.DONE]
+    assert [state(order) for order in orders] == [OrderState.UNKNOWN, OrderState.DONE, OrderState.DONE]
     assert not SyncRound.objects.exists()
     trader.sync()
-    assert state(orders[0]) == State.DONE
+    assert state(orders[0]) == OrderState.DONE
 
 
 def test_a_ban_ends_the_round_at_once(trader):
@@ -316,7 +316,7 @@ def test_an_order_that_somebody_ended_meanwhile_is_not_given_up(trader, monkeypa
     monkeypatch.setattr(trader.venue.client, "open_orders", found_meanwhile)
 
     assert trader.sync()["lost"] == 0
-    assert state(order) == State.CANCELLED
+    assert state(order) == OrderState.CANCELLED
 
 
 def test_the_end_of_an_order_is_forgotten_when_it_comes_back_open(trader):
@@ -328,13 +328,13 @@ def test_the_end_of_an_order_is_forgotten_when_it_comes_back_open(trader):
 
     trader.sync()
 
-    assert (state(order), order.ended_at, order.reason) == (State.OPEN, None, "")
+    assert (state(order), order.ended_at, order.reason) == (OrderState.OPEN, None, "")
 
 
 def test_a_look_before_it_was_unknown_does_not_count(trader):
     order = trader.buy()
-    lost.not_found(order, trader.venue.at)
-    assert (state(order), looks(order)) == (State.SUBMITTING, 1)
+    lost_orders.not_found(order, trader.venue.at)
+    assert (state(order), looks(order)) == (OrderState.SUBMITTING, 1)
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]
 
@@ -348,7 +348,7 @@ def test_an_order_that_is_never_told_about_keeps_no_other_from_being_given_up(tr
         with pytest.raises(Unavailable):
             trader.sync()
 
-    assert state(order) == State.LOST
+    assert state(order) == OrderState.LOST
     assert not SyncRound.objects.exists()
 
 
@@ -362,7 +362,7 @@ def test_an_order_that_was_given_up_is_asked_for_when_no_list_shows_it_any_more(
 
     trader.sync()
 
-    assert state(order) == State.DONE
+    assert state(order) == OrderState.DONE
 
 
 def test_an_order_without_a_balance_before_it_is_not_given_up(trader):
@@ -372,7 +372,7 @@ def test_an_order_without_a_balance_before_it_is_not_given_up(trader):
     for _ in range(4):
         trader.sync()
 
-    assert state(order) == State.UNKNOWN
+    assert state(order) == OrderState.UNKNOWN
 
 
 class TestAnOperatorsWord:
@@ -396,11 +396,11 @@ class TestAnOperatorsWord:
 
     def test_it_frees_the_market_and_is_recorded(self, trader):
         order = self.stuck(trader)
-        assert state(order) == State.UNKNOWN
+        assert state(order) == OrderState.UNKNOWN
 
         self.give_up(order.identifier)
 
-        assert (state(order), order.reason) == (State.LOST, "given up by kim: sold some by hand")
+        assert (state(order), order.reason) == (OrderState.LOST, "given up by kim: sold some by hand")
         facts = {"found": False, "by": "kim", "reason": "sold some by hand"}
         assert order.events.last().evidence == facts
 
@@ -408,14 +408,14 @@ class TestAnOperatorsWord:
         order = self.stuck(trader, rounds=2)
         with pytest.raises(CommandError, match="not looked for long enough"):
             self.give_up(order.identifier)
-        assert state(order) == State.UNKNOWN
+        assert state(order) == OrderState.UNKNOWN
 
     def test_it_does_not_end_what_the_exchange_shows(self, trader):
         order = self.stuck(trader)
         trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)
         with pytest.raises(CommandError, match="exists at the exchange"):
             self.give_up(order.identifier)
-        assert state(order) == State.UNKNOWN
+        assert state(order) == OrderState.UNKNOWN
 
     def test_it_ends_nothing_else(self, trader):
         for name in (trader.send(trader.buy()).identifier, "ts-nobody"):
@@ -433,4 +433,4 @@ class TestAnOperatorsWord:
         monkeypatch.setattr(trader.venue.client, "open_orders", found_meanwhile)
         with pytest.raises(CommandError, match="just working on"):
             self.give_up(order.identifier)
-        assert state(order) == State.CANCELLED
+        assert state(order) == OrderState.CANCELLED

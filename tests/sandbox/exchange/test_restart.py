@@ -18,7 +18,7 @@ from tests.sandbox.account import Account, error
 from tests.sandbox.conftest import NOON
 from tests.sandbox.desk import PLENTY, Desk, StillVenue, offers
 from tradingsite.sandbox.exchange.journal import Journal, StateFileError
-from tradingsite.sandbox.exchange.state import State
+from tradingsite.sandbox.exchange.state import ExchangeState
 from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
@@ -265,7 +265,7 @@ def test_a_file_that_cannot_be_made_is_named(tmp_path):
 
 
 def test_the_oldest_of_twenty_thousand_nonces_is_forgotten():
-    state = State(None)
+    state = ExchangeState(None)
     assert all(state.use_nonce(str(number)) for number in range(20_001))
 
     assert not state.use_nonce("1")

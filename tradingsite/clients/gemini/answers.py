@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tradingsite.clients.gemini.failures import Facts, ModelFailure, raw_text
+from tradingsite.clients.gemini.failures import AnswerFacts, ModelFailure, raw_text
 from tradingsite.clients.response import Answer
 
 _FILTERED = {
@@ -56,7 +56,7 @@ def generation(message: Any, answer: Answer, *, latency_ms: int) -> Generation:
     )
 
 
-def _failure(message: Any, facts: Facts) -> tuple[str, str] | None:
+def _failure(message: Any, facts: AnswerFacts) -> tuple[str, str] | None:
     block = message.prompt_feedback.block_reason
     if block:
         return "blocked", f"the prompt was blocked: {_word(message.prompt_feedback, 'BlockReason', block)}"
@@ -82,15 +82,15 @@ def _texts(message: Any) -> list[str]:
     return [part.text for part in message.candidates[0].content.parts if part.text]
 
 
-def _facts(message: Any) -> Facts:
+def _facts(message: Any) -> AnswerFacts:
     candidates = message.candidates
     finish = _word(candidates[0], "FinishReason", candidates[0].finish_reason) if candidates else ""
     if not message.HasField("usage_metadata"):
-        return Facts(message.model_version, finish)
+        return AnswerFacts(message.model_version, finish)
     usage = message.usage_metadata
     prompt, output, total = (usage.prompt_token_count, usage.candidates_token_count, usage.total_token_count)
     # The package drops the count of thinking tokens, but not from the total.
-    return Facts(message.model_version, finish, prompt, output, max(0, total - prompt - output), total)
+    return AnswerFacts(message.model_version, finish, prompt, output, max(0, total - prompt - output), total)
 
 
 def _word(message: Any, enum: str, number: int) -> str:

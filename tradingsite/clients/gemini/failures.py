@@ -11,7 +11,7 @@ _BY_STATUS = {404: "config", 408: "timeout", 429: "quota", 504: "timeout"}
 
 
 @dataclass(frozen=True)
-class Facts:
+class AnswerFacts:
     """What an answer says of itself, as far as it does.
 
     Thinking tokens are billed as output, though not part of `output_tokens`.
@@ -52,7 +52,7 @@ class ModelFailure(ClientError):
     """
 
     def __init__(
-        self, kind: str, message: str, *, answer: Answer | None = None, facts: Facts = Facts()
+        self, kind: str, message: str, *, answer: Answer | None = None, facts: AnswerFacts = AnswerFacts()
     ) -> None:
         super().__init__(f"{kind}: {message}")
         limited = answer if answer and answer.status == 429 else None

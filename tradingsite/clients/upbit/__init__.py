@@ -4,7 +4,7 @@ from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance, Chance, ExchangeOrder, Trade
 from tradingsite.clients.upbit.order_request import OrderRequest
-from tradingsite.clients.upbit.outcome import Accepted, NeverSent, Outcome, Refused, Unknown
+from tradingsite.clients.upbit.outcome import Accepted, NeverSent, OrderRefused, Outcome, Unknown
 
 __all__ = [
     "Accepted",
@@ -12,9 +12,9 @@ __all__ = [
     "Chance",
     "ExchangeOrder",
     "NeverSent",
+    "OrderRefused",
     "OrderRequest",
     "Outcome",
-    "Refused",
     "Trade",
     "Unknown",
     "UpbitClient",

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients import call_log as calls
+from tradingsite.clients import call_log
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.http import Http
 from tradingsite.clients.response import value
 from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit import parameters
-from tradingsite.clients.upbit.limits import shared
+from tradingsite.clients.upbit.limits import shared_limits
 from tradingsite.clients.upbit.refusals import explain, requests_left
 from tradingsite.clients.upbit.schemas import DayCandle, Instrument, Market, MinuteCandle, Orderbook, Ticker
 
@@ -133,13 +133,13 @@ class UpbitClient:
     def _read(
         self, group: str, path: str, wanted: Mapping[str, str], schema: TypeAdapter[T], deadline: Deadline
     ) -> T:
-        limits = shared(self.base_url, self.clock)
+        limits = shared_limits(self.base_url, self.clock)
 
         def attempt() -> T:
             limits.enter(group, deadline)
-            with calls.UPBIT.noted(self.clock) as noting:
+            with call_log.UPBIT.recording(self.clock) as context:
                 answer = self._http.get(path, wanted, deadline)
-                noting.heard(answer, datetime.now(UTC), group=group, left=requests_left(answer))
+                context.observe(answer, datetime.now(UTC), group=group, left=requests_left(answer))
                 limits.obey(group, answer)
                 return value(answer, schema, explain)
 

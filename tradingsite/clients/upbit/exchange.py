@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients import call_log as calls
+from tradingsite.clients import call_log
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError, InvalidResponse, RateLimited, Unreachable
 from tradingsite.clients.upbit import order_lists
@@ -141,9 +141,9 @@ class UpbitExchange(SignedCalls):
         except ClientError as error:
             return NeverSent(str(error))
         try:
-            with calls.ACCOUNT.noted(self.clock) as noting:
+            with call_log.ACCOUNT.recording(self.clock) as context:
                 answer = http.post("/v1/orders", body, deadline)
-                noting.heard(answer, datetime.now(UTC), group="order", left=requests_left(answer))
+                context.observe(answer, datetime.now(UTC), group="order", left=requests_left(answer))
         except Unreachable as error:
             return NeverSent(str(error)) if error.nothing_sent else Unknown(str(error))
         except InvalidResponse as error:

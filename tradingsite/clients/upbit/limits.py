@@ -43,7 +43,7 @@ EXCHANGE = Pace("our key", 25, {"order": 8, "order-test": 6})
 """Of the 30, 12 and 8 that Upbit allows a pocket (an account's part, to which the key belongs)."""
 
 
-class Limits:
+class RequestLimits:
     """Paces each group of endpoints and stops all of them during a ban. Safe for threads.
 
     The pace holds in any second, however Upbit cuts its seconds: a bucket that refills while it is being
@@ -128,12 +128,14 @@ class Limits:
         return banned_s
 
 
-_shared: dict[tuple[int, str, str, Clock], Limits] = {}
+_shared: dict[tuple[int, str, str, Clock], RequestLimits] = {}
 
 
-def shared(base_url: str, clock: Clock, *, access_key: str = "", pace: Pace = QUOTATION) -> Limits:
+def shared_limits(
+    base_url: str, clock: Clock, *, access_key: str = "", pace: Pace = QUOTATION
+) -> RequestLimits:
     """Return this process's limits for an address, or for a key there: each is banned by itself.
 
     A forked child has its own, with locks that are free.
     """
-    return _shared.setdefault((os.getpid(), base_url, access_key, clock), Limits(clock, pace))
+    return _shared.setdefault((os.getpid(), base_url, access_key, clock), RequestLimits(clock, pace))

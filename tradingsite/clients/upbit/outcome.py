@@ -23,7 +23,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Refused:
+class OrderRefused:
     """Upbit says that there is no such order, and why. The identifier is used up all the same.
 
     Attributes:
@@ -51,7 +51,7 @@ class Unknown:
     reason: str
 
 
-Outcome = Accepted | Refused | NeverSent | Unknown
+Outcome = Accepted | OrderRefused | NeverSent | Unknown
 
 
 def outcome(answer: Answer, request: OrderRequest) -> Outcome:
@@ -64,11 +64,11 @@ def outcome(answer: Answer, request: OrderRequest) -> Outcome:
         return unproven
     if refusal.name is None:
         limited = answer.status == 429 and bool(answer.text())
-        return Refused("429", refusal.message, 429) if limited else unproven
+        return OrderRefused("429", refusal.message, 429) if limited else unproven
     words = f"{refusal.name} {refusal.message}".lower()
     if any(word in words for word in _OF_A_DUPLICATE):
         return unproven
-    return Refused(refusal.name, refusal.message, answer.status)
+    return OrderRefused(refusal.name, refusal.message, answer.status)
 
 
 def _accepted(answer: Answer, request: OrderRequest) -> Outcome:

@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from tradingsite.clients import call_log as calls
+from tradingsite.clients import call_log
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import KeyRejected
 from tradingsite.clients.http import Http
 from tradingsite.clients.response import Answer, value
 from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit.auth import Signature
-from tradingsite.clients.upbit.limits import EXCHANGE, Limits, shared
+from tradingsite.clients.upbit.limits import EXCHANGE, RequestLimits, shared_limits
 from tradingsite.clients.upbit.order_lists import Pairs
 from tradingsite.clients.upbit.refusals import explain_exchange, requests_left
 
@@ -56,8 +56,8 @@ class SignedCalls:
     def _deadline(self, within_s: float | None) -> Deadline:
         return Deadline.of_call(self.wall_clock_s if within_s is None else within_s, self.clock)
 
-    def _limits(self) -> Limits:
-        return shared(self.base_url, self.clock, access_key=self.access_key, pace=EXCHANGE)
+    def _limits(self) -> RequestLimits:
+        return shared_limits(self.base_url, self.clock, access_key=self.access_key, pace=EXCHANGE)
 
     def _new_http(self, read_timeout_s: float, *, keep_alive: bool) -> Http:
         return Http(
@@ -90,8 +90,8 @@ class SignedCalls:
     def _once(self, group: str, deadline: Deadline, send: Callable[[], Answer], schema: TypeAdapter[T]) -> T:
         limits = self._limits()
         limits.enter(group, deadline)
-        with calls.ACCOUNT.noted(self.clock) as noting:
+        with call_log.ACCOUNT.recording(self.clock) as context:
             answer = send()
-            noting.heard(answer, datetime.now(UTC), group=group, left=requests_left(answer))
+            context.observe(answer, datetime.now(UTC), group=group, left=requests_left(answer))
             limits.obey(group, answer)
             return value(answer, schema, explain_exchange)

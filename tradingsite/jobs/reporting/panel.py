@@ -14,7 +14,7 @@ from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records.last_day import Lately, last_day
 from tradingsite.jobs.reporting.status import JobStanding, read
 from tradingsite.orders.panel import today
-from tradingsite.orders.portfolio.position_rows import valued_positions
+from tradingsite.orders.portfolio.position_rows import position_rows
 from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.risk.panel import halts
 from tradingsite.risk.trading_state import states
@@ -52,7 +52,7 @@ def _unwatched(at: datetime) -> Iterator[Finding]:
 
 def _lost(at: datetime) -> Iterator[Finding]:
     try:
-        day = today(valued_positions(at)["rows"], at)
+        day = today(position_rows(at)["rows"], at)
     except UnreadableConfig:  # `states` halts on it and names it
         return
     if day.reached:

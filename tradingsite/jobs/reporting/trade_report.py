@@ -15,7 +15,7 @@ from tradingsite.jobs.reporting import panel
 from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
-from tradingsite.orders.portfolio.position_rows import Valued, won
+from tradingsite.orders.portfolio.position_rows import PositionRow, won
 from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import TradingState
 from tradingsite.risk.verdict import exact
@@ -37,7 +37,7 @@ class Report:
     halts: list[Halt]
     volatility_checked_at: datetime | None
     synced_at: datetime | None
-    positions: list[Valued]
+    positions: list[PositionRow]
     reading: AccountReading | None
     today: Today
     orders: list[Order]
@@ -116,7 +116,7 @@ def _account(reading: AccountReading | None) -> dict[str, Any] | None:
     }
 
 
-def _position(row: Valued) -> dict[str, Any]:
+def _position(row: PositionRow) -> dict[str, Any]:
     price = row.window.price
     return {
         "market": row.holding.market,
@@ -208,7 +208,7 @@ def _account_lines(told: Report) -> Iterator[str]:
         yield _("result today %(result)s KRW (%(pct)s %%), limit %(limit)s KRW") % facts
 
 
-def _position_line(row: Valued) -> str:
+def _position_line(row: PositionRow) -> str:
     facts = {
         "market": row.holding.market,
         "volume": row.volume,

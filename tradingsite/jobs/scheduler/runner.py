@@ -10,7 +10,7 @@ import structlog
 from django.db import Error, connections
 from django.utils import timezone
 
-from tradingsite.clients.deadline import whole_left_s
+from tradingsite.clients.deadline import overall_left_s
 from tradingsite.jobs import fence
 from tradingsite.jobs.job_metric import describe, emit
 from tradingsite.jobs.models import JobState
@@ -172,7 +172,7 @@ class Runner:
 
     def _may_post(self, epoch: int) -> bool:
         """Ask both the lock and the database, and leave an order that is sent its time for an answer."""
-        return whole_left_s() >= POST_WITHIN_S and self._may_start() and is_current(epoch)
+        return overall_left_s() >= POST_WITHIN_S and self._may_start() and is_current(epoch)
 
     def _tell(self, outcome: Outcome) -> None:
         emit(outcome)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.db import connection as default_connection
 from psycopg.pq import TransactionStatus
 
-from tradingsite.clients.deadline import Deadline, whole
+from tradingsite.clients.deadline import Deadline, overall_deadline
 from tradingsite.embedded_postgres.base import DatabaseWrapper
 
 LEAST_S = 1.0
@@ -22,7 +22,7 @@ def bound(within_s: float) -> Iterator[Deadline]:
     database = cast("DatabaseWrapper", default_connection)  # this thread's
     limit = _StatementLimit(deadline)
     try:
-        with whole(deadline), database.execute_wrapper(limit):
+        with overall_deadline(deadline), database.execute_wrapper(limit):
             yield deadline
     finally:
         database.restore_statement_limit()

@@ -25,7 +25,7 @@ from tradingsite.jobs.scheduler.loop import SafeScheduler
 from tradingsite.jobs.scheduler.runner import Runner
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import Stop, winding_down
-from tradingsite.marketdata import venue_stats as evidence
+from tradingsite.marketdata import venue_stats
 from tradingsite.startup import refuse_other_mode
 
 logger = structlog.get_logger(__name__)
@@ -207,7 +207,7 @@ class Supervisor:
 
     def _flush_evidence(self) -> None:
         if self._evidence.due():
-            evidence.flush()
+            venue_stats.flush()
 
     def _say_who_leads(self) -> None:
         self._presence.tell(self._lock.session_pid, leads=self._leader is not None)

@@ -10,7 +10,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder, Trade
 from tradingsite.orders.execution import intents
-from tradingsite.orders.models import Fill, Order, OrderType, State
+from tradingsite.orders.models import Fill, Order, OrderState, OrderType
 
 logger = structlog.get_logger(__name__)
 
@@ -18,84 +18,84 @@ COIN_STEP = Decimal("1e-8")
 _OPEN_AT_THE_EXCHANGE = {"wait", "watch"}
 
 
-def state_of(told: ExchangeOrder) -> State:
-    """Return where our order stands by what the exchange tells, which must have its trades.
+def state_of(report: ExchangeOrder) -> OrderState:
+    """Return where our order stands by its report, which must have its trades.
 
     A market buy that was filled ends as `cancel`, since its total is seldom a whole number of the smallest
     part of a coin. It is done when what is left buys no such part.
     """
-    if told.state in _OPEN_AT_THE_EXCHANGE:
-        return State.PARTIAL if told.executed_volume else State.OPEN
-    if told.state == "done":
-        return State.DONE
-    if told.state != "cancel":  # a word we do not know ends nothing
-        return State.PARTIAL if told.executed_volume else State.OPEN
-    return State.DONE if told.executed_volume and _spent(told) else State.CANCELLED
+    if report.state in _OPEN_AT_THE_EXCHANGE:
+        return OrderState.PARTIAL if report.executed_volume else OrderState.OPEN
+    if report.state == "done":
+        return OrderState.DONE
+    if report.state != "cancel":  # a word we do not know ends nothing
+        return OrderState.PARTIAL if report.executed_volume else OrderState.OPEN
+    return OrderState.DONE if report.executed_volume and _spent(report) else OrderState.CANCELLED
 
 
-def apply(order: Order, told: ExchangeOrder, at: datetime) -> None:
-    """Write what the exchange tells into `order`, whose row the caller has locked.
+def apply_report(order: Order, report: ExchangeOrder, at: datetime) -> None:
+    """Write the exchange's report into `order`, whose row the caller has locked.
 
     An answer that contradicts itself, our books or its own trades, or that our tables refuse, ends nothing:
     it is noted, and a later look decides. One that tells nothing new leaves no trace.
     """
-    if order.has_ended and order.state != State.LOST:
+    if order.has_ended and order.state != OrderState.LOST:
         return
-    wrong = contradiction(order, told)
+    wrong = contradiction(order, report)
     if not wrong:
         try:
             with transaction.atomic():
-                _book(order, told, at)
+                _book(order, report, at)
         except (IntegrityError, DataError) as refused:
             order.refresh_from_db()
             wrong = str(refused).partition("\n")[0]
     if wrong:
         logger.warning("order.contradiction", order=order.identifier, wrong=wrong)
-        intents.looked(order, at, {"found": True, "contradiction": wrong})
+        intents.record_look(order, at, {"found": True, "contradiction": wrong})
 
 
-def _book(order: Order, told: ExchangeOrder, at: datetime) -> None:
-    state = state_of(told)
-    if (state, told.executed_volume) == (order.state, order.executed_volume):
+def _book(order: Order, report: ExchangeOrder, at: datetime) -> None:
+    state = state_of(report)
+    if (state, report.executed_volume) == (order.state, order.executed_volume):
         return
-    if order.state == State.LOST:
+    if order.state == OrderState.LOST:
         logger.error("order.found_after_all", order=order.identifier, market=order.market)
-    _write_fills(order, told.trades)
-    order.uuid, order.reason = told.uuid, ""
-    order.executed_volume = told.executed_volume
-    order.executed_funds = _funds(told.trades)
-    order.paid_fee = told.paid_fee
+    _write_fills(order, report.trades)
+    order.uuid, order.reason = report.uuid, ""
+    order.executed_volume = report.executed_volume
+    order.executed_funds = _funds(report.trades)
+    order.paid_fee = report.paid_fee
     if state == order.state:
         order.save()
-        intents.looked(order, at, _facts(told))
+        intents.record_look(order, at, _facts(report))
     else:
-        intents.move(order, state, at, _facts(told))
+        intents.transition(order, state, at, _facts(report))
 
 
-def contradiction(order: Order, told: ExchangeOrder) -> str:
-    """Return why `told` cannot be the truth about `order`; empty when it can."""
-    ours = (order.market, order.side, order.ord_type, order.identifier, order.uuid or told.uuid)
-    named = told.identifier or order.identifier  # Upbit leaves out what it does not know
-    theirs = (told.market, told.side, told.ord_type, named, told.uuid)
+def contradiction(order: Order, report: ExchangeOrder) -> str:
+    """Return why `report` cannot be the truth about `order`; empty when it can."""
+    ours = (order.market, order.side, order.ord_type, order.identifier, order.uuid or report.uuid)
+    named = report.identifier or order.identifier  # Upbit leaves out what it does not know
+    theirs = (report.market, report.side, report.ord_type, named, report.uuid)
     if ours != theirs:
-        return f"{theirs} was told, {ours} was asked for"
-    return _wrong_amounts(order, told)
+        return f"{theirs} was reported, {ours} was asked for"
+    return _wrong_amounts(order, report)
 
 
-def _wrong_amounts(order: Order, told: ExchangeOrder) -> str:
-    traded = sum((trade.volume for trade in told.trades), Decimal(0))
-    if traded != told.executed_volume:
-        return f"{told.executed_volume} were executed, {len(told.trades)} trades add up to {traded}"
-    if told.executed_volume < order.executed_volume:
-        return f"{told.executed_volume} were executed, {order.executed_volume} were before"
-    if told.state == "done" and not told.executed_volume:
+def _wrong_amounts(order: Order, report: ExchangeOrder) -> str:
+    traded = sum((trade.volume for trade in report.trades), Decimal(0))
+    if traded != report.executed_volume:
+        return f"{report.executed_volume} were executed, {len(report.trades)} trades add up to {traded}"
+    if report.executed_volume < order.executed_volume:
+        return f"{report.executed_volume} were executed, {order.executed_volume} were before"
+    if report.state == "done" and not report.executed_volume:
         return "it is done, but nothing was executed"
-    return _wrong_trades(order, told)
+    return _wrong_trades(order, report)
 
 
-def _wrong_trades(order: Order, told: ExchangeOrder) -> str:
-    trades = {trade.uuid: (trade.price, trade.volume, trade.funds) for trade in told.trades}
-    if len(trades) != len(told.trades):
+def _wrong_trades(order: Order, report: ExchangeOrder) -> str:
+    trades = {trade.uuid: (trade.price, trade.volume, trade.funds) for trade in report.trades}
+    if len(trades) != len(report.trades):
         return "a trade is told twice"
     for fill in order.fills.all():
         if trades.get(fill.uuid) != (fill.price, fill.volume, fill.funds):
@@ -103,11 +103,11 @@ def _wrong_trades(order: Order, told: ExchangeOrder) -> str:
     return ""
 
 
-def _spent(told: ExchangeOrder) -> bool:
-    if told.ord_type != OrderType.PRICE or told.price is None:
+def _spent(report: ExchangeOrder) -> bool:
+    if report.ord_type != OrderType.PRICE or report.price is None:
         return False
-    dearest = max(trade.price for trade in told.trades)
-    return told.price - _funds(told.trades) < dearest * COIN_STEP
+    dearest = max(trade.price for trade in report.trades)
+    return report.price - _funds(report.trades) < dearest * COIN_STEP
 
 
 def _funds(trades: Sequence[Trade]) -> Decimal:
@@ -116,7 +116,7 @@ def _funds(trades: Sequence[Trade]) -> Decimal:
 
 def _write_fills(order: Order, trades: Sequence[Trade]) -> None:
     known = set(order.fills.values_list("uuid", flat=True))
-    told = [
+    new = [
         Fill(
             order=order,
             uuid=trade.uuid,
@@ -128,15 +128,15 @@ def _write_fills(order: Order, trades: Sequence[Trade]) -> None:
         for trade in trades
         if trade.uuid not in known
     ]
-    Fill.objects.bulk_create(told)
+    Fill.objects.bulk_create(new)
 
 
-def _facts(told: ExchangeOrder) -> dict[str, Any]:
+def _facts(report: ExchangeOrder) -> dict[str, Any]:
     return {
         "found": True,
-        "uuid": told.uuid,
-        "state": told.state,
-        "executed_volume": f"{told.executed_volume:f}",
-        "paid_fee": f"{told.paid_fee:f}",
-        "trades": told.trades_count,
+        "uuid": report.uuid,
+        "state": report.state,
+        "executed_volume": f"{report.executed_volume:f}",
+        "paid_fee": f"{report.paid_fee:f}",
+        "trades": report.trades_count,
     }

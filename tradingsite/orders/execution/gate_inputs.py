@@ -9,7 +9,7 @@ from django.db.models import Q, Sum
 
 from tradingsite.clients.upbit.exchange_schemas import Balance, Chance
 from tradingsite.marketdata.windows import read_windows
-from tradingsite.orders.models import Order, Side, State
+from tradingsite.orders.models import Order, OrderState, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk.inputs import Account, Circumstances, Position, Terms
@@ -32,7 +32,7 @@ def circumstances(
     (window,) = read_windows([market], at)
     unresolved = Order.objects.active().filter(market=market)
     if side == Side.ASK:  # what we hold is not less because a buy may have gone through
-        unresolved = unresolved.exclude(side=Side.BID, state=State.UNKNOWN)
+        unresolved = unresolved.exclude(side=Side.BID, state=OrderState.UNKNOWN)
     return Circumstances(
         at=at,
         trading_enabled=trading_enabled,
@@ -78,9 +78,9 @@ def terms(chance: Chance) -> Terms:
     )
 
 
-def unclear_sells(market: str) -> list[Order]:
+def unknown_sells(market: str) -> list[Order]:
     """Return the sells of `market` that may exist on the exchange or not."""
-    return list(Order.objects.filter(market=market, side=Side.ASK, state=State.UNKNOWN).order_by("pk"))
+    return list(Order.objects.filter(market=market, side=Side.ASK, state=OrderState.UNKNOWN).order_by("pk"))
 
 
 def all_free(unclear: Collection[Order], looks: Collection[list[Balance]]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
-from tradingsite.orders.models import ENDED_STATES, Cause, Order, OrderEvent, OrderType, Side, State
+from tradingsite.orders.models import ENDED_STATES, Cause, Order, OrderEvent, OrderState, OrderType, Side
 from tradingsite.risk.verdict import Verdict
 from tradingsite.strategy.models import TradingSignal
 
@@ -87,13 +87,13 @@ def _record(intent: Intent, at: datetime) -> Order:
     )
     if verdict and not verdict.allowed:
         order.reason = verdict.reason
-        move(order, State.DENIED, at, {"reason": verdict.text})
+        transition(order, OrderState.DENIED, at, {"reason": verdict.text})
     else:
-        move(order, State.SUBMITTING, at, {})
+        transition(order, OrderState.SUBMITTING, at, {})
     return order
 
 
-def move(order: Order, state: State, at: datetime, evidence: Mapping[str, Any]) -> None:
+def transition(order: Order, state: OrderState, at: datetime, evidence: Mapping[str, Any]) -> None:
     """Save `order` in its next state, with the event that says why.
 
     Raises:
@@ -121,7 +121,7 @@ def move(order: Order, state: State, at: datetime, evidence: Mapping[str, Any]) 
     )
 
 
-def looked(order: Order, at: datetime, evidence: Mapping[str, Any]) -> None:
+def record_look(order: Order, at: datetime, evidence: Mapping[str, Any]) -> None:
     """Note a look that changed no state."""
     OrderEvent.objects.create(
         order=order,

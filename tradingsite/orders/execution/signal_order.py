@@ -12,22 +12,21 @@ from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders.execution import gate_inputs as gate_facts
-from tradingsite.orders.execution import submission as placing
+from tradingsite.orders.execution import gate_inputs, submission
 from tradingsite.orders.execution.intents import Intent, NotWritten, record, writing
 from tradingsite.orders.models import Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.risk import gate
-from tradingsite.risk.inputs import BUY, Limits, Proposal, SignalLimits
+from tradingsite.risk.inputs import BUY, BuyLimits, Proposal, SignalLimits
 from tradingsite.risk.verdict import Check, Clamp, Verdict
 from tradingsite.strategy.models import TradingSignal
 
 READ_WITHIN_S = 4.0
-"""Each of the two reads before a decision: both together leave time to send it (placing.BEGIN_WITHIN_S)."""
+"""Each of the two reads before a decision: both leave time to send it within `submission.BEGIN_WITHIN_S`."""
 _SIDES = {TradingSignal.Decision.BUY.value: Side.BID, TradingSignal.Decision.SELL.value: Side.ASK}
 
 
-def act_on(
+def order_from_signal(
     signal: TradingSignal,
     config: ConfigSnapshot,
     client: UpbitExchange,
@@ -48,16 +47,16 @@ def act_on(
         synced: whether a reconciliation succeeded in this very run; without it nothing is bought.
         volatility_checked_at: when `check_volatility` last succeeded.
         at: the moment of the decision.
-        sending: for `placing.submit`.
+        sending: for `submission.submit`.
 
     Raises:
         ValueError: the signal is neither BUY nor SELL.
         django.db.Error: nothing was sent, or the outcome could not be written; either is safe to leave.
     """
-    proposal, decided = _proposal(signal), Deadline(placing.BEGIN_WITHIN_S)
+    proposal, decided = _proposal(signal), Deadline(submission.BEGIN_WITHIN_S)
     try:
         # A limit of buys that cannot be read must not keep a sell back.
-        limits = Limits.of(config) if proposal.side == BUY else SignalLimits.of_signals(config)
+        limits = BuyLimits.of(config) if proposal.side == BUY else SignalLimits.of_signals(config)
         enabled = proposal.side == BUY and config[trading_config.TRADING_ENABLED]
         chance = client.chance(signal.market, within_s=READ_WITHIN_S)
         balances = client.accounts(within_s=READ_WITHIN_S)
@@ -69,8 +68,8 @@ def act_on(
         with writing(signal.market):
             if order := Order.objects.filter(signal=signal).first():
                 return order
-            at += timedelta(seconds=placing.BEGIN_WITHIN_S - decided.left_s())  # those questions took time
-            now = gate_facts.circumstances(
+            at += timedelta(seconds=submission.BEGIN_WITHIN_S - decided.left_s())  # those questions took time
+            now = gate_inputs.circumstances(
                 signal.market,
                 _side(signal),
                 at,
@@ -78,14 +77,14 @@ def act_on(
                 synced=synced,
                 volatility_checked_at=volatility_checked_at,
             )
-            held, clamps = gate_facts.sellable(signal.market, balances)
-            worth, terms = gate_facts.worth(balances, at), gate_facts.terms(chance)
+            held, clamps = gate_inputs.sellable(signal.market, balances)
+            worth, terms = gate_inputs.worth(balances, at), gate_inputs.terms(chance)
             verdict = gate.evaluate(proposal, held, worth, terms, now, limits)
             order = record(_intent(signal, verdict, clamps, now.price, balances), at)
     except NotWritten as error:
         taken = "one_order_at_a_time_per_market" in str(error)
         return _denied(signal, Check("order_unresolved" if taken else "not_written", False, str(error)), at)
-    return order if order.has_ended else placing.submit(client, order, decided=decided, **sending)
+    return order if order.has_ended else submission.submit(client, order, decided=decided, **sending)
 
 
 def _denied(signal: TradingSignal, check: Check, at: datetime) -> Order:

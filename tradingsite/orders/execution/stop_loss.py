@@ -1,4 +1,4 @@
-"""Find what has lost too much, by the price alone, whatever is halted; selling.py sells it (P13, P14)."""
+"""Find what has lost too much, by the price alone, whatever is halted (P13, P14)."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -11,8 +11,8 @@ from tradingsite import trading_config
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.marketdata.windows import SEEN_LIMIT_S, Window, read_windows
-from tradingsite.orders.execution.gate_inputs import unclear_sells
-from tradingsite.orders.execution.stop_loss_sale import Fallen, Sale, may_be_sold
+from tradingsite.orders.execution.gate_inputs import unknown_sells
+from tradingsite.orders.execution.stop_loss_sale import Sale, StoppedOut, may_be_sold
 from tradingsite.orders.portfolio.positions import Holding, positions
 
 logger = structlog.get_logger(__name__)
@@ -46,13 +46,13 @@ def run(
     held = [each for each in positions(at) if each.volume]
     windows = read_windows([each.market for each in held], at)
     fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _is_fresh(window)]
-    fallen = [found for each, window in fresh if (found := _fallen(each, window, stop_pct))]
-    to_sell = [each for each in fallen if may_be_sold(each.holding, each.price)]
+    stopped_out = [found for each, window in fresh if (found := _stopped_out(each, window, stop_pct))]
+    to_sell = [each for each in stopped_out if may_be_sold(each.holding, each.price)]
     sale = Sale(make_client, at, may_post, clock)
     return {
         "held": len(held),
         "not_judged": len(held) - len(fresh),
-        "fallen": len(fallen),
+        "fallen": len(stopped_out),
         "stop_losses": sale.sell(to_sell) if to_sell else 0,
     }
 
@@ -65,10 +65,10 @@ def _is_fresh(window: Window) -> bool:
     return False
 
 
-def _fallen(holding: Holding, window: Window, stop_pct: Decimal) -> Fallen | None:
+def _stopped_out(holding: Holding, window: Window, stop_pct: Decimal) -> StoppedOut | None:
     price = window.price
     if price is None or price * holding.volume * 100 > holding.cost * (100 - stop_pct):
         return None
     average = holding.cost / holding.volume
     why = f"price {price.normalize():f}, average {average:.8f}, stop {stop_pct.normalize():f} % below"
-    return Fallen(holding, price, why, unclear_sells(holding.market))
+    return StoppedOut(holding, price, why, unknown_sells(holding.market))

@@ -1,4 +1,4 @@
-"""Sell fallen positions: our free coins, once, and after an UNKNOWN sell only on evidence (P15, P16)."""
+"""Sell stopped-out positions: our free coins, once, and after an UNKNOWN sell only on evidence (P15, P16)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +11,8 @@ from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders.execution import intents
-from tradingsite.orders.execution import submission as placing
-from tradingsite.orders.execution.gate_inputs import all_free, unclear_sells
+from tradingsite.orders.execution import intents, submission
+from tradingsite.orders.execution.gate_inputs import all_free, unknown_sells
 from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import Holding, is_dust, position
@@ -27,7 +26,7 @@ _COIN_STEP = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
-class Fallen:
+class StoppedOut:
     """A position at or below its stop, the price that says so, and the sells of it that are UNKNOWN."""
 
     holding: Holding
@@ -66,7 +65,7 @@ class Sale:
     may_post: Callable[[], bool]
     clock: Clock
 
-    def sell(self, fallen: list[Fallen]) -> int:
+    def sell(self, stopped_out: list[StoppedOut]) -> int:
         """Send a sell of each that may be sold; return how many were sent.
 
         Raises:
@@ -75,65 +74,67 @@ class Sale:
         """
         client, begun = self.make_client(), Deadline(0, self.clock)
         looks = [client.accounts()]
-        if any(each.unclear for each in fallen):
+        if any(each.unclear for each in stopped_out):
             self.clock.sleep(LOOKS_APART_S)
             looks.append(client.accounts())
-        sold, failures = 0, list[Exception]()
-        for each in fallen:
+        count, failures = 0, list[Exception]()
+        for each in stopped_out:
             if not all_free(each.unclear, looks):
                 logger.warning("stop_loss.waits_for_evidence", market=each.market, unclear=len(each.unclear))
                 continue
             try:
-                sold += self._sell_one(client, each, looks[-1], begun)
+                count += self._sell_one(client, each, looks[-1], begun)
             except (ClientError, intents.NotWritten) as failure:  # the next market may be sold all the same
                 failures.append(failure)
         if failures:
             raise failures[0]
-        return sold
+        return count
 
     def _sell_one(
-        self, client: UpbitExchange, fallen: Fallen, balances: list[Balance], begun: Deadline
+        self, client: UpbitExchange, stopped: StoppedOut, balances: list[Balance], begun: Deadline
     ) -> bool:
-        decided = Deadline(placing.BEGIN_WITHIN_S, self.clock)
-        terms = client.chance(fallen.market).market
-        free, _ = account.of_currency(balances, account.coin(fallen.market))
-        volume = min(free, fallen.holding.volume).quantize(_COIN_STEP, ROUND_FLOOR)
-        if terms.state != "active" or volume * fallen.price < terms.ask.min_total:
-            logger.warning("stop_loss.cannot_sell", market=fallen.market, state=terms.state, free=f"{free:f}")
+        decided = Deadline(submission.BEGIN_WITHIN_S, self.clock)
+        terms = client.chance(stopped.market).market
+        free, _ = account.of_currency(balances, account.coin(stopped.market))
+        volume = min(free, stopped.holding.volume).quantize(_COIN_STEP, ROUND_FLOOR)
+        if terms.state != "active" or volume * stopped.price < terms.ask.min_total:
+            logger.warning(
+                "stop_loss.cannot_sell", market=stopped.market, state=terms.state, free=f"{free:f}"
+            )
             return False
-        with intents.writing(fallen.market):
-            if not _still_so(fallen):
+        with intents.writing(stopped.market):
+            if not _still_so(stopped):
                 return False
             at = self.at - timedelta(seconds=begun.left_s())  # the looks took time
-            order = intents.record(_intent(fallen, volume, balances), at)
-        logger.warning("stop_loss.sells", market=fallen.market, volume=f"{volume:f}", why=fallen.why)
-        placing.submit(client, order, decided=decided, may_post=self.may_post, clock=self.clock)
+            order = intents.record(_intent(stopped, volume, balances), at)
+        logger.warning("stop_loss.sells", market=stopped.market, volume=f"{volume:f}", why=stopped.why)
+        submission.submit(client, order, decided=decided, may_post=self.may_post, clock=self.clock)
         return True
 
 
-def _intent(fallen: Fallen, volume: Decimal, balances: list[Balance]) -> intents.Intent:
-    clamp = Clamp("free_coins", fallen.holding.volume, volume)
+def _intent(stopped: StoppedOut, volume: Decimal, balances: list[Balance]) -> intents.Intent:
+    clamp = Clamp("free_coins", stopped.holding.volume, volume)
     verdict = Verdict(
-        checks=(Check("stop_loss", True, fallen.why),),
-        clamps=(clamp,) if volume < fallen.holding.volume else (),
+        checks=(Check("stop_loss", True, stopped.why),),
+        clamps=(clamp,) if volume < stopped.holding.volume else (),
         volume=volume,
     )
     return intents.Intent(
-        market=fallen.market,
+        market=stopped.market,
         side=Side.ASK,
         volume=volume,
         verdict=verdict,
-        price=fallen.price,
+        price=stopped.price,
         krw_before=account.total(balances, account.KRW),
-        coin_before=account.total(balances, account.coin(fallen.market)),
+        coin_before=account.total(balances, account.coin(stopped.market)),
     )
 
 
-def _still_so(fallen: Fallen) -> bool:
+def _still_so(stopped: StoppedOut) -> bool:
     # Somebody else may have sold since we looked; then the balances are old, and the next check decides anew.
-    unclear = [order.pk for order in unclear_sells(fallen.market)]
+    unclear = [order.pk for order in unknown_sells(stopped.market)]
     return (
-        position(fallen.market) == fallen.holding.position
-        and unclear == [order.pk for order in fallen.unclear]
-        and may_be_sold(fallen.holding, fallen.price)
+        position(stopped.market) == stopped.holding.position
+        and unclear == [order.pk for order in stopped.unclear]
+        and may_be_sold(stopped.holding, stopped.price)
     )

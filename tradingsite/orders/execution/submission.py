@@ -12,10 +12,9 @@ from tradingsite.clients.errors import ClientError, NotFound
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
 from tradingsite.clients.upbit.order_request import OrderRequest
-from tradingsite.clients.upbit.outcome import Accepted, NeverSent, Outcome, Refused, Unknown
-from tradingsite.orders.execution import exchange_report as evidence
-from tradingsite.orders.execution import intents
-from tradingsite.orders.models import Order, Side, State
+from tradingsite.clients.upbit.outcome import Accepted, NeverSent, OrderRefused, Outcome, Unknown
+from tradingsite.orders.execution import exchange_report, intents
+from tradingsite.orders.models import Order, OrderState, Side
 
 logger = structlog.get_logger(__name__)
 
@@ -60,7 +59,7 @@ def submit(
     claimed = _claim(order, now())
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=order.pk)
-        if not claimed or order.state != State.SUBMITTING:
+        if not claimed or order.state != OrderState.SUBMITTING:
             # Somebody sends or sent it, or the reconciliation took it for abandoned and will find nothing.
             logger.warning("order.not_sent", order=order.identifier, state=order.state, claimed=claimed)
             return order
@@ -69,7 +68,7 @@ def submit(
         else:
             outcome = NeverSent("the decision was too old, or this process may not send orders any more")
         _record(order, outcome, now())
-    if order.state in {State.OPEN, State.UNKNOWN}:
+    if order.state in {OrderState.OPEN, OrderState.UNKNOWN}:
         _follow(client, order, clock, now)
     return order
 
@@ -77,7 +76,7 @@ def submit(
 def _claim(order: Order, at: datetime) -> bool:
     """Return whether the intent is ours to send. Committed first: whatever dies after it sends no more."""
     with transaction.atomic(durable=True):
-        waiting = Order.objects.filter(pk=order.pk, state=State.SUBMITTING, submitted_at=None)
+        waiting = Order.objects.filter(pk=order.pk, state=OrderState.SUBMITTING, submitted_at=None)
         return bool(waiting.update(submitted_at=at))
 
 
@@ -97,28 +96,28 @@ def _record(order: Order, outcome: Outcome, at: datetime) -> None:
     match outcome:
         case Accepted():
             _accepted(order, outcome, at)
-        case Refused():
+        case OrderRefused():
             order.reason = f"{outcome.name}: {outcome.message}"
             facts = {"name": outcome.name, "message": outcome.message, "status": outcome.status}
-            intents.move(order, State.REJECTED, at, facts)
+            intents.transition(order, OrderState.REJECTED, at, facts)
         case NeverSent():
             order.reason = f"never sent: {outcome.reason}"
-            intents.move(order, State.REJECTED, at, {"never_sent": outcome.reason})
+            intents.transition(order, OrderState.REJECTED, at, {"never_sent": outcome.reason})
         case Unknown():
             order.reason = outcome.reason
-            intents.move(order, State.UNKNOWN, at, {"outcome": outcome.reason})
+            intents.transition(order, OrderState.UNKNOWN, at, {"outcome": outcome.reason})
 
 
 def _accepted(order: Order, outcome: Accepted, at: datetime) -> None:
-    told = outcome.order
+    report = outcome.order
     try:
         with transaction.atomic():
-            order.uuid = told.uuid
-            intents.move(order, State.OPEN, at, {"uuid": told.uuid, "state": told.state})
+            order.uuid = report.uuid
+            intents.transition(order, OrderState.OPEN, at, {"uuid": report.uuid, "state": report.state})
     except (IntegrityError, DataError) as refused:  # a UUID that is another order's, say: what is true then?
         order.refresh_from_db()
         order.reason = f"accepted, but: {refused}".partition("\n")[0]
-        intents.move(order, State.UNKNOWN, at, {"outcome": order.reason})
+        intents.transition(order, OrderState.UNKNOWN, at, {"outcome": order.reason})
 
 
 def look_up(client: UpbitExchange, order: Order, *, within_s: float | None = None) -> ExchangeOrder | None:
@@ -139,13 +138,13 @@ def _follow(client: UpbitExchange, order: Order, clock: Clock, now: Callable[[],
     for pause_s in LOOKS_AFTER_S:
         clock.sleep(pause_s)
         try:
-            told = look_up(client, order, within_s=LOOK_WITHIN_S)
+            report = look_up(client, order, within_s=LOOK_WITHIN_S)
         except ClientError as error:
             logger.info("order.not_followed", order=order.identifier, error=str(error))
             return
         with transaction.atomic():
             order.refresh_from_db(from_queryset=Order.objects.select_for_update())
-            if told is not None:  # else it may still be on its way: that is no look that counts (O14)
-                evidence.apply(order, told, now())
+            if report is not None:  # else it may still be on its way: that is no look that counts (O14)
+                exchange_report.apply_report(order, report, now())
         if order.has_ended:
             return

@@ -37,7 +37,7 @@ WORDS: dict[Kind, Promise] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PriceSpan:
     """A price and how long it was in force. A new `part` begins where nobody was watching."""
 
     since: datetime
@@ -149,7 +149,7 @@ class _Scale:
         return TOP_PX + PLOT_PX * (1 - float(share))
 
 
-def chart(market: str, spans: Sequence[Span], marks: Iterable[Mark], at: datetime) -> Chart | None:
+def chart(market: str, spans: Sequence[PriceSpan], marks: Iterable[Mark], at: datetime) -> Chart | None:
     """Return the drawing until `at` of `spans`, oldest first, and of `marks`; None without a price."""
     if not spans:
         return None
@@ -171,7 +171,7 @@ def chart(market: str, spans: Sequence[Span], marks: Iterable[Mark], at: datetim
     )
 
 
-def _path(spans: Sequence[Span], scale: _Scale) -> str:
+def _path(spans: Sequence[PriceSpan], scale: _Scale) -> str:
     drawn = []
     for _number, part in groupby(spans, key=lambda span: span.part):
         points = [

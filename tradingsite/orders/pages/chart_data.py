@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import reverse
 
 from tradingsite.orders.models import Fill
-from tradingsite.orders.pages.chart import Chart, Kind, Mark, Span, chart
+from tradingsite.orders.pages.chart import Chart, Kind, Mark, PriceSpan, chart
 from tradingsite.strategy.models import TradingSignal
 
 SPAN = timedelta(hours=24)
@@ -26,8 +26,8 @@ def charts(markets: Sequence[str], at: datetime) -> list[tuple[str, Chart | None
     return [(market, chart(market, spans[market], marks[market], at)) for market in markets]
 
 
-def _spans(markets: Sequence[str], at: datetime) -> dict[str, list[Span]]:
-    found: dict[str, list[Span]] = defaultdict(list)
+def _spans(markets: Sequence[str], at: datetime) -> dict[str, list[PriceSpan]]:
+    found: dict[str, list[PriceSpan]] = defaultdict(list)
     facts: dict[str, Any] = {
         "markets": list(markets),
         "at": at,
@@ -38,7 +38,7 @@ def _spans(markets: Sequence[str], at: datetime) -> dict[str, list[Span]]:
     with connection.cursor() as cursor:
         cursor.execute(_SPANS, facts)
         for market, *span in cursor.fetchall():
-            found[market].append(Span(*span))
+            found[market].append(PriceSpan(*span))
     return found
 
 

@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.marketdata.windows import read_windows
-from tradingsite.orders.models import AccountReading, Order, State
-from tradingsite.orders.portfolio import trading_day as daily_loss
+from tradingsite.orders.models import AccountReading, Order, OrderState
+from tradingsite.orders.portfolio import trading_day
 from tradingsite.orders.portfolio.positions import Holding, positions
 from tradingsite.risk.inputs import Account
 
@@ -19,7 +19,7 @@ KRW = "KRW"
 _NOTHING = Decimal(0)
 _FEE_AT_MOST = Decimal("0.0025")
 """The highest fee that Upbit charges. How much a buy may cost is asked before its own fee is known."""
-_AT_THE_EXCHANGE_FIRST = {State.OPEN: 0, State.PARTIAL: 0}
+_AT_THE_EXCHANGE_FIRST = {OrderState.OPEN: 0, OrderState.PARTIAL: 0}
 
 
 class PriceMissing(Exception):
@@ -66,7 +66,7 @@ def judge(balances: list[Balance], prices: Mapping[str, Decimal], at: datetime) 
     equity = free + locked + value
     _store(balances, held, equity, at)
     buys = _buys_under_way()
-    day = daily_loss.measure(daily_loss.Standing(equity, result), at)
+    day = trading_day.measure(trading_day.DayInputs(equity, result), at)
     return Account(
         krw_free=free - _not_shown_as_locked(buys, locked),
         equity=equity,
@@ -130,7 +130,7 @@ def _buys_under_way() -> list[Decimal]:
     buys = (
         Order.objects.active().filter(side="bid").order_by("pk").values_list("state", asked, "executed_funds")
     )
-    by_knowledge = sorted(buys, key=lambda buy: _AT_THE_EXCHANGE_FIRST.get(State(buy[0]), 1))
+    by_knowledge = sorted(buys, key=lambda buy: _AT_THE_EXCHANGE_FIRST.get(OrderState(buy[0]), 1))
     return [asked - spent for _, asked, spent in by_knowledge]
 
 

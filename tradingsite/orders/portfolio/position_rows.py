@@ -12,7 +12,7 @@ from tradingsite.orders.portfolio.positions import Holding, is_dust, positions
 
 
 @dataclass(frozen=True, slots=True)
-class Valued:
+class PositionRow:
     """A market's books beside its last price, which may be old (`window.seen_at`) or missing.
 
     The texts are empty where there is nothing to say: no position, or no price.
@@ -70,12 +70,12 @@ class Valued:
         return ""
 
 
-def valued_positions(at: datetime) -> dict[str, Any]:
+def position_rows(at: datetime) -> dict[str, Any]:
     """Return `rows`, what is held first, and the sums of `realised` and `realised_today` of all markets."""
     books = sorted(positions(at), key=lambda each: (not each.volume, each.market))
     windows = read_windows([each.market for each in books], at)
     return {
-        "rows": [Valued(book, window) for book, window in zip(books, windows, strict=True)],
+        "rows": [PositionRow(book, window) for book, window in zip(books, windows, strict=True)],
         "realised": won(sum((each.realised for each in books), Decimal(0))),
         "realised_today": won(sum((each.realised_today for each in books), Decimal(0))),
     }

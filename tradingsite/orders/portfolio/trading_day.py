@@ -25,7 +25,7 @@ def start_of_day(at: datetime) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DayInputs:
     """What is measured, at the last prices, in won.
 
     Attributes:
@@ -38,14 +38,14 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayResult:
     """The equity at the day's first evaluation, and what trading has won or lost since."""
 
     base: Decimal
     result: Decimal
 
 
-def measure(now: Standing, at: datetime) -> Day:
+def measure(now: DayInputs, at: datetime) -> DayResult:
     """Return the day's base and result; the first evaluation of a day in Korea becomes its base.
 
     Of two that are first at the same moment one is stored, and both use that one.
@@ -55,6 +55,6 @@ def measure(now: Standing, at: datetime) -> Day:
     TradingDay.objects.bulk_create([first], ignore_conflicts=True)
     base = TradingDay.objects.get(day=today)
     if base.base_result is None:
-        return Day(base.base_equity, now.equity - base.base_equity)
+        return DayResult(base.base_equity, now.equity - base.base_equity)
     # By our own fills: a deposit must not hide a loss, nor a withdrawal look like one.
-    return Day(base.base_equity, now.result - base.base_result)
+    return DayResult(base.base_equity, now.result - base.base_result)

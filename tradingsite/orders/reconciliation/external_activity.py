@@ -1,4 +1,4 @@
-"""What the exchange shows that the trader did not cause: noticed and told, never adopted (P9, P10)."""
+"""What the exchange shows that the trader did not cause: reported, never adopted (P9, P10)."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
-from tradingsite.orders.models import AccountReading, Order, State, SyncRound
+from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import positions
 
@@ -19,21 +19,21 @@ LOOK_BACK = timedelta(days=7)
 """No older orders are asked for: it is what one request may span."""
 _OVERLAP = timedelta(minutes=1)
 """An order made at the very moment of the last round, by another clock, is not missed."""
-_GIVEN_UP = (State.LOST, State.REJECTED, State.DENIED)
+_GIVEN_UP = (OrderState.LOST, OrderState.REJECTED, OrderState.DENIED)
 _SHOWN = 50
-"""Orders of strangers told one by one; of the rest only how many."""
+"""External orders listed one by one; of the rest only how many."""
 _MOVED_MORE_THAN = {account.KRW: Decimal(1)}
 _COIN_MOVED_MORE_THAN = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class ExternalActivity:
     """One thing that our orders do not explain.
 
     Attributes:
         kind: "order": nobody here made it. "lost_order": ours, given up by our books, and yet it exists.
             "balance": it moved without us since the last reading. "missing": less is there than our position.
-            "more": orders that are not told one by one.
+            "more": orders that are not listed one by one.
         text: one English sentence for people.
         of: the market or the currency.
         uuid: Upbit's name of the order.
@@ -47,7 +47,7 @@ class Stranger:
     identifier: str = ""
 
 
-def notice(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[dict[str, Any]]:
+def find(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[dict[str, Any]]:
     """Return, as JSON, what the exchange shows and our books do not explain. Changes no order.
 
     Call it when the round has resolved what it could, with balances read after that. Stores a reading.
@@ -63,7 +63,7 @@ def notice(client: UpbitExchange, balances: list[Balance], at: datetime) -> list
     return [asdict(each) for each in found]
 
 
-def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[Stranger]:
+def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[ExternalActivity]:
     named = [order.identifier for order in shown.values() if order.identifier]
     known = Order.objects.filter(Q(uuid__in=list(shown)) | Q(identifier__in=named))
     states = dict[str | None, str]()
@@ -73,10 +73,10 @@ def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[Stranger]:
         ours = states.get(order.uuid) or states.get(order.identifier)
         if ours is None:
             text = f"{_what(order)} at the exchange was not made by this trader"
-            yield Stranger("order", text, order.market, order.uuid, order.identifier or "")
+            yield ExternalActivity("order", text, order.market, order.uuid, order.identifier or "")
         elif ours in _GIVEN_UP:
             text = f"{_what(order)} exists at the exchange, but our books say {ours}"
-            yield Stranger("lost_order", text, order.market, order.uuid, order.identifier or "")
+            yield ExternalActivity("lost_order", text, order.market, order.uuid, order.identifier or "")
 
 
 def _what(order: ExchangeOrder) -> str:
@@ -85,42 +85,42 @@ def _what(order: ExchangeOrder) -> str:
     return f"the {order.market} {side} of {order.created_at:%Y-%m-%d %H:%M:%S} UTC ({order.state}, {filled})"
 
 
-def _the_rest(orders: list[Stranger]) -> Iterator[Stranger]:
+def _the_rest(orders: list[ExternalActivity]) -> Iterator[ExternalActivity]:
     if len(orders) > _SHOWN:
-        yield Stranger("more", f"{len(orders) - _SHOWN} more orders were not made by this trader", "")
+        yield ExternalActivity("more", f"{len(orders) - _SHOWN} more orders were not made by this trader", "")
 
 
-def _balances(balances: list[Balance], at: datetime) -> Iterator[Stranger]:
+def _balances(balances: list[Balance], at: datetime) -> Iterator[ExternalActivity]:
     with suppress(account.PriceMissing):  # then it is stored without an equity: amounts can be compared
         account.judge(balances, account.last_prices(at), at)
     now = AccountReading.objects.get(read_at=at).unexplained
     if not now:
         return
-    # Against the last round's: a reading that was made for a decision in between has told nobody.
-    told = AccountReading.objects.filter(read_at__lt=at, read_at__in=SyncRound.objects.values("at"))
-    settled = told.exclude(unexplained={}).order_by("-read_at").first()
+    # Against the last round's: a reading made for a decision in between warned nobody.
+    of_rounds = AccountReading.objects.filter(read_at__lt=at, read_at__in=SyncRound.objects.values("at"))
+    settled = of_rounds.exclude(unexplained={}).order_by("-read_at").first()
     before = settled.unexplained if settled else {account.KRW: now[account.KRW]}
     yield from _moved(before, now)
     yield from _missing(balances, at)
 
 
-def _moved(before: dict[str, str], now: dict[str, str]) -> Iterator[Stranger]:
-    for currency, text in now.items():
-        moved = Decimal(text) - Decimal(before.get(currency, "0"))
+def _moved(before: dict[str, str], now: dict[str, str]) -> Iterator[ExternalActivity]:
+    for currency, amount in now.items():
+        moved = Decimal(amount) - Decimal(before.get(currency, "0"))
         if abs(moved) <= _MOVED_MORE_THAN.get(currency, _COIN_MOVED_MORE_THAN):
             continue
         if currency in before:
-            told = f"the {currency} balance moved by {moved.normalize():+f} without our orders"
+            text = f"the {currency} balance moved by {moved.normalize():+f} without our orders"
         else:
-            told = f"{moved.normalize():f} {currency} in the account do not come from our orders"
-        yield Stranger("balance", told, currency)
+            text = f"{moved.normalize():f} {currency} in the account do not come from our orders"
+        yield ExternalActivity("balance", text, currency)
 
 
-def _missing(balances: Iterable[Balance], at: datetime) -> Iterator[Stranger]:
+def _missing(balances: Iterable[Balance], at: datetime) -> Iterator[ExternalActivity]:
     balances = list(balances)
     for each in positions(at):
         there = account.total(balances, account.coin(each.market))
         if each.volume - there > _COIN_MOVED_MORE_THAN:
             ours = f"{each.volume.normalize():f}"
             text = f"only {there.normalize():f} of our position of {ours} {each.market} is in the account"
-            yield Stranger("missing", text, each.market)
+            yield ExternalActivity("missing", text, each.market)

@@ -10,11 +10,10 @@ from django.db import transaction
 
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
-from tradingsite.orders.execution import exchange_report as evidence
-from tradingsite.orders.execution import intents
+from tradingsite.orders.execution import exchange_report, intents
 from tradingsite.orders.execution.gate_inputs import expected_coins
 from tradingsite.orders.execution.submission import SENT_BY
-from tradingsite.orders.models import ACTIVE_STATES, Order, OrderEvent, State
+from tradingsite.orders.models import ACTIVE_STATES, Order, OrderEvent, OrderState
 from tradingsite.orders.portfolio import account
 
 logger = structlog.get_logger(__name__)
@@ -27,7 +26,7 @@ ASKED_FOR_AFTERWARDS = timedelta(days=1)
 """A list of orders shows what is open or new; what was given up and is neither is asked for by name."""
 
 
-def unlocked(key: int) -> Order | None:
+def lock_active(key: int) -> Order | None:
     """Lock an active order's row; None when it has ended, or while somebody else works on it."""
     rows = Order.objects.select_for_update(skip_locked=True)
     return rows.filter(pk=key, state__in=ACTIVE_STATES).first()
@@ -37,12 +36,12 @@ def not_found(order: Order, at: datetime) -> None:
     """Note that the exchange knows no such order. The row is locked by the caller."""
     if order.uuid:
         logger.error("order.vanished", order=order.identifier, state=order.state)
-    intents.looked(order, at, {"found": False})
+    intents.record_look(order, at, {"found": False})
 
 
 def any_ripe_between(at: datetime, latest: datetime) -> bool:
     """Tell whether an order that is not found at `at` could be given up only later, by `latest` at most."""
-    for order in Order.objects.filter(state=State.UNKNOWN):
+    for order in Order.objects.filter(state=OrderState.UNKNOWN):
         looks = _apart([*_looks(order), at])
         if len(looks) >= LOOKS_NEEDED and at < looks[0] + LOOKING_FOR <= latest:
             return True
@@ -62,19 +61,19 @@ def give_up(client: UpbitExchange, key: int, balances: list[Balance], at: dateti
         ClientError: the exchange did not tell; the order stays as it is.
     """
     order = Order.objects.get(pk=key)
-    if order.state != State.UNKNOWN or not _looked_long_enough(order, at):
+    if order.state != OrderState.UNKNOWN or not _looked_long_enough(order, at):
         return False
     facts = _coins(order, balances)
     listed = facts["coins"] == facts["coins_expected"] and _listed(client, order, at)
     with transaction.atomic():
-        still = unlocked(key)
-        if still is None or still.state != State.UNKNOWN:
+        still = lock_active(key)
+        if still is None or still.state != OrderState.UNKNOWN:
             return False
         if listed or facts["coins"] != facts["coins_expected"]:
             logger.warning("order.not_given_up", order=order.identifier, listed=listed, **facts)
             return False
         still.reason = "never arrived: not found, and no coin moved"
-        intents.move(still, State.LOST, at, {"found": False, **facts})
+        intents.transition(still, OrderState.LOST, at, {"found": False, **facts})
         return True
 
 
@@ -82,7 +81,7 @@ class NotGivenUp(Exception):
     """An order is not given up on somebody's word; the text says why."""
 
 
-def give_up_on_word(client: UpbitExchange, identifier: str, by: str, reason: str, at: datetime) -> None:
+def give_up_by_hand(client: UpbitExchange, identifier: str, by: str, reason: str, at: datetime) -> None:
     """Make an order LOST whose coins prove nothing, because a person moved some and says so.
 
     Args:
@@ -97,25 +96,25 @@ def give_up_on_word(client: UpbitExchange, identifier: str, by: str, reason: str
         ClientError: the exchange did not tell.
     """
     order = Order.objects.filter(identifier=identifier).first()
-    if order is None or order.state != State.UNKNOWN:
+    if order is None or order.state != OrderState.UNKNOWN:
         raise NotGivenUp(f"{identifier} is no order of ours that is UNKNOWN")
     if not _looked_long_enough(order, at):
         raise NotGivenUp(f"{identifier} was not looked for long enough: the reconciliation goes on with it")
     if _listed(client, order, at):
         raise NotGivenUp(f"{identifier} exists at the exchange: the reconciliation will find it")
     with transaction.atomic():
-        still = unlocked(order.pk)
-        if still is None or still.state != State.UNKNOWN:
+        still = lock_active(order.pk)
+        if still is None or still.state != OrderState.UNKNOWN:
             raise NotGivenUp(f"somebody is just working on {identifier}")
         still.reason = f"given up by {by}: {reason}"
-        intents.move(still, State.LOST, at, {"found": False, "by": by, "reason": reason})
+        intents.transition(still, OrderState.LOST, at, {"found": False, "by": by, "reason": reason})
 
 
-def find_again(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> set[str]:
+def recover_lost(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> set[str]:
     """Take back what was given up and yet exists; return the uuids of those that were.
 
     Args:
-        client: of the account; asked for all that were given up lately, in one request.
+        client: of the account; asked for all that were given up recent, in one request.
         uuids: of orders that a list showed and our books say were given up.
         at: the moment of the round.
 
@@ -123,16 +122,16 @@ def find_again(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> set
         ClientError: the exchange did not tell about one.
     """
     back = set[str]()
-    lately = Order.objects.filter(state=State.LOST, ended_at__gt=at - ASKED_FOR_AFTERWARDS)
-    names = list(lately.values_list("identifier", flat=True))
+    recent = Order.objects.filter(state=OrderState.LOST, ended_at__gt=at - ASKED_FOR_AFTERWARDS)
+    names = list(recent.values_list("identifier", flat=True))
     shown = client.orders(identifiers=names) if names else []
     for uuid in {*uuids, *(each.uuid for each in shown)}:
-        told = client.order(uuid=uuid)
+        report = client.order(uuid=uuid)
         with transaction.atomic():
-            order = Order.objects.select_for_update().filter(identifier=told.identifier).first()
-            if order is not None and order.state == State.LOST:
-                evidence.apply(order, told, at)
-                back |= {uuid} if order.state != State.LOST else set()
+            order = Order.objects.select_for_update().filter(identifier=report.identifier).first()
+            if order is not None and order.state == OrderState.LOST:
+                exchange_report.apply_report(order, report, at)
+                back |= {uuid} if order.state != OrderState.LOST else set()
     return back
 
 
@@ -144,7 +143,7 @@ def _looked_long_enough(order: Order, at: datetime) -> bool:
 def _looks(order: Order) -> Iterable[datetime]:
     # Looks before it was UNKNOWN may have been too early: it could still be sent.
     nothing_found = order.events.filter(
-        what=OrderEvent.What.LOOKED, state_before=State.UNKNOWN, evidence__found=False
+        what=OrderEvent.What.LOOKED, state_before=OrderState.UNKNOWN, evidence__found=False
     )
     return nothing_found.order_by("at").values_list("at", flat=True)
 

@@ -10,22 +10,19 @@ from django.db import transaction
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.orders.execution import exchange_report as evidence
-from tradingsite.orders.execution import intents
-from tradingsite.orders.execution import submission as placing
-from tradingsite.orders.models import Order, State, SyncRound
-from tradingsite.orders.reconciliation import external_activity as strangers
-from tradingsite.orders.reconciliation import lost_orders as lost
+from tradingsite.orders.execution import exchange_report, intents, submission
+from tradingsite.orders.models import Order, OrderState, SyncRound
+from tradingsite.orders.reconciliation import external_activity, lost_orders
 
 logger = structlog.get_logger(__name__)
 
 _STEP_S = 1.0
 
 
-def sync(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) -> Mapping[str, int]:
+def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) -> Mapping[str, int]:
     """Look at every order whose outcome is open, of whatever age; then at what others did.
 
-    It begins up to `placing.SENT_BY` later than `at` when only so it can judge an order (O13).
+    It begins up to `submission.SENT_BY` later than `at` when only so it can judge an order (O13).
 
     An order that the exchange does not tell about keeps no other from being looked at, or given up.
     Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that somebody is just sending, and
@@ -40,19 +37,23 @@ def sync(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) ->
     active = list(Order.objects.active().order_by("pk").values_list("pk", flat=True))
     failures = _for_each(active, lambda key: counts.update([_look(client, key, at, missing)]))
     balances = client.accounts()
-    failures += _for_each(missing, lambda key: counts.update(lost=lost.give_up(client, key, balances, at)))
+    failures += _for_each(
+        missing, lambda key: counts.update(lost=lost_orders.give_up(client, key, balances, at))
+    )
     if failures:
         raise failures[0]
-    found = strangers.notice(client, balances, at)
+    found = external_activity.find(client, balances, at)
     shown = {each["uuid"] for each in found if each["kind"] == "lost_order"}
-    back = lost.find_again(client, shown, at)
+    back = lost_orders.recover_lost(client, shown, at)
     if back:  # what they moved is explained now
-        found = [each for each in found if each["uuid"] in back] + strangers.notice(client, balances, at)
+        found = [each for each in found if each["uuid"] in back] + external_activity.find(
+            client, balances, at
+        )
     counts["looked"] += counts["ended"]
     counts["ended"] += counts["lost"]
     counts["strangers"] = len(found)
-    for stranger in found:
-        logger.warning("sync.stranger", kind=stranger["kind"], text=stranger["text"])
+    for activity in found:
+        logger.warning("sync.stranger", kind=activity["kind"], text=activity["text"])
     facts = {"looked": counts["looked"], "resolved": counts["ended"], "strangers": found}
     SyncRound.objects.update_or_create(at=at, defaults=facts)
     return counts
@@ -60,8 +61,8 @@ def sync(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) ->
 
 def _once_ripe(at: datetime, clock: Clock) -> datetime:
     """Wait while a moment's patience saves an order another round; return the moment then."""
-    latest = at + placing.SENT_BY
-    while at < latest and (_maybe_being_sent(at) or lost.any_ripe_between(at, latest)):
+    latest = at + submission.SENT_BY
+    while at < latest and (_maybe_being_sent(at) or lost_orders.any_ripe_between(at, latest)):
         clock.sleep(_STEP_S)
         at += timedelta(seconds=_STEP_S)
     return at
@@ -70,7 +71,7 @@ def _once_ripe(at: datetime, clock: Clock) -> datetime:
 def _maybe_being_sent(at: datetime) -> bool:
     """Tell whether an intent is neither being sent (its row would be locked) nor surely abandoned."""
     with transaction.atomic():
-        unlocked = Order.objects.select_for_update(skip_locked=True).filter(state=State.SUBMITTING)
+        unlocked = Order.objects.select_for_update(skip_locked=True).filter(state=OrderState.SUBMITTING)
         return any(not _abandoned(order, at) for order in unlocked)
 
 
@@ -86,27 +87,27 @@ def _for_each(keys: Iterable[int], act: Callable[[int], None]) -> list[ClientErr
 
 
 def _look(client: UpbitExchange, key: int, at: datetime, missing: list[int]) -> str:
-    """Look one order up and write what is told; return what to count it as."""
+    """Look one order up and write what is reported; return what to count it as."""
     with transaction.atomic():
-        order = lost.unlocked(key)
+        order = lost_orders.lock_active(key)
         if order is None:
             return "busy"
-        if order.state == State.SUBMITTING and _abandoned(order, at):
+        if order.state == OrderState.SUBMITTING and _abandoned(order, at):
             order.reason = "its sender ended before the outcome was written"
-            intents.move(order, State.UNKNOWN, at, {"sender": "gone"})
-    told = placing.look_up(client, order)
+            intents.transition(order, OrderState.UNKNOWN, at, {"sender": "gone"})
+    report = submission.look_up(client, order)
     with transaction.atomic():
-        order = lost.unlocked(key)
+        order = lost_orders.lock_active(key)
         if order is None:
             return "busy"
-        if told is not None:
-            evidence.apply(order, told, at)
+        if report is not None:
+            exchange_report.apply_report(order, report, at)
         else:
-            lost.not_found(order, at)
+            lost_orders.not_found(order, at)
             missing.append(key)
         return "ended" if order.has_ended else "looked"
 
 
 def _abandoned(order: Order, at: datetime) -> bool:
     # Its row is not locked. But a sender may just be about to lock it, or lost the database in mid-sending.
-    return at - order.created_at >= placing.SENT_BY
+    return at - order.created_at >= submission.SENT_BY

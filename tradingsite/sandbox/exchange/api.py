@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from tradingsite.sandbox.exchange import order_lists as exchange_lists
+from tradingsite.sandbox.exchange import order_lists
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.exchange.refusals import Denied, invalid
 from tradingsite.sandbox.exchange.serialization import body_of, in_seoul, plain, shown, shown_trades
-from tradingsite.sandbox.exchange.state import Purse, State
+from tradingsite.sandbox.exchange.state import ExchangeState, Purse
 from tradingsite.sandbox.exchange.terms import TERMS, identifier, known_market, read
 from tradingsite.sandbox.http.messages import Request
 from tradingsite.sandbox.options import ApiKey
@@ -27,7 +27,7 @@ class ExchangeApi:
         self._exchange = exchange
         self._key = key
 
-    def accounts(self, request: Request, state: State) -> list[dict[str, object]]:
+    def accounts(self, request: Request, state: ExchangeState) -> list[dict[str, object]]:
         """Return what is held; a currency of which nothing is left is absent, but for KRW."""
         return [
             _account(currency, purse)
@@ -35,7 +35,7 @@ class ExchangeApi:
             if purse.total or currency == "KRW"
         ]
 
-    def chance(self, request: Request, state: State) -> dict[str, object]:
+    def chance(self, request: Request, state: ExchangeState) -> dict[str, object]:
         market = known_market(request.params)
         terms = TERMS[market.quote]
         fee = plain(terms.fee_rate)
@@ -61,7 +61,7 @@ class ExchangeApi:
             "ask_account": _account(market.base, state.purses.get(market.base, Purse())),
         }
 
-    def place(self, request: Request, state: State) -> dict[str, object]:
+    def place(self, request: Request, state: ExchangeState) -> dict[str, object]:
         """Accept an order and answer with it as it waits; whatever is refused burns its identifier (E7)."""
         body = body_of(request)
         name = identifier(body)
@@ -69,7 +69,7 @@ class ExchangeApi:
             raise Denied("duplicate_identifier")
         return shown(self._exchange.accept(read(body), request.at_ms))
 
-    def test(self, request: Request, state: State) -> dict[str, object]:
+    def test(self, request: Request, state: ExchangeState) -> dict[str, object]:
         """Answer as `place` would; nothing comes of it, and the identifier stays free."""
         body = body_of(request)
         name = identifier(body)
@@ -77,24 +77,24 @@ class ExchangeApi:
             raise Denied("duplicate_identifier")
         return shown(self._exchange.draft(read(body), request.at_ms))
 
-    def order(self, request: Request, state: State) -> dict[str, object]:
+    def order(self, request: Request, state: ExchangeState) -> dict[str, object]:
         order = _asked(request, state)
         return {**shown(order), "trades": shown_trades(order)}
 
-    def cancel(self, request: Request, state: State) -> dict[str, object]:
+    def cancel(self, request: Request, state: ExchangeState) -> dict[str, object]:
         return shown(self._exchange.cancel(_asked(request, state), request.at_ms))
 
-    def orders_by_name(self, request: Request, state: State) -> exchange_lists.Listed:
-        return exchange_lists.named_orders(request, state.orders.values())
+    def orders_by_name(self, request: Request, state: ExchangeState) -> order_lists.Listed:
+        return order_lists.named_orders(request, state.orders.values())
 
-    def open_orders(self, request: Request, state: State) -> exchange_lists.Listed:
+    def open_orders(self, request: Request, state: ExchangeState) -> order_lists.Listed:
         waiting = [state.orders[uuid] for uuid in state.waiting]
-        return exchange_lists.open_orders(request, waiting)
+        return order_lists.open_orders(request, waiting)
 
-    def closed_orders(self, request: Request, state: State) -> exchange_lists.Listed:
-        return exchange_lists.closed_orders(request, state.orders.values())
+    def closed_orders(self, request: Request, state: ExchangeState) -> order_lists.Listed:
+        return order_lists.closed_orders(request, state.orders.values())
 
-    def api_keys(self, request: Request, state: State) -> Sequence[dict[str, object]]:
+    def api_keys(self, request: Request, state: ExchangeState) -> Sequence[dict[str, object]]:
         """Return the one key. Unless it was given an end it expires a year from now, and so never."""
         asked_at = datetime.fromtimestamp(request.at_ms / 1000, UTC)
         ends = self._key.expires_at or asked_at + _YEAR
@@ -105,7 +105,7 @@ class ExchangeApi:
             }
         ]
 
-    def wallet_status(self, request: Request, state: State) -> list[dict[str, object]]:
+    def wallet_status(self, request: Request, state: ExchangeState) -> list[dict[str, object]]:
         """Every wallet works: nothing can be moved in or out here."""
         updated_at = in_seoul(request.at_ms // 60_000 * 60_000, "seconds")
         coins = dict.fromkeys(market.base for market in markets().values())
@@ -124,7 +124,7 @@ class ExchangeApi:
         ]
 
 
-def _asked(request: Request, state: State) -> Order:
+def _asked(request: Request, state: ExchangeState) -> Order:
     """Return the order that `uuid`, or else `identifier`, names."""
     uuid, name = request.params.get("uuid"), request.params.get("identifier")
     if not uuid and not name:

@@ -10,10 +10,10 @@ from threading import RLock
 from uuid import uuid4
 
 from tradingsite.sandbox.exchange.ledger import EXACT, Ledger
-from tradingsite.sandbox.exchange.matching import Offer, Step, meets_book, traded
+from tradingsite.sandbox.exchange.matching import Offer, OrderStep, meets_book, traded
 from tradingsite.sandbox.exchange.orders import FillPlan, Order
 from tradingsite.sandbox.exchange.refusals import Denied
-from tradingsite.sandbox.exchange.state import Post, Purse, State
+from tradingsite.sandbox.exchange.state import ExchangeState, Post, Purse
 from tradingsite.sandbox.exchange.terms import Wanted, check_limits
 from tradingsite.sandbox.exchange.venue import Venue
 
@@ -42,14 +42,14 @@ class Exchange:
         self._venue = venue
         self._now_ms = now_ms
         self._fill_after_ms = fill_after_ms
-        self._state = State(state_file)
+        self._state = ExchangeState(state_file)
         self._ledger = Ledger(self._state)
         self._watched_ms: dict[str, int] = {}  # until when the path is known to have missed a resting order
         self._lock = RLock()
         self._is_open = True
 
     @contextmanager
-    def at(self, at_ms: int) -> Iterator[State]:
+    def at(self, at_ms: int) -> Iterator[ExchangeState]:
         """Work on the state as of `at_ms`, alone and exactly; what changed is saved at the end."""
         with self._lock, localcontext(EXACT):
             if not self._is_open:
@@ -125,7 +125,7 @@ class Exchange:
                 self._apply(step)
             waiting = [self._state.orders[step.uuid] for step in steps if step.state == "wait"]
 
-    def _next_step(self, order: Order, now_ms: int) -> Step | None:
+    def _next_step(self, order: Order, now_ms: int) -> OrderStep | None:
         end_ms = now_ms if order.cancel_ms is None else min(now_ms, order.cancel_ms)
         if order.due_ms is not None and order.due_ms <= end_ms:
             if not order.resting:
@@ -136,12 +136,12 @@ class Exchange:
             if reached_ms is not None:
                 rest = Offer(order.price or Decimal(), order.remaining_volume or Decimal())
                 trade = traded(order, len(order.trades), rest, reached_ms)
-                return Step(reached_ms, order.uuid, (trade,), "done")
+                return OrderStep(reached_ms, order.uuid, (trade,), "done")
         if order.cancel_ms is not None and order.cancel_ms <= now_ms:
-            return Step(order.cancel_ms, order.uuid, (), "cancel")
+            return OrderStep(order.cancel_ms, order.uuid, (), "cancel")
         return None
 
-    def _apply(self, step: Step) -> None:
+    def _apply(self, step: OrderStep) -> None:
         before = self._state.orders[step.uuid]
         for trade in step.trades:
             self._ledger.settle(before, trade)

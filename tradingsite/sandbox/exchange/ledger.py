@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 from tradingsite.sandbox.exchange.orders import Order, Trade
 from tradingsite.sandbox.exchange.refusals import Denied
-from tradingsite.sandbox.exchange.state import Purse, State
+from tradingsite.sandbox.exchange.state import ExchangeState, Purse
 
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation])
 """Arithmetic that fails instead of rounding: a fee may need thirty digits and more (E10)."""
@@ -21,7 +21,7 @@ def currencies(order: Order) -> tuple[str, str]:
 class Ledger:
     """Moves money between the purses of a state. Call it under the context EXACT."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ExchangeState) -> None:
         self._state = state
 
     def purse(self, currency: str) -> Purse:

@@ -20,7 +20,7 @@ class Offer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Step:
+class OrderStep:
     """What happens to an order at one moment: trades, then its state. `cancel` may follow trades."""
 
     at_ms: int
@@ -29,17 +29,17 @@ class Step:
     state: str
 
 
-def meets_book(order: Order, offers: Iterable[Offer], at_ms: int) -> Step:
+def meets_book(order: Order, offers: Iterable[Offer], at_ms: int) -> OrderStep:
     """Return what happens when a fresh order meets the other side of the book, best offer first."""
     wanted = _wanted(order)
     taken = tuple(_taken(order, _acceptable(order, offers), wanted))
     left = wanted - sum((_use(order, offer) for offer in taken), Decimal())
     if _is_refused_by_its_condition(order, taken, left):
-        return Step(at_ms, order.uuid, (), "cancel")
+        return OrderStep(at_ms, order.uuid, (), "cancel")
     trades = tuple(traded(order, number, offer, at_ms) for number, offer in enumerate(taken))
     if order.plan == "partial_then_cancel" or (left and not _may_rest(order)):
-        return Step(at_ms, order.uuid, trades, "cancel")
-    return Step(at_ms, order.uuid, trades, "wait" if left else "done")
+        return OrderStep(at_ms, order.uuid, trades, "cancel")
+    return OrderStep(at_ms, order.uuid, trades, "wait" if left else "done")
 
 
 def traded(order: Order, number: int, offer: Offer, at_ms: int) -> Trade:

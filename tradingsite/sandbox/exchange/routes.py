@@ -10,12 +10,12 @@ from tradingsite.sandbox.exchange.auth import authenticate, claimed_key
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.refusals import Denied, invalid, refusal
 from tradingsite.sandbox.exchange.serialization import body_of, text_of
-from tradingsite.sandbox.exchange.state import Post, State
-from tradingsite.sandbox.gate import Gate
+from tradingsite.sandbox.exchange.state import ExchangeState, Post
 from tradingsite.sandbox.http.messages import Request, Response, Route, json_response
 from tradingsite.sandbox.options import MAKE_ORDERS, VIEW_ACCOUNTS, VIEW_ORDERS, ApiKey
+from tradingsite.sandbox.throttle import Throttle
 
-_Endpoint = Callable[[Request, State], object]
+_Endpoint = Callable[[Request, ExchangeState], object]
 _PLACE = "/v1/orders"
 
 
@@ -30,7 +30,7 @@ class _Way(NamedTuple):
     status: HTTPStatus = HTTPStatus.OK
 
 
-def exchange_routes(exchange: Exchange, gate: Gate, key: ApiKey) -> list[Route]:
+def exchange_routes(exchange: Exchange, throttle: Throttle, key: ApiKey) -> list[Route]:
     """Return the routes of the signed API (docs/sandbox-exchange.md)."""
     api = ExchangeApi(exchange, key)
     made = HTTPStatus.CREATED
@@ -47,32 +47,32 @@ def exchange_routes(exchange: Exchange, gate: Gate, key: ApiKey) -> list[Route]:
         _Way("GET", "/v1/api_keys", "default", None, api.api_keys),
         _Way("GET", "/v1/status/wallet", "default", None, api.wallet_status),
     )
-    guard = _Guard(exchange, gate, key)
+    guard = _Guard(exchange, throttle, key)
     return [Route(way.method, way.path, guard.around(way)) for way in ways]
 
 
 class _Guard:
     """What every request passes, in this order: the rate limit, the token, the endpoint."""
 
-    def __init__(self, exchange: Exchange, gate: Gate, key: ApiKey) -> None:
+    def __init__(self, exchange: Exchange, throttle: Throttle, key: ApiKey) -> None:
         self._exchange = exchange
-        self._gate = gate
+        self._throttle = throttle
         self._key = key
 
     def around(self, way: _Way) -> Callable[..., Response]:
-        limited = self._gate.limited(
+        limited = self._throttle.limited(
             way.group, lambda request: self._answer(way, request), client=self._client, refusal=refusal
         )
         if way.path != _PLACE:
             return limited
 
-        def noted(request: Request) -> Response:
+        def recorded(request: Request) -> Response:
             response = limited(request)
             if response.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT}:
                 self._exchange.note_post(post(request, response.status))
             return response
 
-        return noted
+        return recorded
 
     def _client(self, request: Request) -> str:
         """Count by key; whoever names no known key is counted by address."""
@@ -87,7 +87,7 @@ class _Guard:
                 state.add_post(post(request, response.status))
         return response
 
-    def _response(self, way: _Way, request: Request, state: State) -> Response:
+    def _response(self, way: _Way, request: Request, state: ExchangeState) -> Response:
         try:
             authenticate(request, _signed_text(request), self._key, way.permission, state.use_nonce)
             if ":" in request.query:

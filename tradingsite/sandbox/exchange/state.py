@@ -34,7 +34,7 @@ class Post(NamedTuple):
     status: int
 
 
-class State:
+class ExchangeState:
     """Orders, purses, identifiers, nonces and posts. Each change must be followed by `save` before an answer.
 
     Not safe for threads. Without a path it is memory only.

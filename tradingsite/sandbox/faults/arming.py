@@ -7,12 +7,19 @@ from math import isfinite
 from threading import Lock
 
 from tradingsite.sandbox.exchange.routes import post
-from tradingsite.sandbox.faults.exchange_faults import EXCHANGE_FAULTS, ORDERS, Call, Exchange, Kind, Process
+from tradingsite.sandbox.faults.exchange_faults import (
+    EXCHANGE_FAULTS,
+    ORDERS,
+    FaultableExchange,
+    FaultContext,
+    FaultKind,
+    Process,
+)
 from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.http.messages import Request, Response
 from tradingsite.sandbox.quotation.markets import markets
 
-KINDS: Mapping[str, Kind] = {**EXCHANGE_FAULTS, **MODEL_FAULTS}
+KINDS: Mapping[str, FaultKind] = {**EXCHANGE_FAULTS, **MODEL_FAULTS}
 """Every fault by its name."""
 _FAULTY = ("/v1/", "/v1beta/")  # never the control endpoint
 _LARGEST = 1_000_000
@@ -75,7 +82,7 @@ class _Armed:
     struck: int = 0
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FaultKind:
         return KINDS[self.fault.kind]
 
     @property
@@ -98,7 +105,7 @@ class _Armed:
 class Faults:
     """The faults that are armed, oldest first. Safe for threads."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: FaultableExchange) -> None:
         self._exchange = exchange
         self._lock = Lock()
         self._armed: list[_Armed] = []
@@ -158,7 +165,7 @@ class Faults:
         if fault.after:
             tracked(request)
         seconds = kind.seconds if fault.seconds is None else fault.seconds
-        response = kind.effect(Call(request, tracked, seconds, self._exchange))
+        response = kind.effect(FaultContext(request, tracked, seconds, self._exchange))
         if not processed and (request.method, request.path) == ("POST", ORDERS):
             self._exchange.note_post(post(request, 0))  # it arrived, whatever became of it
         return response

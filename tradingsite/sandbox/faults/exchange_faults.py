@@ -11,9 +11,9 @@ from typing import Protocol
 from tradingsite.sandbox.exchange.orders import FillPlan
 from tradingsite.sandbox.exchange.refusals import refusal
 from tradingsite.sandbox.exchange.state import Post
-from tradingsite.sandbox.gate import TOO_MANY, too_often
 from tradingsite.sandbox.http.messages import Delivery, Request, Response, json_response, text_response
 from tradingsite.sandbox.quotation.parameters import error_body
+from tradingsite.sandbox.throttle import TOO_MANY, too_often
 
 Process = Callable[[Request], Response]
 ORDERS = "/v1/orders"
@@ -27,7 +27,7 @@ _QUOTATION = {  # the beginning of a path, and the group that it counts in
 }
 
 
-class Exchange(Protocol):
+class FaultableExchange(Protocol):
     """What faults need of the exchange."""
 
     offline: set[str]
@@ -37,24 +37,24 @@ class Exchange(Protocol):
 
 
 @dataclass(frozen=True)
-class Call:
+class FaultContext:
     """A request that a fault strikes, and the ordinary way to answer it."""
 
     request: Request
     process: Process
     seconds: float
-    exchange: Exchange
+    exchange: FaultableExchange
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """One kind of fault. `path`, `method`, `times`, `seconds` hold where the fault itself says nothing.
 
     `answers_itself`: the request is not processed, unless the fault says `after`.
     """
 
     help: str
-    effect: Callable[[Call], Response]
+    effect: Callable[[FaultContext], Response]
     path: str = "/v1/*"
     method: str = "*"
     times: int = 1
@@ -62,15 +62,15 @@ class Kind:
     answers_itself: bool = False
 
 
-def reset(call: Call) -> Response:
+def reset(call: FaultContext) -> Response:
     return Response(HTTPStatus.OK, b"", delivery=Delivery(reset=True))
 
 
-def silence(call: Call) -> Response:
+def silence(call: FaultContext) -> Response:
     return Response(HTTPStatus.OK, b"", delivery=Delivery(reset=True, delay_s=call.seconds))
 
 
-def trickle(call: Call) -> Response:
+def trickle(call: FaultContext) -> Response:
     return replace(call.process(call.request), delivery=Delivery(byte_every_s=call.seconds))
 
 
@@ -81,20 +81,20 @@ def html(status: HTTPStatus) -> Response:
     return Response(status, page.encode(), "text/html; charset=utf-8")
 
 
-def _late(call: Call) -> Response:
+def _late(call: FaultContext) -> Response:
     return replace(call.process(call.request), delivery=Delivery(delay_s=call.seconds))
 
 
-def _processed_then_reset(call: Call) -> Response:
+def _processed_then_reset(call: FaultContext) -> Response:
     call.process(call.request)
     return reset(call)
 
 
-def _page(status: HTTPStatus, call: Call) -> Response:
+def _page(status: HTTPStatus, call: FaultContext) -> Response:
     return html(status)
 
 
-def _limited(call: Call) -> Response:
+def _limited(call: FaultContext) -> Response:
     """Answer 429, or 418 when the fault blocks for some seconds."""
     write = (
         _numeric_error if _quotation_group(call.request) else refusal
@@ -116,56 +116,58 @@ def _none_left(request: Request) -> Mapping[str, str]:
     return {_REMAINING: f"group={group}; min=600; sec=0"}
 
 
-def _refused_in_text(call: Call) -> Response:
+def _refused_in_text(call: FaultContext) -> Response:
     return text_response(TOO_MANY, HTTPStatus.TOO_MANY_REQUESTS).with_headers(_none_left(call.request))
 
 
-def _cut_off(call: Call) -> Response:
+def _cut_off(call: FaultContext) -> Response:
     response = call.process(call.request)
     return replace(response, body=response.body[: len(response.body) // 2])
 
 
-def _stale(call: Call) -> Response:
+def _stale(call: FaultContext) -> Response:
     return call.process(replace(call.request, stale_ms=round(call.seconds * 1000)))
 
 
-def _without_remaining(call: Call) -> Response:
+def _without_remaining(call: FaultContext) -> Response:
     response = call.process(call.request)
     return replace(
         response, headers={name: value for name, value in response.headers.items() if name != _REMAINING}
     )
 
 
-def _filled(plan: FillPlan, call: Call) -> Response:
+def _filled(plan: FillPlan, call: FaultContext) -> Response:
     call.exchange.next_fills.append(plan)
     return call.process(call.request)
 
 
-def _untouched(call: Call) -> Response:
+def _untouched(call: FaultContext) -> Response:
     return call.process(call.request)  # an offline market is offline for all requests, from `add` on
 
 
-_itself = partial(Kind, answers_itself=True)
-_order = partial(Kind, path=ORDERS, method="POST")
+_itself = partial(FaultKind, answers_itself=True)
+_order = partial(FaultKind, path=ORDERS, method="POST")
 
-EXCHANGE_FAULTS: Mapping[str, Kind] = MappingProxyType(
+EXCHANGE_FAULTS: Mapping[str, FaultKind] = MappingProxyType(
     {
-        "latency": Kind("processed at once, answered --seconds later", _late, seconds=1),
+        "latency": FaultKind("processed at once, answered --seconds later", _late, seconds=1),
         "drop_before": _itself("the connection is reset before the request is processed", reset),
-        "drop_after": Kind(
+        "drop_after": FaultKind(
             "processed, then the connection is reset: the answer is lost", _processed_then_reset
         ),
         "silence": _itself("not processed; no answer for --seconds, then a reset", silence, seconds=120),
-        "trickle": Kind("processed; the answer's body comes a byte every --seconds", trickle, seconds=1),
+        "trickle": FaultKind("processed; the answer's body comes a byte every --seconds", trickle, seconds=1),
         "429": _itself("429 as JSON", _limited),
         "429_text": _itself("429 as a line of plain text", _refused_in_text),
         "418": _itself("418, blocked for --seconds; the block itself is not kept", _limited, seconds=10),
         "500": _itself("500 with an HTML page", partial(_page, HTTPStatus.INTERNAL_SERVER_ERROR)),
         "502": _itself("502 with an HTML page", partial(_page, HTTPStatus.BAD_GATEWAY)),
         "503": _itself("503 with an HTML page", partial(_page, HTTPStatus.SERVICE_UNAVAILABLE)),
-        "malformed_json": Kind("processed; half of the answer's body is missing", _cut_off),
-        "stale_ticker": Kind("prices as they were --seconds ago", _stale, "/v1/ticker*", "GET", seconds=60),
-        "no_remaining_req": Kind("the header Remaining-Req is missing", _without_remaining),
+        "malformed_json": FaultKind("processed; half of the answer's body is missing", _cut_off),
+        "stale_ticker": FaultKind(
+            "prices as they were --seconds ago", _stale, "/v1/ticker*", "GET", seconds=60
+        ),
+        "no_remaining_req": FaultKind("the header Remaining-Req is missing", _without_remaining),
         "partial_then_cancel": _order(
             "the next accepted order is filled by half, then cancelled",
             partial(_filled, "partial_then_cancel"),

@@ -7,9 +7,9 @@ from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 
-from tradingsite.sandbox.faults import exchange_faults as fault_kinds
+from tradingsite.sandbox.faults import exchange_faults
 from tradingsite.sandbox.faults import strange_answers as strange
-from tradingsite.sandbox.faults.exchange_faults import Call, Kind, html
+from tradingsite.sandbox.faults.exchange_faults import FaultContext, FaultKind, html
 from tradingsite.sandbox.faults.strange_answers import Body
 from tradingsite.sandbox.gemini.enums import numbered, wants_numbers
 from tradingsite.sandbox.gemini.model_api import error, key_invalid
@@ -20,7 +20,7 @@ _RPC = "type.googleapis.com/google.rpc"
 
 
 @dataclass(frozen=True)
-class ModelFault(Kind):
+class ModelFault(FaultKind):
     """A fault of the model host. `failure` is what it means to a careful client, "" for one it can live with.
 
     One of: auth, blocked, config, empty, invalid, network, overloaded, quota, timeout, truncated, unfinished.
@@ -32,7 +32,7 @@ class ModelFault(Kind):
     failure: str = ""
 
 
-def _changed(change: Callable[[Body], object], call: Call) -> Response:
+def _changed(change: Callable[[Body], object], call: FaultContext) -> Response:
     """Answer as usual, but for what `change` does to the body; a refusal stays as it is."""
     usual = call.process(call.request)
     if usual.status != HTTPStatus.OK:
@@ -42,7 +42,7 @@ def _changed(change: Callable[[Body], object], call: Call) -> Response:
     return json_response(numbered(body) if wants_numbers(call.request) else body)
 
 
-def _fixed(response: Response, call: Call) -> Response:
+def _fixed(response: Response, call: FaultContext) -> Response:
     return response
 
 
@@ -83,7 +83,7 @@ def _error(help_text: str, failure: str, response: Response, times: int = 1) -> 
 def _delivery(
     help_text: str,
     failure: str,
-    effect: Callable[[Call], Response],
+    effect: Callable[[FaultContext], Response],
     seconds: float = 0,
     *,
     itself: bool = True,
@@ -159,9 +159,9 @@ _ERRORS = {
     "200_no_json": _error("200 with a line of text", "invalid", _HALF_MADE),
 }
 _DELIVERIES = {
-    "reset": _delivery("the connection is reset", "network", fault_kinds.reset),
-    "silence": _delivery("no answer for --seconds", "timeout", fault_kinds.silence, 120),
-    "trickle": _delivery("a byte every --seconds", "timeout", fault_kinds.trickle, 1, itself=False),
+    "reset": _delivery("the connection is reset", "network", exchange_faults.reset),
+    "silence": _delivery("no answer for --seconds", "timeout", exchange_faults.silence, 120),
+    "trickle": _delivery("a byte every --seconds", "timeout", exchange_faults.trickle, 1, itself=False),
 }
 
 MODEL_FAULTS: Mapping[str, ModelFault] = MappingProxyType(

@@ -20,7 +20,7 @@ from tradingsite.sandbox.quotation.parameters import (
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
 from tradingsite.sandbox.quotation.ticker import ticker
 from tradingsite.sandbox.quotation.ticks import from_e8
-from tradingsite.sandbox.quotation.trades import Trade
+from tradingsite.sandbox.quotation.trades import TradeTick
 
 _CAUTIONS = (
     "PRICE_FLUCTUATIONS",
@@ -132,7 +132,7 @@ def _unit(ask: Level, bid: Level) -> dict[str, object]:
     }
 
 
-def _trade(asked: Market, trade: Trade, previous_e8: int) -> dict[str, object]:
+def _trade(asked: Market, trade: TradeTick, previous_e8: int) -> dict[str, object]:
     return {
         "market": asked.code,
         "trade_date_utc": written(trade.at_ms, "%Y-%m-%d"),

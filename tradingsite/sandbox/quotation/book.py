@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tradingsite.sandbox.quotation.markets import Market
 from tradingsite.sandbox.quotation.prices import Prices
 from tradingsite.sandbox.quotation.ticks import E8
-from tradingsite.sandbox.quotation.trades import Trade
+from tradingsite.sandbox.quotation.trades import TradeTick
 
 UNITS = 30
 REFRESH_MS = 500  # sizes change this often, prices with every trade
@@ -57,7 +57,7 @@ class Books:
         timestamp_ms = max(trade.at_ms, slot * REFRESH_MS)
         return Book(timestamp_ms, tuple(islice(asks, units)), tuple(islice(bids, units)))
 
-    def _asks(self, market: Market, trade: Trade, slot: int) -> Iterator[Level]:
+    def _asks(self, market: Market, trade: TradeTick, slot: int) -> Iterator[Level]:
         price = trade.price_e8
         if trade.side == "ASK":
             for _ in range(_spread(market)):
@@ -66,7 +66,7 @@ class Books:
             yield Level(price, size)
             price += market.grid.tick(price)
 
-    def _bids(self, market: Market, trade: Trade, slot: int) -> Iterator[Level]:
+    def _bids(self, market: Market, trade: TradeTick, slot: int) -> Iterator[Level]:
         price = trade.price_e8
         if trade.side == "BID":
             for _ in range(_spread(market)):

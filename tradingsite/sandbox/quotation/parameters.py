@@ -15,7 +15,7 @@ _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):?([0-5]\d):?([0-5]\d)")
 
 
-class Refused(Exception):
+class QuotationError(Exception):
     """The request is wrong: answered with this status and, as the error's name, the status again."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -25,13 +25,13 @@ class Refused(Exception):
 
 
 def invalid() -> NoReturn:
-    raise Refused(HTTPStatus.BAD_REQUEST, "Invalid parameter. Check the given value!")
+    raise QuotationError(HTTPStatus.BAD_REQUEST, "Invalid parameter. Check the given value!")
 
 
 def required(request: Request, name: str) -> str:
     value = request.params.get(name, "").strip()
     if not value:
-        raise Refused(
+        raise QuotationError(
             HTTPStatus.BAD_REQUEST, "Missing request parameter error. Check the required parameters!"
         )
     return value
@@ -75,7 +75,7 @@ def some_markets(request: Request) -> list[Market]:
 def _known(code: str) -> Market:
     found = markets().get(code)
     if found is None:
-        raise Refused(HTTPStatus.NOT_FOUND, "Code not found")
+        raise QuotationError(HTTPStatus.NOT_FOUND, "Code not found")
     return found
 
 

@@ -9,7 +9,7 @@ from tradingsite.sandbox.quotation.markets import Market
 from tradingsite.sandbox.quotation.noise import Noise
 from tradingsite.sandbox.quotation.path import DRAWS_PER_PART, DRAWS_PER_SPLIT, Span, block_span, split
 from tradingsite.sandbox.quotation.ticks import E8
-from tradingsite.sandbox.quotation.trades import MINUTE_MS, Trade, trades_of_minute
+from tradingsite.sandbox.quotation.trades import MINUTE_MS, TradeTick, trades_of_minute
 
 DAY_MS = 24 * 60 * MINUTE_MS
 _HOUR_MS = 60 * MINUTE_MS
@@ -59,7 +59,7 @@ class Prices:
 
     def trades_before(
         self, market: Market, end_ms: int, first_ms: int = FIRST_DAY * DAY_MS
-    ) -> Iterator[Trade]:
+    ) -> Iterator[TradeTick]:
         """Yield the trades earlier than `end_ms`, newest first, back to `first_ms`."""
         last = (end_ms - 1) // MINUTE_MS
         for five in range(last // MINUTES_A_FIVE, first_ms // (MINUTES_A_FIVE * MINUTE_MS) - 1, -1):
@@ -73,7 +73,7 @@ class Prices:
                     if trade.at_ms < end_ms:
                         yield trade
 
-    def last_trade(self, market: Market, at_ms: int) -> Trade:
+    def last_trade(self, market: Market, at_ms: int) -> TradeTick:
         """Return the newest trade that is not later than `at_ms`; every hour has one (S4)."""
         return next(self.trades_before(market, at_ms + 1, at_ms - 2 * _HOUR_MS))
 
@@ -94,7 +94,7 @@ class Prices:
         hour, place = divmod(five, FIVES_AN_HOUR)
         return self._split(market, _MINUTES, five, self.fives(market, hour)[place])
 
-    def _trades(self, market: Market, minute: int) -> tuple[Trade, ...]:
+    def _trades(self, market: Market, minute: int) -> tuple[TradeTick, ...]:
         five, place = divmod(minute, MINUTES_A_FIVE)
         span = self.minutes(market, five)[place]
         opened, high, low, closed = (self.price(market, level) for level in span[:4])

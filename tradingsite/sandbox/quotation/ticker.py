@@ -8,7 +8,7 @@ from tradingsite.sandbox.quotation.dates import KST, written
 from tradingsite.sandbox.quotation.markets import Market
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
 from tradingsite.sandbox.quotation.ticks import from_e8
-from tradingsite.sandbox.quotation.trades import Trade
+from tradingsite.sandbox.quotation.trades import TradeTick
 
 _DATE, _TIME = "%Y%m%d", "%H%M%S"
 
@@ -73,6 +73,6 @@ def _nothing_yet(price_e8: int) -> Bar:
     return Bar(price_e8, price_e8, price_e8, price_e8, volume=0, value=0, last_ms=0)
 
 
-def _delay_ms(trade: Trade) -> int:
+def _delay_ms(trade: TradeTick) -> int:
     """Return how long after its trade the exchange made the ticker: some ms, the same for each trade."""
     return 10 + trade.at_ms % 83

@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 _DRAWS = 4
 
 
-class Trade(NamedTuple):
+class TradeTick(NamedTuple):
     """One trade. `side` is the taker's: BID bought from the book's asks."""
 
     at_ms: int
@@ -23,7 +23,7 @@ class Trade(NamedTuple):
     sequential_id: int
 
 
-def trades_of_minute(market: Market, noise: Noise, minute: int, prices: Span) -> tuple[Trade, ...]:
+def trades_of_minute(market: Market, noise: Noise, minute: int, prices: Span) -> tuple[TradeTick, ...]:
     """Return the trades, oldest first; `prices` holds prices of the grid in 1e-8, not levels.
 
     The first trade is at the open, the last at the close, both extremes are touched, the volumes add up.
@@ -44,7 +44,7 @@ def trades_of_minute(market: Market, noise: Noise, minute: int, prices: Span) ->
     ]
     sides = _sides(path, numbers[2::_DRAWS])
     return tuple(
-        Trade(at_ms, price, volume, side, at_ms * 10_000)
+        TradeTick(at_ms, price, volume, side, at_ms * 10_000)
         for at_ms, price, volume, side in zip(times, path, volumes, sides, strict=True)
     )
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.factory import exchange_client
-from tradingsite.orders.reconciliation import lost_orders as lost
+from tradingsite.orders.reconciliation import lost_orders
 from tradingsite.startup import CannotStart, refuse_unless_ready
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *, identifier: str, by: str, reason: str, **options: Any) -> None:
         try:
             refuse_unless_ready()
-            lost.give_up_on_word(exchange_client(), identifier, by, reason, timezone.now())
-        except (CannotStart, ClientError, lost.NotGivenUp) as refused:
+            lost_orders.give_up_by_hand(exchange_client(), identifier, by, reason, timezone.now())
+        except (CannotStart, ClientError, lost_orders.NotGivenUp) as refused:
             raise CommandError(str(refused)) from refused
         self.stdout.write(_("%s is given up; its market may be bought again.") % identifier)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from tradingsite.sandbox.http.messages import Request, Response, json_response, text_response
-from tradingsite.sandbox.limits import LIMITS, RateLimiter, Verdict
+from tradingsite.sandbox.limits import LIMITS, LimitVerdict, RateLimiter
 from tradingsite.sandbox.options import Options
-from tradingsite.sandbox.quotation.parameters import Refused, error_body, refuse_bare_colons
+from tradingsite.sandbox.quotation.parameters import QuotationError, error_body, refuse_bare_colons
 
 TOO_MANY = "Too many API requests."
 
 
-class Gate:
+class Throttle:
     """Counts, refuses and encodes. Every answer carries `Remaining-Req`, errors too (S13)."""
 
     def __init__(self, options: Options) -> None:
@@ -24,7 +24,7 @@ class Gate:
         )
 
     def around(self, group: str, endpoint: Callable[..., object]) -> Callable[..., Response]:
-        """Return a quotation handler: `endpoint` gives what becomes JSON or raises `Refused`."""
+        """Return a quotation handler: `endpoint` gives what becomes JSON or raises `QuotationError`."""
 
         def handler(request: Request, **names: str) -> Response:
             def answer(request: Request) -> Response:
@@ -57,11 +57,13 @@ class Gate:
         try:
             refuse_bare_colons(request.query)
             value = endpoint(seen, **names)
-        except Refused as refused:
+        except QuotationError as refused:
             return _error(refused.status, refused.message)
         return json_response(value, numeric_strings=self._options.numeric_strings)
 
-    def _stopped(self, verdict: Verdict, refusal: Callable[[HTTPStatus, str, str], Response]) -> Response:
+    def _stopped(
+        self, verdict: LimitVerdict, refusal: Callable[[HTTPStatus, str, str], Response]
+    ) -> Response:
         if verdict.blocked_s:
             return too_often(refusal, blocked_s=verdict.blocked_s)
         if self._options.plain_text_429:

@@ -48,7 +48,7 @@ class _Unusable(ValueError):
     """The body is not what the endpoint takes."""
 
 
-class Control:
+class ControlApi:
     """The endpoints for the person or test that runs the sandbox; faults never strike them."""
 
     def __init__(
