@@ -1,6 +1,6 @@
 """The control endpoint `/sandbox/…`: faults, ordered decisions, and a look at what happened.
 
-docs/sandbox-faults.md F14-F16.
+docs/sandbox-faults.md SF14-SF16.
 """
 
 import json
@@ -126,7 +126,7 @@ def _logged(answered: Answered) -> Mapping[str, object]:
 
 
 def _guarded(endpoint: _Endpoint) -> Callable[[Request], Response]:
-    """Let only programs on this machine in: no page in a browser, whatever its host is called (F15)."""
+    """Let only programs on this machine in: no page in a browser, whatever its host is called (SF15)."""
 
     def handler(request: Request) -> Response:
         host = request.headers.get("host", "").rpartition(":")

@@ -1,4 +1,4 @@
-"""How a program asks a running sandbox's control endpoint (docs/sandbox-faults.md F14)."""
+"""How a program asks a running sandbox's control endpoint (docs/sandbox-faults.md SF14)."""
 
 from collections.abc import Mapping
 from typing import Any

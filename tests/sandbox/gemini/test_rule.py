@@ -1,4 +1,4 @@
-"""generateContent over plain HTTP: whose decision it is, and the shape it comes in (F1-F4)."""
+"""generateContent over plain HTTP: whose decision it is, and the shape it comes in (SF1-SF4)."""
 
 import json
 from decimal import Decimal

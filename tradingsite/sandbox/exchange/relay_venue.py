@@ -1,4 +1,4 @@
-"""The book of another exchange, for paper trading on its prices (docs/sandbox-faults.md F19)."""
+"""The book of another exchange, for paper trading on its prices (docs/sandbox-faults.md SF19)."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Faults on demand: which request goes wrong, and how (docs/sandbox-faults.md F5-F6)."""
+"""Faults on demand: which request goes wrong, and how (docs/sandbox-faults.md SF5-SF6)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

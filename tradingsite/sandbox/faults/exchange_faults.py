@@ -1,4 +1,4 @@
-"""The faults of the exchange, by name, and what each does to a request (docs/sandbox-faults.md F7-F10)."""
+"""The faults of the exchange, by name, and what each does to a request (docs/sandbox-faults.md SF7-SF10)."""
 
 from collections import deque
 from collections.abc import Callable, Mapping

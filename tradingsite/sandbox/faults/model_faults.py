@@ -1,4 +1,4 @@
-"""The strange answers of a model host, by name (docs/sandbox-faults.md F11-F13)."""
+"""The strange answers of a model host, by name (docs/sandbox-faults.md SF11-SF13)."""
 
 import json
 from collections.abc import Callable, Mapping

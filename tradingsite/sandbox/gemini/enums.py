@@ -1,4 +1,4 @@
-"""Enums of Gemini's API, which travel as names or as numbers (docs/sandbox-faults.md F1)."""
+"""Enums of Gemini's API, which travel as names or as numbers (docs/sandbox-faults.md SF1)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """`generateContent`: the rule's opinion, or one that was ordered, in the shape that was asked for.
 
-docs/sandbox-faults.md F1-F4.
+docs/sandbox-faults.md SF1-SF4.
 """
 
 import base64
@@ -48,7 +48,7 @@ class Generator:
         self.host = host
 
     def order(self, decision: str, *, confidence: Decimal = Decimal("0.9"), times: int = 1) -> None:
-        """Give this decision for the next answers (F4).
+        """Give this decision for the next answers (SF4).
 
         Raises:
             ValueError: the decision is none of the three, or a number is out of range.

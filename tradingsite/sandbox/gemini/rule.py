@@ -1,4 +1,4 @@
-"""What the sandbox's model thinks: a plain rule over the indicators it finds (docs/sandbox-faults.md F2)."""
+"""What the sandbox's model thinks: a plain rule over the indicators it finds (docs/sandbox-faults.md SF2)."""
 
 import json
 import re

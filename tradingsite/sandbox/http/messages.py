@@ -22,7 +22,7 @@ class Request:
     body: bytes
     client: str
     at_ms: int
-    stale_ms: int = 0  # a fault's: data is to be given as it was so long ago (docs/sandbox-faults.md F9)
+    stale_ms: int = 0  # a fault's: data is to be given as it was so long ago (docs/sandbox-faults.md SF9)
 
     @cached_property
     def params(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Quotation from another exchange, for paper trading on its prices (docs/sandbox-faults.md F17, F18, F20)."""
+"""Quotation from another exchange, to trade on its prices (docs/sandbox-faults.md SF17, SF18, SF20)."""
 
 import threading
 from http import HTTPStatus
@@ -27,7 +27,7 @@ class Relay:
         self._own = threading.local()
 
     def forward(self, request: Request, **names: str) -> Response:
-        """Return the other exchange's answer as it is, errors too; 502 when there is none (F17, F18)."""
+        """Return the other exchange's answer as it is, errors too; 502 when there is none (SF17, SF18)."""
         try:
             answer = self.get(f"{quote(request.path)}?{request.query}")
             status = HTTPStatus(answer.status_code)
