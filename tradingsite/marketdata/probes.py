@@ -1,30 +1,30 @@
 """Health of the exchange: by the trader's own calls, else by one public question (M9 to M11)."""
 
 from datetime import timedelta
+from functools import partial
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.report import Finding, TimeOut
+from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tradingsite.clients.call_log import probing
-from tradingsite.clients.errors import (
-    ClientError,
-    NotFound,
-    RateLimited,
-    Rejected,
-    TimedOut,
-    Unavailable,
-    Unreachable,
-)
+from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Rejected
 from tradingsite.clients.factory import upbit_client
+from tradingsite.clients.findings import FailureTexts, failure_finding
 from tradingsite.clients.upbit.schemas import Ticker
 from tradingsite.marketdata import venue_verdict
 from tradingsite.marketdata.venue_stats import read_stats
 
 WITHIN_S = 2.5
 """Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
+_FAILURES = FailureTexts(
+    timed_out=gettext_noop("Upbit gave no answer within %(limit)s s: check the network and UPBIT_API_URL"),
+    unreachable=gettext_noop("Upbit cannot be reached: check the network and UPBIT_API_URL"),
+    unavailable=gettext_noop("Upbit fails with status %(status)s: see whether it announced maintenance"),
+    invalid=gettext_noop("Upbit's answer is not as documented: its interface may have changed"),
+)
 
 
 def upbit_api() -> Finding:
@@ -43,9 +43,11 @@ def _asked(market: str) -> Finding:
     try:
         answers = upbit_client(retries=0).tickers([market], within_s=WITHIN_S)
     except ClientError as error:
-        return _trouble(error, market)
+        return failure_finding(
+            error, _FAILURES, within_s=WITHIN_S, limited=_limited, rejected=partial(_rejected, market)
+        )
     ticker = next((answer for answer in answers if answer.market == market), None)
-    return _UNINTELLIGIBLE if ticker is None else _well(ticker)
+    return Finding("unhealthy", _FAILURES.invalid) if ticker is None else _well(ticker)
 
 
 def _well(ticker: Ticker) -> Finding:
@@ -59,38 +61,15 @@ def _well(ticker: Ticker) -> Finding:
     )
 
 
-def _trouble(error: ClientError, market: str) -> Finding:
-    match error:
-        case Unreachable():
-            return _unreachable(error)
-        case Unavailable():
-            text = gettext_noop("Upbit fails with status %(status)s: see whether it announced maintenance")
-            return Finding("unhealthy", text, status=error.status)
-        case RateLimited():
-            return _limited(error)
-        case NotFound():
-            text = gettext_noop("Upbit does not know %(market)s: correct markets in admin")
-            return Finding("unhealthy", text, market=market)
-        case Rejected():
-            text = gettext_noop("Upbit refuses the question for %(market)s, status %(status)s")
-            return Finding("unhealthy", text, market=market, status=error.status or 0)
-        case _:
-            return _UNINTELLIGIBLE
+def _rejected(market: str, error: Rejected) -> Finding:
+    if isinstance(error, NotFound):
+        text = gettext_noop("Upbit does not know %(market)s: correct markets in admin")
+        return Finding("unhealthy", text, market=market)
+    text = gettext_noop("Upbit refuses the question for %(market)s, status %(status)s")
+    return Finding("unhealthy", text, market=market, status=error.status or 0)
 
 
 def _limited(error: RateLimited) -> Finding:
     return venue_verdict.limited_until(
         timezone.now() + timedelta(seconds=error.retry_after_s), banned=error.banned
     )
-
-
-_UNINTELLIGIBLE = Finding(
-    "unhealthy", gettext_noop("Upbit's answer is not as documented: its interface may have changed")
-)
-
-
-def _unreachable(error: Unreachable) -> Finding:
-    if isinstance(error, TimedOut):
-        text = gettext_noop("Upbit gave no answer within %(limit)s s: check the network and UPBIT_API_URL")
-        return TimeOut(text, limit=WITHIN_S)
-    return Finding("unhealthy", gettext_noop("Upbit cannot be reached: check the network and UPBIT_API_URL"))

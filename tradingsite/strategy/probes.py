@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db.models import DurationField, ExpressionWrapper, F
@@ -9,20 +10,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.report import Finding, TimeOut
+from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
-from tradingsite.clients.errors import (
-    ClientError,
-    KeyRejected,
-    NotFound,
-    RateLimited,
-    Rejected,
-    TimedOut,
-    Unavailable,
-    Unreachable,
-)
+from tradingsite.clients.errors import ClientError, KeyRejected, NotFound, RateLimited, Rejected
 from tradingsite.clients.factory import gemini_client
+from tradingsite.clients.findings import FailureTexts, failure_finding
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
 from tradingsite.strategy.model_stats import ModelStats, recent_calls
 from tradingsite.strategy.models import ModelCall, TradingSignal
@@ -34,6 +27,12 @@ SLACK = timedelta(minutes=5)
 """From a tick to the last market's signal when every call takes all of its time."""
 FAILURES_SHOWN = 2
 """One failure is an accident; two in a row are an hour without advice."""
+_FAILURES = FailureTexts(
+    timed_out=gettext_noop("Gemini gave no answer within %(limit)s s: check the network and GEMINI_API_URL"),
+    unreachable=gettext_noop("Gemini cannot be reached: check the network and GEMINI_API_URL"),
+    unavailable=gettext_noop("Gemini fails with status %(status)s: it is overloaded or down, wait"),
+    invalid=gettext_noop("Gemini's answer is not as documented: its interface may have changed"),
+)
 
 
 def gemini_api() -> Finding:
@@ -82,7 +81,9 @@ def _asked(model: str) -> Finding:
     try:
         gemini_client().model(model, within_s=WITHIN_S)
     except ClientError as error:
-        return _trouble(error, model)
+        return failure_finding(
+            error, _FAILURES, within_s=WITHIN_S, limited=_limited, rejected=partial(_rejected, model)
+        )
     return Finding("healthy", gettext_noop("%(model)s is available"), model=model)
 
 
@@ -135,23 +136,11 @@ def _minutes(time: timedelta) -> int:
     return max(0, int(time / timedelta(minutes=1)))
 
 
-def _trouble(error: ClientError, model: str) -> Finding:
-    match error:
-        case Unreachable():
-            return _unreachable(error)
-        case Unavailable():
-            text = gettext_noop("Gemini fails with status %(status)s: it is overloaded or down, wait")
-            return Finding("unhealthy", text, status=error.status)
-        case RateLimited():
-            return _quota(timezone.now() + timedelta(seconds=error.retry_after_s))
-        case Rejected():
-            return _refused(error, model)
-        case _:
-            text = gettext_noop("Gemini's answer is not as documented: its interface may have changed")
-            return Finding("unhealthy", text)
+def _limited(error: RateLimited) -> Finding:
+    return _quota(timezone.now() + timedelta(seconds=error.retry_after_s))
 
 
-def _refused(error: Rejected, model: str) -> Finding:
+def _rejected(model: str, error: Rejected) -> Finding:
     if isinstance(error, KeyRejected):
         return Finding(
             "unhealthy", gettext_noop("Gemini does not accept the API key: set GEMINI_API_KEY anew")
@@ -163,12 +152,3 @@ def _refused(error: Rejected, model: str) -> Finding:
     else:
         text = gettext_noop("Gemini refuses the question about %(model)s: check ai_model in admin")
     return Finding("unhealthy", text, model=model)
-
-
-def _unreachable(error: Unreachable) -> Finding:
-    if isinstance(error, TimedOut):
-        text = gettext_noop("Gemini gave no answer within %(limit)s s: check the network and GEMINI_API_URL")
-        return TimeOut(text, limit=WITHIN_S)
-    return Finding(
-        "unhealthy", gettext_noop("Gemini cannot be reached: check the network and GEMINI_API_URL")
-    )

@@ -1,0 +1,46 @@
+"""A client's error as the finding of a health probe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from healthcheck.report import Finding, TimeOut
+from tradingsite.clients.errors import ClientError, RateLimited, Rejected, TimedOut, Unavailable, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class FailureTexts:
+    """What a probe says of one host's failures: message ids, marked by `gettext_noop`.
+
+    Attributes:
+        timed_out: with `limit`, in seconds.
+        unavailable: with `status`.
+    """
+
+    timed_out: str
+    unreachable: str
+    unavailable: str
+    invalid: str
+
+
+def failure_finding(
+    error: ClientError,
+    texts: FailureTexts,
+    *,
+    within_s: float,
+    limited: Callable[[RateLimited], Finding],
+    rejected: Callable[[Rejected], Finding],
+) -> Finding:
+    """Return what `error` says about the health of its host; `within_s` was the bound of the call."""
+    match error:
+        case TimedOut():
+            return TimeOut(texts.timed_out, limit=within_s)
+        case Unreachable():
+            return Finding("unhealthy", texts.unreachable)
+        case Unavailable():
+            return Finding("unhealthy", texts.unavailable, status=error.status)
+        case RateLimited():
+            return limited(error)
+        case Rejected():
+            return rejected(error)
+        case _:
+            return Finding("unhealthy", texts.invalid)
