@@ -15,15 +15,21 @@ from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sysconfig import registry
-from sysconfig.acting import as_operator
 from sysconfig.admin_pages import confirmation
 from sysconfig.admin_pages import processes as process_page
-from sysconfig.admin_pages.changelist import Columns, groups, listed
+from sysconfig.admin_pages.changelist import (
+    ChangedFilter,
+    Columns,
+    GroupFilter,
+    StandingFilter,
+    groups,
+    listed,
+)
 from sysconfig.admin_pages.confirmation import Unconfirmed
 from sysconfig.admin_pages.forms import SystemConfigForm
 from sysconfig.admin_pages.history import SystemConfigChangeAdmin, history_of
+from sysconfig.authorship import as_operator
 from sysconfig.change_plan import Step
-from sysconfig.config_filters import ChangedFilter, GroupFilter, StandingFilter
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ChangeRefused
 

@@ -14,6 +14,6 @@ class SysconfigConfig(AppConfig):
     verbose_name = _("Runtime configuration")
 
     def ready(self) -> None:
-        from sysconfig import checks, signals  # noqa: F401 - the first registers itself
+        from sysconfig import checks, signals  # noqa: F401 - importing checks registers them
 
         post_migrate.connect(signals.add_missing_rows, sender=self)

@@ -5,11 +5,14 @@ with the transaction, so that a pooled connection carries nothing over.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
+from django.conf import settings
 from django.db import connections, transaction
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
 Source = Literal["admin", "command", "program"]
 
@@ -48,6 +51,20 @@ def writing_as(source: Source, actor: str, origin: str) -> Iterator[None]:
         yield
     finally:
         _author.reset(token)
+
+
+def as_operator(request: HttpRequest) -> AbstractContextManager[None]:
+    """Let the history name the user of `request` and the address that the request came from."""
+    return writing_as("admin", request.user.get_username(), client_address(request))
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return what the callable named by `SYSCONFIG_CLIENT_ADDRESS` says, or the address of the peer.
+
+    Only the project knows whether a proxy stands in front, and which of its headers can be believed.
+    """
+    chosen = getattr(settings, "SYSCONFIG_CLIENT_ADDRESS", None)
+    return str(import_string(chosen)(request) if chosen else request.META.get("REMOTE_ADDR", ""))
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """Small files in `VAR_DIR` that are made once and then agreed on by every process."""
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+DEMO_OPERATOR = "operator"
 
 
 def keep(path: Path, make: Callable[[], str]) -> str:
@@ -25,3 +28,8 @@ def keep(path: Path, make: Callable[[], str]) -> str:
     finally:
         Path(draft).unlink()
     return path.read_text()
+
+
+def demo_password(var_dir: Path) -> str:
+    """Return the demo operator's password, made once into `demo-password`."""
+    return keep(var_dir / "demo-password", lambda: secrets.token_urlsafe(12))

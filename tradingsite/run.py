@@ -23,8 +23,8 @@ from honcho.environ import expand_processes, parse_procfile
 from honcho.printer import Message, Printer
 
 from tradingsite import logs
-from tradingsite.demo import OPERATOR, demo_password
 from tradingsite.env import BASE_DIR, Environment, InvalidEnvironment, environment
+from tradingsite.local_files import DEMO_OPERATOR, demo_password
 
 ANNOUNCE_WITHIN_S = 60
 STOP_WITHIN_S = 4  # then SIGKILL, so that the whole stop stays under five seconds
@@ -123,7 +123,7 @@ def announce(env: Environment) -> None:
         time.sleep(0.2)
     lines = ["", f"  Status   {url}/status/", f"  Admin    {url}/admin/"]
     if env.trading_mode == "sandbox":
-        lines.append(f"  Login    {OPERATOR} / {demo_password(env.var_dir)}")
+        lines.append(f"  Login    {DEMO_OPERATOR} / {demo_password(env.var_dir)}")
     if waiting_for:
         lines.append(f"  Not answering after {ANNOUNCE_WITHIN_S} s: {waiting_for}. The lines above say why.")
     sys.stdout.write("\n".join([*lines, "  Stop     Ctrl-C", "", ""]))

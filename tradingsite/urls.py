@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 
 from healthcheck.access import for_staff_or_bearer
 from sysconfig.views import cache_json
-from tradingsite import views as branding
+from tradingsite import views
 from tradingsite.jobs.views import job_page
 
 config_cache = require_safe(for_staff_or_bearer(cache_json))
@@ -20,5 +20,5 @@ urlpatterns = [
     path("api/v1/config/cache/", config_cache),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
-    path("favicon.ico", branding.favicon),
+    path("favicon.ico", views.favicon),
 ]

@@ -1,11 +1,13 @@
-"""What stands in the list of runtime settings."""
+"""The list of runtime settings: its columns, and the filters that narrow it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.contrib import admin
 from django.db.models import Case, CharField, F, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -95,3 +97,54 @@ class Columns:
             return when
         who = '{} <span class="by">{} {}</span>'
         return format_html(who, when, row.value_changed_by, cells.source(row.value_changed_through))
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """Shows one group of keys, or those that are not registered."""
+
+    title = _("group")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, StrOrPromise]]:
+        return [
+            *((str(number), group) for number, group in enumerate(groups())),
+            ("none", _("not registered")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SystemConfig]) -> QuerySet[SystemConfig]:
+        chosen = dict(self.lookup_choices).get(str(self.value()))
+        if chosen is None:
+            return queryset
+        if self.value() == "none":
+            return queryset.exclude(key__in=[key.name for key in registry.registered()])
+        return queryset.filter(key__in=[key.name for key in registry.registered() if key.group == chosen])
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """Shows the rows that an operator looks for: those that are not as they were delivered."""
+
+    title = _("value")
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, StrOrPromise]]:
+        return [("differs", _("differs from the default")), ("unusable", _("unusable"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "differs":
+            return queryset.filter(pk__in=[row.pk for row in queryset if differs(row)])
+        return queryset.exclude(problem="") if self.value() == "unusable" else queryset
+
+
+class ChangedFilter(admin.SimpleListFilter):
+    """Shows the rows whose value changed lately."""
+
+    title = _("last change")
+    parameter_name = "changed"
+    _spans = {"day": timedelta(days=1), "week": timedelta(days=7)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, StrOrPromise]]:
+        return [("day", _("in the last 24 hours")), ("week", _("in the last 7 days"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        span = self._spans.get(str(self.value()))
+        return queryset.filter(value_changed_at__gte=timezone.now() - span) if span else queryset

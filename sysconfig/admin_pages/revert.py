@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from sysconfig.acting import as_operator
 from sysconfig.admin_pages import confirmation
 from sysconfig.admin_pages.confirmation import Unconfirmed
+from sysconfig.authorship import as_operator
 from sysconfig.change_plan import Step
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig

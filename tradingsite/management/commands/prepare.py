@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from tradingsite.demo import OPERATOR, demo_password
+from tradingsite.local_files import DEMO_OPERATOR, demo_password
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         users = get_user_model().objects
         password = demo_password(settings.VAR_DIR)
         operator, made = users.get_or_create(
-            username=OPERATOR, defaults={"is_staff": True, "is_superuser": True}
+            username=DEMO_OPERATOR, defaults={"is_staff": True, "is_superuser": True}
         )
         if made or not operator.check_password(password):
             operator.set_password(password)
