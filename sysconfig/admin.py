@@ -15,8 +15,7 @@ from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sysconfig import registry
-from sysconfig.admin_pages import confirmation
-from sysconfig.admin_pages import processes as process_page
+from sysconfig.admin_pages import confirmation, processes
 from sysconfig.admin_pages.changelist import (
     ChangedFilter,
     Columns,
@@ -118,7 +117,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
     def processes_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **process_page.standing()}
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **processes.context()}
         return TemplateResponse(request, "admin/sysconfig/processes.html", context)
 
     def save_model(self, request: HttpRequest, obj: SystemConfig, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature

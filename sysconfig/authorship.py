@@ -1,7 +1,7 @@
-"""Who changes the configuration, and from where: told to the triggers that write the history.
+"""Who changes the configuration, and from where, for the triggers that write the history.
 
-docs/configuration.md, "History", says what each source means. Triggers hear of it through settings that end
-with the transaction, so that a pooled connection carries nothing over.
+docs/configuration.md, "History", says what each source means. The triggers read PostgreSQL settings that
+end with the transaction, so that a pooled connection carries nothing over.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ class Author(NamedTuple):
 _PROGRAM = Author()
 _author: ContextVar[Author] = ContextVar("sysconfig_author", default=_PROGRAM)
 
-# One statement, and its order is certain: what stood there is read before it is replaced.
-_TELL = """
+# In one statement: the old settings are read before they are replaced.
+_SET_AUTHOR = """
 WITH before AS MATERIALIZED (
     SELECT current_setting('sysconfig.source', true) AS source,
            current_setting('sysconfig.actor', true) AS actor,
@@ -44,8 +44,8 @@ FROM before
 
 
 @contextmanager
-def writing_as(source: Source, actor: str, origin: str) -> Iterator[None]:
-    """Name who makes the changes of this block, for the history. `origin` is an address or user@host."""
+def attributed_to(source: Source, actor: str, origin: str) -> Iterator[None]:
+    """Record changes of this block under this author. `origin` is an address or user@host."""
     token = _author.set(Author(source, _plain(actor), _plain(origin)))
     try:
         yield
@@ -54,8 +54,8 @@ def writing_as(source: Source, actor: str, origin: str) -> Iterator[None]:
 
 
 def as_operator(request: HttpRequest) -> AbstractContextManager[None]:
-    """Let the history name the user of `request` and the address that the request came from."""
-    return writing_as("admin", request.user.get_username(), client_address(request))
+    """Record changes of this block under the user and the address of `request`."""
+    return attributed_to("admin", request.user.get_username(), client_address(request))
 
 
 def client_address(request: HttpRequest) -> str:
@@ -68,21 +68,21 @@ def client_address(request: HttpRequest) -> str:
 
 
 @contextmanager
-def signed(alias: str) -> Iterator[None]:
-    """Hold a transaction (a savepoint in one) whose changes are recorded as those of `writing_as`'s author.
+def attributed(alias: str) -> Iterator[None]:
+    """Open a transaction (or a savepoint) whose changes are recorded under `attributed_to`'s author.
 
-    For changes that were checked. What the same transaction does outside of the block is plain SQL's again.
+    For checked changes. What the same transaction does outside of the block is recorded as plain SQL.
     """
     with transaction.atomic(using=alias):
-        before = _tell(alias, _author.get())
+        before = _set_author(alias, _author.get())
         yield
-        _tell(alias, before)  # after an error the roll-back does it
+        _set_author(alias, before)  # after an error the roll-back does it
 
 
-def _tell(alias: str, author: tuple[str, ...]) -> tuple[str, ...]:
-    """Set the three settings for the rest of the transaction. Return what they were."""
+def _set_author(alias: str, author: tuple[str, ...]) -> tuple[str, ...]:
+    """Set the three settings until the transaction ends; return the old ones."""
     with connections[alias].cursor() as cursor:
-        cursor.execute(_TELL, author)
+        cursor.execute(_SET_AUTHOR, author)
         before: tuple[str, ...] = cursor.fetchone()[:3]
     return before
 

@@ -17,14 +17,14 @@ T = TypeVar("T")
 Source = Literal["local", "notify", "reconnect", "anti_entropy"]
 
 TTL_S = 3600.0
-UNHEARD_S = 1.0  # how long a load is kept while nothing proves that a change would be heard (rule 19)
+UNLEASED_TTL_S = 1.0  # while nothing proves that a change would be heard (rule 19)
 # Longer than the longest load: 3 s for a pooled connection, then a statement of at most 15 s.
 WAIT_S = 20.0
 
 
 @dataclass(eq=False, slots=True)
 class _Flight(Generic[T]):
-    """One load under way. It may store its value while it is the one on record for its key (rule 4)."""
+    """One load under way. It may store its value while it is the one on record for its key."""
 
     started_s: float
     leader: int = field(default_factory=threading.get_ident)
@@ -39,10 +39,10 @@ class TTLCache(Generic[T]):
     A hit takes no lock. `entries` (key → value, the moment, by `clock`, when it can't be served any more, and
     the end of its TTL) is the same dict for the cache's whole life, so a reader in a hurry may bind
     `entries.get`; it then compares the moment and counts the hit itself. Values must be immutable: they are
-    handed out without a copy (rule 13).
+    handed out without a copy.
 
-    A `leased` cache serves nothing past its lease, which whoever hears of changes extends (rule 19). The
-    lease is written into each entry, so that a hit compares one moment and not two.
+    A `leased` cache serves nothing past its lease, which whoever hears of changes extends. It is
+    written into each entry, so that a hit compares one moment and not two.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class TTLCache(Generic[T]):
         self.invalidations: dict[Source, int] = {"local": 0, "notify": 0, "reconnect": 0, "anti_entropy": 0}
 
     def get_or_set(self, key: str, factory: Callable[[], T]) -> T:
-        """Return the value of `key`; on a miss call `factory`, in one thread, for all who ask meanwhile.
+        """Return the value of `key`; on a miss call `factory` once for all threads that wait.
 
         Raises:
-            RuntimeError: `factory` asks for the key that it is loading (rule 9).
+            RuntimeError: `factory` asks for the key that it is loading.
             TimeoutError: another thread's load did not end in time.
-            Exception: whatever `factory` raises; it is not kept (rule 8).
+            Exception: whatever `factory` raises; it is not kept.
         """
         entry = self.entries.get(key)
         if entry is not None and self._clock() < entry[1]:
@@ -88,14 +88,14 @@ class TTLCache(Generic[T]):
             return entry[0]
         return await asyncio.to_thread(self._miss, key, factory)
 
-    def load_unshared(self, factory: Callable[[], T]) -> T:
-        """Call `factory` and count a miss; nobody else gets the value, now or later (rule 14)."""
+    def load_uncached(self, factory: Callable[[], T]) -> T:
+        """Call `factory` and count a miss; the value is neither kept nor shared."""
         with self._lock:
             self.misses += 1
         return factory()
 
     def reload(self, key: str, factory: Callable[[], T]) -> T:
-        """Call `factory` whatever is kept, and keep its value: it is no older than this call (rule 27).
+        """Call `factory` whatever is kept, and keep its value: it is no older than this call.
 
         Raises what `get_or_set` raises.
         """
@@ -107,12 +107,12 @@ class TTLCache(Generic[T]):
 
     def invalidate(self, key: str | None = None) -> None:
         """Forget the value of `key`, or all of them: reads that start after this returned see what is new."""
-        self.hear([key], source="local")
+        self.invalidate_many([key], source="local")
 
-    def hear(
+    def invalidate_many(
         self, keys: Iterable[str | None], lease_until: float | None = None, source: Source = "notify"
     ) -> None:
-        """Forget each of `keys` (None: all), then extend the lease if it is given: in one step (rule 20)."""
+        """Forget each of `keys` (None: all), then extend the lease if it is given: in one step."""
         with self._lock:
             for key in keys:
                 self._drop(key)
@@ -122,12 +122,8 @@ class TTLCache(Generic[T]):
                 for key, (value, _until, ttl_end) in self.entries.items():
                     self.entries[key] = (value, min(ttl_end, lease_until), ttl_end)
 
-    def extend_lease(self, until: float) -> None:
-        """Serve what is kept until this moment of the clock: changes up to now were heard."""
-        self.hear((), lease_until=until)
-
     def end_lease(self) -> None:
-        """Forget all: from now on changes may pass unheard, so a load is kept for `UNHEARD_S` (rule 18)."""
+        """Forget all, and keep loads for `UNLEASED_TTL_S` only: from now on changes may pass unheard."""
         with self._lock:
             self._lease_until = -math.inf
             self._drop(None)
@@ -168,7 +164,7 @@ class TTLCache(Generic[T]):
         return value
 
     def _follow(self, key: str, flight: _Flight[T]) -> tuple[T] | None:
-        """Wait for another thread's load. None: that thread was interrupted, so somebody must take over."""
+        """Wait for another thread's load. None: that thread was interrupted, and another must load."""
         if flight.leader == threading.get_ident():
             raise RuntimeError(f"the load of {key!r} asks for {key!r}")
         landed = flight.landed.wait(self._wait_s)
@@ -185,7 +181,7 @@ class TTLCache(Generic[T]):
         return flight.loaded
 
     def _drop(self, key: str | None) -> None:
-        """Remove value and flight: what is being loaded is never stored (rule 4). The lock is held."""
+        """Remove value and flight: what is being loaded is never stored. The caller holds the lock."""
         if key is None:
             self.entries.clear()
             self._flights.clear()
@@ -199,7 +195,7 @@ class TTLCache(Generic[T]):
                 del self._flights[key]
                 if flight.loaded is not None:
                     ttl_end = flight.started_s + TTL_S
-                    until = max(self._lease_until, flight.started_s + UNHEARD_S)
+                    until = max(self._lease_until, flight.started_s + UNLEASED_TTL_S)
                     self.entries[key] = (flight.loaded[0], min(ttl_end, until), ttl_end)
             elif flight.loaded is not None:
                 self.discarded += 1

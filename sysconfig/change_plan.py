@@ -40,7 +40,7 @@ class Plan(NamedTuple):
 
         Raises:
             InvalidConfigValue: a rule forbids it by now.
-            ChangedMeanwhile: something else stands there than the plan was made for.
+            ConcurrentChange: something else stands there than the plan was made for.
         """
         changes = {step.key: step.new for step in self.steps}
         SystemConfig.objects.set_values(changes, expected=self.seen)

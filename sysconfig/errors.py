@@ -23,7 +23,7 @@ class InvalidConfigValue(ChangeRefused):
         super().__init__(_("%(key)s: %(value)s is refused: %(rule)s"), code="refused", params=params)
 
 
-class ChangedMeanwhile(ChangeRefused):
+class ConcurrentChange(ChangeRefused):
     """The row does not hold what the writer believed it held. None: there is no row."""
 
     def __init__(self, key: str, expected: str | None, stored: str | None) -> None:

@@ -12,17 +12,19 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from sysconfig import registry
-from sysconfig.authorship import signed
+from sysconfig.authorship import attributed
 from sysconfig.cache import TTLCache
 from sysconfig.changes import SystemConfigChange
 from sysconfig.push import listener
+from sysconfig.push.connection import direct_connect
+from sysconfig.push.listener import ListenerStatus
 from sysconfig.push.listener import config_cache as _cache
 from sysconfig.push.processes import ConfigProcess
 from sysconfig.registry import InvalidConfigValue
 from sysconfig.snapshot import ConfigSnapshot
 from sysconfig.writes import ConfigWriter
 
-__all__ = ["ConfigProcess", "SystemConfig", "SystemConfigChange", "SystemConfigManager"]
+__all__ = ["ConfigProcess", "SystemConfig", "SystemConfigChange", "SystemConfigManager", "direct_connect"]
 MISSING = object()  # cached when a key that is not registered has no row
 _cached = _cache.entries.get
 
@@ -50,7 +52,7 @@ class SystemConfigManager(ConfigWriter):
 
     async def aget_value(self, key: str, default: Any = None) -> Any:
         """Return what `get_value` returns, without blocking the event loop."""
-        value = await _cache.aget_or_set(key, partial(self._load_and_hang_up, key))
+        value = await _cache.aget_or_set(key, partial(self._load_and_disconnect, key))
         return default if value is MISSING else value
 
     def cache_report(self) -> dict[str, Any]:
@@ -64,10 +66,14 @@ class SystemConfigManager(ConfigWriter):
             "lease_age_s": heard.lease_age_s,
             "reconnects": heard.reconnects,
             "missed_notifications": heard.missed_notifications,
-            "listening": heard.started and not heard.deaf,
+            "listening": heard.listening,
             "fingerprint": heard.fingerprint,
             "pid": os.getpid(),
         }
+
+    def listener_status(self) -> ListenerStatus:
+        """Return how well this process hears of changes; `started` is False before its first miss."""
+        return listener.status()
 
     def snapshot(self) -> ConfigSnapshot:
         """Return all registered values of one committed state, from the database, in one SELECT.
@@ -90,7 +96,7 @@ class SystemConfigManager(ConfigWriter):
         connection = connections[router.db_for_write(self.model)]
         load = partial(self._load, key)
         if connection.in_atomic_block or not connection.get_autocommit():
-            return _cache.load_unshared(load)
+            return _cache.load_uncached(load)
         listener.ensure_listening()
         return read(key, load)
 
@@ -102,7 +108,7 @@ class SystemConfigManager(ConfigWriter):
             return spec.read(text)
         return MISSING if text is None else text
 
-    def _load_and_hang_up(self, key: str) -> Any:
+    def _load_and_disconnect(self, key: str) -> Any:
         listener.ensure_listening()
         try:
             return self._load(key)
@@ -145,13 +151,13 @@ class SystemConfig(models.Model):
             super().save(**options)
             return
         alias = options.get("using") or router.db_for_write(type(self), instance=self)
-        with signed(alias):
+        with attributed(alias):
             self.check_change(alias)
             super().save(**options)
 
     def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's signature
         """Delete the row. Raises ProtectedError when its key is registered."""
-        with signed(using or router.db_for_write(type(self), instance=self)):
+        with attributed(using or router.db_for_write(type(self), instance=self)):
             return super().delete(using, keep_parents)
 
     def clean(self) -> None:

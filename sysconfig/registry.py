@@ -10,15 +10,20 @@ from typing import Any, Generic, Literal, TypeVar
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from sysconfig.errors import ChangedMeanwhile, ChangeRefused, InvalidConfigValue, UnreadableConfig
-from sysconfig.value_types import Kind, Limits, Refused
+from sysconfig.errors import ChangeRefused, ConcurrentChange, InvalidConfigValue, UnreadableConfig
+from sysconfig.value_types import BOOL, INTEGER, NUMBER, TEXT, InvalidValue, Items, Limits, ValueType
 
 __all__ = [
+    "BOOL",
+    "INTEGER",
     "KEY_MAX_LENGTH",
+    "NUMBER",
+    "TEXT",
     "ChangeRefused",
-    "ChangedMeanwhile",
+    "ConcurrentChange",
     "ConfigKey",
     "InvalidConfigValue",
+    "Items",
     "Riskier",
     "Rule",
     "UnreadableConfig",
@@ -47,7 +52,7 @@ class ConfigKey(Generic[T]):
     """
 
     name: str
-    kind: Kind[T]
+    value_type: ValueType[T]
     default: T
     limits: Limits | None = None
     unit: StrOrPromise = ""
@@ -61,13 +66,13 @@ class ConfigKey(Generic[T]):
     def clean(self, value: object) -> T:
         """Return `value`, given typed or as its text, as this key's type; else raise `InvalidConfigValue`."""
         try:
-            return self._checked(value if isinstance(value, str) else self.kind.format(value))
-        except Refused as refused:
+            return self._checked(value if isinstance(value, str) else self.value_type.format(value))
+        except InvalidValue as refused:
             raise InvalidConfigValue(self.name, value, refused.rule) from None
 
     def format(self, value: object) -> str:
         """Return the text that the table holds for `value`."""
-        return self.kind.format(self.clean(value))
+        return self.value_type.format(self.clean(value))
 
     def read(self, text: str | None) -> T:
         """Return the value of a row's text (None: there is no row), or raise `UnreadableConfig`."""
@@ -75,7 +80,7 @@ class ConfigKey(Generic[T]):
             raise UnreadableConfig(self.name, text, "every registered key has one after migrate")
         try:
             return self._checked(text)
-        except Refused as refused:
+        except InvalidValue as refused:
             raise UnreadableConfig(self.name, text, refused.rule) from None
 
     def is_default(self, text: str) -> bool:
@@ -103,8 +108,8 @@ class ConfigKey(Generic[T]):
         return bool(new > old if self.riskier == "higher" else new < old)
 
     def _checked(self, text: str) -> T:
-        value = self.kind.parse(text)
-        self.kind.check(value, self.limits)
+        value = self.value_type.parse(text)
+        self.value_type.check(value, self.limits)
         return value
 
 
@@ -124,7 +129,7 @@ class Rule:
         """Return the rule in words when `values` (by key name, all of `keys`) break it."""
         if self.holds(*(values[key.name] for key in self.keys)):
             return None
-        return str(self.text) % {key.name: key.kind.format(values[key.name]) for key in self.keys}
+        return str(self.text) % {key.name: key.value_type.format(values[key.name]) for key in self.keys}
 
 
 _keys: dict[str, ConfigKey[Any]] = {}

@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.utils.translation import gettext
 
 from sysconfig import registry
-from sysconfig.authorship import signed, writing_as
+from sysconfig.authorship import attributed, attributed_to
 from sysconfig.models import SystemConfig
 
 
@@ -38,6 +38,6 @@ def add_missing_rows(using: str, apps: Apps = current_apps, **_kwargs: Any) -> N
     except LookupError:  # migrated to zero: there is no table
         return
     rows = [model(key=key.name, value=key.format(key.default)) for key in registry.registered()]
-    with writing_as("program", "migrate", ""), signed(using):
+    with attributed_to("program", "migrate", ""), attributed(using):
         model._base_manager.using(using).bulk_create(rows, ignore_conflicts=True)  # noqa: SLF001 - Django documents it
     transaction.on_commit(SystemConfig.cache.invalidate, using=using)

@@ -21,7 +21,7 @@ class ConfigSnapshot:
     def __init__(self, texts: Mapping[str, str]) -> None:
         """Read the table's texts, by key name."""
         values = {key.name: _read(key, texts.get(key.name)) for key in registry.registered()}
-        self._values = values | _spoiled(values, texts)
+        self._values = values | _broken_by_rules(values, texts)
 
     def __getitem__(self, key: ConfigKey[T]) -> T:
         value = self._values[key.name]
@@ -49,7 +49,7 @@ def _read(key: ConfigKey[Any], text: str | None) -> Any:
         return unreadable
 
 
-def _spoiled(values: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, UnreadableConfig]:
+def _broken_by_rules(values: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, UnreadableConfig]:
     """Return an error for each key that a broken rule, or one that can't be judged, makes unusable."""
     spoiled: dict[str, UnreadableConfig] = {}
     for rule in registry.rules():

@@ -12,7 +12,7 @@ T = TypeVar("T")
 Limits = tuple[Any, Any]
 
 
-class Refused(ValueError):
+class InvalidValue(ValueError):
     """A value breaks a rule; `rule` says which, in words that an operator can act on."""
 
     def __init__(self, rule: StrOrPromise) -> None:
@@ -20,7 +20,7 @@ class Refused(ValueError):
         self.rule = rule
 
 
-class Kind(ABC, Generic[T]):
+class ValueType(ABC, Generic[T]):
     """One kind of value. `parse(format(value)) == value`, and `format` gives one spelling a value.
 
     Limits are inclusive and speak of what `measure` returns.
@@ -32,25 +32,25 @@ class Kind(ABC, Generic[T]):
 
     @abstractmethod
     def parse(self, text: str) -> T:
-        """Return the value that `text` spells, or raise `Refused`."""
+        """Return the value that `text` spells, or raise `InvalidValue`."""
 
     @abstractmethod
     def format(self, value: object) -> str:
-        """Return the text of a value of this kind, or raise `Refused` for a value of another."""
+        """Return the text of a value of this kind, or raise `InvalidValue` for a value of another."""
 
     def measure(self, value: T) -> Any:
         return value
 
     def check(self, value: T, limits: Limits | None) -> None:
         if limits and not limits[0] <= self.measure(value) <= limits[1]:
-            raise Refused(self.limits_text(limits))
+            raise InvalidValue(self.limits_text(limits))
 
     def limits_text(self, limits: Limits) -> str:
         """Return the rule that `limits` make, in words."""
         return str(self.limits_rule) % {"least": limits[0], "most": limits[1]}
 
 
-class Bool(Kind[bool]):
+class Bool(ValueType[bool]):
     name = "bool"
     rule = _("must be true or false")
 
@@ -58,30 +58,30 @@ class Bool(Kind[bool]):
         try:
             return {"true": True, "false": False}[text.strip().lower()]
         except KeyError:
-            raise Refused(self.rule) from None
+            raise InvalidValue(self.rule) from None
 
     def format(self, value: object) -> str:
         if not isinstance(value, bool):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return "true" if value else "false"
 
 
-class Integer(Kind[int]):
+class Integer(ValueType[int]):
     name = "int"
     rule = _("must be a whole number")
 
     def parse(self, text: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return int(text)
 
     def format(self, value: object) -> str:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return str(value)
 
 
-class Number(Kind[Decimal]):
+class Number(ValueType[Decimal]):
     """A finite decimal number in plain notation. Floats are refused: they are not what was typed."""
 
     name = "Decimal"
@@ -89,21 +89,21 @@ class Number(Kind[Decimal]):
 
     def parse(self, text: str) -> Decimal:
         if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,8})?", text.strip()):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return Decimal(text.strip()) or Decimal(0)  # no negative zero
 
     def format(self, value: object) -> str:
         if isinstance(value, bool) or not isinstance(value, Decimal | int):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         number = Decimal(value)
         exponent = number.as_tuple().exponent
         # 1E+999999999 must not be written out; what is not finite has a letter for an exponent.
         if not isinstance(exponent, int) or exponent < -8 or number.adjusted() > 11:
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return f"{number or Decimal(0):f}"
 
 
-class Text(Kind[str]):
+class Text(ValueType[str]):
     """One line of text without blanks around it."""
 
     name = "text"
@@ -112,19 +112,19 @@ class Text(Kind[str]):
 
     def parse(self, text: str) -> str:
         if not text.strip().isprintable():
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return text.strip()
 
     def format(self, value: object) -> str:
         if not isinstance(value, str):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return value.strip()
 
     def measure(self, value: str) -> int:
         return len(value)
 
 
-class Items(Kind[tuple[str, ...]]):
+class Items(ValueType[tuple[str, ...]]):
     """Several different words, written with commas between them."""
 
     name = "list"
@@ -138,16 +138,16 @@ class Items(Kind[tuple[str, ...]]):
     def parse(self, text: str) -> tuple[str, ...]:
         items = tuple(re.findall(r"[^\s,]+", text))
         if not all(map(self._pattern.fullmatch, items)):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         if len(set(items)) < len(items):
-            raise Refused(_("must not name an entry twice"))
+            raise InvalidValue(_("must not name an entry twice"))
         return items
 
     def format(self, value: object) -> str:
         if not isinstance(value, tuple | list) or not all(
             isinstance(item, str) and self._pattern.fullmatch(item) for item in value
         ):
-            raise Refused(self.rule)
+            raise InvalidValue(self.rule)
         return ",".join(value)
 
     def measure(self, value: tuple[str, ...]) -> int:

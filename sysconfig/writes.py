@@ -1,4 +1,4 @@
-"""The writing half of `SystemConfig.objects`: everything here is checked, locked and signed."""
+"""The writing half of `SystemConfig.objects`: everything here is checked, locked and attributed."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, models, router, transaction
 
 from sysconfig import registry
-from sysconfig.authorship import signed
+from sysconfig.authorship import attributed
 from sysconfig.changes import CannotRevert, SystemConfigChange
-from sysconfig.registry import ChangedMeanwhile
+from sysconfig.registry import ConcurrentChange
 
 if TYPE_CHECKING:
     from sysconfig.models import SystemConfig
@@ -20,12 +20,12 @@ class SystemConfigQuerySet(models.QuerySet["SystemConfig"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the rows. Raises ProtectedError when one of their keys is registered."""
         self._for_write = True
-        with signed(self.db):
+        with attributed(self.db):
             return super().delete()
 
 
 class ConfigWriter(models.Manager["SystemConfig"]):
-    """Writes only what the registry allows; `writing_as` says in whose name."""
+    """Writes only what the registry allows; `attributed_to` says in whose name."""
 
     def get_queryset(self) -> SystemConfigQuerySet:
         return SystemConfigQuerySet(self.model, using=self._db)
@@ -48,11 +48,11 @@ class ConfigWriter(models.Manager["SystemConfig"]):
 
         Raises:
             InvalidConfigValue: a value breaks its key's limits or a rule with other keys.
-            ChangedMeanwhile: a row does not hold what `expected` says.
+            ConcurrentChange: a row does not hold what `expected` says.
         """
         texts = {key: registry.text_of(key, value) for key, value in changes.items()}
         alias = router.db_for_write(self.model)
-        with signed(alias):
+        with attributed(alias):
             rows = self._rows_of(texts, expected or {}, alias)
             registry.check_rules(texts, {key: row.value for key, row in rows.items()})
             for key, text in texts.items():
@@ -60,7 +60,7 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         return [rows[key] for key in texts]
 
     def _rows_of(self, texts: Mapping[str, str], expected: Expected, alias: str) -> "dict[str, SystemConfig]":
-        """Lock what `locked` does; add the rows of `texts` that lack. Raise ChangedMeanwhile."""
+        """Lock what `locked` does; add the rows of `texts` that lack. Raise ConcurrentChange."""
         keys = {*texts, *expected}
         rows = self.locked(keys, alias)
         _check_expected(expected, rows)
@@ -71,7 +71,7 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         rows = self.locked(keys, alias)
         _check_expected({key: text for key, text in expected.items() if key not in added}, rows)
         for key in texts.keys() - rows:  # another writer added it first, and deleted it again
-            raise ChangedMeanwhile(key, texts[key], None)
+            raise ConcurrentChange(key, texts[key], None)
         return rows
 
     def _added(self, key: str, text: str, alias: str) -> bool:
@@ -89,7 +89,7 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         Raises:
             CannotRevert: there is no such change, nothing stood before it, or its key has no row any more.
             InvalidConfigValue: today's limits or rules forbid the old value.
-            ChangedMeanwhile: the row does not hold what `expected` says.
+            ConcurrentChange: the row does not hold what `expected` says.
         """
         alias = router.db_for_write(self.model)
         with transaction.atomic(using=alias):
@@ -111,4 +111,4 @@ def _check_expected(expected: Expected, rows: "Mapping[str, SystemConfig]") -> N
     for key, text in expected.items():
         stored = rows[key].value if key in rows else None
         if stored != text:
-            raise ChangedMeanwhile(key, text, stored)
+            raise ConcurrentChange(key, text, stored)

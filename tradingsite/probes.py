@@ -4,16 +4,16 @@ from django.utils.translation import gettext_noop
 
 from healthcheck import probes
 from healthcheck.report import Finding, ReadyAnyway
-from sysconfig.push import listener
+from sysconfig.models import SystemConfig
 
 
 def database() -> Finding:
     """Judge the database as any site does; warn when this process no longer hears of changed settings."""
     found = probes.database()
-    heard = listener.status()
-    if found.status != "healthy" or not heard.deaf:
+    listener = SystemConfig.objects.listener_status()
+    if found.status != "healthy" or not listener.started or listener.listening:
         return found
-    if heard.lease_age_s is None:
+    if listener.lease_age_s is None:
         return ReadyAnyway(
             gettext_noop(
                 "this process has never heard of a configuration change and reads each value again after 1 s:"
@@ -25,5 +25,5 @@ def database() -> Finding:
             "this process has not heard of configuration changes for %(silent_s)d s and reads each value"
             " again after 1 s: is the connection of DATABASE_DIRECT_URL cut?"
         ),
-        silent_s=round(heard.lease_age_s),
+        silent_s=round(listener.lease_age_s),
     )

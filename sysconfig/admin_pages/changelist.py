@@ -18,6 +18,7 @@ from sysconfig import registry
 from sysconfig.admin_pages import cells
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
+from sysconfig.moments import ago_html
 from sysconfig.snapshot import problems
 
 
@@ -92,7 +93,7 @@ class Columns:
 
     @admin.display(description=_("changed"), ordering="value_changed_at")
     def changed(self, row: "Listed") -> SafeString:
-        when = cells.moment(row.value_changed_at)
+        when = ago_html(row.value_changed_at)
         if row.value_changed_through is None:
             return when
         who = '{} <span class="by">{} {}</span>'

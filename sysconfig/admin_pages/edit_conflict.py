@@ -14,7 +14,7 @@ _SALT = "sysconfig.base"
 _SHOWN = 10  # changes
 
 
-class Base(NamedTuple):
+class FormBase(NamedTuple):
     """What a form was filled with, and what its input is meant to replace."""
 
     key: str
@@ -22,11 +22,11 @@ class Base(NamedTuple):
     description: str
 
     @classmethod
-    def of(cls, row: SystemConfig) -> "Base":
+    def of(cls, row: SystemConfig) -> "FormBase":
         return cls(row.key, row.value, row.description or "")
 
     @classmethod
-    def read(cls, token: str) -> "Base | None":
+    def read(cls, token: str) -> "FormBase | None":
         """Return what `token` says, or None when it isn't one of ours."""
         try:
             return cls(*signing.loads(token, salt=_SALT))
@@ -42,21 +42,21 @@ class Base(NamedTuple):
 class Conflict(NamedTuple):
     """A form's base is not what stands in the table. Without `base` the form did not say what it was."""
 
-    base: Base | None
-    stored: Base
-    changes: Sequence[cells.Line]
+    base: FormBase | None
+    stored: FormBase
+    changes: Sequence[cells.ChangeRow]
 
 
-def conflict(base: Base | None, row: SystemConfig) -> Conflict | None:
+def find_conflict(base: FormBase | None, row: SystemConfig) -> Conflict | None:
     """Compare a form's base with its row, which must be locked: None when they are the same."""
-    stored = Base.of(row)
+    stored = FormBase.of(row)
     return None if base == stored else Conflict(base, stored, _since(base, stored.key))
 
 
-def _since(base: Base | None, key: str) -> list[cells.Line]:
+def _since(base: FormBase | None, key: str) -> list[cells.ChangeRow]:
     """Return the key's changes since it had the base's value, newest first."""
     if base is None:
         return []
     newest = SystemConfigChange.objects.of(key)[:_SHOWN]
     since = takewhile(lambda change: (change.key, change.new_value) != (base.key, base.value), newest)
-    return [cells.line(change) for change in since]
+    return [cells.row(change) for change in since]

@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 
 from sysconfig import registry
 from sysconfig.admin_pages import cells
-from sysconfig.admin_pages.edit_conflict import Base, Conflict, conflict
+from sysconfig.admin_pages.edit_conflict import Conflict, FormBase, find_conflict
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
-from sysconfig.value_types import Bool, Integer, Items, Kind, Number
+from sysconfig.value_types import Bool, Integer, Items, Number, ValueType
 
 _LAST = 5  # changes under the form
-_STEPS: dict[type[Kind[Any]], str] = {Integer: "1", Number: "0.1"}
+_STEPS: dict[type[ValueType[Any]], str] = {Integer: "1", Number: "0.1"}
 
 
 class ConfigValueField(forms.CharField):
@@ -28,7 +28,7 @@ class ConfigValueField(forms.CharField):
         self.key = key
         unit = f" ({key.unit})" if key.unit else ""
         super().__init__(
-            required=False,  # the kind refuses an empty text, and says for which key
+            required=False,  # the type refuses an empty text, and says for which key
             label=_("Value") + unit,
             widget=widget_for(key),
             help_text=_described(key),
@@ -63,22 +63,22 @@ def _line_ends(text: str) -> str:
 
 
 def widget_for(key: ConfigKey[Any]) -> forms.Widget:
-    """Return the widget that suits the key's kind."""
-    kind: Kind[Any] = key.kind
-    if isinstance(kind, Bool):
+    """Return the widget that suits the key's type."""
+    value_type: ValueType[Any] = key.value_type
+    if isinstance(value_type, Bool):
         return forms.Select(choices=[("true", _("yes")), ("false", _("no"))])
-    if isinstance(kind, Items):
+    if isinstance(value_type, Items):
         return forms.Textarea(attrs={"rows": 3, "cols": 60})
-    if type(kind) not in _STEPS:
+    if type(value_type) not in _STEPS:
         return forms.TextInput(attrs={"class": "vTextField"})
-    attrs = {"step": _STEPS[type(kind)]}
+    attrs = {"step": _STEPS[type(value_type)]}
     if key.limits:
-        attrs |= {"min": key.kind.format(key.limits[0]), "max": key.kind.format(key.limits[1])}
+        attrs |= {"min": key.value_type.format(key.limits[0]), "max": key.value_type.format(key.limits[1])}
     return forms.NumberInput(attrs=attrs)
 
 
 def _described(key: ConfigKey[Any]) -> str:
-    limits = [str(key.kind.limits_text(key.limits))] if key.limits else []
+    limits = [str(key.value_type.limits_text(key.limits))] if key.limits else []
     default = _("default %(value)s") % {"value": key.format(key.default)}
     allowed = capfirst("; ".join([*limits, default]))
     return escape(f"{key.help} {allowed}.")  # the admin's template marks it safe
@@ -106,7 +106,7 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
             field = ConfigValueField(key, self.instance.value)
             self.fields["value"] = field
             self.initial["value"] = field.initial
-        self.base = Base.read(self.data.get("base", "")) if self.is_bound else Base.of(self.instance)
+        self.base = FormBase.read(self.data.get("base", "")) if self.is_bound else FormBase.of(self.instance)
 
     def clean_value(self) -> str:
         """Leave a value alone that was sent back as it was shown, to its last blank."""
@@ -114,10 +114,10 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
         return sent if "value" in self.changed_data else self.initial.get("value", sent)
 
     @property
-    def last_changes(self) -> list[cells.Line]:
+    def last_changes(self) -> list[cells.ChangeRow]:
         """The last changes of this setting, for the page around the form."""
         key = self.base.key if self.base else self.instance.key
-        return [cells.line(change) for change in SystemConfigChange.objects.of(key)[:_LAST]]
+        return [cells.row(change) for change in SystemConfigChange.objects.of(key)[:_LAST]]
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse to replace what the form has not shown; lock the row until the transaction ends."""
@@ -131,7 +131,7 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
         row = SystemConfig.objects.locked({key}, alias).get(key)
         if row is None or row.pk != self.instance.pk:
             raise ValidationError(_("This setting was deleted or renamed meanwhile. Nothing was saved."))
-        self.conflict = conflict(self.base, row)
+        self.conflict = find_conflict(self.base, row)
         if self.conflict:
             self.base = self.conflict.stored
             raise ValidationError(_("Nothing was saved: this setting changed meanwhile."))

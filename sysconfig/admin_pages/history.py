@@ -15,6 +15,7 @@ from sysconfig.admin_pages import cells
 from sysconfig.admin_pages.revert import revert_view
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
+from sysconfig.moments import utc_html
 
 PER_PAGE = 50
 
@@ -74,7 +75,7 @@ class SystemConfigChangeAdmin(admin.ModelAdmin[SystemConfigChange]):
 
     @admin.display(description=_("when"), ordering="id")
     def when(self, change: SystemConfigChange) -> SafeString:
-        return cells.dated(change.at)
+        return utc_html(change.at)
 
     @admin.display(description=_("key"), ordering="key")
     def of(self, change: SystemConfigChange) -> SafeString:
@@ -112,7 +113,7 @@ def history_of(row: SystemConfig, page_number: str) -> dict[str, Any]:
     page = paginator.get_page(page_number)
     return {
         "action_list": page,
-        "lines": [(cells.line(change), revert_button(change)) for change in page],
+        "rows": [(cells.row(change), revert_button(change)) for change in page],
         "page_range": paginator.get_elided_page_range(page.number),
         "pagination_required": paginator.num_pages > 1,
     }

@@ -7,13 +7,13 @@ from django.db import connections, router
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from sysconfig.admin_pages import cells
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
+from sysconfig.moments import utc_html
 from sysconfig.push.processes import ConfigProcess
 
 
-class Line(NamedTuple):
+class ProcessRow(NamedTuple):
     """One process. `behind_since` is the first change that it does not have, None when it has all."""
 
     process: ConfigProcess
@@ -23,17 +23,17 @@ class Line(NamedTuple):
     behind_since: SafeString | None
 
 
-def standing() -> dict[str, Any]:
-    """Return what the page shows: the table's version now and a line a process."""
+def context() -> dict[str, Any]:
+    """Return what the page shows: the table's version now and a row for each process."""
     now = _version_now()
     living = set(ConfigProcess.objects.living().values_list("pk", flat=True))
-    lines = [_line(process, now, living=process.pk in living) for process in ConfigProcess.objects.all()]
-    return {"title": _("Processes"), "version": now, "lines": lines}
+    rows = [_row(process, now, living=process.pk in living) for process in ConfigProcess.objects.all()]
+    return {"title": _("Processes"), "version": now, "rows": rows}
 
 
-def _line(process: ConfigProcess, now: str, *, living: bool) -> Line:
-    behind = None if process.fingerprint == now else cells.dated(_first_after(process.since))
-    return Line(process, cells.dated(process.started_at), cells.dated(process.since), living, behind)
+def _row(process: ConfigProcess, now: str, *, living: bool) -> ProcessRow:
+    behind = None if process.fingerprint == now else utc_html(_first_after(process.since))
+    return ProcessRow(process, utc_html(process.started_at), utc_html(process.since), living, behind)
 
 
 def _version_now() -> str:

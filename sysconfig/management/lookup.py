@@ -9,12 +9,12 @@ from django.utils.translation import override
 
 from sysconfig import registry, snapshot
 from sysconfig.changes import CannotRevert, SystemConfigChange
-from sysconfig.management import output as terminal
+from sysconfig.management import output
 from sysconfig.models import SystemConfig
-from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue, UnreadableConfig
+from sysconfig.registry import ConcurrentChange, InvalidConfigValue, UnreadableConfig
 
 
-class NoSuch(Exception):
+class UnknownName(Exception):
     """Nothing has this name. `exit_status` is 2 where the names are fixed, as those of options are."""
 
     def __init__(self, text: str, exit_status: int = 1) -> None:
@@ -28,14 +28,14 @@ def rows(group: str | None, *, changed: bool) -> list[SystemConfig]:
     found = sorted(SystemConfig.objects.all(), key=lambda row: (places.get(row.key, len(places)), row.key))
     if group is not None:
         found = [row for row in found if row.key in _keys_of(group)]
-    return [row for row in found if not changed or terminal.differs(row)]
+    return [row for row in found if not changed or output.differs(row)]
 
 
 def _keys_of(group: str) -> set[str]:
     names = _groups()
     if group.casefold() not in names:
         known = ", ".join(dict.fromkeys(str(key.group) for key in registry.registered()))
-        raise NoSuch(
+        raise UnknownName(
             _("there is no group %(group)s; there are: %(known)s") % {"group": group, "known": known}, 2
         )
     return names[group.casefold()]
@@ -60,7 +60,7 @@ def problems() -> dict[str, str]:
 def row(key: str) -> SystemConfig:
     found = SystemConfig.objects.filter(key=key).first()
     if found is None:
-        raise NoSuch(_("%(key)s has no row.%(guess)s") % {"key": key, "guess": guess(key)})
+        raise UnknownName(_("%(key)s has no row.%(guess)s") % {"key": key, "guess": guess(key)})
     return found
 
 
@@ -86,18 +86,18 @@ def change(number: int) -> SystemConfigChange:
 
 
 def defaults(names: Sequence[str]) -> dict[str, object]:
-    """Return the default of each key. Raises NoSuch, once, for all that have none."""
+    """Return the default of each key. Raises UnknownName, once, for all that have none."""
     keys = {name: registry.find(name) for name in names}
     if unknown := [name for name, key in keys.items() if key is None]:
         text = _("%(key)s is not registered: it has no default.%(guess)s")
-        raise NoSuch("\n".join(text % {"key": name, "guess": guess(name)} for name in unknown))
+        raise UnknownName("\n".join(text % {"key": name, "guess": guess(name)} for name in unknown))
     return {name: key.default for name, key in keys.items() if key is not None}
 
 
 def must_be(key: str, believed: str, stored: str | None) -> None:
-    """Raise ChangedMeanwhile unless the stored value is the one that was believed, in any spelling."""
+    """Raise ConcurrentChange unless the stored value is the one that was believed, in any spelling."""
     if stored != believed and not _same(key, believed, stored):
-        raise ChangedMeanwhile(key, believed, stored)
+        raise ConcurrentChange(key, believed, stored)
 
 
 def _same(key: str, believed: str, stored: str | None) -> bool:

@@ -11,6 +11,7 @@ from sysconfig import registry
 from sysconfig.change_plan import Step
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
+from sysconfig.moments import utc
 
 _SHOWN = 60  # columns of a value in a table; JSON has all
 _SPELLED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -68,7 +69,7 @@ def _cells(row: SystemConfig, *, usable: bool) -> tuple[str, ...]:
     key = registry.find(row.key)
     mark = "!" if not usable else "*" if differs(row) else ""
     unit, default = (str(key.unit), shown(key.format(key.default))) if key else (_("not registered"), "")
-    return mark, shown(row.key), shown(row.value), unit, default, f"{row.updated_at:%Y-%m-%d %H:%M:%S}"
+    return mark, shown(row.key), shown(row.value), unit, default, utc(row.updated_at)
 
 
 def entry(row: SystemConfig, problems: Mapping[str, str]) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def entry(row: SystemConfig, problems: Mapping[str, str]) -> dict[str, Any]:
     key = registry.find(row.key)
     with override("en"):
         about = {
-            "type": key.kind.name if key else None,
+            "type": key.value_type.name if key else None,
             "unit": str(key.unit) if key else None,
             "group": str(key.group) if key else None,
             "limits": [str(limit) for limit in key.limits] if key and key.limits else None,
@@ -103,7 +104,7 @@ def _change_cells(change: SystemConfigChange) -> tuple[str, ...]:
     key = f"{change.old_key} → {change.key}" if change.old_key else change.key
     return (
         str(change.pk),
-        f"{change.at:%Y-%m-%d %H:%M:%S}",
+        utc(change.at),
         shown(key),
         f"{shown(change.old_value)} → {shown(change.new_value)}",
         change.get_source_display(),

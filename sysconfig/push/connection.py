@@ -30,14 +30,14 @@ def parameters(
     }
 
 
-def connect(kind: type[C], wrapper: BaseDatabaseWrapper, **own: Any) -> C:
-    """Open a connection of this kind with the `parameters` of `own`.
+def direct_connect(cls: type[C], wrapper: BaseDatabaseWrapper, **own: Any) -> C:
+    """Open a connection of this class with the `parameters` of `own`.
 
     Raises:
         psycopg.OperationalError: the database does not answer.
     """
     try:
-        return kind.connect(**parameters(wrapper, **own))
+        return cls.connect(**parameters(wrapper, **own))
     except psycopg.OperationalError:
         # A killed embedded server leaves its socket file; without this nobody would start another.
         if server := getattr(wrapper, "server", None):

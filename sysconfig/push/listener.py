@@ -19,10 +19,10 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connections, router
 
-from sysconfig.cache import UNHEARD_S, TTLCache
-from sysconfig.push import connection as direct
+from sysconfig.cache import UNLEASED_TTL_S, TTLCache
 from sysconfig.push import processes
-from sysconfig.push.session import Deaf, News, Prompt, Session
+from sysconfig.push.connection import direct_connect
+from sysconfig.push.session import ListenerStats, NotHearing, Session, TimedConnection
 
 _CONNECTION = {
     "application_name": "sysconfig-listener",
@@ -43,16 +43,16 @@ config_cache: TTLCache[Any] = TTLCache(leased=True)
 
 @dataclass(frozen=True)
 class ListenerStatus:
-    """How well this process hears. `lease_age_s` counts from the last heartbeat that came back.
+    """How well this process hears of changes. `lease_age_s` counts from the last heartbeat that came back.
 
-    `deaf`: it has listened for longer than a lease, and no heartbeat of that time came back.
+    `listening`: a heartbeat of the last lease came back, or the listener is younger than a lease.
     """
 
     started: bool = False
+    listening: bool = False
     lease_age_s: float | None = None
     reconnects: int = 0
     missed_notifications: int = 0
-    deaf: bool = False
     fingerprint: str | None = None
 
 
@@ -74,7 +74,7 @@ class ConfigListener:
         self._wake: socket.socket
         self._woken: socket.socket
         self._thread = threading.Thread(target=self._run, name="sysconfig-listener", daemon=True)
-        self._news = News(monotonic())
+        self._stats = ListenerStats(monotonic())
         self._process = processes.this_process(uuid4(), datetime.now(UTC))
 
     def start(self) -> None:
@@ -103,30 +103,29 @@ class ConfigListener:
         return self._thread.is_alive()
 
     def status(self) -> ListenerStatus:
-        """Return what is known now."""
-        news, now_s = self._news, monotonic()
-        proved_s = news.proved_s
-        silent_s = now_s - (news.started_s if proved_s is None else proved_s)
+        stats, now_s = self._stats, monotonic()
+        proved_s = stats.proved_s
+        silent_s = now_s - (stats.started_s if proved_s is None else proved_s)
         return ListenerStatus(
             started=True,
+            listening=silent_s <= 3 * self._period_s,
             lease_age_s=None if proved_s is None else now_s - proved_s,
-            reconnects=max(0, news.sessions - 1),
-            missed_notifications=news.missed,
-            deaf=silent_s > 3 * self._period_s,
-            fingerprint=news.fingerprint,
+            reconnects=max(0, stats.sessions - 1),
+            missed_notifications=stats.missed,
+            fingerprint=stats.fingerprint,
         )
 
     def _run(self) -> None:
         with self._wake, self._woken:
             failures = 0
             while not self._ending.is_set():
-                sessions = self._news.sessions
+                sessions = self._stats.sessions
                 try:
                     self._listen()
                 except Exception as error:  # noqa: BLE001 - whatever it was: without a lease nothing old is served
-                    failures = 1 if self._news.sessions > sessions else failures + 1
-                    if failures == 1:
-                        self._tell(error)
+                    failures = 1 if self._stats.sessions > sessions else failures + 1
+                    if failures == 1:  # of a row of failures only the first is logged
+                        self._log(error)
                     self._ending.wait(self._delay_s(failures))
 
     def _listen(self) -> None:
@@ -135,7 +134,7 @@ class ConfigListener:
             session = Session(
                 connection,
                 self._cache,
-                self._news,
+                self._stats,
                 self._process,
                 period_s=self._period_s,
                 anti_entropy_s=self._anti_entropy_s,
@@ -146,9 +145,9 @@ class ConfigListener:
                 self._cache.end_lease()  # before anything else
             processes.forget(connection, self._process)
 
-    def _connect(self) -> Prompt:
+    def _connect(self) -> TimedConnection:
         alias = router.db_for_write(processes.ConfigProcess)
-        connection = direct.connect(Prompt, connections[alias], **_CONNECTION)
+        connection = direct_connect(TimedConnection, connections[alias], **_CONNECTION)
         connection.answer_s = self._period_s
         return connection
 
@@ -161,13 +160,12 @@ class ConfigListener:
         # Jitter: the processes of a site lose their server together.
         return float(min(longest, first * 2 ** min(failures - 1, 20)) * random.uniform(0.5, 1))  # noqa: S311 - no secret
 
-    def _tell(self, error: Exception) -> None:
-        """Log the first failure of a row of them."""
-        level = logging.ERROR if isinstance(error, Deaf) else logging.WARNING
+    def _log(self, error: Exception) -> None:
+        level = logging.ERROR if isinstance(error, NotHearing) else logging.WARNING
         logger.log(
             level,
             "configuration changes are not heard, and values are kept for %g s: %s: %s",
-            UNHEARD_S,
+            UNLEASED_TTL_S,
             type(error).__name__,
             error,
         )

@@ -29,11 +29,11 @@ _LATE_S = 2.0  # but a stream of changes does not put it off for longer
 logger = logging.getLogger(__name__)
 
 
-class Deaf(Exception):
-    """The session gave no sign that it would hear of a change."""
+class NotHearing(Exception):
+    """The session does not prove that it would hear of a change."""
 
 
-class Prompt(psycopg.Connection[tuple[Any, ...]]):
+class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose every answer comes in time or is an error: a silent network would say neither."""
 
     answer_s = 5.0
@@ -42,22 +42,22 @@ class Prompt(psycopg.Connection[tuple[Any, ...]]):
         """Run psycopg's steps to their end; the limit is for those that have none of their own.
 
         Raises:
-            Deaf: the server did not answer in time.
+            NotHearing: the server did not answer in time.
         """
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
             return super().wait(gen, interval, self.answer_s)
         except _WaitTimeout as error:
-            raise Deaf(f"the server gave no answer within {self.answer_s:g} s") from error
+            raise NotHearing(f"the server gave no answer within {self.answer_s:g} s") from error
 
 
 @dataclass
-class News:
-    """What a listener knows, over all its sessions. Written by its thread, read by any."""
+class ListenerStats:
+    """Counts of a listener over all its sessions. Written by its thread, read by any."""
 
     started_s: float
-    proved_s: float | None = None  # when the last echoed heartbeat was sent
+    proved_s: float | None = None  # when the last heartbeat that came back was sent
     sessions: int = 0  # that heard something
     missed: int = 0  # comparisons that found a change of which no notification had come
     fingerprint: str | None = None
@@ -71,15 +71,15 @@ class Session:
 
     def __init__(
         self,
-        connection: Prompt,
+        connection: TimedConnection,
         cache: TTLCache[Any],
-        news: News,
+        stats: ListenerStats,
         process: Process,
         *,
         period_s: float,
         anti_entropy_s: float,
     ) -> None:
-        self._connection, self._cache, self._news, self._process = connection, cache, news, process
+        self._connection, self._cache, self._stats, self._process = connection, cache, stats, process
         self._period_s, self._anti_entropy_s = period_s, anti_entropy_s
         self._channel = f"{CHANNEL}_{secrets.token_hex(8)}"
         self._nonce = ""  # of the heartbeat whose echo is awaited
@@ -101,7 +101,7 @@ class Session:
 
         Raises:
             psycopg.Error: the connection is lost.
-            Deaf: it is there, but no heartbeat comes back, or the server is a standby.
+            NotHearing: it is there, but no heartbeat comes back, or the server is a standby.
         """
         self._listen()
         self._beat(notify)
@@ -117,7 +117,7 @@ class Session:
     def _listen(self) -> None:
         row = self._connection.execute("SELECT pg_is_in_recovery()").fetchone()
         if row is None or row[0]:
-            raise Deaf(
+            raise NotHearing(
                 "the server is a standby, which announces nothing; set DATABASE_DIRECT_URL to the primary"
             )
         for channel in (CHANNEL, self._channel):
@@ -126,7 +126,7 @@ class Session:
         # is loaded from here on is younger than what the first comparison compares with.
         self._compared = processes.fingerprint(self._connection)
         self._compare_due_s = monotonic() + self._anti_entropy_s
-        self._cache.hear([None], source="reconnect")
+        self._cache.invalidate_many([None], source="reconnect")
 
     def _drain(self) -> None:
         """Apply all that has arrived at once: what was heard, then the proof that nothing else was said."""
@@ -138,7 +138,7 @@ class Session:
             elif note.payload == self._nonce:
                 lease_until = self._sent_s + 3 * self._period_s
         if keys or lease_until is not None:
-            self._cache.hear(keys, lease_until)
+            self._cache.invalidate_many(keys, lease_until)
         if keys:
             self._note_change()
         if lease_until is not None:
@@ -151,16 +151,16 @@ class Session:
         self._version_due_s = min(now_s + _QUIET_S, self._changed_s + _LATE_S)
 
     def _note_echo(self) -> None:
-        self._nonce, self._news.proved_s = "", self._sent_s
+        self._nonce, self._stats.proved_s = "", self._sent_s
         if not self._proved:
             self._proved = True
-            self._news.sessions += 1
+            self._stats.sessions += 1
             logger.log(
-                logging.INFO if self._news.sessions > 1 else logging.DEBUG, "configuration changes are heard"
+                logging.INFO if self._stats.sessions > 1 else logging.DEBUG, "configuration changes are heard"
             )
         if self._suspect_s < self._sent_s:  # its notification would have come before this echo
             self._suspect_s = math.inf
-            self._news.missed += 1
+            self._stats.missed += 1
             logger.warning("the configuration was changed without a notification: are its triggers disabled?")
 
     def _next_due_s(self) -> float:
@@ -181,7 +181,7 @@ class Session:
 
     def _beat(self, notify: Callable[[str, str], None]) -> None:
         if self._nonce:
-            raise Deaf(
+            raise NotHearing(
                 f"no heartbeat came back within {self._period_s:g} s. Transaction pooling? LISTEN needs a"
                 " session of its own: set DATABASE_DIRECT_URL to the server, or to a pooler in session mode"
             )
@@ -198,7 +198,7 @@ class Session:
             processes.prune(self._connection)
         if found != self._recorded:
             processes.record(self._connection, self._process, found)
-        self._recorded = self._news.fingerprint = found
+        self._recorded = self._stats.fingerprint = found
         self._changed_s = self._version_due_s = math.inf
 
     def _compare(self) -> None:
@@ -206,7 +206,7 @@ class Session:
         now_s = monotonic()
         found = processes.fingerprint(self._connection)
         if found != self._compared:
-            self._cache.hear([None], source="anti_entropy")
+            self._cache.invalidate_many([None], source="anti_entropy")
             self._version_due_s = now_s
             if not self._explained:
                 self._suspect_s = now_s  # unless its notification is still on the way

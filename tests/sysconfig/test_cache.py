@@ -318,7 +318,7 @@ def test_rule_13_values_are_handed_out_without_a_copy(cache):
 
 
 def test_an_unshared_load_is_a_miss_that_leaves_no_trace(cache):
-    assert cache.load_unshared(lambda: "mine") == "mine"
+    assert cache.load_uncached(lambda: "mine") == "mine"
     assert cache.stats() == {"hits": 0, "misses": 1, "hit_rate": 0.0, "size": 0}
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sysconfig.cache import TTL_S, UNHEARD_S, TTLCache
+from sysconfig.cache import TTL_S, UNLEASED_TTL_S, TTLCache
 from tests.sysconfig.test_cache import Clock, HeldLoad, refuse
 
 LEASE_S = 15.0
@@ -23,11 +23,11 @@ def cache(clock):
 
 def test_rule_19_without_a_lease_a_load_is_kept_for_a_second_from_its_start(cache, clock):
     def takes_half_a_second():
-        clock.now_s += UNHEARD_S / 2
+        clock.now_s += UNLEASED_TTL_S / 2
         return "old"
 
     cache.get_or_set("a", takes_half_a_second)
-    clock.now_s += UNHEARD_S / 2 - 0.001
+    clock.now_s += UNLEASED_TTL_S / 2 - 0.001
     assert cache.get_or_set("a", refuse) == "old"
     clock.now_s += 0.001
 
@@ -35,7 +35,7 @@ def test_rule_19_without_a_lease_a_load_is_kept_for_a_second_from_its_start(cach
 
 
 def test_rule_19_a_hit_past_the_lease_is_a_miss(cache, clock):
-    cache.extend_lease(clock.now_s + LEASE_S)
+    cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     cache.get_or_set("a", lambda: "old")
     clock.now_s += LEASE_S - 0.001
     assert cache.get_or_set("a", refuse) == "old"
@@ -47,14 +47,14 @@ def test_rule_19_a_hit_past_the_lease_is_a_miss(cache, clock):
 
 def test_rule_19_each_extension_holds_for_all_that_is_kept_but_not_beyond_the_ttl(cache, clock):
     begun = clock.now_s
-    cache.extend_lease(begun + LEASE_S)
+    cache.invalidate_many((), lease_until=begun + LEASE_S)
     cache.get_or_set("a", lambda: "old")
     while clock.now_s < begun + TTL_S - LEASE_S:
         clock.now_s += LEASE_S / 3
-        cache.extend_lease(clock.now_s + LEASE_S)
+        cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
         assert cache.get_or_set("a", refuse) == "old"
     clock.now_s = begun + TTL_S - 0.001
-    cache.extend_lease(clock.now_s + LEASE_S)
+    cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     assert cache.get_or_set("a", refuse) == "old"
     clock.now_s += 0.001
 
@@ -63,14 +63,14 @@ def test_rule_19_each_extension_holds_for_all_that_is_kept_but_not_beyond_the_tt
 
 def test_rule_19_what_was_loaded_before_the_first_echo_lives_on_with_it(cache, clock):
     cache.get_or_set("a", lambda: "value")
-    cache.extend_lease(clock.now_s + LEASE_S)
+    cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     clock.now_s += LEASE_S - 0.001
 
     assert cache.get_or_set("a", refuse) == "value"
 
 
 def test_rule_18_the_end_of_the_lease_forgets_all_and_orphans_every_load(cache, clock):
-    cache.extend_lease(clock.now_s + LEASE_S)
+    cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     cache.get_or_set("a", lambda: "old")
 
     def overtaken():
@@ -80,16 +80,16 @@ def test_rule_18_the_end_of_the_lease_forgets_all_and_orphans_every_load(cache, 
     assert cache.get_or_set("b", overtaken) == "old"
     assert cache.discarded == 1
     assert [cache.get_or_set(key, lambda: "new") for key in "ab"] == ["new", "new"]
-    clock.now_s += UNHEARD_S
+    clock.now_s += UNLEASED_TTL_S
     assert cache.get_or_set("a", lambda: "newer") == "newer"
 
 
 def test_rule_20_news_and_proof_are_applied_in_one_step(cache, clock):
     """With the lock held by another, nothing is half done; and the forgotten is not extended."""
-    cache.extend_lease(clock.now_s + 1)
+    cache.invalidate_many((), lease_until=clock.now_s + 1)
     for key in "abc":
         cache.get_or_set(key, lambda: "old")
-    cache.hear(["a", "b", "none"], lease_until=clock.now_s + LEASE_S)
+    cache.invalidate_many(["a", "b", "none"], lease_until=clock.now_s + LEASE_S)
 
     assert set(cache.entries) == {"c"}
     clock.now_s += LEASE_S - 0.001
@@ -99,7 +99,7 @@ def test_rule_20_news_and_proof_are_applied_in_one_step(cache, clock):
 
 @pytest.mark.parametrize("source", ["notify", "reconnect", "anti_entropy"])
 def test_rule_28_invalidations_are_counted_by_source(cache, source):
-    cache.hear([None], source=source)
+    cache.invalidate_many([None], source=source)
     cache.invalidate("a")
     cache.invalidate()
 
@@ -107,7 +107,7 @@ def test_rule_28_invalidations_are_counted_by_source(cache, source):
 
 
 def test_rule_27_a_reload_replaces_what_is_kept_and_counts_as_a_miss(cache):
-    cache.extend_lease(math.inf)
+    cache.invalidate_many((), lease_until=math.inf)
     cache.get_or_set("a", lambda: "old")
 
     assert cache.reload("a", lambda: "new") == "new"
@@ -116,7 +116,7 @@ def test_rule_27_a_reload_replaces_what_is_kept_and_counts_as_a_miss(cache):
 
 
 def test_rule_27_a_reload_never_joins_a_load_that_began_before_it(cache, elsewhere):
-    cache.extend_lease(math.inf)
+    cache.invalidate_many((), lease_until=math.inf)
     slow = HeldLoad("old")
     early = elsewhere(cache.get_or_set, "a", slow)
     assert slow.began.wait(10)
@@ -128,7 +128,7 @@ def test_rule_27_a_reload_never_joins_a_load_that_began_before_it(cache, elsewhe
 
 
 def test_rule_27_a_reload_that_fails_keeps_nothing(cache):
-    cache.extend_lease(math.inf)
+    cache.invalidate_many((), lease_until=math.inf)
     cache.get_or_set("a", lambda: "old")
 
     def fail():
@@ -161,7 +161,7 @@ def test_rule_6_no_hit_is_served_past_a_lease_that_ends_while_others_read(elsewh
 
     def lose_and_find():
         while not done.is_set():
-            cache.extend_lease(math.inf)
+            cache.invalidate_many((), lease_until=math.inf)
             truth[0] += 1
             cache.end_lease()
             announced[0] = truth[0]

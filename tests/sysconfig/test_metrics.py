@@ -79,7 +79,7 @@ def test_rule_28_the_metrics_say_the_same_as_the_report(client, settings):
     cache = SystemConfig.cache
     cache.get_or_set("some", lambda: 1)
     cache.get_or_set("some", lambda: 1)
-    cache.hear(["other"])
+    cache.invalidate_many(["other"])
     cache.invalidate("another")
     found = samples(client)
 
@@ -95,7 +95,7 @@ def test_rule_28_the_metrics_say_the_same_as_the_report(client, settings):
 
 def test_rule_28_the_age_of_the_last_proof_is_a_metric_once_there_is_one(client, monkeypatch):
     heard = listener.ConfigListener(SystemConfig.cache)
-    heard._news.proved_s = heard._news.started_s
+    heard._stats.proved_s = heard._stats.started_s
     monkeypatch.setattr(listener._this, "listener", heard)
 
     found = samples(client)

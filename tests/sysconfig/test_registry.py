@@ -96,7 +96,7 @@ def test_the_text_to_store_is_canonical_for_registered_keys_and_untouched_for_ot
 
 
 @pytest.mark.parametrize(
-    ("kind", "riskier", "old", "new", "raises"),
+    ("value_type", "riskier", "old", "new", "raises"),
     [
         (NUMBER, "higher", "1.0", "1.1", True),
         (NUMBER, "higher", "1.0", "1", False),
@@ -117,11 +117,11 @@ def test_the_text_to_store_is_canonical_for_registered_keys_and_untouched_for_ot
     ],
 )
 def test_a_change_raises_the_risk_in_the_keys_direction_or_over_an_unreadable_value(
-    kind, riskier, old, new, raises
+    value_type, riskier, old, new, raises
 ):
-    limits = None if kind is BOOL else (0, 50)
-    default = {BOOL: False, WORDS: ("a",)}.get(kind, 1)
-    registry.register([ConfigKey("t_risk", kind, default, limits=limits, riskier=riskier)])
+    limits = None if value_type is BOOL else (0, 50)
+    default = {BOOL: False, WORDS: ("a",)}.get(value_type, 1)
+    registry.register([ConfigKey("t_risk", value_type, default, limits=limits, riskier=riskier)])
 
     assert registry.raises_risk("t_risk", old, new) is raises
 

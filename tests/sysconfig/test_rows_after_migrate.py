@@ -6,8 +6,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from sysconfig import registry
-from sysconfig import signals as upkeep
+from sysconfig import registry, signals
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
 from sysconfig.value_types import INTEGER
@@ -38,7 +37,7 @@ def test_migrate_adds_a_new_releases_key_and_overwrites_nothing(db, some_keys):
     SystemConfig.objects.set_value("stop_loss_pct", "7.5")
     registry.register([ConfigKey("t_new", INTEGER, 3)])
     for _ in range(2):
-        upkeep.add_missing_rows(using="default")
+        signals.add_missing_rows(using="default")
 
     assert rows() == defaults() | {"stop_loss_pct": "7.5", "t_new": "3"}
 
@@ -55,7 +54,7 @@ def test_migrate_runs_it_for_our_app():
 def test_a_database_without_the_table_is_left_alone():
     no_apps = MigrationLoader(connection).project_state(nodes=[]).apps
 
-    upkeep.add_missing_rows(using="default", apps=no_apps)
+    signals.add_missing_rows(using="default", apps=no_apps)
 
 
 @pytest.mark.django_db(transaction=True)

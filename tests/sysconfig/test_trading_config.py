@@ -137,8 +137,8 @@ def expected(key):
     if key is trading_config.TRADING_ENABLED:
         default = "`true` in sandbox mode, `false` in live mode"
     riskier = "`true`, in live mode" if key is trading_config.TRADING_ENABLED else _RISKIER[key.riskier]
-    counted = {"list": " entries", "text": " characters"}.get(key.kind.name, "")
-    return [key.kind.name, str(key.unit), limits + counted, default, riskier, str(key.help)]
+    counted = {"list": " entries", "text": " characters"}.get(key.value_type.name, "")
+    return [key.value_type.name, str(key.unit), limits + counted, default, riskier, str(key.help)]
 
 
 def test_the_page_lists_each_key_with_type_unit_limits_default_riskier_direction_and_meaning():

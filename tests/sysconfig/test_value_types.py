@@ -1,4 +1,4 @@
-"""Text in the table, typed in the code: what each kind of value takes and what it refuses."""
+"""Text in the table, typed in the code: what each type of value takes and what it refuses."""
 
 from decimal import Decimal
 
@@ -6,13 +6,13 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from sysconfig.registry import ConfigKey, InvalidConfigValue, UnreadableConfig
-from sysconfig.value_types import BOOL, INTEGER, NUMBER, TEXT, Items, Refused
+from sysconfig.value_types import BOOL, INTEGER, NUMBER, TEXT, InvalidValue, Items
 
 CODES = Items(r"[A-Z]{3,4}-[A-Z0-9]+", "must be codes")
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "value", "canonical"),
+    ("value_type", "text", "value", "canonical"),
     [
         (BOOL, "true", True, "true"),
         (BOOL, " False\n", False, "false"),
@@ -29,16 +29,16 @@ CODES = Items(r"[A-Z]{3,4}-[A-Z0-9]+", "must be codes")
         (CODES, " , ", (), ""),
     ],
 )
-def test_text_is_read_and_written_in_one_spelling(kind, text, value, canonical):
-    read = kind.parse(text)
+def test_text_is_read_and_written_in_one_spelling(value_type, text, value, canonical):
+    read = value_type.parse(text)
 
     assert (read, type(read)) == (value, type(value))
-    assert kind.format(read) == canonical
-    assert kind.parse(canonical) == value
+    assert value_type.format(read) == canonical
+    assert value_type.parse(canonical) == value
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"),
+    ("value_type", "text"),
     [
         *((BOOL, text) for text in ("", "yes", "1", "tru e")),
         *((INTEGER, text) for text in ("", "1.0", "1e3", "1_000", "٣", "+1", "0x1", "9" * 19)),
@@ -48,13 +48,13 @@ def test_text_is_read_and_written_in_one_spelling(kind, text, value, canonical):
         *((CODES, text) for text in ("krw-btc", "BTC", "KRW-BTC,KRW-BTC", "KRW-BTC;KRW-ETH")),
     ],
 )
-def test_other_text_is_refused(kind, text):
-    with pytest.raises(Refused):
-        kind.parse(text)
+def test_other_text_is_refused(value_type, text):
+    with pytest.raises(InvalidValue):
+        value_type.parse(text)
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "text"),
+    ("value_type", "value", "text"),
     [
         (BOOL, True, "true"),
         (INTEGER, 7, "7"),
@@ -65,12 +65,12 @@ def test_other_text_is_refused(kind, text):
         (CODES, ["KRW-BTC", "KRW-ETH"], "KRW-BTC,KRW-ETH"),
     ],
 )
-def test_a_typed_value_is_written_as_text(kind, value, text):
-    assert kind.format(value) == text
+def test_a_typed_value_is_written_as_text(value_type, value, text):
+    assert value_type.format(value) == text
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"),
+    ("value_type", "value"),
     [
         *((BOOL, value) for value in (1, None, "true")),
         *((INTEGER, value) for value in (True, 1.0, Decimal(1), None)),
@@ -80,9 +80,9 @@ def test_a_typed_value_is_written_as_text(kind, value, text):
         *((CODES, value) for value in ("KRW-BTC", ("KRW-BTC,KRW-ETH",), (5,), {"KRW-BTC"})),
     ],
 )
-def test_a_value_of_another_kind_is_refused(kind, value):
-    with pytest.raises(Refused):
-        kind.format(value)
+def test_a_value_of_another_type_is_refused(value_type, value):
+    with pytest.raises(InvalidValue):
+        value_type.format(value)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from sysconfig.authorship import writing_as
+from sysconfig.authorship import attributed_to
 from sysconfig.change_plan import Plan, Step, plan
-from sysconfig.management import arguments
-from sysconfig.management import export_file as exchange
-from sysconfig.management import lookup as choosing
-from sysconfig.management import output as terminal
-from sysconfig.management import prompts as asking
+from sysconfig.management import arguments, export_file, lookup, output, prompts
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ChangeRefused
 
@@ -36,28 +32,28 @@ class Command(BaseCommand):
     def handle(self, *, action: str, **options: Any) -> None:
         try:
             getattr(self, f"_{action}")(options)
-        except choosing.NoSuch as unknown:
+        except lookup.UnknownName as unknown:
             raise CommandError(str(unknown), returncode=unknown.exit_status) from unknown
-        except (ChangeRefused, exchange.UnreadableExport, DatabaseError, OSError, UnicodeError) as error:
+        except (ChangeRefused, export_file.UnreadableExport, DatabaseError, OSError, UnicodeError) as error:
             raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = choosing.rows(options["group"], changed=options["changed"])
-        problems = choosing.problems()
+        rows = lookup.rows(options["group"], changed=options["changed"])
+        problems = lookup.problems()
         if options["as_json"]:
-            self._write_json([terminal.entry(row, problems) for row in rows])
+            self._write_json([output.entry(row, problems) for row in rows])
         elif rows:
-            self.stdout.write(terminal.listed(rows, problems))
+            self.stdout.write(output.listed(rows, problems))
         else:
             self.stdout.write(_("Every value is its default."))
 
     def _get(self, options: dict[str, Any]) -> None:
-        row, problems = choosing.row(options["key"]), choosing.problems()
+        row, problems = lookup.row(options["key"]), lookup.problems()
         if options["as_json"]:
-            self._write_json(terminal.entry(row, problems))
+            self._write_json(output.entry(row, problems))
             return
         if why_not := problems.get(row.key):
-            facts = {"key": row.key, "value": terminal.shown(row.value), "rule": why_not}
+            facts = {"key": row.key, "value": output.shown(row.value), "rule": why_not}
             raise CommandError(_("%(key)s is %(value)s and can't be used: %(rule)s") % facts)
         self.stdout.write(row.value)
 
@@ -65,41 +61,41 @@ class Command(BaseCommand):
         key = options["key"]
         made = plan({key: options["value"]})
         if options["if_is"] is not None:
-            choosing.must_be(key, options["if_is"], made.seen[key])
+            lookup.must_be(key, options["if_is"], made.seen[key])
         self._carry_out(made, options, made.carry_out)
 
     def _reset(self, options: dict[str, Any]) -> None:
-        made = plan(choosing.defaults(options["keys"]))
+        made = plan(lookup.defaults(options["keys"]))
         self._carry_out(made, options, made.carry_out)
 
     def _history(self, options: dict[str, Any]) -> None:
-        changes = choosing.changes(options["key"])[: options["limit"]]
+        changes = lookup.changes(options["key"])[: options["limit"]]
         if options["as_json"]:
-            self._write_json([terminal.change_entry(change) for change in changes])
+            self._write_json([output.change_entry(change) for change in changes])
         elif changes:
-            self.stdout.write(terminal.recorded(changes))
+            self.stdout.write(output.recorded(changes))
         else:
             self.stdout.write(_("No change is recorded."))
 
     def _revert(self, options: dict[str, Any]) -> None:
-        change = choosing.change(options["number"])
+        change = lookup.change(options["number"])
         made = plan({change.key: change.text_before()})
         revert = SystemConfig.objects.revert
         question = _("That takes change %(number)s back.") % {"number": change.pk}
         self._carry_out(made, options, lambda: revert(change.pk, expected=made.seen), question)
 
     def _export(self, options: dict[str, Any]) -> None:
-        text = json.dumps(exchange.exported(self.mode, timezone.now()), ensure_ascii=False, indent=2)
+        text = json.dumps(export_file.exported(self.mode, timezone.now()), ensure_ascii=False, indent=2)
         if options["file"] is None:
             self.stdout.write(text)
             return
-        exchange.write_whole(Path(options["file"]), text + "\n")
+        export_file.write_whole(Path(options["file"]), text + "\n")
         self.stdout.write(_("Written: %(file)s") % {"file": options["file"]})
 
     def _import(self, options: dict[str, Any]) -> None:
         name = options["file"]
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        found = exchange.read(text)
+        found = export_file.read(text)
         if self.mode and found.mode != self.mode:
             facts = {"theirs": found.mode or "?", "ours": self.mode}
             self.stderr.write(
@@ -118,13 +114,13 @@ class Command(BaseCommand):
         if not made.steps:
             self.stdout.write(_("Nothing to change."))
             return
-        self.stdout.write(terminal.steps_shown(made.steps))
+        self.stdout.write(output.steps_shown(made.steps))
         if options.get("dry_run"):
             self.stdout.write(_("Nothing was changed: a dry run."))
             return
         if question := _why_ask(made.steps) or question:
-            asking.confirm(self.stdout, question, yes=options["yes"])
-        with writing_as("command", *asking.operator()):
+            prompts.confirm(self.stdout, question, yes=options["yes"])
+        with attributed_to("command", *prompts.operator()):
             carry_out()
         count = len(made.steps)
         self.stdout.write(
@@ -141,4 +137,4 @@ def _why_ask(steps: Sequence[Step]) -> str:
     unknown = next((step.key for step in steps if step.adds_unregistered), None)
     if unknown is None:
         return ""
-    return _("No code knows %(key)s.%(guess)s") % {"key": unknown, "guess": choosing.guess(unknown)}
+    return _("No code knows %(key)s.%(guess)s") % {"key": unknown, "guess": lookup.guess(unknown)}

@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from sysconfig.push import connection as direct
+from sysconfig.push.connection import parameters
 from tests.jobs.conftest import COMMITTED, until
 from tests.jobs.pooler import Pooler
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
@@ -135,7 +135,7 @@ def test_a_lock_that_nobody_holds_is_nobody_s_to_break(locks):
 
 def test_a_pooler_is_known_by_its_greeting_before_it_can_share_out_a_session(locks, monkeypatch, tmp_path):
     """F31: it greets with a process of its own; behind it two schedulers could hold one session's lock."""
-    with Pooler(tmp_path, direct.parameters(connection, **lock._CONNECTION)) as pooler:
+    with Pooler(tmp_path, parameters(connection, **lock._CONNECTION)) as pooler:
         monkeypatch.setitem(connection.settings_dict, "DIRECT", {"host": str(tmp_path)})
         with pytest.raises(NotOneSession):
             locks[0].acquire()

@@ -7,8 +7,8 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from sysconfig.admin_pages import cells as words
 from sysconfig.models import SystemConfig
+from sysconfig.moments import ago
 from tests.sysconfig.admin_pages.admin_desk import LIST, cells, change, changed, page, row, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +102,7 @@ def test_the_list_is_searched_by_key_value_and_description(browser):
 def test_a_span_is_told_in_its_largest_unit(passed, text):
     now = timezone.now()
 
-    assert words.ago(now - passed, now).replace("\xa0", " ") == text
+    assert ago(now - passed, now).replace("\xa0", " ") == text
 
 
 def test_the_list_leads_to_the_history_and_the_processes(browser):

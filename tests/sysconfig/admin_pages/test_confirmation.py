@@ -7,7 +7,6 @@ from django.contrib.admin.models import LogEntry
 from django.core import signing
 from django.urls import reverse
 
-from sysconfig.admin_pages import confirmation as confirming
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey
@@ -136,7 +135,7 @@ def test_something_else_that_this_site_signed_is_no_confirmation(browser):
 
 def test_an_old_confirmation_is_asked_for_again(browser, monkeypatch):
     response = change(browser, "stop_loss_pct", "7.5")
-    monkeypatch.setattr(confirming, "GOOD_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr("sysconfig.admin_pages.confirmation.GOOD_FOR", timedelta(seconds=-1))
 
     assert asks(confirm(browser, response)) == [("stop_loss_pct", "5.0", "7.5")]
     assert row("stop_loss_pct").value == "5.0"

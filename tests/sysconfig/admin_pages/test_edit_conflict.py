@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sysconfig.admin_pages.edit_conflict import Base
+from sysconfig.admin_pages.edit_conflict import FormBase
 from sysconfig.admin_pages.forms import SystemConfigForm
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
@@ -146,7 +146,7 @@ def test_a_change_between_question_and_answer_is_seen(first, second):
 
 def test_a_setting_that_was_renamed_meanwhile_is_not_saved_under_its_old_name():
     stale = SystemConfig.objects.create(key="a_free_key", value="text")
-    fields = {"key": "a_free_key", "value": "mine", "description": "", "base": Base.of(stale).token}
+    fields = {"key": "a_free_key", "value": "mine", "description": "", "base": FormBase.of(stale).token}
     SystemConfig.objects.filter(pk=stale.pk).update(key="another")
     form = SystemConfigForm(fields, instance=stale)
 

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from sysconfig.change_plan import Step, plan
 from sysconfig.models import SystemConfig
-from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue
+from sysconfig.registry import ConcurrentChange, InvalidConfigValue
 
 pytestmark = pytest.mark.usefixtures("some_rows")
 
@@ -106,13 +106,13 @@ def test_who_believes_an_old_value_overwrites_nothing():
     set_values({"t_count": 7, "t_name": "b"}, expected={"t_count": "5", "t_name": "a name"})
     before = rows()
 
-    with pytest.raises(ChangedMeanwhile, match="t_name was changed meanwhile: it is 'b', no longer 'a name'"):
+    with pytest.raises(ConcurrentChange, match="t_name was changed meanwhile: it is 'b', no longer 'a name'"):
         set_values({"t_count": 8, "t_name": "c"}, expected={"t_count": "7", "t_name": "a name"})
     assert rows() == before
 
 
 def test_a_belief_may_be_about_a_key_that_is_not_changed():
-    with pytest.raises(ChangedMeanwhile) as meanwhile:
+    with pytest.raises(ConcurrentChange) as meanwhile:
         set_values({"t_count": 7}, expected={"t_name": "another"})
 
     assert (meanwhile.value.key, meanwhile.value.expected, meanwhile.value.stored) == (
@@ -127,10 +127,10 @@ def test_none_is_the_belief_that_there_is_no_row():
     set_values({"t_new": "one"}, expected={"t_new": None})
 
     with pytest.raises(
-        ChangedMeanwhile, match="t_new was changed meanwhile: it is 'one', no longer without a row"
+        ConcurrentChange, match="t_new was changed meanwhile: it is 'one', no longer without a row"
     ):
         set_values({"t_new": "two"}, expected={"t_new": None})
-    with pytest.raises(ChangedMeanwhile, match="it is without a row, no longer 'one'"):
+    with pytest.raises(ConcurrentChange, match="it is without a row, no longer 'one'"):
         set_values({"t_count": 7}, expected={"t_gone": "one"})
     assert stored("t_new") == "one"
 
@@ -145,7 +145,7 @@ def test_of_two_writers_who_saw_the_same_one_is_refused(elsewhere, key):
         start.wait(10)
         try:
             set_values({key: str(number)}, expected={key: seen})
-        except ChangedMeanwhile as meanwhile:
+        except ConcurrentChange as meanwhile:
             return meanwhile.stored
         return None
 
@@ -175,7 +175,7 @@ def test_what_was_planned_is_done_only_over_what_was_seen():
     assert made.steps == [Step("t_count", "5", "7")]
     set_value("t_name", "b")  # the plan takes it for right already
 
-    with pytest.raises(ChangedMeanwhile, match="t_name was changed meanwhile"):
+    with pytest.raises(ConcurrentChange, match="t_name was changed meanwhile"):
         made.carry_out()
     assert (stored("t_count"), stored("t_name")) == ("5", "b")
 

@@ -9,11 +9,11 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from sysconfig import signals as upkeep
-from sysconfig.authorship import Author, writing_as
+from sysconfig import signals
+from sysconfig.authorship import Author, attributed_to
 from sysconfig.changes import CannotRevert, SystemConfigChange
 from sysconfig.models import SystemConfig
-from sysconfig.registry import ChangedMeanwhile, InvalidConfigValue
+from sysconfig.registry import ConcurrentChange, InvalidConfigValue
 
 pytestmark = pytest.mark.usefixtures("some_rows")
 
@@ -140,7 +140,7 @@ def test_rows_that_swap_their_identity_are_recorded_as_what_happened_to_each(cha
 
 
 def test_deleting_is_recorded_with_what_was_there(changes):
-    with writing_as(*ALICE):
+    with attributed_to(*ALICE):
         set_value("t_a", "1")
         set_value("t_b", "2")
         rows("t_a").get().delete()
@@ -193,7 +193,7 @@ def test_texts_of_any_size_are_kept_whole(changes):
 
 
 def test_every_checked_way_of_writing_is_signed(changes):
-    with writing_as(*ALICE):
+    with attributed_to(*ALICE):
         set_value("t_count", 6)
         row = rows("t_count").get()
         row.value = "7"
@@ -211,7 +211,7 @@ def test_a_program_that_says_nothing_is_named_by_its_connection(changes):
 
 
 def test_what_passes_the_checks_by_is_sqls_even_beside_a_signed_change(changes):
-    with writing_as(*ALICE), transaction.atomic():
+    with attributed_to(*ALICE), transaction.atomic():
         rows("t_name").update(value="b")
         set_value("t_count", 6)
         rows("t_name").update(value="c")
@@ -220,7 +220,7 @@ def test_what_passes_the_checks_by_is_sqls_even_beside_a_signed_change(changes):
 
 
 def test_a_signature_ends_with_a_refusal_too(changes):
-    with writing_as(*ALICE), transaction.atomic():
+    with attributed_to(*ALICE), transaction.atomic():
         with pytest.raises(InvalidConfigValue):
             set_value("t_count", 11)
         with pytest.raises(InvalidConfigValue):
@@ -231,8 +231,8 @@ def test_a_signature_ends_with_a_refusal_too(changes):
 
 
 def test_a_signature_stays_in_its_block_and_its_thread(changes, elsewhere):
-    with writing_as(*ALICE):
-        with writing_as("command", "bob", "bob@desk"):
+    with attributed_to(*ALICE):
+        with attributed_to("command", "bob", "bob@desk"):
             set_value("t_count", 1)
         set_value("t_count", 2)
         elsewhere(set_value, "t_count", 3).result(10)
@@ -243,7 +243,7 @@ def test_a_signature_stays_in_its_block_and_its_thread(changes, elsewhere):
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 def test_the_next_transaction_of_the_session_knows_nothing_of_it(changes, end):
-    with writing_as(*ALICE), transaction.atomic():
+    with attributed_to(*ALICE), transaction.atomic():
         set_value("t_count", 6)
         transaction.set_rollback(end == "rollback")
     with connection.cursor() as cursor:
@@ -262,7 +262,7 @@ def test_a_session_that_signs_its_own_transaction_is_believed_and_keeps_it(chang
     with transaction.atomic():
         run_sql("SET LOCAL sysconfig.source = 'command'; SET LOCAL sysconfig.actor = 'carol'")
         rows("t_name").update(value="b")
-        with writing_as(*ALICE):
+        with attributed_to(*ALICE):
             set_value("t_count", 6)
         rows("t_name").update(value="c")
     rows("t_name").update(value="d")
@@ -280,7 +280,7 @@ def test_a_source_that_there_is_not_counts_as_sql(changes):
 
 
 def test_a_name_that_the_database_can_not_hold_stops_no_change(changes):
-    with writing_as("admin", "al\0ice", "203.0.113.7\0"):
+    with attributed_to("admin", "al\0ice", "203.0.113.7\0"):
         set_value("t_count", 6)
 
     assert author(changes) == [ALICE]
@@ -289,7 +289,7 @@ def test_a_name_that_the_database_can_not_hold_stops_no_change(changes):
 def test_rows_that_migrate_adds_are_its_own_and_no_others_are_recorded(changes):
     SystemConfig.objects.filter(key="t_count")._raw_delete("default")
     for _ in range(2):
-        upkeep.add_missing_rows(using="default")
+        signals.add_missing_rows(using="default")
 
     assert changes()[1:] == [("t_count", "insert", None, "5")]
     assert author(changes)[1:] == [("program", "migrate", "local")]
@@ -415,7 +415,7 @@ def test_a_revert_does_not_overwrite_what_came_after_the_look():
     change = last_change("t_count")
     set_value("t_count", 8)
 
-    with pytest.raises(ChangedMeanwhile, match="t_count was changed meanwhile: it is '8', no longer '7'"):
+    with pytest.raises(ConcurrentChange, match="t_count was changed meanwhile: it is '8', no longer '7'"):
         SystemConfig.objects.revert(change, expected={"t_count": "7"})
     assert SystemConfig.objects.get_value("t_count") == 8
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
-from sysconfig.cache import UNHEARD_S, TTLCache
+from sysconfig.cache import UNLEASED_TTL_S, TTLCache
 from sysconfig.models import SystemConfig
 from sysconfig.push import processes
 from sysconfig.push.processes import ConfigProcess
@@ -24,9 +24,9 @@ class Recording(TTLCache[str]):
         self.told = []
         super().__init__(leased=True)
 
-    def hear(self, keys, lease_until=None, source="notify"):
+    def invalidate_many(self, keys, lease_until=None, source="notify"):
         self.told.append((sorted(keys, key=str), source))
-        super().hear(keys, lease_until, source)
+        super().invalidate_many(keys, lease_until, source)
 
 
 def test_rule_17_a_change_by_sql_is_heard_and_only_its_key_is_forgotten(cache, listen):
@@ -87,7 +87,7 @@ def test_rule_15_and_20_this_processes_own_writes_are_heard_too(listen):
 
 def test_rule_18_listening_comes_first_then_the_forgetting_then_the_lease(cache, silent):
     """A change in between must be heard, or be read by the load that comes after."""
-    cache.extend_lease(float("inf"))
+    cache.invalidate_many((), lease_until=float("inf"))
     cache.get_or_set("t_count", stored("t_count"))
     cache.end_lease()
     cache.get_or_set("t_count", stored("t_count"))
@@ -105,7 +105,7 @@ def test_rule_19_a_load_without_a_lease_is_kept_for_a_second(cache, silent):
     begun = cache._clock()
     cache.get_or_set("t_count", stored("t_count"))
 
-    assert begun + UNHEARD_S <= cache.entries["t_count"][1] < begun + 2 * UNHEARD_S
+    assert begun + UNLEASED_TTL_S <= cache.entries["t_count"][1] < begun + 2 * UNLEASED_TTL_S
 
 
 def test_rule_19_each_echo_extends_the_lease_of_what_is_kept(cache, listen):
@@ -115,7 +115,7 @@ def test_rule_19_each_echo_extends_the_lease_of_what_is_kept(cache, listen):
 
     until(lambda: cache.entries["t_count"][1] > first + SHORT_S)
     assert cache.misses == 1
-    assert cache._lease_until == heard._news.proved_s + 3 * SHORT_S
+    assert cache._lease_until == heard._stats.proved_s + 3 * SHORT_S
     assert cache._lease_until <= cache._clock() + 3 * SHORT_S
 
 
@@ -132,12 +132,12 @@ def test_rule_19_the_heartbeat_is_private(listen):
 
 def test_rule_19_the_status_is_an_age(cache, silent, listen):
     never = silent(period_s=0.02)
-    until(lambda: never.status().deaf)
+    until(lambda: not never.status().listening)
     assert never.status().lease_age_s is None
 
     heard = listen()
     assert heard.status().started
-    assert not heard.status().deaf
+    assert heard.status().listening
     assert heard.status().lease_age_s < 10
 
 
@@ -166,9 +166,9 @@ def test_rule_21_an_explained_difference_is_not_counted(cache, listen):
         before = cache.invalidations["anti_entropy"]
         update("t_count", value)
         until(lambda before=before: cache.invalidations["anti_entropy"] > before)
-    sent = heard._news.proved_s
+    sent = heard._stats.proved_s
 
-    until(lambda: heard._news.proved_s > sent + SHORT_S / 2)  # a heartbeat that would have settled it
+    until(lambda: heard._stats.proved_s > sent + SHORT_S / 2)  # a heartbeat that would have settled it
     assert heard.status().missed_notifications == 0
     assert cache.invalidations["notify"] == 3
 

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from sysconfig.cache import UNHEARD_S
-from sysconfig.push import connection as direct
+from sysconfig.cache import UNLEASED_TTL_S
+from sysconfig.push.connection import direct_connect, parameters
 from tests.sysconfig.committed.hearing import SHORT_S, row_of, sql, stored, terminate, until, update
 
 pytestmark = pytest.mark.usefixtures("some_rows")
@@ -45,7 +45,7 @@ def test_rule_18_a_lost_session_ends_the_lease_before_anything_else(cache, liste
     until(lambda: not cache.entries)
     assert cache._lease_until < 0
     cache.get_or_set("t_count", stored("t_count"))
-    assert cache.entries["t_count"][1] <= cache._clock() + UNHEARD_S
+    assert cache.entries["t_count"][1] <= cache._clock() + UNLEASED_TTL_S
 
 
 def test_rule_18_an_edit_made_while_disconnected_is_seen_by_the_first_read_after(cache, listen, request):
@@ -146,7 +146,7 @@ def test_the_pauses_grow_from_the_first_to_the_longest_with_jitter(listener_made
 def test_an_address_where_nobody_answers_makes_the_embedded_server_doubted(no_way_back):
     connection.get_connection_params()
     with pytest.raises(psycopg.OperationalError):
-        direct.connect(psycopg.Connection, connection, application_name="test")
+        direct_connect(psycopg.Connection, connection, application_name="test")
 
     assert getattr(connection, "server")._socket_folder is None  # noqa: B009 - the stubs know Django's own only
 
@@ -154,9 +154,7 @@ def test_an_address_where_nobody_answers_makes_the_embedded_server_doubted(no_wa
 def test_direct_parameters_are_djangos_with_what_direct_replaces(settings, monkeypatch):
     direct_url = {"host": "db.example", "options": "-c search_path=x"}
     monkeypatch.setitem(connection.settings_dict, "DIRECT", direct_url)
-    given = direct.parameters(
-        connection, application_name="me", options="-c statement_timeout=1", keepalives_idle=7
-    )
+    given = parameters(connection, application_name="me", options="-c statement_timeout=1", keepalives_idle=7)
 
     assert given["host"] == "db.example"
     assert given["dbname"] == connection.settings_dict["NAME"]

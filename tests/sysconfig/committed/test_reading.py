@@ -8,8 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from sysconfig import registry
-from sysconfig import signals as upkeep
+from sysconfig import registry, signals
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
 from sysconfig.value_types import INTEGER
@@ -352,6 +351,6 @@ def test_aget_value_gives_the_same_and_keeps_no_connection():
 def test_a_key_that_was_read_as_missing_is_found_once_migrate_gave_it_a_row():
     assert get_value("t_new") is None
     registry.register([ConfigKey("t_new", INTEGER, 3)])
-    upkeep.add_missing_rows(using="default")
+    signals.add_missing_rows(using="default")
 
     assert get_value("t_new") == 3

@@ -23,7 +23,7 @@ from psycopg_pool import PoolTimeout  # noqa: E402 - after setup
 
 from sysconfig.models import SystemConfig  # noqa: E402 - after setup
 from sysconfig.push import listener  # noqa: E402 - after setup
-from sysconfig.push.session import Prompt  # noqa: E402 - after setup
+from sysconfig.push.session import TimedConnection  # noqa: E402 - after setup
 from tests.sysconfig.processes import variants  # noqa: E402 - after setup
 
 KEY = "t_watched"
@@ -35,7 +35,7 @@ told: "queue.Queue[list[str]]" = queue.Queue()
 class Kept(listener.ConfigListener):
     """Remembers its connections."""
 
-    opened: "list[Prompt]" = []
+    opened: "list[TimedConnection]" = []
 
     def _connect(self):
         self.opened.append(super()._connect())
@@ -88,7 +88,7 @@ def stress(threads, reads):
     Each change adds one to the value and announces itself once, in the order of the commits.
     """
     start = int(get_value(KEY))
-    heard, hear = [start], listener.config_cache.hear
+    heard, hear = [start], listener.config_cache.invalidate_many
     manager, load = SystemConfig.objects, SystemConfig.objects._load
 
     def counted(keys, lease_until=None, source="notify"):
@@ -111,7 +111,7 @@ def stress(threads, reads):
         return stale
 
     sys.setswitchinterval(0.0005)
-    patch.object(listener.config_cache, "hear", counted).start()
+    patch.object(listener.config_cache, "invalidate_many", counted).start()
     patch.object(manager, "_load", slowly).start()
     say(event="ready")
     began_s = time.monotonic()

@@ -42,7 +42,7 @@ def forgetting_before_listening():
     original = Session._listen
 
     def listen(session):
-        session._cache.hear([None], source="reconnect")
+        session._cache.invalidate_many([None], source="reconnect")
         _pause(session)
         with patch.object(session, "_cache", TTLCache()):
             original(session)
@@ -64,14 +64,14 @@ def storing_what_was_overtaken():
 
 def pausing_between():
     """No variant, but the real order, with the same pause between its two steps."""
-    hear = listener.config_cache.hear
+    hear = listener.config_cache.invalidate_many
 
     def paused(keys, lease_until=None, source="notify"):
         if source == "reconnect":
             _pause(None)
         hear(keys, lease_until, source)
 
-    _replace(listener.config_cache, "hear", paused)
+    _replace(listener.config_cache, "invalidate_many", paused)
 
 
 def _pause(_session):

@@ -6,7 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from sysconfig.push import connection as direct
+from sysconfig.models import direct_connect
 
 # Any two numbers that nothing else in this database locks.
 _KEY = (0x74726164, 1)
@@ -71,7 +71,7 @@ class LeaderLock:
         """
         if self._connection is None:
             wrapper = connections[DEFAULT_DB_ALIAS]
-            self._connection = direct.connect(psycopg.Connection[tuple[Any, ...]], wrapper, **_CONNECTION)
+            self._connection = direct_connect(psycopg.Connection[tuple[Any, ...]], wrapper, **_CONNECTION)
             if self._ask(_PID, ()) != self._connection.info.backend_pid:
                 self.release()
                 raise NotOneSession
