@@ -254,7 +254,7 @@ STATUS_PANELS: list[dict[str, Any]] = [
     {
         "title": _("Trading"),
         "template": "status/trading.html",
-        "context": "tradingsite.jobs.reporting.panel.trading",
+        "context": "tradingsite.jobs.reporting.trading_panel.trading",
         "place": "top",
         **_NEEDS_DATABASE,
     },

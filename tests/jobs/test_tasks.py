@@ -8,7 +8,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from sysconfig.models import SystemConfig
 from tests.orders.trades import bought
-from tradingsite.jobs import tasks as bodies
+from tradingsite.jobs import tasks
 from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import Order
@@ -53,7 +53,7 @@ def remember(prices, market="KRW-BTC"):
 def test_prices_of_the_markets_configured_now_are_collected_with_one_request(exchange):
     configure(markets=["KRW-BTC", "KRW-ETH"])
 
-    counts = bodies.collect_market_data(timezone.now())
+    counts = tasks.collect_market_data(timezone.now())
 
     assert counts["stored"] == 2
     assert set(Ticker.objects.values_list("market", flat=True)) == {"KRW-BTC", "KRW-ETH"}
@@ -63,7 +63,7 @@ def test_prices_of_the_markets_configured_now_are_collected_with_one_request(exc
 def test_a_market_that_is_held_is_collected_though_nobody_configured_it(exchange):
     bought("KRW-ETH", (5_000_000, "0.01"), at=timezone.now())
 
-    bodies.collect_market_data(timezone.now())
+    tasks.collect_market_data(timezone.now())
 
     assert set(Ticker.objects.values_list("market", flat=True)) == {"KRW-BTC", "KRW-ETH"}
 
@@ -77,7 +77,7 @@ def test_one_market_s_trouble_costs_no_other_its_turn(exchange, settings):
         cursor.execute("ALTER TABLE trading_signal ADD CHECK (market <> 'KRW-BTC')")
 
     with pytest.raises(IntegrityError):
-        bodies.generate_trading_signal(tick)
+        tasks.generate_trading_signal(tick)
 
     assert TradingSignal.objects.get().market == "KRW-ETH"
 
@@ -85,10 +85,10 @@ def test_one_market_s_trouble_costs_no_other_its_turn(exchange, settings):
 def test_a_threshold_changed_between_two_checks_is_used_by_the_second():
     remember(["100", "102"])
     configure(volatility_threshold_pct="3")
-    assert bodies.check_volatility(timezone.now())["volatile"] == 0
+    assert tasks.check_volatility(timezone.now())["volatile"] == 0
 
     SystemConfig.objects.filter(key="volatility_threshold_pct").update(value="1.5")  # past every cache
-    assert bodies.check_volatility(timezone.now())["volatile"] == 1
+    assert tasks.check_volatility(timezone.now())["volatile"] == 1
 
     assert Halt.objects.get().threshold_pct == Decimal("1.5")
 
@@ -105,7 +105,7 @@ def test_the_clean_up_deletes_what_is_past_its_retention_and_counts_each_table()
         Poll.objects.create(polled_at=then, markets=["KRW-BTC"])
         DjangoJobExecution.objects.create(job=job, run_time=then, status="Executed")
 
-    assert bodies.cleanup_old_data(timezone.now()) == {
+    assert tasks.cleanup_old_data(timezone.now()) == {
         "ticker": 1,
         "poll": 1,
         "account_reading": 0,
@@ -125,7 +125,7 @@ def test_a_clean_up_that_is_told_to_stop_leaves_the_rest_for_the_next():
     Poll.objects.create(polled_at=then, markets=[])
     winding_down.set()
 
-    assert bodies.cleanup_old_data(timezone.now())["poll"] == 0
+    assert tasks.cleanup_old_data(timezone.now())["poll"] == 0
     assert Poll.objects.exists()
 
 
@@ -133,5 +133,5 @@ def test_the_clean_up_knows_no_order():
     deleted = {"ticker", "poll", "account_reading", "model_call_text", "job_execution"}
     deleted |= {"job_hour", "job_event", "health_sample", "health_hour", "health_transition"}
 
-    assert set(bodies.cleanup_old_data(timezone.now())) == deleted
+    assert set(tasks.cleanup_old_data(timezone.now())) == deleted
     assert Order._meta.db_table not in deleted

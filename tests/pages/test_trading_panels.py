@@ -18,7 +18,7 @@ from sysconfig.models import SystemConfig
 from tests.browser import scenes
 from tests.orders.trades import bought, sold
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.reporting import panel as jobs
+from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.run_result import Outcome
 from tradingsite.orders import panel as orders
 from tradingsite.orders.models import AccountReading, TradingDay
@@ -49,7 +49,7 @@ def a_day():
 @pytest.mark.parametrize(
     ("path", "queries"),
     [
-        ("tradingsite.jobs.reporting.panel.trading", 7),
+        ("tradingsite.jobs.reporting.trading_panel.trading", 7),
         ("tradingsite.orders.panel.chart", 3),
         ("tradingsite.orders.panel.orders", 2),
         ("tradingsite.strategy.panel.signals", 2),
@@ -72,14 +72,14 @@ def test_a_panel_asks_few_questions_and_none_while_it_is_rendered(path, queries,
 def test_the_state_comes_first():
     scenes.at_work()
 
-    assert shown("trading", jobs.trading()).startswith("buying and selling")
+    assert shown("trading", trading_panel.trading()).startswith("buying and selling")
 
 
 def test_a_loss_limit_that_cannot_be_read_is_a_state_and_no_broken_panel():
     scenes.at_work()
     SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
 
-    assert shown("trading", jobs.trading()).startswith(
+    assert shown("trading", trading_panel.trading()).startswith(
         "daily_loss_limit_pct cannot be read: nothing is bought"
     )
 
@@ -90,15 +90,15 @@ def test_a_volatility_check_that_stopped_succeeding_pauses_buys_in_words():
         last_success_at=timezone.now() - timedelta(seconds=200)
     )
 
-    assert "new buys paused: check_volatility last succeeded 20" in shown("trading", jobs.trading())
-    assert "Sells and stop-losses go on." in shown("trading", jobs.trading())
+    assert "new buys paused: check_volatility last succeeded 20" in shown("trading", trading_panel.trading())
+    assert "Sells and stop-losses go on." in shown("trading", trading_panel.trading())
 
 
 def test_before_the_first_volatility_check_buys_are_paused():
     JobState.objects.register(["check_volatility"])
     JobState.objects.record(Outcome("check_volatility", None, 1, error="Unreachable: no answer"))
 
-    assert "check_volatility has never succeeded" in shown("trading", jobs.trading())
+    assert "check_volatility has never succeeded" in shown("trading", trading_panel.trading())
 
 
 def test_a_day_that_lost_too_much_pauses_buys_and_says_so_beside_the_limit():
@@ -111,7 +111,7 @@ def test_a_day_that_lost_too_much_pauses_buys_and_says_so_beside_the_limit():
     sold(BTC, ("940", "1"), at=now)
 
     assert "new buys paused: the day's result is -60.00 KRW, limit -50.00 KRW" in shown(
-        "trading", jobs.trading()
+        "trading", trading_panel.trading()
     )
     account = shown("account", orders.account())
     assert "Result today -60.00 -6.00 %" in account
@@ -125,7 +125,9 @@ def test_with_several_markets_each_has_its_own_state():
         {"markets": (BTC, "KRW-ETH"), "trading_markets": (BTC, "KRW-ETH"), "trading_enabled": True}
     )
 
-    assert "KRW-ETH: halted by operator: exchange maintenance at 3" in shown("trading", jobs.trading())
+    assert "KRW-ETH: halted by operator: exchange maintenance at 3" in shown(
+        "trading", trading_panel.trading()
+    )
 
 
 @pytest.mark.usefixtures("a_day")

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from sysconfig.models import SystemConfig
 from tests.sysconfig.admin_pages.admin_desk import change
-from tradingsite.jobs import tasks as bodies
+from tradingsite.jobs import tasks
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.risk.models import Halt
 
@@ -27,11 +27,11 @@ def five_minutes_of_prices():
 
 @pytest.mark.usefixtures("five_minutes_of_prices")
 def test_a_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
-    bodies.check_volatility(timezone.now())
+    tasks.check_volatility(timezone.now())
     assert not Halt.objects.blocking("KRW-BTC").exists()
 
     change(admin_client, "volatility_threshold_pct", "1.5")
-    bodies.check_volatility(timezone.now())
+    tasks.check_volatility(timezone.now())
 
     halt = Halt.objects.blocking("KRW-BTC").get()
     assert halt.kind == Halt.Kind.VOLATILITY
@@ -44,4 +44,4 @@ def test_an_unreadable_limit_stops_the_check_and_not_with_a_default():
     SystemConfig.objects.filter(key="volatility_threshold_pct").update(value="three")
 
     with pytest.raises(Exception, match="volatility_threshold_pct holds 'three'"):
-        bodies.check_volatility(timezone.now())
+        tasks.check_volatility(timezone.now())

@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from tests.leaks import shown
 from tradingsite.clients import factory
-from tradingsite.jobs import fence
-from tradingsite.jobs import tasks as bodies
+from tradingsite.jobs import fence, tasks
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import AccountReading, Fill, Order
 from tradingsite.orders.portfolio.positions import position
@@ -150,9 +149,9 @@ def test_a_scheduler_that_lost_its_lock_during_the_run_sends_no_order_of_either_
     exchange.model.order("SELL", confidence=Decimal("0.9"))
 
     with fence.guarded_by(lambda: False):
-        bodies.generate_trading_signal(timezone.now())
+        tasks.generate_trading_signal(timezone.now())
         fall(bought)
-        bodies.check_volatility(timezone.now())
+        tasks.check_volatility(timezone.now())
 
     unsent = Order.objects.exclude(pk=bought.pk).order_by("pk")
     assert [(order.cause, order.state) for order in unsent] == [

@@ -1,4 +1,4 @@
-"""Asking again. For reads only: an order is never sent twice."""
+"""Trying again after an error that may pass. Never around a call that sends an order."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,38 +18,51 @@ logger = structlog.get_logger(__name__)
 
 
 def read_again(attempt: Callable[[], T], *, retries: int, deadline: Deadline, clock: Clock) -> T:
-    """Return what `attempt` returns, trying up to `retries` more times after a Retryable error.
+    """Return what `attempt` returns, or raise its last error; it only reads. See `retrying`."""
+    trying = retrying(retries=retries, deadline=deadline, sleep=clock.sleep, before_sleep=_log)
+    return trying(attempt)
+
+
+def retrying(
+    *,
+    retries: int,
+    deadline: Deadline,
+    sleep: Callable[[float], None],
+    before_sleep: Callable[[RetryCallState], None],
+    also: tuple[type[Exception], ...] = (),
+) -> Retrying:
+    """Return what calls a function again, up to `retries` times, after a Retryable error or one of `also`.
 
     A ban is not waited for, and a delay that does not fit into the time left is not begun: the error rises.
     """
 
+    def may_pass(error: BaseException) -> bool:
+        if isinstance(error, RateLimited):
+            return not error.banned
+        return isinstance(error, (Retryable, *also))
+
     def is_over(state: RetryCallState) -> bool:
         return state.attempt_number > retries or state.upcoming_sleep >= deadline.left_s()
 
-    retrying = Retrying(
-        retry=retry_if_exception(_may_pass),
+    return Retrying(
+        retry=retry_if_exception(may_pass),
         wait=_delay_s,
         stop=is_over,
-        sleep=clock.sleep,
-        before_sleep=_log,
+        sleep=sleep,
+        before_sleep=before_sleep,
         reraise=True,
     )
-    return retrying(attempt)
 
 
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Retryable) and not (isinstance(error, RateLimited) and error.banned)
-
-
-def _error(state: RetryCallState) -> BaseException | None:
+def error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
 def _delay_s(state: RetryCallState) -> float:
     delay_s = DELAYS_S[min(state.attempt_number, len(DELAYS_S)) - 1]
-    error = _error(state)
+    error = error_of(state)
     return max(delay_s, error.retry_after_s) if isinstance(error, RateLimited) else delay_s
 
 
 def _log(state: RetryCallState) -> None:
-    logger.info("read.again", delay_s=state.upcoming_sleep, error=str(_error(state)))
+    logger.info("read.again", delay_s=state.upcoming_sleep, error=str(error_of(state)))

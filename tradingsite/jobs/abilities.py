@@ -9,8 +9,8 @@ from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding, Paused
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.reporting.panel import what_stops_buys
 from tradingsite.jobs.reporting.status import read
+from tradingsite.jobs.reporting.trading_panel import what_stops_buys
 from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import StopCause, states
 

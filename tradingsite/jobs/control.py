@@ -1,13 +1,15 @@
-"""What people may do to a job: pause it, resume it, have it run now (R18).
+"""What people may do to a job: pause it, resume it, have it run now (docs/scheduler.md R18).
 
 Each sets columns of the job's row and writes who it was; the leader sees it within a second.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -76,6 +78,23 @@ def request_run(name: str, by: str) -> datetime:
             _row(name).filter(run_requested_at__isnull=False).values_list("run_requested_at", flat=True)
         )
         return cast("datetime", asked_at)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that somebody has requested."""
+
+    job_name: str
+    tick: datetime
+    """What it is claimed as: when it was requested, or now if a tick of the timetable has been run since."""
+
+
+def requested_runs(known: Collection[str]) -> list[RunRequest]:
+    """Return the requested runs of the `known` jobs that have not begun; a claim takes the request away."""
+    requested_at = F("run_requested_at")
+    tick = Case(When(last_tick__gte=requested_at, then=Now()), default=requested_at)
+    rows = JobState.objects.filter(job_name__in=known, run_requested_at__isnull=False).annotate(tick=tick)
+    return [RunRequest(name, at) for name, at in rows.values_list("job_name", "tick")]
 
 
 def withdraw(name: str, asked_at: datetime) -> bool:

@@ -50,6 +50,9 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
             for name, tick, succeeded_at in self.values_list("job_name", "last_tick", "last_success_at")
         }
 
+    def last_success_at(self, job_name: str) -> datetime | None:
+        return self.filter(job_name=job_name).values_list("last_success_at", flat=True).first()
+
     def record(
         self, outcome: Outcome, *, before_it: Iterable[Outcome] = (), for_another: bool = False
     ) -> bool:

@@ -1,20 +1,49 @@
-"""What runs by itself, and when. The timetable is data; what a job does is in `bodies`."""
+"""What runs by itself, and when (docs/scheduler.md R8 to R10). What a job does is in `tasks`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from apscheduler.triggers.base import BaseTrigger
 from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_noop
 
-from tradingsite.jobs import tasks as bodies
-from tradingsite.jobs.aligned import AlignedInterval
+from tradingsite.jobs import tasks
 from tradingsite.strategy.evaluation import SIGNAL_INTERVAL
+
+ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
 UNLIMITED = timedelta.max
 """The `catch_up` of a job that runs, before the others, whenever a scheduler begins to lead (R10)."""
+
+
+class AlignedInterval(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
+    """Fires at `ORIGIN + phase + k * every`, however long nobody looked and whatever was run in between.
+
+    A *tick* is one instant of that grid. Sums of timedelta are exact, so ticks do not drift.
+    """
+
+    def __init__(self, every: timedelta, phase: timedelta = timedelta(0)) -> None:
+        """Put ticks `every` so often, `phase` after each full interval since `ORIGIN`."""
+        self.every = every
+        self.start = ORIGIN + phase
+
+    def floor(self, at: datetime) -> datetime:
+        """Return the last tick at or before `at`."""
+        return self.start + (at - self.start) // self.every * self.every
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the tick after `previous_fire_time`; of those that were missed meanwhile only the last.
+
+        That leaves two steps of a backlog of any length: the tick that was planned and the last one.
+        Without a previous time it is the first tick after `now`.
+        """
+        last = self.floor(now)
+        if previous_fire_time is None:
+            return last + self.every
+        return max(self.floor(previous_fire_time) + self.every, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +104,7 @@ _HOUR = timedelta(hours=1)
 
 SCHEDULE = (
     ScheduledJob(
-        "collect_market_data", 10 * _SECOND, bodies.collect_market_data,
+        "collect_market_data", 10 * _SECOND, tasks.collect_market_data,
         phase_s=0, deadline_s=8,
         why=gettext_noop(
             "Prices older than 30 s stop buys; one poll must end before the next. A missed price is gone: "
@@ -83,7 +112,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "generate_trading_signal", SIGNAL_INTERVAL, bodies.generate_trading_signal,
+        "generate_trading_signal", SIGNAL_INTERVAL, tasks.generate_trading_signal,
         phase_s=12, deadline_s=300, catch_up=5 * _MINUTE, at_once=True,
         why=gettext_noop(
             "12 s past the half hour its candles are closed and a poll is just over. Five minutes are "
@@ -91,7 +120,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "check_volatility", 30 * _SECOND, bodies.check_volatility,
+        "check_volatility", 30 * _SECOND, tasks.check_volatility,
         phase_s=5, deadline_s=20, always_tried=True,
         why=gettext_noop(
             "5 s after every third poll. Buys stop when none succeeded for 90 s, three ticks. It judges "
@@ -99,7 +128,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "sync_pending_orders", 5 * _MINUTE, bodies.sync_pending_orders,
+        "sync_pending_orders", 5 * _MINUTE, tasks.sync_pending_orders,
         phase_s=48, deadline_s=120, catch_up=UNLIMITED, always_tried=True,
         why=gettext_noop(
             "Far from the signals, which reconcile for themselves. Open orders do not wait for a timetable: "
@@ -107,7 +136,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "cleanup_old_data", 24 * _HOUR, bodies.cleanup_old_data,
+        "cleanup_old_data", 24 * _HOUR, tasks.cleanup_old_data,
         phase_s=19 * 3600 + 10 * 60 + 9, deadline_s=1800, catch_up=24 * _HOUR,
         why=gettext_noop(
             "04:10:09 in Korea: calm, and far from the daily close. A day missed would "

@@ -1,6 +1,6 @@
 """What each job does: read the configuration once, call one function, return what is worth counting.
 
-Every body takes one snapshot of the committed configuration at its start and passes it down: a run sees
+Every task takes one snapshot of the committed configuration at its start and passes it down: a run sees
 all of a change or nothing of it, and the next run sees all of it.
 """
 
@@ -12,8 +12,9 @@ from django.utils import timezone
 from healthcheck.history import queries as health_history
 from sysconfig.models import SystemConfig
 from tradingsite.clients.factory import exchange_client, upbit_client
-from tradingsite.jobs.records import kept_runs as history
-from tradingsite.jobs.records import rollup
+from tradingsite.jobs import fence
+from tradingsite.jobs.models import JobState
+from tradingsite.jobs.records import kept_runs, rollup
 from tradingsite.jobs.shutdown import winding_down
 from tradingsite.marketdata import collection
 from tradingsite.marketdata import retention as market_data
@@ -22,7 +23,7 @@ from tradingsite.orders.reconciliation.round import reconcile
 from tradingsite.risk import volatility
 from tradingsite.strategy import outcomes
 from tradingsite.strategy import retention as model_texts
-from tradingsite.trading import cycle as trading
+from tradingsite.trading import cycle
 from tradingsite.trading_config import (
     AI_TEXT_RETENTION_DAYS,
     HEALTH_HISTORY_RETENTION_DAYS,
@@ -36,12 +37,16 @@ Counts = Mapping[str, int]
 def collect_market_data(_tick: datetime) -> Counts:
     """Store the latest price of every configured market."""
     config = SystemConfig.objects.snapshot()
-    return collection.collect(upbit_client(), trading.watched(config), timezone.now())
+    return collection.collect(upbit_client(), cycle.watched(config), timezone.now())
 
 
 def generate_trading_signal(tick: datetime) -> Counts:
     """Ask the model about every traded market, and act on what it says within the limits."""
-    return trading.generate(SystemConfig.objects.snapshot(), tick)
+    return cycle.generate(
+        SystemConfig.objects.snapshot(),
+        tick,
+        cycle.Fence(fence.may_post, lambda: JobState.objects.last_success_at("check_volatility")),
+    )
 
 
 def check_volatility(_tick: datetime) -> Counts:
@@ -54,7 +59,7 @@ def check_volatility(_tick: datetime) -> Counts:
     try:
         halts = volatility.check(config, timezone.now())
     finally:
-        sold = trading.stop_losses(config)
+        sold = cycle.stop_losses(config, fence.may_post)
     return {**halts, **sold}
 
 
@@ -74,14 +79,14 @@ def cleanup_old_data(_tick: datetime) -> Counts:
     past_prices = now - timedelta(days=config[MARKET_DATA_RETENTION_DAYS])
     past_texts = now - timedelta(days=config[AI_TEXT_RETENTION_DAYS])
     past_health = now - timedelta(days=config[HEALTH_HISTORY_RETENTION_DAYS])
-    executions = history.older_than(now - timedelta(days=config[JOB_HISTORY_RETENTION_DAYS]))
+    executions = kept_runs.older_than(now - timedelta(days=config[JOB_HISTORY_RETENTION_DAYS]))
     return {
         **market_data.delete_before(past_prices, stop=winding_down),
         **account_readings.delete_before(past_prices, stop=winding_down),
         **model_texts.blank_before(past_texts, stop=winding_down),
         "job_hour": rollup.fold_before(now - rollup.KEPT),
         "job_event": market_data.delete_in_batches(
-            history.events_older_than(now - rollup.KEPT), stop=winding_down
+            kept_runs.events_older_than(now - rollup.KEPT), stop=winding_down
         ),
         "job_execution": market_data.delete_in_batches(executions, stop=winding_down),
         **{

@@ -1,7 +1,11 @@
-"""The trading loop of one tick: orders in order, then for each market signal, verdict and order."""
+"""The trading cycle: reconcile, then for each market decide, gate and place; and the run of stop-losses.
+
+It knows no scheduler: whether an order may be sent, and when the volatility was last checked, is passed in.
+"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -11,8 +15,6 @@ from django.utils import timezone
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.factory import exchange_client, model_client, upbit_client
-from tradingsite.jobs import fence
-from tradingsite.jobs.models import JobState
 from tradingsite.marketdata.collection import POLL_INTERVAL, collect
 from tradingsite.marketdata.windows import Window, read_windows
 from tradingsite.orders.execution import signal_order, stop_loss
@@ -28,7 +30,20 @@ logger = structlog.get_logger(__name__)
 COUNTED = ("signals", "buy", "sell", "hold", "ordered", "denied")
 
 
-def generate(config: ConfigSnapshot, tick: datetime) -> Mapping[str, int]:
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What only the caller can say, right before an order.
+
+    Attributes:
+        may_post: whether an order may be sent now; asked before each.
+        volatility_checked_at: when the volatility was last checked with success; no buy without.
+    """
+
+    may_post: Callable[[], bool]
+    volatility_checked_at: Callable[[], datetime | None]
+
+
+def generate(config: ConfigSnapshot, tick: datetime, fence: Fence) -> Mapping[str, int]:
     """Make one signal for each traded market, and act on those that say BUY or SELL.
 
     It begins with a reconciliation, so nothing is ever bought on top of an order whose outcome is open: when
@@ -41,7 +56,7 @@ def generate(config: ConfigSnapshot, tick: datetime) -> Mapping[str, int]:
     failures = list[Exception]()
     for market in config[TRADING_MARKETS]:
         try:
-            _take_turn(market, tick, config, counts, synced=synced)
+            _take_turn(market, tick, config, counts, fence, synced=synced)
         except Exception as failure:  # noqa: BLE001 - one market's trouble must not cost another its sell
             logger.warning("generate.market_failed", market=market, error=type(failure).__name__)
             failures.append(failure)
@@ -53,12 +68,19 @@ def generate(config: ConfigSnapshot, tick: datetime) -> Mapping[str, int]:
 
 
 def _take_turn(
-    market: str, tick: datetime, config: ConfigSnapshot, counts: Counter[str], *, synced: bool
+    market: str,
+    tick: datetime,
+    config: ConfigSnapshot,
+    counts: Counter[str],
+    fence: Fence,
+    *,
+    synced: bool,
 ) -> None:
     signal = _signal(market, tick, config)
     counts.update(("signals", signal.decision.lower()))
     if signal.decision != TradingSignal.Decision.HOLD:
-        counts["denied" if _act(signal, config, synced=synced) == OrderState.DENIED else "ordered"] += 1
+        state = _act(signal, config, fence, synced=synced)
+        counts["denied" if state == OrderState.DENIED else "ordered"] += 1
 
 
 def watched(config: ConfigSnapshot) -> tuple[str, ...]:
@@ -67,9 +89,9 @@ def watched(config: ConfigSnapshot) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*config[MARKETS], *held)))
 
 
-def stop_losses(config: ConfigSnapshot) -> Mapping[str, int]:
+def stop_losses(config: ConfigSnapshot, may_post: Callable[[], bool]) -> Mapping[str, int]:
     """Sell what has lost too much, and read the account again after that."""
-    counts = stop_loss.run(exchange_client, config, timezone.now(), may_post=fence.may_post)
+    counts = stop_loss.run(exchange_client, config, timezone.now(), may_post=may_post)
     if counts["stop_losses"]:
         read_account()
     return counts
@@ -121,14 +143,13 @@ def _window(market: str, config: ConfigSnapshot) -> Window:
     return window
 
 
-def _act(signal: TradingSignal, config: ConfigSnapshot, *, synced: bool) -> str:
-    checked = JobState.objects.filter(job_name="check_volatility").values_list("last_success_at", flat=True)
+def _act(signal: TradingSignal, config: ConfigSnapshot, fence: Fence, *, synced: bool) -> str:
     order = signal_order.order_from_signal(
         signal,
         config,
         exchange_client(),
         synced=synced,
-        volatility_checked_at=checked.first(),
+        volatility_checked_at=fence.volatility_checked_at(),
         at=timezone.now(),
         may_post=fence.may_post,
     )

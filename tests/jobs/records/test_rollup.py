@@ -10,11 +10,10 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.jobs.reporting.test_status import lead
-from tradingsite.jobs.histogram import Histogram
 from tradingsite.jobs.metrics import families
 from tradingsite.jobs.models import JobHour, JobState, SchedulerProcess
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.records.last_day import ever, last_day
+from tradingsite.jobs.records.last_day import Histogram, ever, last_day
 from tradingsite.jobs.reporting.panel import one
 from tradingsite.jobs.schedule import registered
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED
-from tradingsite.jobs import commands
+from tradingsite.jobs import control
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.scheduler import presence as chores
 from tradingsite.jobs.scheduler.loop import SafeScheduler
@@ -46,13 +46,13 @@ def ask_for(name):
 
 
 def test_nobody_asked_for_anything(loop):
-    assert commands.due(loop.job_names) == []
+    assert control.requested_runs(loop.job_names) == []
 
 
 def test_a_run_is_claimed_as_the_moment_it_was_asked_for(loop):
     ask_for("good")
 
-    (request,) = commands.due(loop.job_names)
+    (request,) = control.requested_runs(loop.job_names)
 
     assert request.job_name == "good"
     assert request.tick == JobState.objects.get(job_name="good").run_requested_at
@@ -64,7 +64,7 @@ def test_a_tick_that_was_run_since_does_not_make_the_claim_impossible(loop):
         last_tick=F("run_requested_at") + timedelta(milliseconds=1)
     )
 
-    (request,) = commands.due(loop.job_names)
+    (request,) = control.requested_runs(loop.job_names)
 
     assert JobState.objects.filter(job_name="good", last_tick__lt=request.tick).exists()
 

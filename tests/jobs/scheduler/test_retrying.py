@@ -8,7 +8,7 @@ from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, runner_of, state
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import InvalidResponse, RateLimited, Rejected, TimedOut, Unavailable
-from tradingsite.jobs.retrying import Attempts
+from tradingsite.jobs.scheduler import run_job
 from tradingsite.jobs.shutdown import winding_down
 
 
@@ -44,7 +44,7 @@ def attempts(ticking, waited):
             ticking.clock.sleep(delay_s)
             return len(waited) >= stop_at
 
-        return Attempts(Deadline(within_s, ticking.clock), pause)
+        return run_job.attempts(Deadline(within_s, ticking.clock), pause)
 
     return make
 
@@ -57,15 +57,15 @@ def attempts(ticking, waited):
 def test_f3_what_may_pass_is_tried_again_after_1_2_and_4_seconds(attempts, waited, error):
     trying, body = attempts(), Body(error, 3)
 
-    assert trying.run(body) == {"done": 1}
-    assert (waited, trying.made) == ([1, 2, 4], 4)
+    assert trying(body) == {"done": 1}
+    assert (waited, body.calls) == ([1, 2, 4], 4)
 
 
 def test_f3_the_fourth_attempt_is_the_last(attempts, waited):
     trying, body = attempts(), Body(TimedOut("x"), 9)
 
     with pytest.raises(TimedOut):
-        trying.run(body)
+        trying(body)
     assert (body.calls, waited) == (4, [1, 2, 4])
 
 
@@ -78,7 +78,7 @@ def test_f3_nothing_else_is_tried_again(attempts, waited, error):
     trying, body = attempts(), Body(error, 1)
 
     with pytest.raises(type(error)):
-        trying.run(body)
+        trying(body)
     assert (body.calls, waited) == (1, [])
 
 
@@ -86,7 +86,7 @@ def test_f3_a_delay_that_does_not_fit_the_deadline_is_not_begun(attempts, waited
     trying, body = attempts(within_s=6.5), Body(TimedOut("x"), 9)
 
     with pytest.raises(TimedOut):
-        trying.run(body)
+        trying(body)
     assert waited == [1, 2]
 
 
@@ -94,12 +94,12 @@ def test_f3_a_stop_ends_the_wait_and_the_run(attempts, waited):
     trying, body = attempts(stop_at=2), Body(TimedOut("x"), 9)
 
     with pytest.raises(TimedOut):
-        trying.run(body)
+        trying(body)
     assert (waited, body.calls) == ([1, 2], 2)
 
 
 def test_a_limit_that_names_its_end_is_waited_for_so_long(attempts, waited):
-    attempts().run(Body(RateLimited("x", retry_after_s=3), 2))
+    attempts()(Body(RateLimited("x", retry_after_s=3), 2))
 
     assert waited == [3, 3]
 

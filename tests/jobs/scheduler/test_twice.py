@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.jobs.test_tasks import remember
 from tradingsite.clients import factory
-from tradingsite.jobs import tasks as bodies
+from tradingsite.jobs import tasks
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.scheduler.run_job import measured, perform
 from tradingsite.marketdata.models import Poll, Ticker
@@ -138,20 +138,20 @@ def test_every_body_leaves_after_two_runs_of_a_tick_what_it_left_after_one(calm)
     TradingSignal.objects.create(
         market=MARKET, tick=old, as_of=old, price=price, decision="HOLD", reasoning="-", inputs={}, config={}
     )
-    for body in (bodies.generate_trading_signal, bodies.check_volatility, bodies.sync_pending_orders):
+    for body in (tasks.generate_trading_signal, tasks.check_volatility, tasks.sync_pending_orders):
         body(tick)
     first = rows()
-    for body in (bodies.generate_trading_signal, bodies.check_volatility, bodies.sync_pending_orders):
+    for body in (tasks.generate_trading_signal, tasks.check_volatility, tasks.sync_pending_orders):
         body(tick)
 
     assert rows() == first
     assert first["outcomes"] == 3
     assert questions(calm) == 1
     assert [post.status for post in calm.exchange.posts] == [201]
-    bodies.collect_market_data(tick)
+    tasks.collect_market_data(tick)
     prices = Ticker.objects.count()
-    bodies.cleanup_old_data(tick)
-    bodies.cleanup_old_data(tick)
+    tasks.cleanup_old_data(tick)
+    tasks.cleanup_old_data(tick)
     assert Ticker.objects.count() == prices
 
 

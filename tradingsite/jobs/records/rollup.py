@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from tradingsite.jobs.histogram import Histogram
+from tradingsite.jobs.records.last_day import Histogram
 from tradingsite.jobs.run_result import Outcome
 
 # Hours are added to, never replaced: two leaders may share one. Histograms add up bucket by bucket.

@@ -6,12 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.reporting import panel
+from tradingsite.jobs.reporting import trading_panel
 from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
@@ -49,24 +49,19 @@ def report() -> Report:
     Raises:
         UnreadableConfig: a limit that the day is judged by has no valid value.
     """
-    trading, account = panel.trading(), cast("dict[str, Any]", account_panel())
+    trading, account = trading_panel.trading(), cast("dict[str, Any]", account_panel())
     return Report(
         at=timezone.now(),
         state=trading["state"],
         markets=trading["markets"],
         halts=trading["open"],
-        volatility_checked_at=_newest(JobState.objects.filter(pk="check_volatility"), "last_success_at"),
-        synced_at=_newest(SyncRound.objects.all(), "at"),
+        volatility_checked_at=JobState.objects.last_success_at("check_volatility"),
+        synced_at=SyncRound.objects.aggregate(newest=Max("at"))["newest"],
         positions=[row for row in account["rows"] if row.holding.volume],
         reading=account["reading"],
         today=account["today"],
         orders=list(Order.objects.active().order_by("created_at")),
     )
-
-
-def _newest(rows: QuerySet[Any], field: str) -> datetime | None:
-    found: datetime | None = rows.aggregate(newest=Max(field))["newest"]
-    return found
 
 
 def as_json(told: Report) -> dict[str, Any]:

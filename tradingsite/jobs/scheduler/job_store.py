@@ -9,8 +9,7 @@ from django.db import Error, connection, models
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob
 
-from tradingsite.jobs.aligned import AlignedInterval
-from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
+from tradingsite.jobs.schedule import UNLIMITED, AlignedInterval, ScheduledJob
 
 logger = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from django.db import Error as DatabaseError
 
-from tradingsite.jobs import commands
+from tradingsite.jobs.control import requested_runs
 from tradingsite.jobs.models import SchedulerProcess
 from tradingsite.jobs.scheduler.intervals import Limits
 from tradingsite.jobs.scheduler.loop import SafeScheduler
@@ -67,7 +67,7 @@ class Presence:
 
 def hand_out_requests(loop: SafeScheduler) -> None:
     """Begin the runs that somebody asked for. One whose job still runs stays asked for (R18)."""
-    for request in commands.due(loop.job_names):
+    for request in requested_runs(loop.job_names):
         if loop.run_now(request.job_name, request.tick):
             logger.info("scheduler.run_requested", job=request.job_name)
 

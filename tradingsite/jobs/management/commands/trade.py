@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from sysconfig.registry import UnreadableConfig
-from tradingsite.jobs.reporting import panel
+from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, report
 from tradingsite.risk import halts
 from tradingsite.startup import CannotStart, refuse_other_mode
@@ -93,7 +93,7 @@ class Command(BaseCommand):
             self.stdout.write(_("Ended: halted by %(who)s: %(reason)s") % facts)
         if not ended:
             self.stdout.write(_("No operator's halt was open."))
-        self.stdout.write(_("Now: %(state)s") % {"state": panel.trading()["state"].text})
+        self.stdout.write(_("Now: %(state)s") % {"state": trading_panel.trading()["state"].text})
 
 
 def _json(told: Report) -> str:

@@ -1,0 +1,49 @@
+"""Whether the trader buys and sells, for the status page and `manage.py trade`."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from healthcheck.report import Finding
+from sysconfig.registry import UnreadableConfig
+from tradingsite.jobs.models import JobState
+from tradingsite.orders.panel import today
+from tradingsite.orders.portfolio.position_rows import position_rows
+from tradingsite.risk.gate import CHECKED_LIMIT
+from tradingsite.risk.panel import halts
+from tradingsite.risk.trading_state import states
+
+
+def trading() -> dict[str, Any]:
+    """Return the context of `status/trading.html`: the state, each market's, the halts; 7 queries."""
+    at = timezone.now()
+    found = states(others=what_stops_buys(at))
+    return {"state": found.pop(""), "markets": found, **halts()}
+
+
+def what_stops_buys(at: datetime) -> Iterator[Finding]:
+    """Yield what stops new buys beside halts and settings."""
+    yield from _unwatched(at)
+    yield from _lost(at)
+
+
+def _unwatched(at: datetime) -> Iterator[Finding]:
+    last = JobState.objects.last_success_at("check_volatility")
+    if last is None:
+        yield Finding("warning", gettext_noop("check_volatility has never succeeded"))
+    elif at - last > CHECKED_LIMIT:
+        text = gettext_noop("check_volatility last succeeded %(age)s s ago, limit %(limit)s s")
+        yield Finding("warning", text, age=round((at - last).total_seconds()), limit=CHECKED_LIMIT.seconds)
+
+
+def _lost(at: datetime) -> Iterator[Finding]:
+    try:
+        day = today(position_rows(at)["rows"], at)
+    except UnreadableConfig:  # `states` halts on it and names it
+        return
+    if day.reached:
+        text = gettext_noop("the day's result is %(result)s KRW, limit %(limit)s KRW")
+        yield Finding("warning", text, result=day.shown_result, limit=day.shown_limit)
