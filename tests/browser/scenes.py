@@ -12,7 +12,7 @@ from tests.orders.trades import bought, sold
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import SCHEDULE
 from tradingsite.marketdata.models import Ticker
 from tradingsite.orders.models import AccountReading, Order, TradingDay
@@ -29,7 +29,7 @@ def at_work() -> None:
     SchedulerHeartbeat.objects.take_over("trader-1", 4242)
     JobState.objects.register(job.name for job in SCHEDULE)
     for number, job in enumerate(SCHEDULE, 1):
-        JobState.objects.record(Outcome(job.name, None, 41.2 * number, {"rows": 1}))
+        JobState.objects.record(RunResult(job.name, None, 41.2 * number, {"rows": 1}))
         DjangoJob.objects.create(id=job.name, next_run_time=now + job.every / 2, job_state=b"")
     watched("KRW-BTC", "142950000", "143210000", at=now)
 
@@ -41,7 +41,7 @@ def trading() -> None:
     for hours, price in ((20, "141800000"), (9, "142300000")):
         order = bought(BTC, (price, "0.002"), at=now - timedelta(hours=hours), fee=Decimal("141.8"))
         as_if_made_then(order.signal, Decimal(price))
-        measured(order.signal)
+        execute(order.signal)
     sold(BTC, ("144100000", "0.001"), at=now - timedelta(hours=4), fee=Decimal("72.05"))
     dust = bought("KRW-XRP", ("3000", "1.5"), at=now - timedelta(hours=30), fee=2)
     as_if_made_then(dust.signal, Decimal(3000))
@@ -100,7 +100,7 @@ def unanswered() -> None:
     decided(at, "BUY", confidence=Decimal("0.9"))
 
 
-def measured(signal: TradingSignal | None) -> None:
+def execute(signal: TradingSignal | None) -> None:
     """Tell what the price did afterwards, as far as that is known."""
     assert signal is not None
     for after_min, move_pct in ((30, "0.31"), (240, "-1.2")):
@@ -157,7 +157,7 @@ def a_job_fails() -> None:
     """The collection has failed three times in a row."""
     for _ in range(3):
         JobState.objects.record(
-            Outcome("collect_market_data", None, 8001.5, error="Unreachable: no answer within 8 s")
+            RunResult("collect_market_data", None, 8001.5, error="Unreachable: no answer within 8 s")
         )
 
 
@@ -188,4 +188,4 @@ def runs_of(name: str) -> None:
         recent=[{"tick": now.isoformat(), "outcome": kind} for kind in kinds], last_lateness_ms=4.2
     )
     rollup.flush()
-    JobState.objects.record(Outcome(name, None, 123.4, {"rows": 1}))
+    JobState.objects.record(RunResult(name, None, 123.4, {"rows": 1}))

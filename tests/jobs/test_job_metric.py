@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tradingsite import logs
 from tradingsite.jobs.job_metric import JobMetric, describe, emit
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 GOOD = {
@@ -63,7 +63,7 @@ def test_anything_else_is_refused(wrong):
 def test_a_run_leaves_one_valid_line_with_the_time_of_its_end_in_utc(lines, duration_ms, error):
     ended = NOON.astimezone(timezone(timedelta(hours=9)))
 
-    emit(Outcome("check_volatility", NOON, duration_ms, error=error, ended_at=ended))
+    emit(RunResult("check_volatility", NOON, duration_ms, error=error, ended_at=ended))
 
     (line,) = lines()
     assert json.loads(line) == {
@@ -87,7 +87,7 @@ def test_a_run_leaves_one_valid_line_with_the_time_of_its_end_in_utc(lines, dura
     ],
 )
 def test_a_secret_in_an_error_is_masked_and_the_line_stays_json(lines, text):
-    emit(Outcome("check_volatility", NOON, 1.0, error=describe(ValueError(text))))
+    emit(RunResult("check_volatility", NOON, 1.0, error=describe(ValueError(text))))
 
     (line,) = lines()
     assert "***" in str(JobMetric.model_validate_json(line).error)

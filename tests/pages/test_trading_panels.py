@@ -19,7 +19,7 @@ from tests.browser import scenes
 from tests.orders.trades import bought, sold
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.orders import panel as orders
 from tradingsite.orders.models import AccountReading, TradingDay
 from tradingsite.orders.portfolio.trading_day import day_of
@@ -96,7 +96,7 @@ def test_a_volatility_check_that_stopped_succeeding_pauses_buys_in_words():
 
 def test_before_the_first_volatility_check_buys_are_paused():
     JobState.objects.register(["check_volatility"])
-    JobState.objects.record(Outcome("check_volatility", None, 1, error="Unreachable: no answer"))
+    JobState.objects.record(RunResult("check_volatility", None, 1, error="Unreachable: no answer"))
 
     assert "check_volatility has never succeeded" in shown("trading", trading_panel.trading())
 

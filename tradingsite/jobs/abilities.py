@@ -49,11 +49,11 @@ def place_orders() -> Finding:
 
 def next_runs() -> Finding:
     """Tell which run is next, or which of the jobs that trade a person has paused."""
-    standing = read()
-    paused = [each.job.name for each in standing.jobs if each.paused and not each.quarantined]
+    status = read()
+    paused = [each.job.name for each in status.jobs if each.paused and not each.quarantined]
     if trading := [name for name in paused if name in _TRADING_JOBS]:
         return Paused(gettext_noop("paused: %(jobs)s"), jobs=", ".join(trading))
-    upcoming = [(each.next_run_at, each.job.name) for each in standing.jobs if each.next_run_at]
+    upcoming = [(each.next_run_at, each.job.name) for each in status.jobs if each.next_run_at]
     if not upcoming:
         return Finding("warning", gettext_noop("no run is planned: no scheduler has led yet"))
     at, name = min(upcoming)

@@ -98,7 +98,7 @@ class JobStateAdmin(ReadOnlyAdmin):
             return self._page(request, "confirm.html", facts)
         try:
             _do(name, action, request)
-        except control.Refused as refused:
+        except control.NotAllowed as refused:
             return self._page(request, "confirm.html", {**facts, "refused": str(refused)}, status=409)
         self.message_user(request, DONE[action] % {"job": name}, messages.SUCCESS)
         return redirect("admin:jobs_jobstate_change", name)

@@ -20,7 +20,7 @@ LONGEST_REASON = 400
 _NOT_PAUSED_BY_HAND = Q(paused=False) | Q(pause_reason__startswith="quarantine:")
 
 
-class Refused(Exception):
+class NotAllowed(Exception):
     """It can't be done in the job's present state; the text says why, in the reader's language."""
 
 
@@ -28,13 +28,13 @@ def pause(name: str, reason: str, by: str) -> None:
     """Let a job run no more until it is resumed; a run that goes on goes on. Also ends its trial runs.
 
     Raises:
-        Refused: it is paused already, or the reason is empty or longer than `LONGEST_REASON`.
+        NotAllowed: it is paused already, or the reason is empty or longer than `LONGEST_REASON`.
     """
     reason = " ".join(reason.replace("\0", " ").split())
     if not reason:
-        raise Refused(_("Say why, for all who will see it."))
+        raise NotAllowed(_("Say why, for all who will see it."))
     if len(reason) > LONGEST_REASON:
-        raise Refused(_("The reason has %(n)s characters, limit 400.") % {"n": len(reason)})
+        raise NotAllowed(_("The reason has %(n)s characters, limit 400.") % {"n": len(reason)})
     with transaction.atomic():
         found = _row(name).filter(_NOT_PAUSED_BY_HAND).update(
             paused=True,
@@ -46,34 +46,34 @@ def pause(name: str, reason: str, by: str) -> None:
         )  # fmt: skip
         if not found:
             why = _row(name).values_list("pause_reason", flat=True).get()
-            raise Refused(_("%(job)s is paused already: %(why)s") % {"job": name, "why": why})
-        _tell(name, JobEvent.Kind.PAUSED, by, reason)
+            raise NotAllowed(_("%(job)s is paused already: %(why)s") % {"job": name, "why": why})
+        _record(name, JobEvent.Kind.PAUSED, by, reason)
 
 
 def resume(name: str, by: str) -> None:
     """Let a paused job run again from its next tick on, whoever paused it.
 
     Raises:
-        Refused: it is not paused.
+        NotAllowed: it is not paused.
     """
     with transaction.atomic():
         held = _row(name).filter(paused=True)
         if not held.update(paused=False, pause_reason="", paused_by="", paused_at=None):
-            raise Refused(_("%(job)s is not paused.") % {"job": name})
-        _tell(name, JobEvent.Kind.RESUMED, by)
+            raise NotAllowed(_("%(job)s is not paused.") % {"job": name})
+        _record(name, JobEvent.Kind.RESUMED, by)
 
 
 def request_run(name: str, by: str) -> datetime:
     """Ask the leader to run a job once, now or after the run that goes on; return when that was asked.
 
     Raises:
-        Refused: it is paused, or such a run is asked for already.
+        NotAllowed: it is paused, or such a run is asked for already.
     """
     with transaction.atomic():
         free = _row(name).filter(paused=False, run_requested_at=None)
         if not free.update(run_requested_at=Now(), run_requested_by=by[:255]):
-            raise Refused(_why_not(_row(name).get()))
-        _tell(name, JobEvent.Kind.RUN_REQUESTED, by)
+            raise NotAllowed(_why_not(_row(name).get()))
+        _record(name, JobEvent.Kind.RUN_REQUESTED, by)
         (asked_at,) = (
             _row(name).filter(run_requested_at__isnull=False).values_list("run_requested_at", flat=True)
         )
@@ -112,10 +112,10 @@ def _why_not(state: JobState) -> str:
 
 def _row(name: str) -> QuerySet[JobState]:
     if name not in registered():
-        raise Refused(_("There is no job %(job)s.") % {"job": name})
+        raise NotAllowed(_("There is no job %(job)s.") % {"job": name})
     JobState.objects.register([name])
     return JobState.objects.filter(job_name=name)
 
 
-def _tell(name: str, kind: JobEvent.Kind, by: str, text: str = "") -> None:
+def _record(name: str, kind: JobEvent.Kind, by: str, text: str = "") -> None:
     JobEvent.objects.create(job_name=name, kind=kind, by=by[:255], text=text)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import registered
 from tradingsite.logs import mask
 
@@ -51,14 +51,14 @@ class JobMetric(BaseModel):
         return self
 
 
-def emit(outcome: Outcome) -> None:
+def emit(result: RunResult) -> None:
     """Log a run's metric."""
     metric = JobMetric(
-        job_name=outcome.job_name,
-        duration_ms=outcome.duration_ms,
-        success=outcome.success,
-        error=outcome.error,
-        timestamp=outcome.ended_at,
+        job_name=result.job_name,
+        duration_ms=result.duration_ms,
+        success=result.success,
+        error=result.error,
+        timestamp=result.ended_at,
     )
     _log.info("%s", metric.model_dump_json())
 

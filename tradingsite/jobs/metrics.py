@@ -6,46 +6,46 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from tradingsite.jobs.models import SchedulerProcess
-from tradingsite.jobs.records.last_day import ever, last_day
-from tradingsite.jobs.reporting.status import Standing, read
+from tradingsite.jobs.records.last_day import last_day, totals
+from tradingsite.jobs.reporting.status import SchedulerStatus, read
 
 QUANTILES_PCT = (50, 95, 99)
 
 
 def families() -> list[Metric]:
     """Return the families; eight queries. Raises django.db.Error."""
-    standing = read()
-    return [*_leadership(standing), *_jobs(standing), _runs(standing), *_times(standing)]
+    status = read()
+    return [*_leadership(status), *_jobs(status), _runs(status), *_times(status)]
 
 
-def _leadership(standing: Standing) -> Iterator[Metric]:
+def _leadership(status: SchedulerStatus) -> Iterator[Metric]:
     leads = GaugeMetricFamily("scheduler_is_leading", "1 while a scheduler leads and its heartbeat is fresh.")
-    leads.add_metric([], float(standing.alive))
+    leads.add_metric([], float(status.alive))
     yield leads
-    if standing.leader is not None and standing.heartbeat_age is not None:
+    if status.leader is not None and status.heartbeat_age is not None:
         epoch = GaugeMetricFamily("scheduler_epoch", "How often a scheduler has begun to lead.")
-        epoch.add_metric([], standing.leader.epoch)
+        epoch.add_metric([], status.leader.epoch)
         yield epoch
         age = GaugeMetricFamily(
             "scheduler_heartbeat_age_seconds", "Since the leader's last heartbeat.", unit="seconds"
         )
-        age.add_metric([], standing.heartbeat_age.total_seconds())
+        age.add_metric([], status.heartbeat_age.total_seconds())
         yield age
     processes = GaugeMetricFamily("scheduler_processes", "Schedulers that are there.", labels=["role"])
     for role in SchedulerProcess.Role.values:
-        processes.add_metric([role], sum(each.role == role for each in standing.processes))
+        processes.add_metric([role], sum(each.role == role for each in status.processes))
     yield processes
 
 
-def _jobs(standing: Standing) -> Iterator[Metric]:
+def _jobs(status: SchedulerStatus) -> Iterator[Metric]:
     last_tick = _gauge("job_last_tick_timestamp_seconds", "The tick that was run last.", "seconds")
     paused = _gauge("job_paused", "1 while the job is paused.")
     failures = _gauge("job_consecutive_failures", "Failures since the last success.")
     running = _gauge(
         "job_running_seconds", "For how long the present run has gone on; 0 between runs.", "seconds"
     )
-    for each in standing.jobs:
-        name, state = [each.job.name], each.state
+    for each in status.jobs:
+        name, state = [each.job.name], each.row
         if state is not None and state.last_tick is not None:
             last_tick.add_metric(name, state.last_tick.timestamp())
         paused.add_metric(name, float(each.paused))
@@ -58,12 +58,12 @@ def _gauge(name: str, text: str, unit: str = "") -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, labels=["job"], unit=unit)
 
 
-def _runs(standing: Standing) -> Metric:
+def _runs(status: SchedulerStatus) -> Metric:
     family = CounterMetricFamily(
         "job_runs", "Runs by outcome, a minute behind at most.", labels=["job", "outcome"]
     )
-    counted = ever()
-    for each in standing.jobs:
+    counted = totals()
+    for each in status.jobs:
         sums = counted.get(each.job.name, {})
         runs, failures = sums.get("runs", 0), sums.get("failures", 0)
         outcomes = {"ok": runs - failures, "failed": failures}
@@ -73,7 +73,7 @@ def _runs(standing: Standing) -> Metric:
     return family
 
 
-def _times(standing: Standing) -> Iterator[Metric]:
+def _times(status: SchedulerStatus) -> Iterator[Metric]:
     """Gauges with a `quantile` label: of the last 24 hours, so there is no sum that only grows."""
     durations = GaugeMetricFamily(
         "job_duration_seconds",
@@ -88,7 +88,7 @@ def _times(standing: Standing) -> Iterator[Metric]:
         unit="seconds",
     )
     days = last_day()
-    for each in standing.jobs:
+    for each in status.jobs:
         for family, histogram in (
             (durations, days[each.job.name].durations),
             (lateness, days[each.job.name].lateness),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJobExecution
 
 from tradingsite.jobs.leadership import SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 
 if TYPE_CHECKING:
     from typing import Self
@@ -54,43 +54,43 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
         return self.filter(job_name=job_name).values_list("last_success_at", flat=True).first()
 
     def record(
-        self, outcome: Outcome, *, before_it: Iterable[Outcome] = (), for_another: bool = False
+        self, result: RunResult, *, before_it: Iterable[RunResult] = (), for_another: bool = False
     ) -> bool:
         """Note how a run ended; False when it was somebody else's meanwhile. Its times are kept.
 
         A run of the timetable is noted only while its claim stands: another leader may have closed it (R15).
 
         Args:
-            outcome: over, perhaps since a while.
+            result: over, perhaps since a while.
             before_it: ticks that were not run, for the list of recent outcomes.
             for_another: whether it is closed in place of its own process, which can note nothing after that.
         """
-        ended = Now() - Value(timedelta(seconds=monotonic() - outcome.ended_monotonic_s))
+        ended = Now() - Value(timedelta(seconds=monotonic() - result.ended_monotonic_s))
         changes: dict[str, object] = {
-            "last_started_at": ended - Value(timedelta(milliseconds=outcome.duration_ms)),
+            "last_started_at": ended - Value(timedelta(milliseconds=result.duration_ms)),
             "last_finished_at": ended,
-            "last_duration_ms": outcome.duration_ms,
-            "last_success": outcome.success,
-            "last_error": outcome.error or "",
-            "last_counts": dict(outcome.counts),
-            "last_attempts": outcome.attempts,
+            "last_duration_ms": result.duration_ms,
+            "last_success": result.success,
+            "last_error": result.error or "",
+            "last_counts": dict(result.counts),
+            "last_attempts": result.attempts,
             "runs": F("runs") + 1,
-            "consecutive_failures": 0 if outcome.success else F("consecutive_failures") + 1,
+            "consecutive_failures": 0 if result.success else F("consecutive_failures") + 1,
         }
-        if outcome.success:
+        if result.success:
             changes["last_success_at"] = ended
-        rows = self.filter(job_name=outcome.job_name)
-        if outcome.tick is not None:
+        rows = self.filter(job_name=result.job_name)
+        if result.tick is not None:
             # A later run may have begun before this one could be noted.
             changes["running_since"] = Case(
-                When(last_tick__gt=outcome.tick, then=F("running_since")), default=None
+                When(last_tick__gt=result.tick, then=F("running_since")), default=None
             )
-            changes["last_lateness_ms"] = outcome.lateness_ms
-            changes["recent"] = _recent([*before_it, outcome])
+            changes["last_lateness_ms"] = result.lateness_ms
+            changes["recent"] = _recent([*before_it, result])
         if for_another:
             changes["claim_epoch"] = -F("claim_epoch")  # nobody's claim, and still less than any later one
-        if outcome.epoch or for_another:
-            rows = rows.filter(claim_epoch=outcome.epoch)
+        if result.epoch or for_another:
+            rows = rows.filter(claim_epoch=result.epoch)
         return bool(rows.update(**changes))
 
     def left_running(self, *, by_others_than: Collection[str]) -> "Self":
@@ -98,7 +98,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
         return self.filter(running_since__isnull=False).exclude(job_name__in=by_others_than)
 
 
-def _recent(outcomes: Iterable[Outcome]) -> RawSQL:
+def _recent(outcomes: Iterable[RunResult]) -> RawSQL:
     """Append to the list, and keep the last of it, without reading it first."""
     told = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.kind} for each in outcomes]
     last = f"jsonb_path_query_array(recent || %s::jsonb, '$[last-{MOST_RECENT - 1} to last]')"

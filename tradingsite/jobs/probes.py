@@ -6,48 +6,48 @@ from datetime import timedelta
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding, Status
-from tradingsite.jobs.reporting.status import HEARTBEAT_LIMIT, LOOP_LIMIT, JobStanding, Standing, read
+from tradingsite.jobs.reporting.status import HEARTBEAT_LIMIT, LOOP_LIMIT, JobStatus, SchedulerStatus, read
 from tradingsite.jobs.schedule import registered
 
 
 def scheduler() -> Finding:
     """Judge by the database alone, so that every process gives the same answer."""
-    standing = read()
-    return _down(standing) or _jobs(standing) or _quarantine(standing) or _good(standing)
+    status = read()
+    return _down(status) or _jobs(status) or _quarantine(status) or _good(status)
 
 
-def _down(standing: Standing) -> Finding | None:
-    leader, age = standing.leader, standing.heartbeat_age
+def _down(status: SchedulerStatus) -> Finding | None:
+    leader, age = status.leader, status.heartbeat_age
     if leader is None or age is None:
         return Finding("unhealthy", gettext_noop("no scheduler has ever run"))
-    if not standing.alive:
+    if not status.alive:
         text = gettext_noop("the scheduler on %(host)s was last alive %(age_s)s s ago, limit %(limit_s)s s")
         return Finding(
             "unhealthy", text, host=leader.holder, age_s=_seconds(age), limit_s=_seconds(HEARTBEAT_LIMIT)
         )
-    if standing.stuck and standing.loop_lag is not None:
+    if status.stuck and status.loop_lag is not None:
         text = gettext_noop("the scheduler's loop has not come round for %(lag_s)s s, limit %(limit_s)s s")
-        return Finding("unhealthy", text, lag_s=_seconds(standing.loop_lag), limit_s=_seconds(LOOP_LIMIT))
+        return Finding("unhealthy", text, lag_s=_seconds(status.loop_lag), limit_s=_seconds(LOOP_LIMIT))
     return None
 
 
-def _lateness(each: JobStanding) -> str | None:
+def _lateness(each: JobStatus) -> str | None:
     return f"+{_seconds(each.late_by)} s" if each.late_by else None
 
 
-def _overrun(each: JobStanding) -> str | None:
+def _overrun(each: JobStatus) -> str | None:
     return f"{_seconds(each.overrun)} s, limit {each.job.deadline_s:g} s" if each.overrun else None
 
 
-def _failing(each: JobStanding) -> str | None:
+def _failing(each: JobStatus) -> str | None:
     return f"{each.failing} in a row" if each.failing else None
 
 
-def _stale(each: JobStanding) -> str | None:
+def _stale(each: JobStatus) -> str | None:
     return f"{_seconds(each.stale)} s" if each.stale else None
 
 
-_TROUBLES: dict[str, tuple[str, Callable[[JobStanding], str | None]]] = {
+_TROUBLES: dict[str, tuple[str, Callable[[JobStatus], str | None]]] = {
     "late": (gettext_noop("late: %(jobs)s"), _lateness),
     "runs too long": (gettext_noop("runs too long: %(jobs)s"), _overrun),
     "failing": (gettext_noop("failing: %(jobs)s"), _failing),
@@ -55,10 +55,10 @@ _TROUBLES: dict[str, tuple[str, Callable[[JobStanding], str | None]]] = {
 }
 
 
-def _jobs(standing: Standing) -> Finding | None:
+def _jobs(status: SchedulerStatus) -> Finding | None:
     found: dict[str, str] = {}
     for word, (_, judge) in _TROUBLES.items():
-        named = [f"{each.job.name} {text}" for each in standing.jobs if (text := judge(each))]
+        named = [f"{each.job.name} {text}" for each in status.jobs if (text := judge(each))]
         if named:
             found[word] = ", ".join(named)
     if not found:
@@ -70,19 +70,19 @@ def _jobs(standing: Standing) -> Finding | None:
     return Finding("unhealthy", text, troubles="; ".join(f"{word}: {jobs}" for word, jobs in found.items()))
 
 
-def _quarantine(standing: Standing) -> Finding | None:
-    held = [each for each in standing.jobs if each.quarantined]
+def _quarantine(status: SchedulerStatus) -> Finding | None:
+    held = [each for each in status.jobs if each.quarantined]
     if not held:
         return None
     # Money is at stake while one of those that are always tried does not run (R13).
-    status: Status = "unhealthy" if any(each.job.always_tried for each in held) else "warning"
+    severity: Status = "unhealthy" if any(each.job.always_tried for each in held) else "warning"
     text = gettext_noop("in quarantine: %(jobs)s")
-    return Finding(status, text, jobs="; ".join(map(_why, held)))
+    return Finding(severity, text, jobs="; ".join(map(_why, held)))
 
 
-def _good(standing: Standing) -> Finding:
-    paused = [each for each in standing.jobs if each.paused]
-    leader = standing.leader
+def _good(status: SchedulerStatus) -> Finding:
+    paused = [each for each in status.jobs if each.paused]
+    leader = status.leader
     since = f"{leader.acquired_at:%Y-%m-%d %H:%M:%S}" if leader else ""
     facts = {"host": leader.holder if leader else "", "since": since}
     if paused:
@@ -92,7 +92,7 @@ def _good(standing: Standing) -> Finding:
     return Finding("healthy", text, count=len(registered()), **facts)
 
 
-def _why(each: JobStanding) -> str:
+def _why(each: JobStatus) -> str:
     return f"{each.job.name} ({each.why_paused})"
 
 

@@ -10,7 +10,7 @@ SKIPPED, REFUSED, ABORTED = "skipped", "refused", "aborted"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunResult:
     """One run of one job, over."""
 
     job_name: str

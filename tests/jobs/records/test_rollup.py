@@ -13,7 +13,7 @@ from tests.jobs.reporting.test_status import lead
 from tradingsite.jobs.metrics import families
 from tradingsite.jobs.models import JobHour, JobState, SchedulerProcess
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.records.last_day import Histogram, ever, last_day
+from tradingsite.jobs.records.last_day import Histogram, last_day, totals
 from tradingsite.jobs.reporting.panel import one
 from tradingsite.jobs.schedule import registered
 
@@ -101,7 +101,7 @@ def test_old_hours_go_and_what_they_counted_stays():
 
     assert rollup.fold_before(NOW - rollup.KEPT) == 2
     assert rollup.fold_before(NOW - rollup.KEPT) == 0
-    assert ever()[NAME] == {"runs": 3, "failures": 0, "skipped": 3, "aborted": 0}
+    assert totals()[NAME] == {"runs": 3, "failures": 0, "skipped": 3, "aborted": 0}
     assert JobHour.objects.count() == 2
 
 
@@ -207,4 +207,4 @@ def test_what_is_shown_stays_quick_after_months(django_assert_max_num_queries):
     with django_assert_max_num_queries(8):
         one(NAME)
     assert time.monotonic() - began < 2
-    assert ever()[NAME]["runs"] == 360 * (90 * 24 + 1)
+    assert totals()[NAME]["runs"] == 360 * (90 * 24 + 1)

@@ -13,7 +13,7 @@ from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.reporting.run_list import last_runs
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.views import state_of
 
@@ -65,7 +65,7 @@ def test_it_tells_timetable_reasons_runs_and_what_to_do(desk, job):
     tick = job.trigger.floor(timezone.now())
     rollup.note(NAME, "ok", 1500.0, 40.0, timezone.now())
     rollup.flush()
-    JobState.objects.record(Outcome(NAME, tick, 1500.0, error=f"Unreachable: {HOSTILE}"))
+    JobState.objects.record(RunResult(NAME, tick, 1500.0, error=f"Unreachable: {HOSTILE}"))
     ran(tick, f"Unreachable: {HOSTILE}")
 
     response = desk.get(ADDRESS)

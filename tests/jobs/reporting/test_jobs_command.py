@@ -188,7 +188,7 @@ def test_a_reason_longer_than_fits_and_an_unknown_job_are_refused():
         3,
         "The reason has 401 characters, limit 400.",
     )
-    with pytest.raises(control.Refused, match="There is no job nothing"):
+    with pytest.raises(control.NotAllowed, match="There is no job nothing"):
         control.resume("nothing", "ann")
 
 

@@ -9,7 +9,7 @@ from tests.jobs.conftest import NOON
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
 from tradingsite.jobs.probes import scheduler
 from tradingsite.jobs.reporting.panel import jobs
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import registered
 
 pytestmark = pytest.mark.django_db
@@ -254,7 +254,7 @@ def test_the_panel_shows_every_job_before_any_ran():
 def test_the_panel_shows_the_last_run_and_the_next():
     lead()
     JobState.objects.register(["check_volatility"])
-    JobState.objects.record(Outcome("check_volatility", NOON, 1234.5, counts={"markets": 1}))
+    JobState.objects.record(RunResult("check_volatility", NOON, 1234.5, counts={"markets": 1}))
     DjangoJob.objects.create(id="check_volatility", next_run_time=NOON + timedelta(days=36500), job_state=b"")
 
     shown = row("check_volatility")
@@ -271,7 +271,7 @@ def test_the_panel_shows_failures_runs_under_way_and_what_is_late():
     lead(since_s=60)
     for _ in range(2):
         JobState.objects.register(["check_volatility", "cleanup_old_data"])
-        JobState.objects.record(Outcome("check_volatility", None, 1, error="Unreachable: <no answer>"))
+        JobState.objects.record(RunResult("check_volatility", None, 1, error="Unreachable: <no answer>"))
     JobState.objects.filter(job_name="check_volatility").update(last_tick=ago(10))
     JobState.objects.filter(job_name="cleanup_old_data").update(running_since=ago(3), last_tick=ago(3))
     DjangoJob.objects.create(id="check_volatility", next_run_time=NOON, job_state=b"")

@@ -18,7 +18,7 @@ from sysconfig.models import SystemConfig
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.models import DatabaseMode
 from tradingsite.orders.models import AccountReading, SyncRound, TradingDay
 from tradingsite.orders.portfolio.trading_day import day_of
@@ -38,7 +38,7 @@ def at_work():
     """A market that is watched; nothing was traded."""
     now = timezone.now()
     JobState.objects.register(["check_volatility"])
-    JobState.objects.record(Outcome("check_volatility", now, 1.0, {}, None))
+    JobState.objects.record(RunResult("check_volatility", now, 1.0, {}, None))
     record_price(BTC, "120", now - timedelta(minutes=5), now)
     with override("en"):
         yield

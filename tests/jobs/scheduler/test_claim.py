@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, lead, nothing, runner_of, state
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.scheduler.claim import Claim, NotClaimed, claim
 
 pytestmark = COMMITTED
@@ -97,7 +97,7 @@ def test_a_first_run_that_was_killed_may_be_had_again_by_a_later_leader_and_by_n
     runner_of(job).close_abandoned()
     second = lead()
     assert got(job, at(10), second)
-    JobState.objects.record(Outcome(COLLECT, at(10), 1.0, epoch=second))
+    JobState.objects.record(RunResult(COLLECT, at(10), 1.0, epoch=second))
     assert not got(job, at(10), lead())
 
 
@@ -131,7 +131,7 @@ def test_f12_what_is_asked_for_during_a_run_stays_asked_for():
     assert got(job, at(10), epoch)
     change(run_requested_at=Now(), run_requested_by="ann")
 
-    JobState.objects.record(Outcome(COLLECT, at(10), 1.0, epoch=epoch))
+    JobState.objects.record(RunResult(COLLECT, at(10), 1.0, epoch=epoch))
 
     assert state().run_requested_at is not None
 

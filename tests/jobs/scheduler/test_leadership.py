@@ -12,7 +12,7 @@ from tests.jobs.conftest import COMMITTED, until
 from tradingsite.jobs.models import SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.scheduler.intervals import Limits
 from tradingsite.jobs.scheduler.lock import LeaderLock
-from tradingsite.jobs.scheduler.presence import Every, Presence, attempt
+from tradingsite.jobs.scheduler.presence import Interval, Presence, run_until_failure
 
 pytestmark = COMMITTED
 
@@ -125,13 +125,13 @@ def test_a_chore_that_fails_costs_the_rest_of_this_turn_and_nothing_else():
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM nowhere")
 
-    attempt(lambda: done.append(1), broken, lambda: done.append(2))
+    run_until_failure(lambda: done.append(1), broken, lambda: done.append(2))
 
     assert done == [1]
     assert SchedulerHeartbeat.objects.filter(epoch=F("epoch")).count() == 0
 
 
 def test_every_so_often_means_at_the_first_time_and_then_after_the_interval():
-    now, hourly = Every(0), Every(3600)
+    now, hourly = Interval(0), Interval(3600)
 
     assert [now.due(), now.due(), hourly.due(), hourly.due()] == [True, True, True, False]

@@ -13,7 +13,7 @@ from tradingsite.clients.errors import Unreachable
 from tradingsite.jobs import fence
 from tradingsite.jobs.models import MOST_RECENT, JobHour, JobRun, JobState
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.scheduler.claim import Claim, claim
 
 pytestmark = COMMITTED
@@ -173,7 +173,7 @@ def test_an_outcome_says_what_kind_it_is():
         "aborted: x": "aborted",
     }
 
-    assert {error: Outcome(COLLECT, None, 0, error=error).kind for error in kinds} == kinds
+    assert {error: RunResult(COLLECT, None, 0, error=error).kind for error in kinds} == kinds
 
 
 def test_the_claim_and_the_result_of_a_run_are_one_statement_each(django_assert_num_queries):
@@ -181,4 +181,4 @@ def test_the_claim_and_the_result_of_a_run_are_one_statement_each(django_assert_
     with django_assert_num_queries(1):
         assert isinstance(claim(job, at(10), epoch), Claim)
     with django_assert_num_queries(1):
-        JobState.objects.record(Outcome(COLLECT, at(10), 1.0, epoch=epoch))
+        JobState.objects.record(RunResult(COLLECT, at(10), 1.0, epoch=epoch))

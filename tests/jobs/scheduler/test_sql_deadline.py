@@ -16,7 +16,7 @@ from tradingsite.clients.gemini import GeminiClient, GeminiModel, GenerationRequ
 from tradingsite.clients.gemini.sdk import _package
 from tradingsite.clients.upbit import UpbitClient, UpbitExchange
 from tradingsite.jobs import fence
-from tradingsite.jobs.scheduler import sql_deadline as deadline
+from tradingsite.jobs.scheduler import sql_deadline
 from tradingsite.sandbox.options import ACCESS_KEY, GEMINI_KEY, SECRET_KEY
 
 pytestmark = COMMITTED
@@ -75,7 +75,7 @@ def test_no_http_call_outlasts_the_run(call):
     with Peer().running() as peer:
         peer.script(lambda _handler: release.wait(PATIENCE_S))
         began = time.monotonic()
-        with deadline.bound(0.3), pytest.raises((TimedOut, ModelFailure), match=r"within 0\.|in time"):
+        with sql_deadline.bound(0.3), pytest.raises((TimedOut, ModelFailure), match=r"within 0\.|in time"):
             call(peer.url)
         took_s = time.monotonic() - began
         release.set()
@@ -93,7 +93,7 @@ def test_outside_a_run_a_call_has_its_own_time():
 
 def test_no_statement_outlasts_one_and_a_half_times_the_deadline():
     began = time.monotonic()
-    with deadline.bound(0.5), pytest.raises(OperationalError, match="statement timeout"):
+    with sql_deadline.bound(0.5), pytest.raises(OperationalError, match="statement timeout"):
         ask("SELECT pg_sleep(10)")
 
     assert time.monotonic() - began < 3
@@ -102,19 +102,19 @@ def test_no_statement_outlasts_one_and_a_half_times_the_deadline():
 
 @pytest.mark.parametrize(("within_s", "is_set"), [(8, True), (9.9, True), (20, False), (120, False)])
 def test_a_limit_is_set_only_where_the_session_s_own_is_too_long(within_s, is_set):
-    with deadline.bound(within_s):
+    with sql_deadline.bound(within_s):
         assert (limit() != "15s") is is_set
 
 
 def test_the_session_s_own_limit_is_back_when_the_run_is_over():
-    with deadline.bound(2):
+    with sql_deadline.bound(2):
         assert limit() != "15s"
 
     assert limit() == "15s"
 
 
 def test_a_connection_given_back_in_the_middle_of_a_run_has_its_own_limit_again():
-    with deadline.bound(2):
+    with sql_deadline.bound(2):
         assert limit() != "15s"
         wrapper: Any = connection
         pool, raw = wrapper.pool, wrapper.connection
@@ -125,25 +125,25 @@ def test_a_connection_given_back_in_the_middle_of_a_run_has_its_own_limit_again(
 
 
 def test_a_limit_set_in_a_transaction_that_was_undone_is_set_again():
-    with deadline.bound(2):
+    with sql_deadline.bound(2):
         with transaction.atomic():
             assert limit() != "15s"
             transaction.set_rollback(True)
         assert limit() != "15s"
 
-    with deadline.bound(2), transaction.atomic():
+    with sql_deadline.bound(2), transaction.atomic():
         assert limit() != "15s"
     assert limit() == "15s"
 
 
 def test_a_broken_transaction_tells_its_own_error():
-    with deadline.bound(2), pytest.raises(Exception, match="division by zero"), transaction.atomic():
+    with sql_deadline.bound(2), pytest.raises(Exception, match="division by zero"), transaction.atomic():
         ask("SELECT 1/0")
     assert limit() == "15s"
 
 
 def test_past_the_deadline_what_was_done_can_still_be_written_down():
-    with deadline.bound(0.01) as until:
+    with sql_deadline.bound(0.01) as until:
         threading.Event().wait(0.02)
         assert until.left_s() < 0
         assert ask("SELECT 1") == 1

@@ -12,7 +12,7 @@ from tests.jobs.test_tasks import remember
 from tradingsite.clients import factory
 from tradingsite.jobs import tasks
 from tradingsite.jobs.schedule import registered
-from tradingsite.jobs.scheduler.run_job import measured, perform
+from tradingsite.jobs.scheduler.run_job import execute, execute_by_hand
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import Order
 from tradingsite.risk.models import Halt
@@ -79,7 +79,7 @@ def fail_once():
 
 
 def run(name, tick=None):
-    outcome, _ = measured(registered()[name], tick or timezone.now())
+    outcome, _ = execute(registered()[name], tick or timezone.now())
     return outcome
 
 
@@ -102,7 +102,7 @@ def test_an_answer_that_could_not_be_kept_is_not_asked_for_again(calm, fail_once
 def test_a_run_by_hand_keeps_its_moment_when_it_is_tried_again(calm, fail_once):
     fail_once("UPDATE OF uuid ON trading_order", "trading_order")
 
-    outcome = perform(registered()["generate_trading_signal"])
+    outcome = execute_by_hand(registered()["generate_trading_signal"])
 
     assert (questions(calm), outcome.attempts, outcome.error) == (1, 2, None)
     assert TradingSignal.objects.count() == 1

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.jobs.processes import wait_for
 
 
-class Outcome(NamedTuple):
+class RunResult(NamedTuple):
     stale_s: float
     seen_s: float
 
@@ -26,7 +26,7 @@ def outcome(reader, edit, timeout_s, from_s=None):
     value, committed_s = edit
     at_s, old_until_s = reader.seen(value, timeout_s)
     begun_s = committed_s if from_s is None else from_s
-    return Outcome(max(0.0, old_until_s - begun_s), at_s - begun_s)
+    return RunResult(max(0.0, old_until_s - begun_s), at_s - begun_s)
 
 
 def calm(house, reader, period_s):

@@ -9,7 +9,7 @@ from django.db import Error, models
 from django_apscheduler.models import DjangoJobExecution
 
 from tradingsite.jobs.models import JobEvent
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 
 logger = structlog.get_logger(__name__)
 
@@ -17,22 +17,22 @@ logger = structlog.get_logger(__name__)
 _EVERY_RUN_FROM = timedelta(minutes=5)
 
 
-def keep(outcome: Outcome, every: timedelta) -> None:
+def keep(result: RunResult, every: timedelta) -> None:
     """Keep a failure of any job, and every run of a rare one. A row that can't be written is only logged."""
-    if outcome.tick is None or (outcome.success and every < _EVERY_RUN_FROM):
+    if result.tick is None or (result.success and every < _EVERY_RUN_FROM):
         return
     row = DjangoJobExecution(
-        job_id=outcome.job_name,
-        run_time=outcome.tick,
-        status=DjangoJobExecution.SUCCESS if outcome.success else DjangoJobExecution.ERROR,
-        duration=Decimal(str(round(outcome.duration_ms / 1000, 2))),
-        finished=Decimal(str(round(outcome.ended_at.timestamp(), 2))),
-        exception=outcome.error,
+        job_id=result.job_name,
+        run_time=result.tick,
+        status=DjangoJobExecution.SUCCESS if result.success else DjangoJobExecution.ERROR,
+        duration=Decimal(str(round(result.duration_ms / 1000, 2))),
+        finished=Decimal(str(round(result.ended_at.timestamp(), 2))),
+        exception=result.error,
     )
     try:
         DjangoJobExecution.objects.bulk_create([row], ignore_conflicts=True)
     except Error as error:
-        logger.warning("history.not_kept", job=outcome.job_name, error=type(error).__name__)
+        logger.warning("history.not_kept", job=result.job_name, error=type(error).__name__)
 
 
 def older_than(cutoff: datetime) -> models.QuerySet[models.Model]:

@@ -54,7 +54,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Lately:
+class LastDay:
     """One job's last 24 hours. A minute may be missing: hours are saved once a minute."""
 
     runs: int = 0
@@ -78,15 +78,15 @@ class Lately:
         self.lateness.merge(Histogram(hour.lateness_histogram))
 
 
-def last_day() -> dict[str, Lately]:
+def last_day() -> dict[str, LastDay]:
     """Return each job's last 24 hours, empty for those that did nothing; a query of 25 rows a job."""
-    days: dict[str, Lately] = defaultdict(Lately)
+    days: dict[str, LastDay] = defaultdict(LastDay)
     for hour in JobHour.objects.filter(hour__gte=Now() - WINDOW):
         days[hour.job_name].add(hour)
     return days
 
 
-def ever() -> dict[str, dict[str, int]]:
+def totals() -> dict[str, dict[str, int]]:
     """Return each job's counts since the beginning, which never go down; one query."""
     sums = JobHour.objects.order_by().values_list("job_name").annotate(*(Sum(each) for each in COUNTED))
     return {name: dict(zip(COUNTED, counts, strict=True)) for name, *counts in sums}

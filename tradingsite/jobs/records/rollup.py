@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from tradingsite.jobs.records.last_day import Histogram
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 
 # Hours are added to, never replaced: two leaders may share one. Histograms add up bucket by bucket.
 _SUM = """(SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
@@ -80,7 +80,7 @@ def note(
 
     Args:
         job_name: of a registered job.
-        kind: "ok", "failed", "skipped" or "aborted", as `Outcome.kind`.
+        kind: "ok", "failed", "skipped" or "aborted", as `RunResult.kind`.
         duration_ms: of the body; not counted unless the run came to its end.
         lateness_ms: from the tick to the body's begin; None where there was none.
         at: when it was over, aware.
@@ -96,9 +96,9 @@ def note(
     _add({key: one})
 
 
-def count(outcome: Outcome) -> None:
+def count(result: RunResult) -> None:
     """Count how a run of the timetable ended, or that there was none."""
-    note(outcome.job_name, outcome.kind, outcome.duration_ms, outcome.lateness_ms, outcome.ended_at)
+    note(result.job_name, result.kind, result.duration_ms, result.lateness_ms, result.ended_at)
 
 
 def flush() -> None:

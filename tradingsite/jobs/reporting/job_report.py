@@ -6,20 +6,20 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import JobEvent, JobState
-from tradingsite.jobs.records.last_day import Lately, last_day
-from tradingsite.jobs.reporting.status import JobStanding, Standing, read
+from tradingsite.jobs.records.last_day import LastDay, last_day
+from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
 
 
 def everything() -> dict[str, Any]:
     """Return who leads and every job, for JSON."""
-    standing, days = read(), last_day()
-    return {"leader": _leader(standing), "jobs": [_job(each, days[each.job.name]) for each in standing.jobs]}
+    status, days = read(), last_day()
+    return {"leader": _leader(status), "jobs": [_job(each, days[each.job.name]) for each in status.jobs]}
 
 
 def one(name: str) -> dict[str, Any]:
     """Return one registered job, for JSON."""
-    standing, days = read(), last_day()
-    (found,) = (each for each in standing.jobs if each.job.name == name)
+    status, days = read(), last_day()
+    (found,) = (each for each in status.jobs if each.job.name == name)
     return _job(found, days[name])
 
 
@@ -41,8 +41,8 @@ def last_run(state: JobState) -> dict[str, Any]:
     }
 
 
-def _leader(standing: Standing) -> dict[str, Any] | None:
-    leader, age = standing.leader, standing.heartbeat_age
+def _leader(status: SchedulerStatus) -> dict[str, Any] | None:
+    leader, age = status.leader, status.heartbeat_age
     if leader is None or age is None:
         return None
     return {
@@ -51,13 +51,13 @@ def _leader(standing: Standing) -> dict[str, Any] | None:
         "epoch": leader.epoch,
         "since": _iso(leader.acquired_at),
         "heartbeat_age_s": round(age.total_seconds(), 1),
-        "alive": standing.alive,
-        "standbys": [f"{each.host}:{each.pid}" for each in standing.standbys],
+        "alive": status.alive,
+        "standbys": [f"{each.host}:{each.pid}" for each in status.standbys],
     }
 
 
-def _job(each: JobStanding, day: Lately) -> dict[str, Any]:
-    state = each.state or JobState(job_name=each.job.name)
+def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
+    state = each.row or JobState(job_name=each.job.name)
     return {
         **last_run(state),
         "state": _state(each),
@@ -82,11 +82,11 @@ def _job(each: JobStanding, day: Lately) -> dict[str, Any]:
             **{f"duration_p{pct}_ms": _rounded(day.durations.percentile_ms(pct)) for pct in (50, 95, 99)},
             **{f"lateness_p{pct}_ms": _rounded(day.lateness.percentile_ms(pct)) for pct in (50, 95, 99)},
         },
-        "recent": [outcome["outcome"] for outcome in state.recent],
+        "recent": [each["outcome"] for each in state.recent],
     }
 
 
-def _state(each: JobStanding) -> str:
+def _state(each: JobStatus) -> str:
     """Return one word, the worst first."""
     words = (
         (each.quarantined, "quarantined"),
@@ -126,8 +126,7 @@ def _leading(leader: dict[str, Any] | None) -> str:
     if not leader["alive"]:
         return _("No scheduler leads: %(host)s was last alive %(heartbeat_age_s)s s ago.") % facts
     return (
-        _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); standing by: %(count)s")
-        % facts
+        _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); status by: %(count)s") % facts
     )
 
 

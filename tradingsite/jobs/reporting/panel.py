@@ -5,8 +5,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.records.last_day import Lately, last_day
-from tradingsite.jobs.reporting.status import JobStanding, read
+from tradingsite.jobs.records.last_day import LastDay, last_day
+from tradingsite.jobs.reporting.status import JobStatus, read
 
 OUTCOME_WORDS = {
     "ok": _("succeeded"),
@@ -18,16 +18,16 @@ OUTCOME_WORDS = {
 
 def jobs() -> dict[str, Any]:
     """Return the context of `status/jobs.html`: who leads, and each registered job; 8 queries."""
-    standing, days = read(), last_day()
+    status, days = read(), last_day()
     return {
-        "alive": standing.alive,
-        "stuck": standing.stuck,
-        "standbys": standing.standbys,
+        "alive": status.alive,
+        "stuck": status.stuck,
+        "standbys": status.standbys,
         "outcome_words": list(OUTCOME_WORDS.items()),
-        "led_for": standing.now - standing.leader.acquired_at if standing.leader else None,
-        "leader": standing.leader,
-        "silent_for": standing.heartbeat_age,
-        "jobs": [row(each, days[each.job.name]) for each in standing.jobs],
+        "led_for": status.now - status.leader.acquired_at if status.leader else None,
+        "leader": status.leader,
+        "silent_for": status.heartbeat_age,
+        "jobs": [row(each, days[each.job.name]) for each in status.jobs],
     }
 
 
@@ -38,17 +38,17 @@ def one(name: str) -> dict[str, Any]:
     return {"job": job, "outcome_words": whole["outcome_words"]}
 
 
-def row(standing: JobStanding, day: Lately) -> dict[str, Any]:
+def row(status: JobStatus, day: LastDay) -> dict[str, Any]:
     """Return one job's facts; those of the last run are None before the first."""
     state, now, next_run_at = (
-        standing.state or JobState(job_name=standing.job.name),
-        standing.now,
-        standing.next_run_at,
+        status.row or JobState(job_name=status.job.name),
+        status.now,
+        status.next_run_at,
     )
     ran = state.last_started_at is not None
     return {
-        "name": standing.job.name,
-        "every": standing.job.every,
+        "name": status.job.name,
+        "every": status.job.every,
         "ran_at": state.last_started_at,
         "ran_ago": now - state.last_started_at if state.last_started_at else None,
         "duration_ms": state.last_duration_ms,
@@ -57,16 +57,16 @@ def row(standing: JobStanding, day: Lately) -> dict[str, Any]:
         "error": state.last_error,
         "counts": state.last_counts if ran else {},
         "failures": state.consecutive_failures,
-        "running_for": standing.running_for,
-        "overrun": standing.overrun,
+        "running_for": status.running_for,
+        "overrun": status.overrun,
         "next_run_at": next_run_at,
         "next_run_in": next_run_at - now if next_run_at and next_run_at > now else None,
-        "failing": standing.failing,
-        "late_by": standing.late_by,
-        "stale": standing.stale,
+        "failing": status.failing,
+        "late_by": status.late_by,
+        "stale": status.stale,
         "paused": state.paused,
-        "quarantined": standing.quarantined,
-        "why_paused": standing.why_paused,
+        "quarantined": status.quarantined,
+        "why_paused": status.why_paused,
         "requested_by": state.run_requested_by if state.run_requested_at else "",
         "p50_ms": day.durations.percentile_ms(50),
         "p95_ms": day.durations.percentile_ms(95),

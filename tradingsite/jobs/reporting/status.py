@@ -19,11 +19,11 @@ _QUARANTINE = "quarantine:"
 
 
 @dataclass(frozen=True)
-class JobStanding:
+class JobStatus:
     """One registered job, whether it ever ran or not. A paused one is neither late nor failing nor stale."""
 
     job: ScheduledJob
-    state: JobState | None
+    row: JobState | None
     next_run_at: datetime | None
     now: datetime
     awaited_since: datetime | None
@@ -32,28 +32,26 @@ class JobStanding:
 
     @property
     def paused(self) -> bool:
-        return self.state is not None and self.state.paused
+        return self.row is not None and self.row.paused
 
     @property
     def quarantined(self) -> bool:
-        return (
-            self.state is not None and self.state.paused and self.state.pause_reason.startswith(_QUARANTINE)
-        )
+        return self.row is not None and self.row.paused and self.row.pause_reason.startswith(_QUARANTINE)
 
     @property
     def why_paused(self) -> str:
         """The reason of its pause, without the word that `quarantined` says already; "" while it is not."""
-        return self.state.pause_reason.removeprefix(_QUARANTINE).strip() if self.state else ""
+        return self.row.pause_reason.removeprefix(_QUARANTINE).strip() if self.row else ""
 
     @property
     def late_by(self) -> timedelta | None:
         """How much too late it is; None while it is on time or no scheduler ever led."""
-        since = self._since(self.state.last_tick if self.state else None)
+        since = self._since(self.row.last_tick if self.row else None)
         return None if since is None or self.paused else self.job.late_by(since, self.now)
 
     @property
     def running_for(self) -> timedelta | None:
-        return self.now - self.state.running_since if self.state and self.state.running_since else None
+        return self.now - self.row.running_since if self.row and self.row.running_since else None
 
     @property
     def overrun(self) -> timedelta | None:
@@ -64,13 +62,13 @@ class JobStanding:
     @property
     def failing(self) -> int | None:
         """Its failures in a row, when they are too many: 3, or the only one of a day."""
-        failures = self.state.consecutive_failures if self.state and not self.paused else 0
+        failures = self.row.consecutive_failures if self.row and not self.paused else 0
         return failures if failures >= (1 if self.job.every >= _DAY else MOST_FAILURES) else None
 
     @property
     def stale(self) -> timedelta | None:
         """How long it has not succeeded, when that is too long: 3 intervals, or 26 h for a daily job."""
-        since = self._since(self.state.last_success_at if self.state else None)
+        since = self._since(self.row.last_success_at if self.row else None)
         if since is None or self.paused:
             return None
         limit = timedelta(hours=26) if self.job.every >= _DAY else 3 * self.job.every
@@ -85,14 +83,14 @@ class JobStanding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SchedulerStatus:
     """Everything at one moment."""
 
     leader: SchedulerHeartbeat | None
     """Who leads or led last; None when no scheduler ever did."""
     now: datetime
     """The database's."""
-    jobs: tuple[JobStanding, ...]
+    jobs: tuple[JobStatus, ...]
     processes: tuple[SchedulerProcess, ...] = field(default=())
     """Those that said within 20 s that they are there."""
 
@@ -116,8 +114,8 @@ class Standing:
         return self.loop_lag is not None and self.loop_lag > LOOP_LIMIT
 
     @property
-    def late(self) -> list[JobStanding]:
-        return [standing for standing in self.jobs if standing.late_by is not None]
+    def late(self) -> list[JobStatus]:
+        return [status for status in self.jobs if status.late_by is not None]
 
     @cached_property
     def standbys(self) -> list[SchedulerProcess]:
@@ -128,24 +126,24 @@ _GONE_AFTER = timedelta(seconds=20)
 _LONGEST_EXCUSE = timedelta(hours=27)  # a daily job is stale after 26
 
 
-def read() -> Standing:
+def read() -> SchedulerStatus:
     """Ask the database, in six short queries."""
     leader, now = SchedulerHeartbeat.objects.by_the_clock()
     states = JobState.objects.in_bulk()
     next_runs = dict(DjangoJob.objects.values_list("id", "next_run_time"))
     resumed = _resumed()
     jobs = tuple(
-        JobStanding(
+        JobStatus(
             job,
             states.get(name),
             next_runs.get(name),
             now,
-            _awaited(leader, states.get(name), resumed.get(name)),
+            _responsible_since(leader, states.get(name), resumed.get(name)),
         )
         for name, job in registered().items()
     )
     there = SchedulerProcess.objects.filter(seen_at__gte=Now() - _GONE_AFTER)
-    return Standing(leader, now, jobs, tuple(there))
+    return SchedulerStatus(leader, now, jobs, tuple(there))
 
 
 def _resumed() -> dict[str, datetime]:
@@ -156,7 +154,7 @@ def _resumed() -> dict[str, datetime]:
     return dict(lately.order_by().values_list("job_name").annotate(Max("at")))
 
 
-def _awaited(
+def _responsible_since(
     leader: SchedulerHeartbeat | None, state: JobState | None, resumed_at: datetime | None
 ) -> datetime | None:
     if leader is None:

@@ -20,7 +20,7 @@ from tradingsite.jobs.scheduler.loop import SafeScheduler
 logger = structlog.get_logger(__name__)
 
 
-class Every:
+class Interval:
     """Says when it is time again."""
 
     def __init__(self, interval_s: float) -> None:
@@ -41,7 +41,7 @@ class Presence:
 
     def __init__(self, limits: Limits) -> None:
         self._gone_after = timedelta(seconds=limits.gone_after_s)
-        self._time = Every(limits.seen_every_s)
+        self._time = Interval(limits.seen_every_s)
         self._process = SchedulerProcess(host=socket.gethostname(), pid=os.getpid())
 
     def tell(self, session_pid: int | None, *, leads: bool) -> None:
@@ -72,7 +72,7 @@ def hand_out_requests(loop: SafeScheduler) -> None:
             logger.info("scheduler.run_requested", job=request.job_name)
 
 
-def attempt(*chores: Callable[[], None]) -> None:
+def run_until_failure(*chores: Callable[[], None]) -> None:
     """Do them in this order up to the first that fails: when one waits in vain, the next would too."""
     for chore in chores:
         try:

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.run_result import ABORTED, Outcome
+from tradingsite.jobs.run_result import ABORTED, RunResult
 from tradingsite.jobs.schedule import ScheduledJob
 
 logger = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ def note_overrun(job: ScheduledJob, ran_s: float) -> None:
     JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.HARD_LIMIT, text=text)
 
 
-def close(state: JobState, job: ScheduledJob) -> Outcome | None:
+def close(state: JobState, job: ScheduledJob) -> RunResult | None:
     """Record that the run of `state` was aborted; return what is left to be logged.
 
     That is nothing when its process has logged it already, at its hard limit, or when the run was closed
@@ -35,15 +35,15 @@ def close(state: JobState, job: ScheduledJob) -> Outcome | None:
     noted = JobEvent.objects.filter(job_name=job.name, kind=JobEvent.Kind.HARD_LIMIT)
     overran = noted.filter(at__gte=state.running_since).exists()
     why = f"{_BY_HARD_LIMIT} of {job.hard_limit_s:g} s" if overran else "its scheduler ended first"
-    outcome = Outcome(job.name, state.last_tick, 0, error=f"{ABORTED}: {why}", epoch=state.claim_epoch)
-    if not JobState.objects.record(outcome, for_another=True):
+    result = RunResult(job.name, state.last_tick, 0, error=f"{ABORTED}: {why}", epoch=state.claim_epoch)
+    if not JobState.objects.record(result, for_another=True):
         return None
-    rollup.count(outcome)
+    rollup.count(result)
     JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.ABORTED, text=why)
     if overran:
         _judge(job)
         return None
-    return outcome
+    return result
 
 
 def lift(name: str) -> None:

@@ -14,7 +14,7 @@ from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.retry import error_of, retrying
 from tradingsite.jobs.job_metric import LONGEST_ERROR, describe, emit
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler import sql_deadline
 from tradingsite.jobs.shutdown import winding_down
@@ -26,17 +26,17 @@ MOST_RETRIES = 3
 _NO_TRACEBACK = (ClientError, DatabaseError)
 
 
-def perform(job: ScheduledJob) -> Outcome:
+def execute_by_hand(job: ScheduledJob) -> RunResult:
     """Run a job's body by hand and log its one JobMetric. Raises only KeyboardInterrupt."""
-    outcome, failure = measured(job, None)
+    result, failure = execute(job, None)
     if isinstance(failure, KeyboardInterrupt):
         raise failure
-    return outcome
+    return result
 
 
-def measured(
+def execute(
     job: ScheduledJob, tick: datetime | None, *, epoch: int = 0, lateness_ms: float | None = None
-) -> tuple[Outcome, BaseException | None]:
+) -> tuple[RunResult, BaseException | None]:
     """Run a job's body, again after what may pass, and log its one JobMetric, whatever happens.
 
     Args:
@@ -60,7 +60,7 @@ def measured(
         except BaseException as error:  # noqa: BLE001 - however a job fails, it leaves its line
             failure = error
     took_s = perf_counter() - began
-    outcome = Outcome(
+    result = RunResult(
         job.name,
         tick,
         duration_ms=round(took_s * 1000, 2),
@@ -70,10 +70,10 @@ def measured(
         lateness_ms=lateness_ms,
         epoch=epoch,
     )
-    emit(outcome)
+    emit(result)
     if failure and not isinstance(failure, _NO_TRACEBACK):
         logger.error("job.crashed", job=job.name, exc_info=failure)
-    return outcome, failure
+    return result, failure
 
 
 def attempts(deadline: Deadline, pause: Callable[[float], bool] = winding_down.wait) -> Retrying:

@@ -15,12 +15,12 @@ from tradingsite.jobs import fence
 from tradingsite.jobs.job_metric import describe, emit
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.run_result import REFUSED, SKIPPED, Outcome
+from tradingsite.jobs.run_result import REFUSED, SKIPPED, RunResult
 from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler import quarantine
 from tradingsite.jobs.scheduler.claim import Claim, claim, is_current
-from tradingsite.jobs.scheduler.result_buffer import Unrecorded
-from tradingsite.jobs.scheduler.run_job import measured
+from tradingsite.jobs.scheduler.result_buffer import ResultBuffer
+from tradingsite.jobs.scheduler.run_job import execute
 from tradingsite.orders.execution.submission import POST_WITHIN_S
 
 logger = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Runner:
         self._closed = False
         self._running: dict[str, _Run] = {}
         self._changed = threading.Condition()
-        self._unrecorded = Unrecorded(jobs)
+        self._results = ResultBuffer(jobs)
         self._told_paused: set[str] = set()
 
     @property
@@ -91,11 +91,11 @@ class Runner:
 
     def skip(self, name: str, tick: datetime, reason: str = "its previous run has not ended") -> None:
         """Log the metric of a tick that was due and is not run, so that the log's counts stay complete."""
-        self._tell(Outcome(name, tick, duration_ms=0, error=f"{SKIPPED}: {reason}"))
+        self._record_not_run(RunResult(name, tick, duration_ms=0, error=f"{SKIPPED}: {reason}"))
 
     def flush(self) -> None:
         """Record what has ended, and note what nears its hard limit. For the leader's supervisor."""
-        self._unrecorded.record()
+        self._results.record()
         for run in list(self._running.copy().values()):
             if not run.overrun_noted and run.ran_s >= run.job.nears_limit_s:
                 try:
@@ -122,7 +122,7 @@ class Runner:
         run = self._running.get(name)
         if run is not None:
             limit = f"hard limit exceeded: still running, limit {run.job.hard_limit_s:g} s"
-            emit(Outcome(name, run.tick, duration_ms=round(run.ran_s * 1000, 2), error=limit))
+            emit(RunResult(name, run.tick, duration_ms=round(run.ran_s * 1000, 2), error=limit))
 
     def close(self) -> None:
         """Begin no more runs."""
@@ -144,11 +144,11 @@ class Runner:
             return
         late_ms = max(round((self._clock() - tick) / timedelta(milliseconds=1), 2), 0.0)
         with fence.guarded_by(lambda: self._may_post(epoch)):
-            outcome, _ = measured(job, tick, epoch=epoch, lateness_ms=late_ms)
-        rollup.count(outcome)
-        self._unrecorded.add(outcome)
-        self._unrecorded.record()
-        if claimed.on_trial and outcome.success:
+            result, _ = execute(job, tick, epoch=epoch, lateness_ms=late_ms)
+        rollup.count(result)
+        self._results.add(result)
+        self._results.record()
+        if claimed.on_trial and result.success:
             quarantine.lift(job.name)
 
     def _claimed(self, job: ScheduledJob, tick: datetime, epoch: int) -> Claim | None:
@@ -157,15 +157,15 @@ class Runner:
             found = claim(job, tick, epoch)
         except Error as error:  # a trade without a fence is worse than no trade
             why = f"{REFUSED}: not claimed, {describe(error)}"[:500]
-            self._tell(Outcome(job.name, tick, 0, error=why))
-            self._unrecorded.perhaps_claimed(job.name, tick, epoch)
+            self._record_not_run(RunResult(job.name, tick, 0, error=why))
+            self._results.uncertain_claim(job.name, tick, epoch)
             return None
         if isinstance(found, Claim):
             self._told_paused.discard(job.name)
             return found
         # A pause is told once, and not again at every tick of what may be days.
         if not (found.paused and job.name in self._told_paused):
-            self._tell(Outcome(job.name, tick, 0, error=f"{REFUSED}: {found.why}"[:500]))
+            self._record_not_run(RunResult(job.name, tick, 0, error=f"{REFUSED}: {found.why}"[:500]))
         if found.paused:
             self._told_paused.add(job.name)
         return None
@@ -174,10 +174,10 @@ class Runner:
         """Ask both the lock and the database, and leave an order that is sent its time for an answer."""
         return overall_left_s() >= POST_WITHIN_S and self._may_start() and is_current(epoch)
 
-    def _tell(self, outcome: Outcome) -> None:
-        emit(outcome)
-        rollup.count(outcome)
-        self._unrecorded.skipped(outcome)
+    def _record_not_run(self, result: RunResult) -> None:
+        emit(result)
+        rollup.count(result)
+        self._results.skipped(result)
 
     def _enter(self, name: str, tick: datetime) -> bool:
         with self._changed:

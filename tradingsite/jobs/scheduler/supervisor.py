@@ -18,7 +18,7 @@ from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.schedule import registered
-from tradingsite.jobs.scheduler import presence as chores
+from tradingsite.jobs.scheduler import presence
 from tradingsite.jobs.scheduler.intervals import Limits, in_force
 from tradingsite.jobs.scheduler.lock import LeaderLock
 from tradingsite.jobs.scheduler.loop import SafeScheduler
@@ -75,10 +75,10 @@ class Supervisor:
             lambda: self.epoch is not None, AlertSender(), look_every_s=self._limits.health_look_every_s
         )
         self._leader: SchedulerHeartbeat | None = None
-        self._presence = chores.Presence(self._limits)
-        self._beat = chores.Every(self._limits.beat_every_s)
-        self._flush = chores.Every(self._limits.flush_every_s)
-        self._evidence = chores.Every(self._limits.evidence_every_s)
+        self._presence = presence.Presence(self._limits)
+        self._beat = presence.Interval(self._limits.beat_every_s)
+        self._flush = presence.Interval(self._limits.flush_every_s)
+        self._evidence = presence.Interval(self._limits.evidence_every_s)
         self._turned_s = time.monotonic()
         self._waiting_told = self._trouble_told = False
 
@@ -159,7 +159,7 @@ class Supervisor:
         elif not self._waiting_told:
             logger.info("scheduler.waiting", reason="another scheduler leads")
             self._waiting_told = True
-        chores.attempt(self._say_who_leads)
+        presence.run_until_failure(self._say_who_leads)
 
     def _took_from_a_frozen_one(self) -> bool:
         if not self._lock.break_frozen(self._limits.frozen_after_s):
@@ -195,11 +195,11 @@ class Supervisor:
             raise LockLost("another scheduler has taken over")
         self._runner.flush()
         if look.asked and not self._stop.is_set():
-            chores.attempt(self._hand_out_requests)
-        chores.attempt(self._flush_rollup, self._flush_evidence, self._say_who_leads)
+            presence.run_until_failure(self._hand_out_requests)
+        presence.run_until_failure(self._flush_rollup, self._flush_evidence, self._say_who_leads)
 
     def _hand_out_requests(self) -> None:
-        chores.hand_out_requests(self._loop)
+        presence.hand_out_requests(self._loop)
 
     def _flush_rollup(self) -> None:
         if self._flush.due():
@@ -247,7 +247,7 @@ class Supervisor:
             if self._leader is not None:
                 self._step()
         if not self._trouble_told:  # without a database nobody would hear it
-            chores.attempt(rollup.flush, self._presence.end)
+            presence.run_until_failure(rollup.flush, self._presence.end)
         connections.close_all()
         running = self._runner.running
         logger.info("scheduler.stopped", still_running=sorted(running))

@@ -83,7 +83,7 @@ class Command(BaseCommand):
         try:
             refuse_other_mode()
             getattr(self, f"_{action}")(options)
-        except control.Refused as refused:
+        except control.NotAllowed as refused:
             raise CommandError(str(refused), returncode=REFUSED) from refused
         except (CannotStart, DatabaseError) as error:
             raise CommandError(str(error)) from error
@@ -142,7 +142,7 @@ class Command(BaseCommand):
                         "job": name,
                         "why": state.pause_reason,
                     }
-                    raise control.Refused(text)
+                    raise control.NotAllowed(text)
             if time.monotonic() >= deadline_s:
                 _not_in_time(name, asked_at, limit_s)
             time.sleep(_LOOK_EVERY_S)

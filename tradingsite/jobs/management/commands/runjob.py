@@ -8,9 +8,9 @@ from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.run_result import Outcome
+from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import ScheduledJob, registered
-from tradingsite.jobs.scheduler.run_job import perform
+from tradingsite.jobs.scheduler.run_job import execute_by_hand
 from tradingsite.startup import CannotStart, refuse_unless_ready
 
 
@@ -31,15 +31,15 @@ class Command(BaseCommand):
             JobState.objects.register([name])
         except (CannotStart, DatabaseError) as reason:
             raise CommandError(str(reason)) from reason
-        outcome = perform(job)
-        self._record(outcome)
-        self.stdout.write(_as_json(outcome) if as_json else _as_text(outcome))
-        if not outcome.success:
-            raise CommandError(_("%(job)s failed: %(error)s") % {"job": name, "error": outcome.error})
+        result = execute_by_hand(job)
+        self._record(result)
+        self.stdout.write(_as_json(result) if as_json else _as_text(result))
+        if not result.success:
+            raise CommandError(_("%(job)s failed: %(error)s") % {"job": name, "error": result.error})
 
-    def _record(self, outcome: Outcome) -> None:
+    def _record(self, result: RunResult) -> None:
         try:
-            JobState.objects.record(outcome)
+            JobState.objects.record(result)
         except DatabaseError as error:
             self.stderr.write(_("The outcome could not be recorded: %s") % error)
 
@@ -53,27 +53,27 @@ def _find(name: str) -> ScheduledJob:
     return jobs[name]
 
 
-def _as_json(outcome: Outcome) -> str:
+def _as_json(result: RunResult) -> str:
     return json.dumps(
         {
-            "job_name": outcome.job_name,
-            "success": outcome.success,
-            "duration_ms": outcome.duration_ms,
-            "counts": dict(outcome.counts),
-            "error": outcome.error,
+            "job_name": result.job_name,
+            "success": result.success,
+            "duration_ms": result.duration_ms,
+            "counts": dict(result.counts),
+            "error": result.error,
         }
     )
 
 
-def _as_text(outcome: Outcome) -> str:
-    width = max(map(len, outcome.counts), default=0)
+def _as_text(result: RunResult) -> str:
+    width = max(map(len, result.counts), default=0)
     lines = [
         _("%(job)s: %(result)s in %(ms).2f ms")
         % {
-            "job": outcome.job_name,
-            "result": _("done") if outcome.success else _("failed"),
-            "ms": outcome.duration_ms,
+            "job": result.job_name,
+            "result": _("done") if result.success else _("failed"),
+            "ms": result.duration_ms,
         },
-        *(f"  {name:<{width}}  {count}" for name, count in outcome.counts.items()),
+        *(f"  {name:<{width}}  {count}" for name, count in result.counts.items()),
     ]
     return "\n".join(lines)
