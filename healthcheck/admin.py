@@ -1,6 +1,34 @@
-"""What staff see of health in admin."""
+"""Health in admin: alerts to look at, maintenance windows and rehearsals to begin and end."""
 
-from healthcheck.alert_admin import AlertAdmin
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from healthcheck.models import Alert
 from healthcheck.override_admin import HealthOverrideAdmin
 
 __all__ = ["AlertAdmin", "HealthOverrideAdmin"]
+
+
+@admin.register(Alert)
+class AlertAdmin(admin.ModelAdmin[Alert]):
+    """Only the scheduler writes these."""
+
+    list_display = ("transition", "at", "state", "attempts", "sent_at", "next_attempt_at", "error")
+    list_filter = ("state", "transition__component")
+    list_select_related = ("transition",)
+    date_hierarchy = "transition__at"
+
+    @admin.display(description=_("at"), ordering="transition__at")
+    def at(self, alert: Alert) -> object:
+        """Return when the state changed."""
+        return alert.transition.at
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        return False

@@ -6,14 +6,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import override
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from healthcheck.access import is_staff_or_bearer
-from healthcheck.asked import from_database
+from healthcheck.access import answers_always, query_or_none, staff_json
 from healthcheck.engine.engine import engine
 from healthcheck.facts import facts
 from healthcheck.history.queries import ComponentHistory, TransitionRow, histories, transitions
 from healthcheck.report import Status, component_names
 from healthcheck.snapshot import Imposition
-from healthcheck.views import answers_always
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,10 +75,9 @@ class ComponentDetail(BaseModel):
 
 
 @answers_always
+@staff_json
 def component(request: HttpRequest, name: str) -> HttpResponse:
     """Answer a `ComponentDetail`, 503 while it is unhealthy, to staff and bearers of the token."""
-    if not is_staff_or_bearer(request):
-        return JsonResponse({"error": "sign in as staff, or send the bearer token"}, status=403)
     names = component_names()
     if name not in names:
         return JsonResponse({"error": f"unknown: {name}; known are {', '.join(names)}"}, status=404)
@@ -95,8 +92,8 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
         judged=found.judged,
         paused=found.paused,
         override=found.override,
-        history=from_database(lambda: _published(histories()[name], transitions(name))),
-        evidence=from_database(lambda: _evidence(name)),
+        history=query_or_none(lambda: _published(histories()[name], transitions(name))),
+        evidence=query_or_none(lambda: _evidence(name)),
     )
     status = 503 if found.status == "unhealthy" else 200
     return HttpResponse(answer.model_dump_json(), content_type="application/json", status=status)

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+
+from healthcheck.report import Finding
 
 # The longest wait for a shared row; without an answer the probe runs here, and for this process only.
 ROW_WAIT_S = 0.5
 
 Place = Literal["top", "wide", "narrow"]
+Context = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,14 @@ class PanelTask(Task):
         return self.context
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One panel and its template's context, or the `Finding` that says why there is none."""
+
+    task: PanelTask
+    context: Context | Finding
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnTask(Task):
     """What the engine asks for itself."""
@@ -122,3 +134,8 @@ def configured_abilities() -> Sequence[AbilityTask]:
 def imported(path: str) -> Callable[[], Any]:
     """Return the function at a dotted path. Called late, in the thread that runs it."""
     return cast("Callable[[], Any]", import_string(path))
+
+
+def plain(returned: Context) -> Context:
+    """Run lazy queries here, in the panel's own thread, not while the page is rendered."""
+    return {name: list(value) if isinstance(value, QuerySet) else value for name, value in returned.items()}

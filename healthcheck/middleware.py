@@ -2,24 +2,37 @@
 
 A prober comes with any Host, over plain http, without a session, and counts a redirect as success; so its
 question must not reach the host check, the https redirect, or anything that asks the database.
+
+A process told to end is unready first, so that a balancer looks elsewhere (rule 24).
 """
 
+import threading
 from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-from healthcheck.draining import is_draining
+from healthcheck.access import logged_by_transition
 from healthcheck.engine.engine import engine
 from healthcheck.report import ReadyAnyway
-from healthcheck.views import logged_by_transition
 
 logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+_draining = threading.Event()
 _SAFE_METHODS = ("GET", "HEAD")
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def begin_draining(seconds: float, then: Callable[[], object]) -> None:
+    """Be unready from now on, and call `then` after `seconds`. A second call changes nothing."""
+    if _draining.is_set():
+        return
+    _draining.set()
+    timer = threading.Timer(seconds, then)
+    timer.daemon = True
+    timer.start()
 
 
 class ProbeMiddleware:
@@ -48,7 +61,7 @@ def _ready() -> int:
 
     A maintenance window makes nothing ready that is not; a rehearsal is obeyed (rule 19).
     """
-    if is_draining():
+    if _draining.is_set():
         return 503
     database = engine().component("database")
     found = database.finding if database.override == "rehearsal" else database.raw

@@ -2,17 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 import structlog
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from healthcheck.access import is_staff_or_bearer
+from healthcheck.abilities import Answer
+from healthcheck.access import answers_always, may_see_details
 from healthcheck.declared import imported
-from healthcheck.views import answers_always
+from healthcheck.engine.engine import engine
+from healthcheck.models import HealthState
+from healthcheck.report import Status
+from healthcheck.snapshot import Imposition, Snapshot
 
 logger = structlog.get_logger(__name__)
 
@@ -32,11 +38,22 @@ class _Scrape:
 @answers_always
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer what this process counted, to staff and bearers of the token."""
-    if not is_staff_or_bearer(request):
+    if not may_see_details(request):
         refused = "Sign in as staff, or send the bearer token.\n"
         return HttpResponse(refused, status=403, content_type="text/plain; charset=utf-8")
     body = b"".join(_expositions())
     return HttpResponse(body + b"# EOF\n", content_type=CONTENT_TYPE_LATEST)
+
+
+def families() -> Iterator[Metric]:
+    """Yield what the snapshot in force says; the state after damping while the database can be asked."""
+    snapshot = engine().snapshot()
+    yield _states(snapshot)
+    yield _abilities(snapshot)
+    yield _ages(snapshot)
+    yield _latencies(snapshot)
+    yield _since(snapshot)
+    yield _overrides(snapshot)
 
 
 def _expositions() -> Iterator[bytes]:
@@ -58,3 +75,63 @@ def _written(families: Iterable[Metric]) -> bytes:
     # Each source is written alone, so that a family which can't be written takes no other source along.
     written: bytes = generate_latest(_Scrape(list(families)))  # type: ignore[no-untyped-call]  # not annotated
     return written.removesuffix(b"# EOF\n")
+
+
+def _states(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "health_component_state", "1 for the state the component is in.", labels=["component", "state"]
+    )
+    for component in snapshot.components:
+        for status in get_args(Status):
+            family.add_metric([component.name, status], component.status == status)
+    return family
+
+
+def _abilities(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily("health_ability", "1 for the answer in force.", labels=["ability", "answer"])
+    for ability in snapshot.abilities:
+        for answer in get_args(Answer):
+            family.add_metric([ability.name, answer], ability.answer == answer)
+    return family
+
+
+def _overrides(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "health_component_override",
+        "1 while staff impose this, a maintenance or a rehearsal.",
+        labels=["component", "kind"],
+    )
+    for component in snapshot.components:
+        for kind in filter(None, get_args(Imposition)):
+            family.add_metric([component.name, kind], component.override == kind)
+    return family
+
+
+def _ages(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily("health_component_age_seconds", "Age of the result.", labels=["component"])
+    for component in snapshot.components:
+        family.add_metric([component.name], component.age_s)
+    return family
+
+
+def _latencies(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "health_component_latency_seconds", "How long it took; none on a time-out.", labels=["component"]
+    )
+    for component in snapshot.components:
+        if component.latency_ms is not None:
+            family.add_metric([component.name], component.latency_ms / 1000)
+    return family
+
+
+def _since(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "health_component_since_timestamp_seconds", "When the damped state began.", labels=["component"]
+    )
+    if not snapshot.is_unhealthy("database"):
+        try:
+            for state in HealthState.objects.all():
+                family.add_metric([state.component], state.since.timestamp())
+        except DatabaseError:
+            return family  # it went down this moment: the other figures still hold
+    return family

@@ -1,12 +1,9 @@
-"""The JSON answers and the status page. `/livez` and `/readyz` are answered before any of this ."""
+"""The JSON answers and the status page. `/livez` and `/readyz` are answered before any of this."""
 
 from django.urls import path
 
-from healthcheck import component_api as component_view
-from healthcheck import incident, views
-from healthcheck import openmetrics as metrics
-from healthcheck.pages import component as component_page
-from healthcheck.pages import transitions as transition_pages
+from healthcheck import component_api, openmetrics, views
+from healthcheck.pages import component, plain_text, transitions
 
 app_name = "healthcheck"
 
@@ -20,16 +17,16 @@ urlpatterns = [
     path("api/v1/health/schema/", views.schema),
     path("api/v1/health/abilities", views.abilities, name="abilities"),
     path("api/v1/health/abilities/", views.abilities),
-    path("api/v1/health/components/<slug:name>", component_view.component, name="component"),
-    path("api/v1/health/components/<slug:name>/", component_view.component),
-    path("api/v1/health/schema/component", component_view.schema, name="component_schema"),
-    path("api/v1/health/schema/component/", component_view.schema),
-    path("metrics", metrics.metrics, name="metrics"),
-    path("metrics/", metrics.metrics),
+    path("api/v1/health/components/<slug:name>", component_api.component, name="component"),
+    path("api/v1/health/components/<slug:name>/", component_api.component),
+    path("api/v1/health/schema/component", component_api.schema, name="component_schema"),
+    path("api/v1/health/schema/component/", component_api.schema),
+    path("metrics", openmetrics.metrics, name="metrics"),
+    path("metrics/", openmetrics.metrics),
     path("status/", views.page, name="page"),
-    path("status/components/<slug:name>/", component_page.component_page, name="component_page"),
-    path("status/transitions/", transition_pages.transition_list, name="transitions"),
-    path("status/transitions/<int:pk>/", transition_pages.transition_page, name="transition"),
-    path("status/incident.txt", incident.incident, name="incident"),
+    path("status/components/<slug:name>/", component.component_page, name="component_page"),
+    path("status/transitions/", transitions.transition_list, name="transitions"),
+    path("status/transitions/<int:pk>/", transitions.transition_page, name="transition"),
+    path("status/incident.txt", plain_text.incident, name="incident"),
     path("status/fragment/", views.fragment, name="fragment"),
 ]

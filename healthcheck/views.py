@@ -1,51 +1,15 @@
 """Answers over HTTP. Every one is made from one frozen snapshot, so that all of them tell the same."""
 
-from collections.abc import Callable
-from functools import wraps
-
-import structlog
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.http import parse_etags
-from django.views.decorators.http import require_safe
 
-from healthcheck.access import may_see_details
+from healthcheck.access import answers_always, may_see_details
 from healthcheck.engine.engine import engine
 from healthcheck.pages.status_page import StatusPage, status_page
-from healthcheck.redaction import redacted
 from healthcheck.report import published_schema
 from healthcheck.selection import WrongSelection, selected
 from healthcheck.snapshot import Snapshot
-
-logger = structlog.get_logger(__name__)
-
-View = Callable[..., HttpResponse]
-
-
-def answers_always(view: View) -> View:
-    """Make a view that is never cached, takes only safe methods, and turns its own errors into a JSON 500."""
-
-    @wraps(view)
-    def answer(request: HttpRequest, **captured: str) -> HttpResponse:
-        try:
-            response = view(request, **captured)
-        except Exception:
-            # Whatever broke, a monitor gets JSON, and no exception text.
-            logger.exception("health.broken", path=request.path)
-            response = JsonResponse({"error": "health check could not run"}, status=500)
-        response.content = redacted(response.content)
-        response.headers.setdefault("Cache-Control", "no-store")
-        return logged_by_transition(response)
-
-    # A transaction would be opened before the view, and fail with the database.
-    return require_safe(transaction.non_atomic_requests(answer))
-
-
-def logged_by_transition(response: HttpResponse) -> HttpResponse:
-    """Keep Django from logging each 503: the engine logs the change, once."""
-    response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - Django has no public name for it
-    return response
 
 
 @answers_always
@@ -67,7 +31,7 @@ def detail(request: HttpRequest) -> HttpResponse:
     except WrongSelection as wrong:
         return JsonResponse({"error": str(wrong)}, status=400)
     snapshot = engine().snapshot() if names is None else engine().part(names)
-    hidden = not _details(request, snapshot)
+    hidden = not may_see_details(request, snapshot)
     etag = snapshot.redacted_etag if hidden else snapshot.full_etag
     if snapshot.http_status == 200 and _has(request, etag):
         response = HttpResponse(status=304)
@@ -83,7 +47,7 @@ def detail(request: HttpRequest) -> HttpResponse:
 def abilities(request: HttpRequest) -> HttpResponse:
     """Answer what the site can do now (rule 20); the reasons are for those who may see details."""
     snapshot = engine().snapshot()
-    hidden = not _details(request, snapshot)
+    hidden = not may_see_details(request, snapshot)
     because = snapshot.can_act_because
     answer = {
         "can_act": snapshot.can_act,
@@ -124,11 +88,7 @@ def fragment(request: HttpRequest) -> HttpResponse:
 
 def _status_page(request: HttpRequest) -> tuple[Snapshot, StatusPage]:
     snapshot, panels = engine().page()
-    return snapshot, status_page(snapshot, panels, staff=_details(request, snapshot))
-
-
-def _details(request: HttpRequest, snapshot: Snapshot) -> bool:
-    return may_see_details(request, database_down=snapshot.is_unhealthy("database"))
+    return snapshot, status_page(snapshot, panels, staff=may_see_details(request, snapshot))
 
 
 def _has(request: HttpRequest, etag: str) -> bool:

@@ -5,7 +5,6 @@ import sys
 from types import FrameType
 from typing import Any
 
-from healthcheck import draining
 from tradingsite import logs
 from tradingsite.env import InvalidEnvironment, environment
 
@@ -29,9 +28,10 @@ control_socket_disable = True  # else it writes into the home folder
 
 def post_worker_init(worker: Any) -> None:
     """Let a worker that is told to end answer on for `WEB_DRAIN_S`; it still has the socket."""
+    from healthcheck.middleware import begin_draining  # only a worker has loaded Django
 
     def drain(signum: int, frame: FrameType | None) -> None:
-        draining.begin(_env.web_drain_s, lambda: worker.handle_exit(signum, frame))
+        begin_draining(_env.web_drain_s, lambda: worker.handle_exit(signum, frame))
 
     if _env.web_drain_s:
         signal.signal(signal.SIGTERM, drain)

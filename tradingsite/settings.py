@@ -319,7 +319,7 @@ STATUS_PANELS: list[dict[str, Any]] = [
     },
 ]
 METRIC_SOURCES = [
-    "healthcheck.families.families",
+    "healthcheck.openmetrics.families",
     "sysconfig.metrics.families",
     "tradingsite.jobs.metrics.families",
     "tradingsite.strategy.metrics.families",

@@ -2,15 +2,14 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from healthcheck.access import for_staff_or_bearer
+from healthcheck.access import staff_json
 from sysconfig.views import cache_json
 from tradingsite import views
 from tradingsite.jobs.views import job_page
 
-config_cache = require_safe(for_staff_or_bearer(cache_json))
+config_cache = staff_json(cache_json)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="healthcheck:page")),

@@ -17,12 +17,15 @@ from django.utils.translation import gettext_noop
 from healthcheck.abilities import Ability, derived
 from healthcheck.declared import (
     AbilityTask,
+    Context,
     NamedTask,
+    Panel,
     PanelTask,
     ProbeTask,
     configured_abilities,
     configured_panels,
     configured_probes,
+    plain,
 )
 from healthcheck.engine.active_overrides import Read, read
 from healthcheck.engine.bounded import Aside
@@ -30,7 +33,6 @@ from healthcheck.engine.override_layer import Imposing
 from healthcheck.engine.probe_run import Measured, Words
 from healthcheck.engine.shared_results import Shared
 from healthcheck.engine.slot import Clock, Result, Slot, Work
-from healthcheck.panels import Context, Panel, plain
 from healthcheck.report import Finding
 from healthcheck.snapshot import Component, Snapshot, Transitions, log_transitions
 

@@ -1,4 +1,4 @@
-"""The engine's part in overrides: reads what is imposed, lets hang what is to hang (docs/health.md, 19)."""
+"""What the engine lays over a component: slowness, and what staff impose (docs/health.md, 18 and 19)."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -12,12 +12,13 @@ from django.utils import timezone
 from healthcheck.declared import NamedTask, OwnTask, ProbeTask
 from healthcheck.engine.active_overrides import Override, Read, Reading, nothing
 from healthcheck.engine.slot import Clock, Flight, Result, Slot, Work, no_answer
-from healthcheck.report import Finding
-from healthcheck.slowness import with_slowness
+from healthcheck.report import Finding, Slow
 from healthcheck.snapshot import Component
 
 # Nobody waits longer than `timeout_s` to learn what is imposed: until then nothing is.
 _READING = OwnTask(name="overrides", timeout_s=0.5, ttl_s=2, ttl_bad_s=2)
+_TIMES = 3
+"""An answer is slow above so many times the usual 95th percentile."""
 
 
 class Imposing:
@@ -83,3 +84,13 @@ class Imposing:
             while (left_s := self._hangs_for(name)) > 0:
                 self._changed.wait(left_s)
         return Result(no_answer(self._tasks[name].timeout_s), None, timezone.now(), self._clock())
+
+
+def with_slowness(component: Component, task: ProbeTask, usual_p95_ms: Mapping[str, float]) -> Component:
+    """Return the component with a warning if it is healthy but slow; without a usual time nothing is."""
+    usual_ms, took_ms = usual_p95_ms.get(component.name), component.latency_ms
+    if usual_ms is None or took_ms is None or task.slow_ms is None:
+        return component
+    if component.status != "healthy" or component.paused or took_ms <= max(_TIMES * usual_ms, task.slow_ms):
+        return component
+    return replace(component, finding=Slow(took_ms, usual_ms))

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from healthcheck.asked import from_database
+from healthcheck.access import query_or_none, staff_page, unknown
 from healthcheck.engine.engine import engine
 from healthcheck.facts import facts
 from healthcheck.history.queries import histories, transitions
@@ -29,7 +29,6 @@ from healthcheck.pages.history_bars import (
 from healthcheck.pages.status_page import override_word
 from healthcheck.report import Fact
 from healthcheck.snapshot import Component
-from healthcheck.staff_pages import for_staff, unknown
 
 _CHANGES = 20
 
@@ -43,7 +42,7 @@ class ShownFact:
     text: str
 
 
-@for_staff
+@staff_page
 def component_page(request: HttpRequest, name: str) -> HttpResponse:
     """Show one component; 404 with the known names for another, and 200 whatever its state is."""
     known = labels()
@@ -76,7 +75,7 @@ def _rests_on(found: Component) -> tuple[str, object] | None:
 
 def _evidence(name: str) -> list[ShownFact] | None:
     """Return what a state is judged by, in the reader's language, which only this thread knows."""
-    found = from_database(lambda: facts(name))
+    found = query_or_none(lambda: facts(name))
     return None if found is None else [_shown(fact) for fact in found]
 
 
@@ -99,5 +98,5 @@ def _past(name: str, label: object) -> dict[str, Any]:
     def asked() -> tuple[Past, list[Any]]:
         return drawn(histories()[name], label, now), transitions(name, limit=_CHANGES)
 
-    past, changes = from_database(asked) or (None, [])
+    past, changes = query_or_none(asked) or (None, [])
     return {"past": past, "changes": change_rows(changes), "bar": BAR, "height": HEIGHT, "kinds": kinds()}

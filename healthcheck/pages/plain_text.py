@@ -1,14 +1,31 @@
-"""The status page as text: aligned, and as readable without colour as with it."""
+"""The status page as text, for terminals and the incident channel: as readable without colour as with it."""
 
+from datetime import datetime
 from unicodedata import east_asian_width
+from zoneinfo import ZoneInfo
 
-from django.core.management.color import Style
-from django.utils.translation import gettext as _
+from django.core.management.color import Style, no_style
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
-from healthcheck.pages.status_page import PageComponent, StatusPage
+from healthcheck.access import answers_always, may_see_details
+from healthcheck.engine.engine import engine
+from healthcheck.pages.status_page import PageComponent, StatusPage, status_page
 from healthcheck.report import Status
 
+_SEOUL = ZoneInfo("Asia/Seoul")
 _PAINTS = {"healthy": "SUCCESS", "warning": "WARNING", "unhealthy": "ERROR"}
+
+
+@answers_always
+def incident(request: HttpRequest) -> HttpResponse:
+    """Answer what the page says above its panels, as much of it as the caller may see; always 200."""
+    snapshot = engine().snapshot()
+    staff = may_see_details(request, snapshot)
+    page = status_page(snapshot, (), staff=staff)
+    reasons = [f"- {ability.label}: {ability.reason}" for ability in page.abilities if ability.reason]
+    text = "\n".join([_times(page.measured_at), as_text(page, no_style()), *reasons])
+    return HttpResponse(f"{text}\n", content_type="text/plain; charset=utf-8")
 
 
 def as_text(page: StatusPage, style: Style) -> str:
@@ -21,6 +38,14 @@ def as_text(page: StatusPage, style: Style) -> str:
         painted = _painted(_left(word, widths[1]), component.status, style)
         lines.append(f"{_left(name, widths[0])}  {painted}  {latency.rjust(widths[2])}  {text}".rstrip())
     return "\n".join(lines)
+
+
+def _times(at: datetime) -> str:
+    seoul = at.astimezone(_SEOUL)
+    return gettext("Status of %(kst)s KST (%(utc)s UTC)") % {
+        "kst": f"{seoul:%Y-%m-%d %H:%M:%S}",
+        "utc": f"{at:%Y-%m-%d %H:%M:%S}",
+    }
 
 
 def _abilities(page: StatusPage) -> list[str]:
@@ -38,7 +63,7 @@ def _cells(component: PageComponent) -> tuple[str, str, str, str]:
     latency = "-" if component.latency_ms is None else f"{component.latency_ms:.1f} ms"
     text = component.text or ""
     if component.age_s >= 1:
-        text += " " + _("(%(age_s)d s ago)") % {"age_s": component.age_s}
+        text += " " + gettext("(%(age_s)d s ago)") % {"age_s": component.age_s}
     word = component.status_word
     if component.override:
         word += f" ({component.override_word})"

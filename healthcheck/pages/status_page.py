@@ -15,8 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from healthcheck.abilities import Ability, Answer
-from healthcheck.declared import configured_probes
-from healthcheck.panels import Panel
+from healthcheck.declared import Panel, configured_probes
 from healthcheck.report import Finding, Overall, Status
 from healthcheck.snapshot import Component, Imposition, Snapshot
 

@@ -8,19 +8,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from healthcheck.asked import from_database
+from healthcheck.access import query_or_none, staff_page, unknown
 from healthcheck.engine.engine import engine
 from healthcheck.history.queries import TransitionRow, transition, transitions
 from healthcheck.models import Alert
 from healthcheck.pages import runbook
 from healthcheck.pages.history_bars import STATES, VERDICTS, change_rows, labels
-from healthcheck.staff_pages import for_staff, unknown
 
 PAGE = 50
 _HIGHEST_PK = 2**63 - 1
 
 
-@for_staff
+@staff_page
 def transition_list(request: HttpRequest) -> HttpResponse:
     """Show 50 changes, the newest first: `?component=` chooses, `?older=` goes on after a change."""
     known = labels()
@@ -29,7 +28,7 @@ def transition_list(request: HttpRequest) -> HttpResponse:
         address = reverse("healthcheck:transitions")
         return unknown(request, component, [(each, f"{address}?component={each}") for each in known])
     older_than_pk = _pk(request.GET.get("older", ""))
-    found = from_database(lambda: transitions(component or None, limit=PAGE + 1, older_than_pk=older_than_pk))
+    found = query_or_none(lambda: transitions(component or None, limit=PAGE + 1, older_than_pk=older_than_pk))
     rows = found or []
     context = {
         "readable": found is not None,
@@ -42,7 +41,7 @@ def transition_list(request: HttpRequest) -> HttpResponse:
     return render(request, "status/transitions.html", context)
 
 
-@for_staff
+@staff_page
 def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one change; 404 when it is not, or no longer, on record."""
 
@@ -51,7 +50,7 @@ def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
         known = pk <= _HIGHEST_PK
         return (transition(pk), Alert.objects.filter(transition_id=pk).first()) if known else (None, None)
 
-    found = from_database(asked)
+    found = query_or_none(asked)
     if found is None:
         return render(request, "status/transition.html", {"pk": pk})
     row, alert = found

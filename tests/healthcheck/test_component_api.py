@@ -70,7 +70,7 @@ def test_without_a_database_there_is_no_past_and_an_answer(client, site, setting
 
 
 def test_health_is_among_the_metrics(client, site, settings, past):
-    settings.METRIC_SOURCES = ["healthcheck.families.families"]
+    settings.METRIC_SOURCES = ["healthcheck.openmetrics.families"]
     settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("gemini_api",)}]
     site(gemini_api="tests.healthcheck.samples.crashes")
 
@@ -83,7 +83,7 @@ def test_health_is_among_the_metrics(client, site, settings, past):
     assert 'health_component_latency_seconds{component="database"}' in text
     (since,) = re.findall(r'health_component_since_timestamp_seconds\{component="upbit_api"\} (\S+)', text)
     assert float(since) == pytest.approx(past.timestamp(), abs=0.001)
-    assert 'metrics_source_errors_total{source="healthcheck.families.families"} 0.0' in text
+    assert 'metrics_source_errors_total{source="healthcheck.openmetrics.families"} 0.0' in text
 
 
 def some_facts():

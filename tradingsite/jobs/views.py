@@ -8,9 +8,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from healthcheck.asked import from_database
+from healthcheck.access import query_or_none, staff_page, unknown
 from healthcheck.pages import runbook
-from healthcheck.staff_pages import for_staff, unknown
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.reporting.run_list import Run, last_runs
@@ -28,13 +27,13 @@ _VERDICTS = {
 _SHAPES = {**dict.fromkeys(_VERDICTS, "warning"), "well": "healthy", "paused": "idle"}
 
 
-@for_staff
+@staff_page
 def job_page(request: HttpRequest, name: str) -> HttpResponse:
     """Show one registered job; 404 with the registered names for another."""
     known = registered()
     if name not in known:
         return unknown(request, name, [(each, reverse("job_page", args=[each])) for each in known])
-    found = from_database(lambda: _found(known[name]))
+    found = query_or_none(lambda: _found(known[name]))
     state = state_of(found["job"]) if found else ""
     advised = "failed" if state == "failing" else state
     context = {

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from healthcheck.checks import health_probes
 from healthcheck.declared import ProbeTask
 from healthcheck.engine.active_overrides import Imposed, Override, read
+from healthcheck.engine.override_layer import with_slowness
 from healthcheck.models import HealthState
 from healthcheck.report import Finding, Paused, ReadyAnyway, Unjudged
-from healthcheck.slowness import with_slowness
 from healthcheck.snapshot import Component
 from tests.healthcheck.conftest import all_landed
 
