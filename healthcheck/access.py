@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from healthcheck.engine.bounded import TookTooLong
+from healthcheck.engine.bounded import CallTimedOut
 from healthcheck.engine.engine import engine
 from healthcheck.redaction import redacted
 from healthcheck.snapshot import Snapshot
@@ -86,7 +86,7 @@ def may_see_details(request: HttpRequest, snapshot: Snapshot | None = None) -> b
         return True
     try:
         return not _database_is_down(snapshot) and _is_signed_in_staff(request)
-    except (TookTooLong, DatabaseError):
+    except (CallTimedOut, DatabaseError):
         return False
 
 
@@ -101,7 +101,7 @@ def query_or_none(query: Callable[[], T]) -> T | None:
         return None
     try:
         return _within_limit(query)
-    except (TookTooLong, DatabaseError):
+    except (CallTimedOut, DatabaseError):
         return None
 
 
@@ -119,7 +119,7 @@ def _page(request: HttpRequest, view: View, captured: dict[str, str]) -> HttpRes
             return _no_database(request)
         if _is_signed_in_staff(request):
             return view(request, **captured)
-    except (TookTooLong, DatabaseError):
+    except (CallTimedOut, DatabaseError):
         return _no_database(request)
     return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
 
@@ -138,7 +138,7 @@ def _bears_token(request: HttpRequest) -> bool:
 
 
 def _is_signed_in_staff(request: HttpRequest) -> bool:
-    """Ask the session, within a second. Raises TookTooLong, django.db.Error."""
+    """Ask the session, within a second. Raises CallTimedOut, django.db.Error."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
 
@@ -152,7 +152,7 @@ def _is_signed_in_staff(request: HttpRequest) -> bool:
 def _within_limit(query: Callable[[], T]) -> T:
     if connection.in_atomic_block:  # what the transaction has written can be seen only here
         return query()
-    return engine().aside.run(query)
+    return engine().bounded.call(query)
 
 
 def _database_is_down(snapshot: Snapshot | None = None) -> bool:

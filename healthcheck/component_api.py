@@ -16,7 +16,7 @@ from healthcheck.snapshot import Imposition
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
-class Change(BaseModel):
+class TransitionSchema(BaseModel):
     """One damped change of state. `lasted_s` is null while it is still so."""
 
     model_config = _STRICT
@@ -43,7 +43,7 @@ class History(BaseModel):
     p50_ms: float | None
     p95_ms: float | None
     troubles_24h: int
-    transitions: list[Change]
+    transitions: list[TransitionSchema]
 
 
 class Evidence(BaseModel):
@@ -126,8 +126,8 @@ def _published(past: ComponentHistory, changes: list[TransitionRow]) -> History:
     )
 
 
-def _change(row: TransitionRow) -> Change:
-    return Change(
+def _change(row: TransitionRow) -> TransitionSchema:
+    return TransitionSchema(
         at=row.at,
         before=row.before,
         after=row.after,

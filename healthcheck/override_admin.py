@@ -81,10 +81,10 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
             facts = {"value": minutes, "kind": overrides.Kind(kind).label, "limit": longest}
             self.add_error("minutes", forms.ValidationError(text, params=facts))
 
-    def wish(self) -> overrides.Wish:
+    def to_request(self) -> overrides.OverrideRequest:
         """Return what the valid form asks for."""
         given = self.cleaned_data
-        return overrides.Wish(
+        return overrides.OverrideRequest(
             component="" if given["component"] == _ALL else given["component"],
             kind=overrides.Kind(given["kind"]),
             lasts=timedelta(minutes=given["minutes"]),
@@ -162,7 +162,7 @@ class HealthOverrideAdmin(admin.ModelAdmin[HealthOverride]):
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
         """Impose it in the name of who asks."""
-        made = overrides.impose(form.wish(), request.user.get_username())
+        made = overrides.impose(form.to_request(), request.user.get_username())
         obj.pk = made.pk
         obj.refresh_from_db()
 

@@ -1,4 +1,4 @@
-"""Imposing an override and ending it, by the database's clock (docs/health.md, 19)."""
+"""OverrideLayer an override and ending it, by the database's clock (docs/health.md, 19)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,12 +22,12 @@ LONGEST = {
 """So that what somebody forgot to end hides nothing for long."""
 
 
-class Refused(ValueError):
+class OverrideRefused(ValueError):
     """It is not allowed here, or lasts too long; the text is for developers: the form has its own."""
 
 
 @dataclass(frozen=True)
-class Wish:
+class OverrideRequest:
     """What is to be imposed. `component` is "" for all, `starts_at` None for now, by the database's clock."""
 
     component: str
@@ -42,23 +42,23 @@ def allowed_kinds() -> list[Kind]:
     return [kind for kind in Kind if kind == Kind.MAINTENANCE or settings.HEALTH_REHEARSALS]
 
 
-def impose(wish: Wish, by: str) -> HealthOverride:
+def impose(request: OverrideRequest, by: str) -> HealthOverride:
     """Write an override; every process reads it with its next snapshot, at the latest after 3 s.
 
     Raises:
-        Refused: see there.
+        OverrideRefused: see there.
     """
-    if wish.kind not in allowed_kinds():
-        raise Refused(f"{wish.kind}: rehearsals are not allowed here")
-    if not timedelta(0) < wish.lasts <= LONGEST[wish.kind]:
-        raise Refused(f"{wish.kind} for {wish.lasts}: limit {LONGEST[wish.kind]}")
-    starts = wish.starts_at or Now()
+    if request.kind not in allowed_kinds():
+        raise OverrideRefused(f"{request.kind}: rehearsals are not allowed here")
+    if not timedelta(0) < request.lasts <= LONGEST[request.kind]:
+        raise OverrideRefused(f"{request.kind} for {request.lasts}: limit {LONGEST[request.kind]}")
+    starts = request.starts_at or Now()
     made = HealthOverride.objects.create(
-        component=wish.component,
-        kind=wish.kind,
+        component=request.component,
+        kind=request.kind,
         starts_at=starts,
-        ends_at=starts + wish.lasts,
-        reason=wish.reason,
+        ends_at=starts + request.lasts,
+        reason=request.reason,
         made_by=by,
     )
     made.refresh_from_db()

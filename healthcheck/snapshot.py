@@ -1,4 +1,4 @@
-"""What the engine knew at one moment, frozen: every answer of one snapshot tells the same."""
+"""What the engine knew at one moment, frozen: all answers made from one snapshot agree."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -76,20 +76,23 @@ class Component:
     def slow(self) -> bool:
         return isinstance(self.finding, Slow)
 
-    def folding(self, name: str, *, rehearsed: Finding | None = None) -> "Component":
-        """Return the component `name`, which needs this one, while this one is down: nobody can tell.
-
-        When this one is down in a rehearsal only, `rehearsed` is what was found of `name` all the same.
-        """
-        cannot = Unjudged(_CANNOT, component=self.name)
-        folded = partial(Component, name, latency_ms=None, measured_at=self.measured_at, age_s=self.age_s)
-        if rehearsed:
-            told = Unjudged(_CANNOT_REHEARSED, component=self.name)
-            return folded(told, late=self.late, raw=rehearsed, override="rehearsal")
-        if self.override == "maintenance":
-            resting = Paused(_RESTS, component=self.name)
-            return folded(resting, late=self.late, raw=cannot, override="maintenance")
-        return folded(cannot, late=self.late)
+    def blocked_by(self, needed: "Component") -> "Component":
+        """Return this component while `needed`, which it needs, is down: it cannot be judged."""
+        blocked = partial(
+            Component,
+            self.name,
+            latency_ms=None,
+            measured_at=needed.measured_at,
+            age_s=needed.age_s,
+            late=needed.late,
+        )
+        unjudged = Unjudged(_CANNOT, component=needed.name)
+        if needed.raw.status != "unhealthy":  # down in a rehearsal only: what was measured here still holds
+            rehearsed = Unjudged(_CANNOT_REHEARSED, component=needed.name)
+            return blocked(rehearsed, raw=self.raw, override="rehearsal")
+        if needed.override == "maintenance":
+            return blocked(Paused(_RESTS, component=needed.name), raw=unjudged, override="maintenance")
+        return blocked(unjudged)
 
 
 @dataclass(frozen=True)
@@ -173,14 +176,14 @@ class Snapshot:
         return response.model_dump_json().encode()
 
 
-class Transitions:
-    """Knows each component's last state, so that a change is told once (docs/health.md, 10 and 18)."""
+class ChangeDetector:
+    """Remembers each component's last state, so that a change is logged once (docs/health.md, 10 and 18)."""
 
     def __init__(self) -> None:
         self._known: dict[str, Status] = {}
         self._slow: set[str] = set()
 
-    def since_last(self, components: Iterable[Component]) -> Sequence[tuple[Component, Status]]:
+    def changes(self, components: Iterable[Component]) -> Sequence[tuple[Component, Status]]:
         """Return each component that changed, or became slow, with its state before.
 
         Call it under the engine's lock.

@@ -1,4 +1,4 @@
-"""The dead man's ping: who is asked while all is well notices a silence (docs/alerts.md, 8)."""
+"""Pings an external monitor while the site is healthy: a silence raises its alarm (docs/alerts.md, 8)."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from healthcheck.alerts.webhook import NotDelivered, Webhook
 logger = structlog.get_logger(__name__)
 
 
-class Watcher:
-    """One address that is asked every `every_s` for as long as somebody goes on saying that all is well.
+class Heartbeat:
+    """Pings one address every `every_s` for as long as `keep_alive` goes on being called.
 
     Args:
         clock: seconds, monotonic.
@@ -21,20 +21,20 @@ class Watcher:
         self._well_until_s = self._due_s = 0.0
         self._unreached = False
 
-    def hear_that_all_is_well(self) -> None:
-        """Believe so for one interval more."""
+    def keep_alive(self) -> None:
+        """The site is healthy: go on pinging for one more interval."""
         self._well_until_s = self._clock() + self._every_s
 
-    def ask_if_due(self) -> float | None:
-        """Ask, if it is time; return when it is time again, None while nobody says that all is well."""
+    def ping_if_due(self) -> float | None:
+        """Ping if it is time; return when it is next time, None while the site is not healthy."""
         if self._clock() > self._well_until_s:
             return None
         if self._clock() >= self._due_s:
             self._due_s = self._clock() + self._every_s
-            self._ask()
+            self._ping()
         return self._due_s
 
-    def _ask(self) -> None:
+    def _ping(self) -> None:
         try:
             self._webhook.get()
         except NotDelivered as error:

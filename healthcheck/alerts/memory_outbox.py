@@ -24,8 +24,8 @@ class _Waiting:
     attempts: int = 0
 
 
-class UnwrittenAlerts:
-    """What is to be told from memory. Safe for two threads: who records adds, who sends tells.
+class MemoryOutbox:
+    """Alerts to deliver from memory. Thread-safe: the recorder adds, the sender delivers.
 
     Args:
         clock: seconds, monotonic.
@@ -35,29 +35,29 @@ class UnwrittenAlerts:
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque(maxlen=_KEPT)
-        self._told: deque[tuple[str, datetime]] = deque(maxlen=_KEPT)
+        self._sent: deque[tuple[str, datetime]] = deque(maxlen=_KEPT)
 
     def add(self, rows: Iterable[HealthTransition]) -> None:
-        """Have these told at once."""
+        """Have these delivered at once."""
         with self._lock:
             self._waiting.extend(_Waiting(row, self._clock()) for row in rows)
 
-    def was_told(self, row: HealthTransition) -> bool:
-        """Whether a change was told before it was written. From now on its row decides."""
+    def was_sent(self, row: HealthTransition) -> bool:
+        """Whether a change was delivered before it was written. From now on its row decides."""
         with self._lock:
             self._drop(row)
-            return (row.component, row.at) in self._told
+            return (row.component, row.at) in self._sent
 
-    def tell(self, post: Callable[[HealthTransition], None]) -> float | None:
-        """Tell what is due; return when more is, None when nothing waits. `post` may raise NotDelivered."""
+    def deliver_due(self, post: Callable[[HealthTransition], None]) -> float | None:
+        """Deliver what is due; return when more is, None when nothing waits. `post` raises NotDelivered."""
         with self._lock:
             due = [each for each in self._waiting if each.due_s <= self._clock()]
         for each in due:
-            self._tell(each, post)
+            self._deliver(each, post)
         with self._lock:
             return min((each.due_s for each in self._waiting), default=None)
 
-    def _tell(self, each: _Waiting, post: Callable[[HealthTransition], None]) -> None:
+    def _deliver(self, each: _Waiting, post: Callable[[HealthTransition], None]) -> None:
         each.attempts += 1
         try:
             post(each.row)
@@ -66,7 +66,7 @@ class UnwrittenAlerts:
             each.due_s = self._clock() + PAUSES_S[min(each.attempts, len(PAUSES_S)) - 1]
             return
         with self._lock:
-            self._told.append((each.row.component, each.row.at))
+            self._sent.append((each.row.component, each.row.at))
             self._drop(each.row)
 
     def _drop(self, row: HealthTransition) -> None:

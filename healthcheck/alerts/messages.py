@@ -16,7 +16,7 @@ _DISCORD_LENGTH = 2000
 
 
 @dataclass(frozen=True)
-class Change:
+class AlertChange:
     """One transition as an alert tells it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Change:
     lasted: timedelta | None = None
 
 
-def body(form: Format, site: str, newest: Change, earlier: Sequence[Change] = ()) -> dict[str, Any]:
+def body(form: Format, site: str, newest: AlertChange, earlier: Sequence[AlertChange] = ()) -> dict[str, Any]:
     """Return the JSON to post about `newest`; `earlier` are changes of it that were not told yet."""
     text = redacted_text(_text(site, newest, earlier))
     if form == "slack":
@@ -51,7 +51,7 @@ def body(form: Format, site: str, newest: Change, earlier: Sequence[Change] = ()
     }
 
 
-def _text(site: str, newest: Change, earlier: Sequence[Change]) -> str:
+def _text(site: str, newest: AlertChange, earlier: Sequence[AlertChange]) -> str:
     lines = [
         f"{_MARKS[newest.after]} {'REHEARSAL: ' if newest.rehearsal else ''}{site}: {newest.label} is "
         f"{newest.after}, was {newest.before}{f' for {_span(newest.lasted)}' if newest.lasted else ''}",
@@ -62,7 +62,7 @@ def _text(site: str, newest: Change, earlier: Sequence[Change]) -> str:
     return "\n".join(lines)
 
 
-def _facts(change: Change) -> dict[str, Any]:
+def _facts(change: AlertChange) -> dict[str, Any]:
     return {
         "component": change.component,
         "before": change.before,

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from healthcheck.alerts.messages import Change
+from healthcheck.alerts.messages import AlertChange
 from healthcheck.declared import configured_probes
 from healthcheck.models import Alert, HealthTransition
 from healthcheck.report import Finding
@@ -143,17 +143,17 @@ def wait_s() -> float | None:
     return None if found is None else max(0.0, float(found))
 
 
-def change(row: HealthTransition) -> Change:
+def change(row: HealthTransition) -> AlertChange:
     """Return a transition as an alert tells it. Raises django.db.Error."""
     earlier = HealthTransition.objects.filter(component=row.component, at__lt=row.at).order_by("-at")
     before = earlier.values_list("at", flat=True).first()
-    return told_as(row, row.at - before if before else None)
+    return as_change(row, row.at - before if before else None)
 
 
-def told_as(row: HealthTransition, lasted: timedelta | None = None) -> Change:
+def as_change(row: HealthTransition, lasted: timedelta | None = None) -> AlertChange:
     """Return the same without asking the database."""
     labels = {task.name: str(task.label or task.name) for task in configured_probes()}
-    return Change(
+    return AlertChange(
         component=row.component,
         label=labels.get(row.component, row.component),
         at=row.at,

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from healthcheck.engine.bounded import Aside, TookTooLong
+from healthcheck.engine.bounded import BoundedThread, CallTimedOut
 
 WITHIN_S = 5.0
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -34,7 +34,7 @@ class Webhook:
 
     def __init__(self, url: str, *, within_s: float = WITHIN_S) -> None:
         self._url, self._within_s = url, within_s
-        self._aside = Aside(within_s)
+        self._bounded = BoundedThread(within_s)
 
     def post(self, message: Mapping[str, Any]) -> None:
         """Deliver a message as JSON. Raises NotDelivered."""
@@ -46,8 +46,8 @@ class Webhook:
 
     def _call(self, method: str, **options: Any) -> None:
         try:
-            self._aside.run(lambda: self._answered(method, **options))
-        except TookTooLong:
+            self._bounded.call(lambda: self._answered(method, **options))
+        except CallTimedOut:
             raise NotDelivered(f"no answer within {self._within_s:g} s") from None
         except requests.exceptions.RequestException as error:
             raise NotDelivered(next(why for kind, why in _REASONS if isinstance(error, kind))) from None

@@ -42,7 +42,7 @@ class Override:
     starts_s: float
     ends_s: float
 
-    def upon(self, component: Component, hung: Finding | None = None) -> Component:
+    def apply_to(self, component: Component, hung: Finding | None = None) -> Component:
         """Return the component as it is shown: paused on purpose, or as the rehearsal wants it.
 
         `hung` are the engine's words while it hangs.
@@ -69,13 +69,13 @@ class Override:
 
 
 @dataclass(frozen=True)
-class Imposed:
+class ActiveOverrides:
     """What was read at one moment. The override that was made last wins."""
 
     overrides: Sequence[Override] = ()
     usual_p95_ms: Mapping[str, float] = field(default_factory=dict)
 
-    def on(self, name: str, now_s: float) -> Override | None:
+    def for_component(self, name: str, now_s: float) -> Override | None:
         """Return what is in force for a component at this moment of the engine's clock."""
         return next(
             (
@@ -92,18 +92,18 @@ class Imposed:
         return min((moment - now_s for moment in moments if moment > now_s), default=inf)
 
 
-Read = Callable[[Clock], Imposed]
+Read = Callable[[Clock], ActiveOverrides]
 """Takes the engine's clock, by which its moments are told."""
 
 
-class Reading:
+class OverrideReader:
     """Work for a slot. While the database is away what was read last holds, and ends in time."""
 
     def __init__(self, read: Read, *, clock: Clock) -> None:
         self._read, self._clock = read, clock
-        self.known = Imposed()
+        self.known = ActiveOverrides()
 
-    def __call__(self, flight: Flight) -> Result[Imposed]:
+    def __call__(self, flight: Flight) -> Result[ActiveOverrides]:
         try:
             self.known = self._read(self._clock)
         except DatabaseError as error:
@@ -114,12 +114,12 @@ class Reading:
         return Result(self.known, None, timezone.now(), self._clock())
 
 
-def nothing(_clock: Clock) -> Imposed:
+def nothing(_clock: Clock) -> ActiveOverrides:
     """Impose nothing."""
-    return Imposed()
+    return ActiveOverrides()
 
 
-def read(clock: Clock) -> Imposed:
+def read(clock: Clock) -> ActiveOverrides:
     """Read what is in force or will be, in one statement. Where rehearsals are not allowed there are none."""
     with connection.cursor() as cursor:
         now_s = clock()  # not before: a connection may have to be waited for
@@ -130,7 +130,7 @@ def read(clock: Clock) -> Imposed:
         for _, component, kind, reason, by, until, starts_in_s, ends_in_s, _ in rows
         if kind
     ]
-    return Imposed(tuple(overrides), {row[1]: row[-1] for row in rows if not row[2]})
+    return ActiveOverrides(tuple(overrides), {row[1]: row[-1] for row in rows if not row[2]})
 
 
 _READ = """

@@ -1,4 +1,4 @@
-"""Work done in a thread that nobody joins, for callers that must not hang with it."""
+"""Runs a call in a daemon thread and gives up waiting after a time limit."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,12 +10,12 @@ from django.db import connections
 T = TypeVar("T")
 
 
-class TookTooLong(Exception):
-    """The work is not done within its limit, or an earlier piece of work is still stuck."""
+class CallTimedOut(Exception):
+    """The call did not return within the limit, or an earlier one is still stuck."""
 
 
-class Aside:
-    """Runs short pieces of work, each in its own daemon thread, and waits at most `limit_s` for each.
+class BoundedThread:
+    """Runs short calls, each in its own daemon thread, and waits at most `limit_s` for each.
 
     While one of them is stuck no other is begun, so that stuck threads do not pile up.
     """
@@ -24,24 +24,20 @@ class Aside:
         self._limit_s = limit_s
         self._stuck: set[Future[Any]] = set()
 
-    def run(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns, or raise what it raises.
-
-        Raises:
-            TookTooLong: see there.
-        """
+    def call(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, or raise what it raises. Raises CallTimedOut."""
         if self._stuck:
-            raise TookTooLong
+            raise CallTimedOut
         future: Future[T] = Future()
-        Thread(target=_fulfil, args=(future, work), name="health-aside", daemon=True).start()
+        Thread(target=_fulfil, args=(future, work), name="health-bounded", daemon=True).start()
         try:
             return future.result(self._limit_s)
         except TimeoutError:
-            if future.done():  # the work itself raised it
+            if future.done():  # the call itself raised it
                 raise
             self._stuck.add(future)
             future.add_done_callback(self._stuck.discard)
-            raise TookTooLong from None
+            raise CallTimedOut from None
 
 
 def _fulfil(future: Future[T], work: Callable[[], T]) -> None:

@@ -28,13 +28,13 @@ from healthcheck.declared import (
     plain,
 )
 from healthcheck.engine.active_overrides import Read, read
-from healthcheck.engine.bounded import Aside
-from healthcheck.engine.override_layer import Imposing
-from healthcheck.engine.probe_run import Measured, Words
-from healthcheck.engine.shared_results import Shared
+from healthcheck.engine.bounded import BoundedThread
+from healthcheck.engine.override_layer import OverrideLayer
+from healthcheck.engine.probe_run import ProbeRun, Words
+from healthcheck.engine.shared_results import SharedResult
 from healthcheck.engine.slot import Clock, Result, Slot, Work
 from healthcheck.report import Finding
-from healthcheck.snapshot import Component, Snapshot, Transitions, log_transitions
+from healthcheck.snapshot import ChangeDetector, Component, Snapshot, log_transitions
 
 T = TypeVar("T")
 
@@ -42,8 +42,8 @@ T = TypeVar("T")
 _KEPT_S = 1.0
 # The deadline is later than the longest limit by this.
 _MARGIN_S = 0.1
-# The longest wait for the database on behalf of one request, e.g. to learn who is asking.
-_ASIDE_S = 1.0
+# The longest wait for the database on behalf of one request, e.g. to learn who is signed in.
+_DATABASE_WAIT_S = 1.0
 
 _PROBE_WORDS = Words(
     failed=gettext_noop("the probe failed; see the log"),
@@ -62,7 +62,7 @@ class Engine:
 
     Args:
         clock: seconds, monotonic.
-        read_imposed: tells what staff impose and what is usual; None: nothing is.
+        read_overrides: reads what staff impose and what is usual; None: nothing is.
     """
 
     def __init__(
@@ -73,21 +73,23 @@ class Engine:
         *,
         version: str,
         clock: Clock = time.monotonic,
-        read_imposed: Read | None = None,
+        read_overrides: Read | None = None,
     ) -> None:
         limits_s = [task.timeout_s + task.allowance_s for task in (*probes, *panels, *abilities)]
         self.deadline_s = max(limits_s, default=0) + _MARGIN_S
-        self.aside = Aside(_ASIDE_S)
+        self.bounded = BoundedThread(_DATABASE_WAIT_S)
         self._version, self._clock = version, clock
         self._changed = threading.Condition()
         self._slots: dict[str, Slot[Finding]] = {}
         for task in probes:
             self._slots[task.name] = self._probe_slot(task)
-        self._imposing = Imposing(read_imposed, probes, clock=clock, changed=self._changed, slot=self._slot)
+        self._overrides = OverrideLayer(
+            read_overrides, probes, clock=clock, changed=self._changed, slot=self._slot
+        )
         self._panels = [(task, self._panel_slot(task)) for task in panels]
         self._abilities = [(task, self._ability_slot(task)) for task in abilities]
         self._kept: tuple[Snapshot, float] | None = None
-        self._transitions = Transitions()
+        self._detector = ChangeDetector()
 
     def snapshot(self) -> Snapshot:
         """Return the state of all components, at the latest after `deadline_s`."""
@@ -97,7 +99,7 @@ class Engine:
         with self._changed:
             self._settle([*self._slots.values(), *(slot for _, slot in self._abilities if slot)])
             snapshot = self._assembled()
-            changed = self._transitions.since_last(snapshot.components)
+            changed = self._detector.changes(snapshot.components)
         log_transitions(changed)
         return snapshot
 
@@ -107,7 +109,7 @@ class Engine:
             slot = self._slots[name]
             self._settle([*slot.needs, slot])
             component = self._component(slot)
-            changed = self._transitions.since_last([component])
+            changed = self._detector.changes([component])
         log_transitions(changed)
         return component
 
@@ -117,7 +119,7 @@ class Engine:
             slots = [slot for name, slot in self._slots.items() if name in names]
             self._settle([*(needed for slot in slots for needed in slot.needs), *slots])
             components = tuple(map(self._component, slots))
-            changed = self._transitions.since_last(components)
+            changed = self._detector.changes(components)
         log_transitions(changed)
         return Snapshot(components, timezone.now(), self._version, whole=False)
 
@@ -136,7 +138,7 @@ class Engine:
         names = [slot.name for slot in slots if slot.name in self._slots]
         ends_s = self._clock() + self.deadline_s
         while waits_s := [
-            wait_s for slot in (*slots, *self._imposing.settling(names)) if (wait_s := slot.settles_in()) > 0
+            wait_s for slot in (*slots, *self._overrides.settling(names)) if (wait_s := slot.settles_in()) > 0
         ]:
             left_s = ends_s - self._clock()
             if left_s <= 0:
@@ -150,7 +152,7 @@ class Engine:
         components = {name: self._component(slot) for name, slot in self._slots.items()}
         abilities = tuple(self._ability(task, slot, components) for task, slot in self._abilities)
         snapshot = Snapshot(tuple(components.values()), timezone.now(), self._version, abilities)
-        changes_in_s = min(_KEPT_S, self._imposing.changes_in(), *(slot.changes_in() for slot in slots))
+        changes_in_s = min(_KEPT_S, self._overrides.changes_in(), *(slot.changes_in() for slot in slots))
         self._kept = snapshot, self._clock() + changes_in_s
         return snapshot
 
@@ -164,13 +166,10 @@ class Engine:
     def _component(self, slot: Slot[Finding]) -> Component:
         found = self._found(slot)
         for needed in map(self._component, slot.needs):
-            if needed.raw.status == "unhealthy":
-                found = needed.folding(slot.name)
+            if "unhealthy" in (needed.raw.status, needed.status):
+                found = found.blocked_by(needed)
                 break
-            if needed.status == "unhealthy":  # a rehearsal wants it so; this one is measured on
-                found = needed.folding(slot.name, rehearsed=found.raw)
-                break
-        return self._imposing.shown(found)
+        return self._overrides.shown(found)
 
     def _found(self, slot: Slot[Finding]) -> Component:
         result = slot.shown()
@@ -190,23 +189,23 @@ class Engine:
             self._changed.notify_all()
 
     def _probe_slot(self, task: ProbeTask) -> Slot[Finding]:
-        work: Work[Finding] = Measured(
+        work: Work[Finding] = ProbeRun(
             task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=_finding
         )
         if task.shared:
-            work = Shared(task, work, clock=self._clock)
+            work = SharedResult(task, work, clock=self._clock)
         return self._slot(task, work)
 
     def _ability_slot(self, task: AbilityTask) -> Slot[Finding] | None:
         if not task.probe:
             return None
-        work: Work[Finding] = Measured(
+        work: Work[Finding] = ProbeRun(
             task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=_finding
         )
         return self._slot(task, work)
 
     def _panel_slot(self, task: PanelTask) -> Slot[Context]:
-        work = Measured(task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=plain)
+        work = ProbeRun(task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=plain)
         return self._slot(task, work)
 
     def _slot(self, task: NamedTask, work: Work[T]) -> Slot[T]:
@@ -241,7 +240,7 @@ def engine() -> Engine:
                 configured_panels(),
                 configured_abilities(),
                 version=settings.VERSION,
-                read_imposed=read,
+                read_overrides=read,
             )
         return _engine
 

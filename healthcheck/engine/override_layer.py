@@ -10,18 +10,18 @@ from typing import Any
 from django.utils import timezone
 
 from healthcheck.declared import NamedTask, OwnTask, ProbeTask
-from healthcheck.engine.active_overrides import Override, Read, Reading, nothing
+from healthcheck.engine.active_overrides import Override, OverrideReader, Read, nothing
 from healthcheck.engine.slot import Clock, Flight, Result, Slot, Work, no_answer
 from healthcheck.report import Finding, Slow
 from healthcheck.snapshot import Component
 
 # Nobody waits longer than `timeout_s` to learn what is imposed: until then nothing is.
-_READING = OwnTask(name="overrides", timeout_s=0.5, ttl_s=2, ttl_bad_s=2)
+_READ_TASK = OwnTask(name="overrides", timeout_s=0.5, ttl_s=2, ttl_bad_s=2)
 _TIMES = 3
 """An answer is slow above so many times the usual 95th percentile."""
 
 
-class Imposing:
+class OverrideLayer:
     """Call every method while holding the engine's lock.
 
     A rehearsed hang has a slot of its own beside the component's: its flight hangs until the override's end,
@@ -37,10 +37,10 @@ class Imposing:
         changed: threading.Condition,
         slot: Callable[[NamedTask, Work[Any]], Slot[Any]],
     ) -> None:
-        self._reading = Reading(read or nothing, clock=clock)
+        self._reader = OverrideReader(read or nothing, clock=clock)
         self._tasks: Mapping[str, ProbeTask] = {task.name: task for task in tasks}
         self._clock, self._changed, self._slot = clock, changed, slot
-        self._read = slot(_READING, self._reading) if read else None
+        self._read = slot(_READ_TASK, self._reader) if read else None
         self._hanging: dict[str, Slot[Finding]] = {}
 
     def settling(self, names: Iterable[str]) -> list[Slot[Any]]:
@@ -52,19 +52,19 @@ class Imposing:
 
     def shown(self, component: Component) -> Component:
         """Return the component as slowness and staff make it."""
-        component = with_slowness(component, self._tasks[component.name], self._reading.known.usual_p95_ms)
+        component = with_slowness(component, self._tasks[component.name], self._reader.known.usual_p95_ms)
         if override := self._on(component.name):
             hung = self._hung(component.name)
-            return override.upon(component, hung.shown().value if hung else None)
+            return override.apply_to(component, hung.shown().value if hung else None)
         return component
 
     def changes_in(self) -> float:
         """Return for how many seconds `shown()` stays as it is unless a flight lands."""
         hanging = (slot.changes_in() for slot in self._hanging.values())
-        return min(self._reading.known.changes_in(self._clock()), *hanging, inf)
+        return min(self._reader.known.changes_in(self._clock()), *hanging, inf)
 
     def _on(self, name: str) -> Override | None:
-        return self._reading.known.on(name, self._clock())
+        return self._reader.known.for_component(name, self._clock())
 
     def _hung(self, name: str) -> Slot[Finding] | None:
         if self._hangs_for(name) <= 0:

@@ -31,7 +31,7 @@ class Words:
     no_table: str
 
 
-class Measured(Generic[T]):
+class ProbeRun(Generic[T]):
     """Work for a slot: calls the function at a dotted path.
 
     Args:

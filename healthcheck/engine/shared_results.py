@@ -1,4 +1,4 @@
-"""One result for all processes: who claims the row measures, the others take it (docs/health.md, 9)."""
+"""One process runs the probe, the others read its result from the database (docs/health.md, 9)."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import structlog
 from django.db import Error
 
 from healthcheck.declared import ROW_WAIT_S, ProbeTask
-from healthcheck.engine.bounded import Aside, TookTooLong
+from healthcheck.engine.bounded import BoundedThread, CallTimedOut
 from healthcheck.engine.slot import LATE_TTLS, Clock, Flight, Result, Work
 from healthcheck.models import HealthResult
 from healthcheck.report import Finding, Status
@@ -25,22 +25,22 @@ _CLAIM_MARGIN_S = 1.0
 _PAUSES_S = (0.02, 0.05, 0.1)
 
 
-class Shared:
+class SharedResult:
     """Work for a slot: takes the shared result while it is fresh, else claims the run and shares its result.
 
     A database that is down or frozen must not make another component look bad: then the run is not shared.
     """
 
-    def __init__(self, task: ProbeTask, measured: Work[Finding], *, clock: Clock) -> None:
-        self._task, self._measured, self._clock = task, measured, clock
-        self._aside = Aside(ROW_WAIT_S)
+    def __init__(self, task: ProbeTask, run: Work[Finding], *, clock: Clock) -> None:
+        self._task, self._run, self._clock = task, run, clock
+        self._bounded = BoundedThread(ROW_WAIT_S)
 
     def __call__(self, flight: Flight) -> Result[Finding]:
         known = _unless_it_fails(self._result_or_claim)
         if isinstance(known, Result):
             return known
         flight.limit_s = min(flight.limit_s, self._clock() + self._task.timeout_s)
-        result = self._measured(flight)
+        result = self._run(flight)
         if known is not None:
             self._publish(known, result)
         return result
@@ -49,7 +49,7 @@ class Shared:
         """Return a result to use or a claim to measure; wait while another process measures the first one."""
         pauses_s = chain(_PAUSES_S, repeat(_PAUSES_S[-1]))
         while True:
-            row, claim = self._aside.run(self._row_or_claim)
+            row, claim = self._bounded.call(self._row_or_claim)
             if claim:
                 return claim
             if row and (result := self._usable(row)):
@@ -87,13 +87,13 @@ class Shared:
             "latency_ms": result.latency_ms,
         }
         publish = partial(HealthResult.objects.publish, self._task.name, claim, values)
-        _unless_it_fails(lambda: self._aside.run(publish))  # else the claim expires by itself
+        _unless_it_fails(lambda: self._bounded.call(publish))  # else the claim expires by itself
 
 
 def _unless_it_fails(work: Callable[[], T]) -> T | None:
     try:
         return work()
-    except (TookTooLong, Error):
+    except (CallTimedOut, Error):
         return None  # the database's own probe says what is wrong with it
     except Exception:
         # Sharing saves calls; whatever is wrong with it must not decide what is said of a component.

@@ -47,6 +47,6 @@ class Damper:
         return True
 
     @property
-    def wavers(self) -> bool:
+    def is_flapping(self) -> bool:
         """Whether the last answer was not that of the state."""
         return self._against > 0

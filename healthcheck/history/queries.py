@@ -177,7 +177,7 @@ def _one(name: str, state: HealthState | None, counted: _Counted, today: date) -
 def _days(now: datetime) -> dict[str, dict[date, Day]]:
     """Of each component the days of which anything is known."""
     found: dict[str, dict[date, Day]] = {}
-    for name, day, *minutes in _asked(_DAYS, {"since": now - WINDOWS["90d"], "zone": site_zone().key}):
+    for name, day, *minutes in _fetch_all(_DAYS, {"since": now - WINDOWS["90d"], "zone": site_zone().key}):
         found.setdefault(name, {})[day] = Day(day, *minutes)
     return found
 
@@ -188,7 +188,7 @@ def _uptimes(now: datetime) -> dict[str, dict[str, float | None]]:
         name: {
             window: _uptime_pct(up, down) for window, (up, down) in zip(WINDOWS, _pairs(counts), strict=True)
         }
-        for name, *counts in _asked(_UPTIMES, since)
+        for name, *counts in _fetch_all(_UPTIMES, since)
     }
 
 
@@ -197,14 +197,14 @@ def _pairs(counts: Sequence[int]) -> Iterable[tuple[int, int]]:
 
 
 def _speeds(now: datetime) -> dict[str, tuple[float | None, float | None, int]]:
-    rows = _asked(_SPEEDS, {"since": now - WINDOWS["24h"]})
+    rows = _fetch_all(_SPEEDS, {"since": now - WINDOWS["24h"]})
     return {name: (p50, p95, troubles) for name, p50, p95, troubles in rows}
 
 
 def _quarters(now: datetime) -> dict[str, dict[int, float]]:
     """Of each component the median latency by how many quarter hours ago."""
     found: dict[str, dict[int, float]] = {}
-    for name, ago, median in _asked(_QUARTERS, {"now": now, "since": now - WINDOWS["24h"]}):
+    for name, ago, median in _fetch_all(_QUARTERS, {"now": now, "since": now - WINDOWS["24h"]}):
         found.setdefault(name, {})[ago] = median
     return found
 
@@ -213,7 +213,7 @@ def _uptime_pct(up: int, down: int) -> float | None:
     return 100 * up / (up + down) if up + down else None
 
 
-def _asked(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _fetch_all(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

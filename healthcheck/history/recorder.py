@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from healthcheck.alerts.sender import AlertSender
 from healthcheck.engine.engine import engine
-from healthcheck.history import store as records
+from healthcheck.history import store
 from healthcheck.history.damping import Damper
 from healthcheck.models import HealthState, HealthTransition
 from healthcheck.report import Status, component_names
@@ -23,7 +23,7 @@ logger = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 15.0
 LOOK_SOON_S = 5.0
-"""While a component wavers between two states."""
+"""While a component flaps between two states."""
 KEPT_MINUTES = 120
 """What is remembered while the database is away."""
 USUAL_EVERY = timedelta(hours=1)
@@ -32,8 +32,8 @@ ENOUGH_ALONE = 2
 
 
 @dataclass
-class Minute:
-    """What is to be written of one look."""
+class Observation:
+    """What one tick found and has to write."""
 
     at: datetime
     samples: tuple[Component, ...] = ()
@@ -43,24 +43,24 @@ class Minute:
 
 
 class Recorder:
-    """One thread beside whoever may speak for the site. Nothing it does reaches its owner, whatever fails.
+    """One thread that watches and records. Whatever fails in it never reaches its owner.
 
     Args:
-        speaks: whether this process is the one that records. While the database is away nobody is told to:
-            then the one that spoke last goes on, and writes afterwards what it kept.
-        sender: who tells people of changes; None: nobody does.
+        leads: whether this process is the one that records. While the database is away no process is: then
+            the one that led last goes on, and writes afterwards what it kept.
+        sender: delivers alerts; None: there are none.
     """
 
     def __init__(
         self,
-        speaks: Callable[[], bool],
+        leads: Callable[[], bool],
         sender: AlertSender | None = None,
         *,
         look_every_s: float = LOOK_EVERY_S,
         look_soon_s: float = LOOK_SOON_S,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
-        self._speaks, self._sender, self._clock = speaks, sender, clock
+        self._leads, self._sender, self._clock = leads, sender, clock
         self._every_s, self._soon_s = look_every_s, min(look_soon_s, look_every_s)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,17 +70,17 @@ class Recorder:
         self._rehearsed: dict[str, Status] = {}
         self._usual_at: datetime | None = None
         self._alone: set[datetime | None] = set()
-        self._unwritten: deque[Minute] = deque(maxlen=KEPT_MINUTES)
+        self._unwritten: deque[Observation] = deque(maxlen=KEPT_MINUTES)
 
     def start(self) -> None:
-        """Begin to look, from the first interval's end on."""
+        """Tick from the first interval's end on."""
         self._thread = threading.Thread(target=self._run, name="health-recorder", daemon=True)
         self._thread.start()
         if self._sender:
             self._sender.start()
 
     def stop(self) -> None:
-        """Look no more. A look that is stuck is left behind."""
+        """Stop. A tick that is stuck is left behind."""
         self._over.set()
         if self._sender:
             self._sender.stop()
@@ -91,7 +91,7 @@ class Recorder:
         wait_s = self._soon_s
         while not self._over.wait(wait_s):
             try:
-                wait_s = self.look()
+                wait_s = self.tick()
             except Exception:
                 # A history with a gap is better than a scheduler without one.
                 logger.exception("health.not_recorded")
@@ -99,73 +99,73 @@ class Recorder:
             finally:
                 connections.close_all()
 
-    def look(self) -> float:
-        """Look once; return how many seconds may pass until the next look."""
-        speaks = self._speaks()
-        if not speaks and not self._stands_in():
+    def tick(self) -> float:
+        """Look at all components once; return how many seconds may pass until the next tick."""
+        leads = self._leads()
+        if not leads and not self._covers_outage():
             self._write()
             self._dampers = None
-            self._tell(speaking=False)
+            self._notify(leading=False)
             return self._every_s
         if self._dampers is None and not self._begin():
             return self._soon_s
         snapshot = engine().part(component_names())
-        found = self._take_in(snapshot)
-        if speaks:
+        found = self._update(snapshot)
+        if leads:
             self._alone.clear()
             self._write()
             self._learn_usual()
         elif "database" in self._known:  # the outage is told at once, with its end: nobody begins between
             self._alone.add(self._known["database"].seen_at)
             logger.warning("health.kept", minutes=len(self._unwritten))
-        self._tell(found, speaking=speaks, well=snapshot.status != "unhealthy")
-        return self._soon_s if any(damper.wavers for damper in self._known.values()) else self._every_s
+        self._notify(found, leading=leads, well=snapshot.status != "unhealthy")
+        return self._soon_s if any(damper.is_flapping for damper in self._known.values()) else self._every_s
 
-    def _tell(self, found: Minute | None = None, *, speaking: bool, well: bool = False) -> None:
+    def _notify(self, found: Observation | None = None, *, leading: bool, well: bool = False) -> None:
         if self._sender is None:
             return
         changed = found.alerts if found else []
-        if not speaking:
-            self._sender.tell_now(changed)
-        self._sender.wake(speaking=speaking, well=well, written=bool(changed))
+        if not leading:
+            self._sender.enqueue(changed)
+        self._sender.notify(leading=leading, well=well, written=bool(changed))
 
     @property
     def _known(self) -> dict[str, Damper]:
         return {} if self._dampers is None else self._dampers
 
-    def _stands_in(self) -> bool:
+    def _covers_outage(self) -> bool:
         """Go on until the database was found well: the first answer kept may be older than its end."""
         damper = self._known.get("database")
         if damper is None:
             return False
-        return len(self._alone) < ENOUGH_ALONE or damper.status == "unhealthy" or damper.wavers
+        return len(self._alone) < ENOUGH_ALONE or damper.status == "unhealthy" or damper.is_flapping
 
     def _begin(self) -> bool:
         """Go on from the states that were written last: a restart forgets no change and repeats none."""
         try:
             self._states = HealthState.objects.in_bulk()
-            self._rehearsed = records.before_rehearsal()
+            self._rehearsed = store.before_rehearsal()
         except DatabaseError:
             return False
-        self._dampers = {name: Damper(records.status(state)) for name, state in self._states.items()}
+        self._dampers = {name: Damper(store.status(state)) for name, state in self._states.items()}
         return True
 
-    def _take_in(self, snapshot: Snapshot) -> Minute:
+    def _update(self, snapshot: Snapshot) -> Observation:
         at = self._clock()
-        found = Minute(at.replace(second=0, microsecond=0))
+        found = Observation(at.replace(second=0, microsecond=0))
         for component in snapshot.components:
             changes = self._back_from_rehearsal(component, at, snapshot.version)
             damper = self._known.setdefault(component.name, Damper())
             before = damper.status or "healthy"
             if damper.feed(component):
-                changes.append(records.transition(component, before, at, snapshot.version))
+                changes.append(store.transition(component, before, at, snapshot.version))
                 if component.override == "rehearsal":
                     self._rehearsed.setdefault(component.name, before)
             found.transitions += changes
             if self._sender and self._sender.has_webhook and not component.paused:
                 found.alerts += changes
             if damper.status is not None:
-                state = records.state(self._states.get(component.name), component, damper.status, at)
+                state = store.state(self._states.get(component.name), component, damper.status, at)
                 self._states[component.name] = state
                 found.states.append(state)
         if found.at != self._sampled:
@@ -185,7 +185,7 @@ class Recorder:
         self._known[component.name] = Damper(after)
         if before is None or before == after:
             return []
-        return [records.rehearsal_over(component.name, before, after, at, version)]
+        return [store.rehearsal_over(component.name, before, after, at, version)]
 
     def _learn_usual(self) -> None:
         """Once an hour, since it reads a day's samples."""
@@ -194,7 +194,7 @@ class Recorder:
             return
         self._usual_at = now
         try:
-            records.rewrite_usual()
+            store.rewrite_usual()
         except DatabaseError as error:
             logger.warning("health.usual_kept", error=type(error).__name__)
 
@@ -209,13 +209,13 @@ class Recorder:
                 return
             self._unwritten.popleft()
 
-    def _write_one(self, minute: Minute) -> None:
+    def _write_one(self, minute: Observation) -> None:
         """Without its texts if the database can't take them: one finding must not hold up all others."""
         try:
-            told = self._sender.was_told if self._sender else None
-            records.write(
+            told = self._sender.was_sent if self._sender else None
+            store.write(
                 minute.at, minute.samples, minute.transitions, minute.states, minute.alerts, told=told
             )
         except (DataError, IntegrityError):
             logger.exception("health.change_dropped", changes=list(map(str, minute.transitions)))
-            records.write(minute.at, minute.samples, (), ())
+            store.write(minute.at, minute.samples, (), ())

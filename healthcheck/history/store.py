@@ -8,7 +8,7 @@ from typing import cast
 from django.db import connection, transaction
 from django.utils.translation import gettext_noop
 
-from healthcheck.alerts import outbox as alert_queue
+from healthcheck.alerts import outbox
 from healthcheck.models import HealthState, HealthTransition
 from healthcheck.report import Status
 from healthcheck.snapshot import Component
@@ -119,7 +119,7 @@ def write(
                 cursor.execute(_WRITE, _columns(minute, samples))
         newest = dict(HealthState.objects.select_for_update().values_list("component", "seen_at"))
         HealthTransition.objects.bulk_create(filter(_is_news, transitions), ignore_conflicts=True)
-        alert_queue.put(alerts, told)
+        outbox.put(alerts, told)
         HealthState.objects.bulk_create(
             [row for row in states if row.seen_at >= newest.get(row.component, row.seen_at)],
             update_conflicts=True,

@@ -20,9 +20,9 @@ from healthcheck.pages.history_bars import (
     HEIGHT,
     STATES,
     VERDICTS,
-    Past,
+    HistoryRow,
     change_rows,
-    drawn,
+    draw_history,
     kinds,
     labels,
 )
@@ -95,8 +95,8 @@ def _past(name: str, label: object) -> dict[str, Any]:
     """Return the history's part of the context; `past` is None while the database does not answer."""
     now = timezone.now()
 
-    def asked() -> tuple[Past, list[Any]]:
-        return drawn(histories()[name], label, now), transitions(name, limit=_CHANGES)
+    def asked() -> tuple[HistoryRow, list[Any]]:
+        return draw_history(histories()[name], label, now), transitions(name, limit=_CHANGES)
 
     past, changes = query_or_none(asked) or (None, [])
     return {"past": past, "changes": change_rows(changes), "bar": BAR, "height": HEIGHT, "kinds": kinds()}

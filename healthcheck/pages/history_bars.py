@@ -55,7 +55,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Past:
+class HistoryRow:
     """One component's row: the texts are made when it is rendered, in the reader's language.
 
     `paths` are the days without trouble by kind, `bars` the others, which have a tooltip each.
@@ -123,7 +123,7 @@ class Past:
 def history() -> dict[str, Any]:
     """Return the context of `status/history.html`; five queries however long the history is."""
     known, now = labels(), timezone.now()
-    rows = [drawn(past, known[name], now) for name, past in histories().items()]
+    rows = [draw_history(past, known[name], now) for name, past in histories().items()]
     return {"bar": BAR, "height": HEIGHT, "rows": rows}
 
 
@@ -148,10 +148,10 @@ def change_rows(rows: Sequence[TransitionRow]) -> list[tuple[object, object, Tra
     return [(known.get(row.component, row.component), STATES[row.after], row) for row in rows]
 
 
-def drawn(past: ComponentHistory, label: object, now: datetime) -> Past:
+def draw_history(past: ComponentHistory, label: object, now: datetime) -> HistoryRow:
     """Return what is drawn of one component's past."""
     bars = _bars(past.days)
-    return Past(
+    return HistoryRow(
         past,
         label,
         now,

@@ -114,8 +114,8 @@ def scripts():
 def all_landed(engine: Engine) -> bool:
     """Wait until nothing is in flight."""
     slots: list[Slot[Any]] = [*engine._slots.values(), *(slot for _, slot in engine._panels)]
-    if engine._imposing._read:
-        slots.append(engine._imposing._read)
+    if engine._overrides._read:
+        slots.append(engine._overrides._read)
     with engine._changed:
         return engine._changed.wait_for(lambda: all(slot._flight is None for slot in slots), ENOUGH_S)
 

@@ -183,7 +183,7 @@ def test_an_unhealthy_site_is_not_logged_at_every_poll(client, site, caplog):
 @pytest.fixture
 def brief_waits(monkeypatch):
     monkeypatch.setattr("healthcheck.probes._POOL_WAIT_S", 0.2)
-    monkeypatch.setattr("healthcheck.engine.engine._ASIDE_S", 0.2)
+    monkeypatch.setattr("healthcheck.engine.engine._DATABASE_WAIT_S", 0.2)
 
 
 def recovers(client):

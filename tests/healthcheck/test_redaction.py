@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from healthcheck.alerts.messages import Change, body
+from healthcheck.alerts.messages import AlertChange, body
 from healthcheck.models import HealthTransition
 from healthcheck.redaction import redacted, redacted_text
 from healthcheck.report import Fact, Finding
@@ -135,7 +135,7 @@ def test_the_command_prints_none_of_it(planted, options):
 @pytest.mark.parametrize("form", ["json", "slack", "discord"])
 def test_no_alert_tells_any_of_it(settings, form):
     settings.HEALTH_REDACTED = [*PLANTED.values()]
-    change = Change("api", "The API", timezone.now(), "healthy", "unhealthy", TOLD, "1.0")
+    change = AlertChange("api", "The API", timezone.now(), "healthy", "unhealthy", TOLD, "1.0")
 
     told = json.dumps(body(form, "The site", change, [change]))
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from healthcheck.alerts.messages import Change, body
+from healthcheck.alerts.messages import AlertChange, body
 from healthcheck.alerts.webhook import NotDelivered, Webhook
 from healthcheck.models import Alert
 
@@ -98,8 +98,8 @@ def _line(row: Alert) -> str:
     )
 
 
-def _test_change() -> Change:
-    return Change(
+def _test_change() -> AlertChange:
+    return AlertChange(
         component="test",
         label="a test of the alerts",
         at=timezone.now(),

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from healthcheck.alerts import outbox as alert_queue
+from healthcheck.alerts import outbox
 from healthcheck.alerts.sender import AlertSender
 from healthcheck.engine.engine import forget_engine
 from healthcheck.history.recorder import Recorder
@@ -35,19 +35,19 @@ def site(settings, monkeypatch, transactional_db, hook):
     settings.ALERT_MIN_INTERVAL_S, settings.ALERT_SITE = 300, "The site"
 
     class Site:
-        speaking = True
+        leading = True
         found = {"database": WELL, "api": WELL}
 
         def __init__(self):
             self.clock = Clock()
             self.sender = AlertSender(clock=self.clock)
-            self.recorder = Recorder(lambda: self.speaking, self.sender)
+            self.recorder = Recorder(lambda: self.leading, self.sender)
 
         def look(self, times=1, **found):
             self.found = {**self.found, **found}
             for _ in range(times):
                 forget_engine()
-                self.recorder.look()
+                self.recorder.tick()
 
         def fall(self):
             """Let the api become unhealthy, after it was well."""
@@ -202,7 +202,7 @@ def test_changes_in_quick_succession_are_summed_up(site, hook):
 def test_two_schedulers_that_change_over_tell_it_once(site, hook):
     site.fall()
     following = AlertSender(clock=site.clock)
-    following.wake(speaking=True, well=True, written=False)
+    following.notify(leading=True, well=True, written=False)
     hook.hold()
     thread = threading.Thread(target=working, args=(site.sender,))
     thread.start()
@@ -220,10 +220,10 @@ def test_two_schedulers_that_change_over_tell_it_once(site, hook):
 def test_who_was_killed_after_sending_is_repeated_by_the_next(site, hook):
     """At least once: nobody can know whether the message arrived."""
     site.fall()
-    lost = alert_queue.claim()
+    lost = outbox.claim()
     assert lost is not None
     following = AlertSender(clock=site.clock)
-    following.wake(speaking=True, well=True, written=False)
+    following.notify(leading=True, well=True, written=False)
     following.work()
     assert hook.messages == []
 
@@ -236,21 +236,21 @@ def test_who_was_killed_after_sending_is_repeated_by_the_next(site, hook):
 
 def test_whose_claim_has_ended_is_believed_no_more(site):
     site.fall()
-    slow = alert_queue.claim()
+    slow = outbox.claim()
     site.later(31)
-    assert alert_queue.claim() is not None
+    assert outbox.claim() is not None
 
     slow.failed("HTTP 500", 0)
 
     assert state() == ("pending", 2, "")
-    assert alert_queue.claim() is None
+    assert outbox.claim() is None
 
 
 def test_an_outage_of_the_database_is_told_while_it_lasts_and_once(site, hook):
     site.look(2)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE health_sample RENAME TO away")
-    site.speaking = False
+    site.leading = False
     try:
         site.look(3, database=BAD)
         site.sender.work()
@@ -259,7 +259,7 @@ def test_an_outage_of_the_database_is_told_while_it_lasts_and_once(site, hook):
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO health_sample")
 
-    site.speaking = True
+    site.leading = True
     site.look(3, database=WELL)
     site.later(301)
     site.sender.work()
@@ -292,7 +292,7 @@ def test_without_an_address_nothing_is_queued(site, settings):
 def test_who_does_not_lead_sends_nothing(site, hook):
     site.fall()
     standby = AlertSender(clock=site.clock)
-    standby.wake(speaking=False, well=True, written=True)
+    standby.notify(leading=False, well=True, written=True)
     standby.work()
 
     assert hook.messages == []
@@ -304,7 +304,7 @@ def test_while_nothing_waits_the_database_is_asked_once_a_minute(site, django_as
     with django_assert_num_queries(0):
         for _ in range(11):
             site.clock.advance(5)
-            site.sender.wake(speaking=True, well=True, written=False)
+            site.sender.notify(leading=True, well=True, written=False)
             site.sender.work()
     site.clock.advance(6)
     with django_assert_num_queries(2):

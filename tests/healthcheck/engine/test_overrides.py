@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.utils import translation
 
 from healthcheck.declared import AbilityTask
-from healthcheck.engine.active_overrides import Imposed, Override
+from healthcheck.engine.active_overrides import ActiveOverrides, Override
 from healthcheck.report import Finding
 from tests.healthcheck.conftest import ENOUGH_S, all_landed
 
@@ -35,7 +35,7 @@ class Staff:
         assert self.answers.wait(ENOUGH_S)
         if self.away:
             raise OperationalError
-        return Imposed(tuple(self.overrides))
+        return ActiveOverrides(tuple(self.overrides))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def components(engine_of, probe, scripts, clock, staff_imposes):
         probe("database", found["database"], timeout_s=0.3),
         probe("api", found["api"], timeout_s=0.2, **needs),
         probe("other", found["other"]),
-        read_imposed=staff_imposes,
+        read_overrides=staff_imposes,
         abilities=[AbilityTask(name="buy", label="buy", needs=("database", "api"))],
     )
 
@@ -125,7 +125,7 @@ def test_a_rehearsed_hang_has_the_engines_own_words_and_is_measured_on(
 
     script, now = scripts(), clock()
     staff_imposes.overrides = [replace(FAIL, kind="hang", starts_s=now, ends_s=now + 60)]
-    engine = engine_of(probe("api", script, timeout_s=0.2), clock=clock, read_imposed=staff_imposes)
+    engine = engine_of(probe("api", script, timeout_s=0.2), clock=clock, read_overrides=staff_imposes)
 
     first = engine.component("api")
     assert first.finding.english == (
@@ -217,7 +217,7 @@ def test_an_answer_that_does_not_come_means_nothing_imposed_and_holds_nobody_up(
 ):
     staff_imposes.answers.clear()
     staff_imposes.overrides = [replace(FAIL, ends_s=float("inf"))]
-    engine = engine_of(probe("api", scripts()), clock=time.monotonic, read_imposed=staff_imposes)
+    engine = engine_of(probe("api", scripts()), clock=time.monotonic, read_overrides=staff_imposes)
 
     began_s = time.monotonic()
     assert engine.component("api").override == ""
@@ -234,6 +234,6 @@ def test_a_broken_reading_is_logged_and_imposes_nothing(engine_of, probe, script
     def broken(clock):
         raise RuntimeError
 
-    engine = engine_of(probe("api", scripts()), read_imposed=broken)
+    engine = engine_of(probe("api", scripts()), read_overrides=broken)
 
     assert engine.component("api").status == "healthy"

@@ -25,7 +25,7 @@ def look(settings, monkeypatch, transactional_db):
         found.update(findings)
         for _ in range(times):
             forget_engine()
-            recorder.look()
+            recorder.tick()
 
     yield looked
     forget_engine()

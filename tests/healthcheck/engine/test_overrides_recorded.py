@@ -12,7 +12,7 @@ from django.utils import timezone
 from healthcheck.engine.active_overrides import read
 from healthcheck.engine.engine import engine, forget_engine
 from healthcheck.history import queries as history
-from healthcheck.history import store as records
+from healthcheck.history import store
 from healthcheck.history.recorder import Recorder
 from healthcheck.models import (
     HealthHour,
@@ -47,7 +47,7 @@ def site(settings, monkeypatch, transactional_db):
             self.found |= found
             for _ in range(times):
                 forget_engine()
-                (recorder or self.recorder).look()
+                (recorder or self.recorder).tick()
                 self.now += timedelta(minutes=1)
 
         def changes(self, name="api"):
@@ -166,7 +166,7 @@ def test_a_shared_result_never_holds_what_was_imposed(site, settings, kind):
     shown = engine().component("api")
     assert shown.override
     with engine()._changed:
-        ended = engine()._changed.wait_for(lambda: not engine()._imposing._hangs_for("api"), 5)
+        ended = engine()._changed.wait_for(lambda: not engine()._overrides._hangs_for("api"), 5)
 
     assert ended
     assert HealthResult.objects.get(name="api").message == "fine"
@@ -186,7 +186,7 @@ def test_they_begin_and_end_by_the_databases_clock(site):
 def test_one_ends_by_itself_while_no_server_answers(site, tmp_path):
     impose("warn", "api", lasts_s=1.5)
     assert engine().component("api").override == "rehearsal"
-    known = engine()._imposing._reading.known
+    known = engine()._overrides._reader.known
 
     with unreachable(tmp_path):
         connections.close_all()
@@ -241,7 +241,7 @@ class TestUsual:
         )
 
     def learnt(self, name="api"):
-        records.rewrite_usual()
+        store.rewrite_usual()
         return HealthState.objects.get(component=name).usual_p95_ms
 
     @pytest.fixture(autouse=True)
@@ -274,7 +274,7 @@ class TestUsual:
 
     def test_it_is_one_statement(self, django_assert_num_queries):
         with django_assert_num_queries(1):
-            records.rewrite_usual()
+            store.rewrite_usual()
 
 
 def test_the_recorder_learns_once_an_hour_and_keeps_it(site):

@@ -144,7 +144,7 @@ def test_a_database_that_does_not_answer_only_makes_the_run_unshared(engine_of, 
         assert only(first).status == only(second).status == "healthy"
         session.rollback()
     for thread in threading.enumerate():
-        if thread.name == "health-aside":
+        if thread.name == "health-bounded":
             thread.join(ENOUGH_S)
 
     assert shared.runs == 2

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from healthcheck.declared import AbilityTask
-from healthcheck.engine.bounded import Aside, TookTooLong
+from healthcheck.engine.bounded import BoundedThread, CallTimedOut
 from healthcheck.engine.engine import Engine, engine, forget_engine
 from healthcheck.report import Finding
 from tests.healthcheck.conftest import ENOUGH_S, all_landed
@@ -150,18 +150,18 @@ def forget_result(engine):
 
 
 def test_work_aside_is_given_up_at_its_limit_and_begun_again_only_when_it_has_ended():
-    aside, go = Aside(0.05), threading.Event()
+    bounded, go = BoundedThread(0.05), threading.Event()
 
-    with pytest.raises(TookTooLong):
-        aside.run(lambda: go.wait(ENOUGH_S))
-    with pytest.raises(TookTooLong):
-        aside.run(lambda: pytest.fail("must not begin"))
+    with pytest.raises(CallTimedOut):
+        bounded.call(lambda: go.wait(ENOUGH_S))
+    with pytest.raises(CallTimedOut):
+        bounded.call(lambda: pytest.fail("must not begin"))
     go.set()
     for thread in threading.enumerate():
-        if thread.name == "health-aside":
+        if thread.name == "health-bounded":
             thread.join(ENOUGH_S)
 
-    assert aside.run(lambda: "done") == "done"
+    assert bounded.call(lambda: "done") == "done"
 
 
 @pytest.mark.parametrize("error", [TimeoutError("its own"), ValueError("no")])
@@ -170,7 +170,7 @@ def test_work_aside_raises_what_it_raised(error):
         raise error
 
     with pytest.raises(type(error), match=str(error)):
-        Aside(ENOUGH_S).run(fails)
+        BoundedThread(ENOUGH_S).call(fails)
 
 
 def test_there_is_one_engine_a_process_until_it_is_forgotten():

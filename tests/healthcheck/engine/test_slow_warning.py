@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from healthcheck.checks import health_probes
 from healthcheck.declared import ProbeTask
-from healthcheck.engine.active_overrides import Imposed, Override, read
+from healthcheck.engine.active_overrides import ActiveOverrides, Override, read
 from healthcheck.engine.override_layer import with_slowness
 from healthcheck.models import HealthState
 from healthcheck.report import Finding, Paused, ReadyAnyway, Unjudged
@@ -65,7 +65,7 @@ def engine(engine_of, probe, scripts, monkeypatch):
     """An engine of one component whose answers take what the test says."""
     took_ms = {"api": 0.0}
     engine = engine_of(
-        probe("api", scripts()), read_imposed=lambda _clock: Imposed(usual_p95_ms={"api": 100.0})
+        probe("api", scripts()), read_overrides=lambda _clock: ActiveOverrides(usual_p95_ms={"api": 100.0})
     )
     found = engine._found
     engine._found = lambda slot: replace(found(slot), latency_ms=took_ms["api"])
@@ -103,7 +103,7 @@ def test_the_log_tells_it_once_a_change(engine, clock):
 def test_a_maintenance_of_what_is_slow_tells_both():
     override = Override("api", "maintenance", "new disks", "kim", NOON, 0, 9)
 
-    shown = override.upon(judged(812.0))
+    shown = override.apply_to(judged(812.0))
 
     assert (shown.status, shown.raw) == ("healthy", WELL)
     assert shown.finding.english.endswith(

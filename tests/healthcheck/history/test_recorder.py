@@ -7,7 +7,7 @@ from django.db import connection
 
 from healthcheck.engine.engine import forget_engine
 from healthcheck.history import queries as history
-from healthcheck.history import store as records
+from healthcheck.history import store
 from healthcheck.history.damping import Damper
 from healthcheck.history.recorder import Recorder
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
@@ -59,7 +59,7 @@ def test_the_same_measurement_counts_once():
     damper = Damper("healthy")
 
     assert [damper.feed(component("b", 7)) for _ in range(9)] == [False] * 9
-    assert damper.wavers
+    assert damper.is_flapping
 
 
 @pytest.fixture
@@ -68,19 +68,19 @@ def site(settings, monkeypatch, transactional_db):
 
     class Site:
         now = NOON
-        speaking = True
+        leading = True
         found = {"database": WELL, "api": WELL}
 
         def __init__(self):
             self.recorder = self.another()
 
         def another(self):
-            return Recorder(lambda: self.speaking, clock=lambda: self.now)
+            return Recorder(lambda: self.leading, clock=lambda: self.now)
 
         def look(self, *, seconds=60, recorder=None, **found):
             self.found = {**self.found, **found}
             forget_engine()
-            wait_s = (recorder or self.recorder).look()
+            wait_s = (recorder or self.recorder).tick()
             self.now += timedelta(seconds=seconds)
             return wait_s
 
@@ -144,7 +144,7 @@ def test_the_next_recorder_goes_on_where_the_last_one_was(site):
 
 
 def test_who_does_not_speak_writes_nothing(site):
-    site.speaking = False
+    site.leading = False
     site.look()
 
     assert not HealthSample.objects.exists()
@@ -206,7 +206,7 @@ def test_uptimes_bars_and_percentiles(settings, django_assert_num_queries):
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     for ago, kind in enumerate("g" * 90 + "b" * 10):
         minute = now - timedelta(minutes=ago)
-        records.write(minute, [component(kind, name="api", latency_ms=float(ago))], [], [])
+        store.write(minute, [component(kind, name="api", latency_ms=float(ago))], [], [])
     HealthHour.objects.create(component="api", hour=now - timedelta(days=3), healthy=60)
     HealthState.objects.create(component="api", status="healthy", since=now, seen_at=now)
 
@@ -249,7 +249,7 @@ def outage(site):
     site.look()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE health_sample RENAME TO away")
-    site.speaking = False
+    site.leading = False
     try:
         for _ in range(4):
             site.look(database=BAD, api=KINDS["u"])
@@ -264,7 +264,7 @@ def test_whoever_leads_next_and_whoever_looks_first_an_outage_has_its_end(site, 
     outage(site)
     following = site.another()
     for who in order + "NN":
-        site.speaking = who == "N"
+        site.leading = who == "N"
         site.look(database=WELL, api=WELL, seconds=5, recorder=following if who == "N" else None)
 
     assert [row.after for row in history.transitions("database")] == ["healthy", "unhealthy"]
@@ -273,12 +273,12 @@ def test_whoever_leads_next_and_whoever_looks_first_an_outage_has_its_end(site, 
 
 def test_what_was_kept_makes_no_newer_state_older(site):
     outage(site)
-    site.speaking = True
+    site.leading = True
     following = site.another()
     site.look(database=WELL, api=WELL, recorder=following)
     newest = HealthState.objects.get(component="database").seen_at
 
-    site.speaking = False
+    site.leading = False
     for _ in range(3):
         site.look(database=WELL, api=WELL, seconds=0)
 

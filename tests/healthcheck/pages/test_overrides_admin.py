@@ -116,17 +116,17 @@ def test_in_live_mode_rehearsals_are_neither_offered_nor_taken(client, settings,
     assert errors(client, kind=kind) == {
         "kind": [f"{kind} is refused: there are no rehearsals in live mode."]
     }
-    wish = overrides.Wish("upbit_api", overrides.Kind(kind), timedelta(minutes=1), "why")
-    with pytest.raises(overrides.Refused, match="not allowed"):
+    wish = overrides.OverrideRequest("upbit_api", overrides.Kind(kind), timedelta(minutes=1), "why")
+    with pytest.raises(overrides.OverrideRefused, match="not allowed"):
         overrides.impose(wish, "kim")
     assert not HealthOverride.objects.exists()
 
 
 @pytest.mark.parametrize("minutes", [0, 61])
 def test_no_way_leads_past_the_limits(minutes):
-    wish = overrides.Wish("", overrides.Kind.WARN, timedelta(minutes=minutes), "why")
+    wish = overrides.OverrideRequest("", overrides.Kind.WARN, timedelta(minutes=minutes), "why")
 
-    with pytest.raises(overrides.Refused, match="limit 1:00:00"):
+    with pytest.raises(overrides.OverrideRefused, match="limit 1:00:00"):
         overrides.impose(wish, "kim")
 
 
