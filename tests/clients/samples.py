@@ -17,7 +17,6 @@ CANDLE = """{"market":"KRW-BTC","candle_date_time_utc":"2025-07-01T12:00:00",
 "low_price":145752000,"trade_price":145759000,"timestamp":1751327999833,
 "candle_acc_trade_price":4022470467.03403,"candle_acc_trade_volume":27.58904602"""
 MINUTE_CANDLE = CANDLE + ',"unit":1}'
-DAY_CANDLE = CANDLE + ',"prev_closing_price":145900000,"change_price":-141000,"change_rate":-0.0009664153}'
 
 ORDERBOOK = """{"market":"KRW-BTC","timestamp":1751606867762,"total_ask_size":10.37591054,
 "total_bid_size":15.77734058,"orderbook_units":[{"ask_price":148520000,"bid_price":148490000,

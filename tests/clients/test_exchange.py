@@ -53,8 +53,7 @@ def test_balances_are_exact(peer, exchange):
     krw, btc = exchange.accounts()
 
     assert (krw.currency, krw.balance, krw.locked) == ("KRW", 1000000, Decimal("4999.99999922"))
-    assert krw.total == Decimal("1004999.99999922")
-    assert (btc.total, btc.avg_buy_price, btc.unit_currency) == (Decimal("0.00048"), 20870000, "KRW")
+    assert (btc.avg_buy_price, btc.unit_currency) == (20870000, "KRW")
 
 
 def test_a_chance_tells_fees_and_limits(peer, exchange):
@@ -221,12 +220,9 @@ def test_more_closed_orders_in_a_second_than_an_answer_holds_are_an_error(peer, 
         ("orders", {"uuids": ["U-1"], "identifiers": ["sig-1"]}),
         ("orders", {"uuids": ["U&1"]}),
         ("chance", {"market": "BTC"}),
-        ("open_orders", {"states": ["done"]}),
-        ("open_orders", {"states": []}),
         ("open_orders", {"market": "BTC"}),
         ("closed_orders", {"start": MORNING, "end": MORNING}),
         ("closed_orders", {"start": MORNING.replace(tzinfo=None), "end": MORNING}),
-        ("closed_orders", {"start": MORNING, "end": MORNING + timedelta(1), "states": ["wait"]}),
         ("cancel", {}),
     ],
 )

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from tests.clients.peer import PATIENCE_S
+from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
 from tradingsite.clients.upbit import Accepted, OrderRefused, OrderRequest, Unknown, UpbitExchange
 from tradingsite.sandbox.faults.arming import Fault
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import ACCESS_KEY, SECRET_KEY, Options
 from tradingsite.sandbox.server import SandboxServer
 
@@ -52,7 +52,7 @@ def test_a_buy_is_accepted_filled_and_found_by_both_names(trader):
     assert 0 < spent <= 10_000
     assert sum(trade.volume for trade in order.trades) == order.executed_volume
     krw, btc = (next(each for each in trader.accounts() if each.currency == name) for name in ("KRW", "BTC"))
-    assert krw.total == 10_000_000 - spent - order.paid_fee
+    assert krw.balance + krw.locked == 10_000_000 - spent - order.paid_fee
     assert btc.balance == order.executed_volume
 
 

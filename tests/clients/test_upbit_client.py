@@ -35,12 +35,6 @@ NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
             "/v1/candles/minutes/5",
             {"market": ["KRW-BTC"], "count": ["200"], "to": ["2025-07-01T12:00:00Z"]},
         ),
-        (
-            lambda c: c.day_candles("KRW-BTC", 1),
-            samples.DAY_CANDLE,
-            "/v1/candles/days",
-            {"market": ["KRW-BTC"], "count": ["1"]},
-        ),
         (lambda c: c.orderbooks(["KRW-BTC"]), samples.ORDERBOOK, "/v1/orderbook", {"markets": ["KRW-BTC"]}),
         (
             lambda c: c.instruments(["KRW-BTC"]),
@@ -49,7 +43,7 @@ NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
             {"markets": ["KRW-BTC"]},
         ),
     ],
-    ids=["markets", "tickers", "all_tickers", "candles", "day_candles", "orderbooks", "instruments"],
+    ids=["markets", "tickers", "all_tickers", "candles", "orderbooks", "instruments"],
 )
 def test_every_method_is_one_get_with_documented_parameters(peer, client, *, call, sample, path, query):
     peer.script(Reply(body=samples.array(sample)))
@@ -120,13 +114,12 @@ def test_candle_times_are_utc_and_korean_time_without_saying_so(peer, client):
 
 
 def test_candle_times_may_say_their_zone(peer, client):
-    body = samples.array(samples.DAY_CANDLE).replace("2025-07-01T21:00:00", "2025-07-01T21:00:00+09:00")
+    body = samples.array(samples.MINUTE_CANDLE).replace("2025-07-01T21:00:00", "2025-07-01T21:00:00+09:00")
     peer.script(Reply(body=body))
 
-    [candle] = client.day_candles("KRW-BTC", 1)
+    [candle] = client.candles("KRW-BTC", 1, 1)
 
     assert candle.candle_date_time_kst == NOON
-    assert candle.change_rate == Decimal("-0.0009664153")
 
 
 def test_instruments_give_the_tick_size_as_a_number_or_a_string(peer, client):
@@ -247,7 +240,7 @@ def test_every_korean_market_fits_into_one_request(peer, client):
         (lambda c: c.candles("", 1, 1), "market ''"),
         (lambda c: c.candles("KRW-BTC", 2, 1), "unit 2 min"),
         (lambda c: c.candles("KRW-BTC", 1, 201), "count 201"),
-        (lambda c: c.day_candles("KRW-BTC", 0), "count 0"),
+        (lambda c: c.candles("KRW-BTC", 1, 0), "count 0"),
         (lambda c: c.candles("KRW-BTC", 1, 1, NOON.replace(tzinfo=None)), "must have a time zone"),
         (lambda c: c.all_tickers([]), "must be one or more codes"),
         (lambda c: c.all_tickers(["KRW", "krw"]), "'krw'"),

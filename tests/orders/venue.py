@@ -7,11 +7,11 @@ from decimal import Decimal
 from itertools import count
 
 from tests.orders import trades
+from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.outcome import Accepted
 from tradingsite.orders.models import Order
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import ApiKey, Options
 from tradingsite.sandbox.server import SandboxServer
 

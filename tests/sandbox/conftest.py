@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tradingsite.sandbox.limits import GENEROUS
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 

@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from tests.sandbox.account import Account
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
 from tradingsite.sandbox.faults.arming import Fault
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 

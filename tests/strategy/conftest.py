@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from tests.clients.peer import Peer, Ticking
+from tests.sandbox.limits import GENEROUS
 from tests.strategy.desk import Desk
 from tests.strategy.market import MARKET, TICK
 from tradingsite.clients.gemini import GeminiModel
 from tradingsite.clients.upbit import UpbitClient
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import GEMINI_KEY, Options
 from tradingsite.sandbox.server import SandboxServer
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from tests.clients.peer import Reply
+from tests.sandbox.limits import GENEROUS
 from tests.strategy.market import MARKET, TICK, raw_candle
 from tradingsite.clients.upbit import UpbitClient
 from tradingsite.sandbox.faults.arming import Fault
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import outcomes

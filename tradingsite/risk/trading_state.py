@@ -1,6 +1,6 @@
 """Whether the trader buys and sells now, and if not, why: for the status page and for commands (V15)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -59,22 +59,13 @@ class TradingState:
         return f"{cause.market}: {cause.explanation()}"
 
 
-def trading_state(market: str | None = None, *, others: Iterable[Finding] = ()) -> TradingState:
-    """Return the state of one market, or of all that are traded together.
-
-    Args:
-        market: None for all of `trading_markets`.
-        others: what else stops new buys, known only to the caller.
-    """
-    return states([market] if market else None, others=others)[market or ""]
-
-
-def states(
-    markets: Sequence[str] | None = None, *, others: Iterable[Finding] = ()
-) -> dict[str, TradingState]:
-    """Return the state of each of `markets` (default: those traded), and of all of them under "".
+def states(*, others: Iterable[Finding] = ()) -> dict[str, TradingState]:
+    """Return the state of each traded market, and of all of them under "".
 
     One query, besides settings that are read from the cache.
+
+    Args:
+        others: what else stops new buys, known only to the caller.
     """
     others = tuple(others)
     try:
@@ -84,18 +75,16 @@ def states(
             _value(key)
     except UnreadableConfig as error:
         text = gettext_noop("%(key)s cannot be read: nothing is bought")
-        unreadable = TradingState(halted=(Finding("unhealthy", text, key=error.key),))
-        return dict.fromkeys(["", *(markets or ())], unreadable)
+        return {"": TradingState(halted=(Finding("unhealthy", text, key=error.key),))}
     off = () if enabled else (Finding("warning", gettext_noop("trading_enabled is off")),)
     halts = list(Halt.objects.open().order_by("market", "started_at"))
-    wanted = traded if markets is None else tuple(markets)
 
     def of(*codes: str) -> TradingState:
         everywhere = tuple(halt for halt in halts if halt.market == "")
         own = tuple(halt for halt in halts if halt.market in codes)
         return TradingState((*off, *everywhere), (*own, *others), cooldown_min)
 
-    return {"": of(*wanted)} | {market: of(market) for market in wanted}
+    return {"": of(*traded)} | {market: of(market) for market in traded}
 
 
 def _value(key: ConfigKey[T]) -> T:

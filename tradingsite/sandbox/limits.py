@@ -45,7 +45,6 @@ QUOTATION_GROUPS: Mapping[str, str] = {
     "/v1/candles/years": "candle",
 }
 """The paths that need no key, each with the group that it counts in."""
-GENEROUS: Mapping[str, Limit] = dict.fromkeys(LIMITS, Limit(1_000_000))  # for tests that are not about limits
 
 
 @dataclass(frozen=True)

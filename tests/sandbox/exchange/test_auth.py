@@ -12,8 +12,8 @@ import requests
 
 from tests.sandbox.account import ACCESS_KEY, SECRET_KEY, Account, Signature, error, sha512
 from tests.sandbox.conftest import NOON
+from tests.sandbox.limits import GENEROUS
 from tradingsite.env import SANDBOX_KEYS
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import MAKE_ORDERS, VIEW_ORDERS, ApiKey, Options
 from tradingsite.sandbox.server import SandboxServer
 

@@ -7,7 +7,7 @@ import requests
 
 from tests.sandbox.account import Account, error
 from tests.sandbox.conftest import NOON, NOON_MS
-from tradingsite.sandbox.limits import GENEROUS
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 

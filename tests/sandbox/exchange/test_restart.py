@@ -17,9 +17,9 @@ import requests
 from tests.sandbox.account import Account, error
 from tests.sandbox.conftest import NOON
 from tests.sandbox.desk import PLENTY, Desk, StillVenue, offers
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.exchange.journal import Journal, StateFileError
 from tradingsite.sandbox.exchange.state import ExchangeState
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 

@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from tests.sandbox.account import Account, error
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.faults.arming import KINDS, Fault
 from tradingsite.sandbox.faults.exchange_faults import html
 from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.http.messages import Request
-from tradingsite.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.conftest import NOON, NOON_MS, asking
-from tradingsite.sandbox.limits import GENEROUS
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.quotation.markets import markets
 from tradingsite.sandbox.quotation.ticks import GRIDS, e8

@@ -9,9 +9,10 @@ import pytest
 import requests
 
 from tests.sandbox.account import Account
+from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.exchange.relay_venue import RelayVenue
 from tradingsite.sandbox.faults.arming import Fault
-from tradingsite.sandbox.limits import GENEROUS, Limit
+from tradingsite.sandbox.limits import Limit
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.quotation.relay import Relay
 from tradingsite.sandbox.server import SandboxServer

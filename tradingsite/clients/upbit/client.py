@@ -15,14 +15,13 @@ from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit import parameters
 from tradingsite.clients.upbit.limits import shared_limits
 from tradingsite.clients.upbit.refusals import explain, requests_left
-from tradingsite.clients.upbit.schemas import DayCandle, Instrument, Market, MinuteCandle, Orderbook, Ticker
+from tradingsite.clients.upbit.schemas import Instrument, Market, MinuteCandle, Orderbook, Ticker
 
 T = TypeVar("T")
 
 _MARKETS = TypeAdapter(list[Market])
 _TICKERS = TypeAdapter(list[Ticker])
 _MINUTE_CANDLES = TypeAdapter(list[MinuteCandle])
-_DAY_CANDLES = TypeAdapter(list[DayCandle])
 _ORDERBOOKS = TypeAdapter(list[Orderbook])
 _INSTRUMENTS = TypeAdapter(list[Instrument])
 
@@ -95,13 +94,6 @@ class UpbitClient:
         path = f"/v1/candles/minutes/{parameters.minute_unit(unit_min)}"
         wanted = parameters.candle_parameters(market, count, to)
         return self._read("candle", path, wanted, _MINUTE_CANDLES, self._deadline(within_s))
-
-    def day_candles(
-        self, market: str, count: int, to: datetime | None = None, *, within_s: float | None = None
-    ) -> list[DayCandle]:
-        """Return up to `count` UTC days that begin before `to`, newest first."""
-        wanted = parameters.candle_parameters(market, count, to)
-        return self._read("candle", "/v1/candles/days", wanted, _DAY_CANDLES, self._deadline(within_s))
 
     def orderbooks(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Orderbook]:
         """Return the order book of each market, 30 levels."""

@@ -79,7 +79,6 @@ class UpbitExchange(SignedCalls):
         self,
         *,
         market: str | None = None,
-        states: Iterable[str] = _OPEN_STATES,
         within_s: float | None = None,
     ) -> list[ExchangeOrder]:
         """Return all open orders, oldest first, from as many pages as there are.
@@ -88,7 +87,7 @@ class UpbitExchange(SignedCalls):
         conclude that an order is not open.
         """
         deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
-        wanted = [*_of_market(market), *order_lists.state_pairs(states, _OPEN_STATES)]
+        wanted = [*_of_market(market), *order_lists.state_pairs(_OPEN_STATES)]
         page, full = 0, True
         while full:
             page += 1
@@ -104,15 +103,14 @@ class UpbitExchange(SignedCalls):
         start: datetime,
         end: datetime,
         market: str | None = None,
-        states: Iterable[str] = _CLOSED_STATES,
         within_s: float | None = None,
     ) -> list[ExchangeOrder]:
         """Return the closed orders that were made from `start` to `end`, oldest first, however long ago.
 
-        A market buy that was filled is found under "cancel": ask for both states.
+        Both closed states are asked for: a market buy that was filled is found under "cancel".
         """
         deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
-        wanted = [*_of_market(market), *order_lists.state_pairs(states, _CLOSED_STATES)]
+        wanted = [*_of_market(market), *order_lists.state_pairs(_CLOSED_STATES)]
         for since, until in order_lists.windows(start, end):
             for order in self._closed_within(since, until, wanted, deadline):
                 found[order.uuid] = order

@@ -38,11 +38,6 @@ class Balance(Body):
     avg_buy_price: Amount | None = None
     unit_currency: str | None = None
 
-    @property
-    def total(self) -> Decimal:
-        """Return what is free and what is bound."""
-        return self.balance + self.locked
-
 
 class Side(Body):
     """What holds for one side of a market: the least total of an order, in the quote currency."""

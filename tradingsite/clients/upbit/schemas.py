@@ -142,15 +142,6 @@ class MinuteCandle(Candle):
     unit: int
 
 
-class DayCandle(Candle):
-    """One element of GET /v1/candles/days. A day starts at 00:00 UTC. Its changes are signed."""
-
-    prev_closing_price: Number | None = None
-    change_price: Number | None = None
-    change_rate: Number | None = None
-    converted_trade_price: Number | None = None
-
-
 class OrderbookUnit(Body):
     """One level of both sides; zeros where a thin market has no more orders on one of them."""
 

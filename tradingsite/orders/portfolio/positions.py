@@ -83,9 +83,9 @@ def positions(at: datetime | None = None) -> list[Holding]:
     return _books(at or timezone.now(), None)
 
 
-def is_dust(volume: Decimal, price: Decimal, min_total: Decimal = MIN_TOTAL_KRW) -> bool:
+def is_dust(volume: Decimal, price: Decimal) -> bool:
     """Return whether something is held, but too little to be sold at `price` (P8)."""
-    return 0 < volume * price < min_total
+    return 0 < volume * price < MIN_TOTAL_KRW
 
 
 def _books(at: datetime, market: str | None) -> list[Holding]:

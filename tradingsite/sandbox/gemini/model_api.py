@@ -13,7 +13,7 @@ _SERVICE = "generativelanguage.googleapis.com"
 _GENERATION = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
 
 
-def _model(name: str, display_name: str, *, thinking: bool = True) -> dict[str, object]:
+def _model(name: str, display_name: str) -> dict[str, object]:
     return {
         "name": f"models/{name}",
         "version": "001",
@@ -26,7 +26,7 @@ def _model(name: str, display_name: str, *, thinking: bool = True) -> dict[str, 
         "topP": 0.95,
         "topK": 64,
         "maxTemperature": 2,
-        "thinking": thinking,
+        "thinking": True,
     }
 
 
