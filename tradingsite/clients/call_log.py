@@ -103,7 +103,7 @@ class CallLog:
 
     @contextmanager
     def recording(self, clock: Clock) -> Iterator["CallContext"]:
-        """Note the call that the block makes by how the block ends."""
+        """Record the call that the block makes, by how the block ends."""
         begun_s = clock.monotonic()
         context, call = CallContext(), None
         try:
@@ -121,7 +121,6 @@ class CallLog:
                 self._keep(call, context.budget)
 
     def summary(self, clock: Clock) -> Summary:
-        """Return the last calls in short."""
         with self._lock:
             now_s = clock.monotonic()
             calls = list(self._calls)
@@ -159,7 +158,7 @@ class CallLog:
 
 
 class CallContext:
-    """What an answer says beside its body."""
+    """What an answer's headers say."""
 
     def __init__(self) -> None:
         self.kind = ""

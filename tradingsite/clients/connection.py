@@ -1,4 +1,4 @@
-"""Connections that end when a call's time is over, whatever the peer does (docs/upbit-client.md U3).
+"""Connections that end when a call's time is over, whatever the peer does (docs/upbit-client.md U3, U15).
 
 The timeouts of `requests` are for each address of a name and for each read of the socket: a name with four
 silent addresses takes four connect timeouts, and a peer that sends one byte a second is never late. Here
@@ -30,7 +30,7 @@ class Bounds:
     """How long one connect and one read may take, and when all must be over.
 
     `sending` is set before the first byte of a request is given to a connected socket, after the TLS
-    handshake. While it is False the peer cannot have seen the request (U15).
+    handshake. While it is False the peer cannot have seen the request.
     """
 
     connect_s: float

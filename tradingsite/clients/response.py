@@ -42,7 +42,6 @@ class Answer:
         return "" if text.startswith("<") else text
 
     def excerpt(self) -> str:
-        """Return one line about the body, for an error text."""
         return one_line(self.text()) or ("an HTML page" if self.body.strip() else "an empty body")
 
 

@@ -28,7 +28,5 @@ class RecordAdmin(admin.ModelAdmin[M]):
 
 @admin.register(Poll)
 class PollAdmin(RecordAdmin[Poll]):
-    """Which markets the exchange answered for, and when."""
-
     list_display = ("polled_at", "markets")
     ordering = ("-polled_at",)

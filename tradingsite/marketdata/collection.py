@@ -25,8 +25,6 @@ LEAST_PRICE, PRICE_BOUND = Decimal("1e-8"), Decimal("1e12")
 
 
 class Priced(Protocol):
-    """What a ticker must tell."""
-
     @property
     def market(self) -> str: ...
     @property
@@ -36,8 +34,6 @@ class Priced(Protocol):
 
 
 class Listed(Protocol):
-    """What a listing must tell."""
-
     @property
     def market(self) -> str: ...
 
@@ -53,7 +49,7 @@ def collect(client: TickerSource, markets: Sequence[str], at: datetime) -> Mappi
     """Store the last price of each of `markets` as seen at `at`; the same moment twice changes nothing.
 
     Counts: `markets` asked for; `stored` prices that are new; `repeated` ones that only were seen again;
-    `missing` markets without an answer; `refused` answers that cannot be true (M4).
+    `missing` markets without an answer; `refused` answers that cannot be true.
 
     Raises:
         Rejected: the exchange refuses the request, and not for an unknown market.

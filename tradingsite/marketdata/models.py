@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Ticker(models.Model):
-    """The price of one market from the trade that made it until the poll that saw it last (M1).
+    """The price of one market from the trade that made it until the poll that saw it last.
 
     Nothing refers to these rows: they age out in bulk, and the table may be partitioned one day.
     """
@@ -38,7 +38,7 @@ class Ticker(models.Model):
 
 
 class Poll(models.Model):
-    """One successful question to the exchange, and the markets it answered for (M3)."""
+    """One successful question to the exchange, and the markets it answered for."""
 
     polled_at = models.DateTimeField(_("polled at"), primary_key=True)
     markets = ArrayField(models.CharField(max_length=20), verbose_name=_("markets"))
@@ -54,7 +54,7 @@ class Poll(models.Model):
 
 
 class VenueEvidence(models.Model):
-    """What became of the trader's last calls to one venue, as the leading scheduler noted it (M10).
+    """What became of the trader's last calls to one venue, as the leading scheduler noted it.
 
     Moments are the database's. The key's are of whoever asked for it.
     """

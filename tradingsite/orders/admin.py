@@ -62,7 +62,6 @@ class OrderAdmin(RecordAdmin[Order]):
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def positions_view(self, request: HttpRequest) -> HttpResponse:
-        """List what is held, dust included, and what was won or lost."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         page = {**self.admin_site.each_context(request), "opts": self.opts, "title": gettext("Positions")}
@@ -96,24 +95,18 @@ class OrderAdmin(RecordAdmin[Order]):
 
 @admin.register(AccountReading)
 class AccountReadingAdmin(RecordAdmin[AccountReading]):
-    """What the exchange said we own, newest first."""
-
     list_display = ("read_at", "equity", "krw_free", "krw_locked", "coins", "unexplained")
     ordering = ("-read_at",)
 
 
 @admin.register(TradingDay)
 class TradingDayAdmin(RecordAdmin[TradingDay]):
-    """What each day's loss is measured from."""
-
     list_display = ("day", "base_equity", "base_result", "based_at")
     ordering = ("-day",)
 
 
 @admin.register(SyncRound)
 class SyncRoundAdmin(RecordAdmin[SyncRound]):
-    """Every reconciliation, newest first, and what it found that the trader did not cause."""
-
     list_display = ("at", "looked", "resolved", "found")
     ordering = ("-at",)
 

@@ -5,7 +5,5 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OrdersConfig(AppConfig):
-    """Orders, their identifiers and their states."""
-
     name = "tradingsite.orders"
     verbose_name = _("Orders")

@@ -41,8 +41,6 @@ class OrderType(models.TextChoices):
 
 
 class Cause(models.TextChoices):
-    """Who wanted the order."""
-
     SIGNAL = "signal", _("signal")
     STOP_LOSS = "stop_loss", _("stop-loss")
 
@@ -71,7 +69,7 @@ MOVES: dict[OrderState, tuple[OrderState, ...]] = {
     OrderState.PARTIAL: (OrderState.DONE, OrderState.CANCELLED),
     OrderState.LOST: _PLACED,
 }
-"""Every move there is (O2). The database knows the same and allows no other."""
+"""Every move there is. The database knows the same and allows no other."""
 PLACED_STATES = [state.value for state in _PLACED]
 """Known to the exchange, which gave it a UUID."""
 
@@ -82,8 +80,6 @@ def _given(amount: str) -> Q:
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
-    """Questions about orders."""
-
     def active(self) -> "OrderQuerySet":
         """Return the orders whose outcome is open. These are never deleted."""
         return self.filter(state__in=ACTIVE_STATES)

@@ -1,4 +1,4 @@
-"""What the status page shows of the account: the drawings, the orders, and what it all adds up to."""
+"""What the status page shows of the account: the drawings, the orders, the day (docs/positions.md P7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ _ENDED = [state for state in ENDED_STATES if state != OrderState.DENIED]  # a de
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What this day in Korea has won or lost at the last prices, as the risk gate counts it (P7).
+    """What this day in Korea has won or lost at the last prices, as the risk gate counts it.
 
     Attributes:
         base: the equity at its first evaluation; None before that.

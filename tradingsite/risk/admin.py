@@ -13,8 +13,6 @@ from tradingsite.risk.models import Halt
 
 
 class HaltForm(forms.ModelForm[Halt]):
-    """All an operator has to say is why."""
-
     class Meta:
         model = Halt
         fields = ("reason",)
@@ -32,8 +30,6 @@ class HaltForm(forms.ModelForm[Halt]):
 
 @admin.register(Halt)
 class HaltAdmin(admin.ModelAdmin[Halt]):
-    """Every halt, newest first, the open ones marked."""
-
     form = HaltForm
     list_display = (
         "where",
@@ -65,7 +61,6 @@ class HaltAdmin(admin.ModelAdmin[Halt]):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the form as the one act it is."""
         once = {
             "title": gettext("Halt now"),
             "show_save_and_add_another": False,
@@ -89,7 +84,6 @@ class HaltAdmin(admin.ModelAdmin[Halt]):
         form: forms.ModelForm[Halt],
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Halt now, in the name of who asks."""
         try:
             made = halts.halt_now(obj.reason, request.user.get_username())
         except halts.AlreadyHalted as error:

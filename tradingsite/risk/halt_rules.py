@@ -31,7 +31,7 @@ MADE_BY = "check_volatility"
 def after_move(halt: Halt | None, window: Window, threshold_pct: Decimal, cooldown: timedelta) -> Halt | None:
     """Return the market's volatility halt after this window: begun, kept or ended. None: there is none.
 
-    The prices seen prove a move also when too few were seen; they never prove calm then (V3, V5).
+    The prices seen prove a move also when too few were seen; they never prove calm then.
     """
     move_pct = window.move_pct
     if halt is None:
@@ -62,7 +62,7 @@ def after_look(halt: Halt | None, window: Window) -> Halt | None:
 
 
 def after_removal(halt: Halt, at: datetime) -> None:
-    """Judge a halt whose market is no longer configured: it ends when it would have, calm or not (V7)."""
+    """Judge a halt whose market is no longer configured: it ends when it would have, calm or not."""
     if halt.until is None or at >= halt.until:
         end(halt, at)
 

@@ -11,8 +11,6 @@ from tradingsite.marketdata.windows import gap
 
 
 class HaltQuerySet(models.QuerySet["Halt"]):
-    """Questions about halts."""
-
     def open(self) -> "HaltQuerySet":
         """Return the halts that have not ended; one past its `until` is open until a check has ended it."""
         return self.filter(ended_at__isnull=True)
@@ -23,7 +21,7 @@ class HaltQuerySet(models.QuerySet["Halt"]):
 
 
 class Halt(models.Model):
-    """A time without new buys (V1); sells go on. Rows are made and ended, never edited or deleted."""
+    """A time without new buys; sells go on. Rows are made and ended, never edited or deleted."""
 
     class Kind(models.TextChoices):
         """Why, in one word: it decides who ends the halt."""

@@ -20,8 +20,6 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class VolatilityLimits:
-    """What of the configuration this check needs."""
-
     markets: tuple[str, ...]
     threshold_pct: Decimal
     cooldown: timedelta

@@ -126,7 +126,7 @@ def _logged(answered: Answered) -> Mapping[str, object]:
 
 
 def _guarded(endpoint: _Endpoint) -> Callable[[Request], Response]:
-    """Let only programs on this machine in: no page in a browser, whatever its host is called (SF15)."""
+    """Let only programs on this machine in: no page in a browser, whatever its host is called."""
 
     def handler(request: Request) -> Response:
         host = request.headers.get("host", "").rpartition(":")

@@ -31,7 +31,7 @@ class Options:
     `limits` replaces the limits of the groups it names. `refusals_before_block` 429s in a row lead to a block
     (418) of `first_block_s`, each further one twice as long. Orders meet the book `fill_after_ms` after they
     were accepted, None for never; `api_key` is the account's only key. With `relay_url`
-    quotation comes from that exchange instead (docs/sandbox-faults.md SF17).
+    quotation comes from that exchange instead.
     """
 
     limits: Mapping[str, Limit] = field(default_factory=dict)

@@ -76,7 +76,6 @@ class SandboxServer:
         return f"http://{HOST}:{self.port}"
 
     def serve(self) -> None:
-        """Answer until `stop` is called."""
         self._http.serve_forever(poll_interval=0.1)
 
     def stop(self) -> None:

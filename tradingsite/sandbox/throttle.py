@@ -1,4 +1,4 @@
-"""What stands around every endpoint of `/v1`: the rate limit, refusals, and the headers on each answer."""
+"""Around every endpoint of `/v1`: rate limit, refusals, headers (docs/sandbox.md S10, S13, S16)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ TOO_MANY = "Too many API requests."
 
 
 class Throttle:
-    """Counts, refuses and encodes. Every answer carries `Remaining-Req`, errors too (S13)."""
+    """Counts, refuses and encodes. Every answer carries `Remaining-Req`, errors too."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -45,7 +45,7 @@ class Throttle:
         """Return a handler that counts by `client`; `refusal` writes 429 and 418: status, name, message."""
 
         def handler(request: Request) -> Response:
-            own_group = "origin" if "origin" in request.headers else group  # a browser's script (S16)
+            own_group = "origin" if "origin" in request.headers else group  # a browser's script
             verdict = self._limiter.judge(client(request), own_group, request.at_ms / 1000)
             response = answer(request) if verdict.allowed else self._stopped(verdict, refusal)
             return response.with_headers({"Remaining-Req": verdict.remaining_req})
@@ -84,7 +84,7 @@ def _address(request: Request) -> str:
 
 
 def _quotation_error(status: HTTPStatus, name: str, message: str) -> Response:
-    return _error(status, message)  # its name is the number (S10)
+    return _error(status, message)  # its name is the number
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

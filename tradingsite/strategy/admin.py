@@ -29,8 +29,6 @@ def _outcome(after: SignalOutcome.After) -> Any:
 
 
 class OutcomeInline(admin.TabularInline[SignalOutcome, TradingSignal]):
-    """What the price did afterwards."""
-
     model = SignalOutcome
     extra = 0
     can_delete = False
@@ -44,8 +42,6 @@ class OutcomeInline(admin.TabularInline[SignalOutcome, TradingSignal]):
 
 @admin.register(TradingSignal)
 class TradingSignalAdmin(RecordAdmin[TradingSignal]):
-    """Every decision, newest first: what it rests on, what the model said, what became of it."""
-
     list_display = (
         "tick",
         "market",
@@ -99,8 +95,6 @@ class TradingSignalAdmin(RecordAdmin[TradingSignal]):
 
 @admin.register(ModelCall)
 class ModelCallAdmin(RecordAdmin[ModelCall]):
-    """Every question to the model, newest first, with its tokens, cost and time."""
-
     list_display = (
         "started_at",
         "market",
@@ -122,7 +116,6 @@ class ModelCallAdmin(RecordAdmin[ModelCall]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Say above the list what today's calls cost, as its subtitle."""
         return super().changelist_view(request, {**(extra_context or {}), "subtitle": today()})
 
 

@@ -5,7 +5,5 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StrategyConfig(AppConfig):
-    """One decision a market and tick."""
-
     name = "tradingsite.strategy"
     verbose_name = _("Strategy")

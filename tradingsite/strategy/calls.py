@@ -11,8 +11,6 @@ FAMILY_LENGTH = 100
 
 
 class ModelCallQuerySet(models.QuerySet["ModelCall"]):
-    """Questions about calls."""
-
     def begun_in(self, start: datetime, end: datetime) -> "ModelCallQuerySet":
         """Return the calls that began in [start, end), whether or not they ever ended."""
         return self.filter(started_at__gte=start, started_at__lt=end)

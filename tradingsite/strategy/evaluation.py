@@ -1,4 +1,4 @@
-"""One decision a market and tick: guards in a fixed order, one question, one row (docs/signals.md)."""
+"""One decision a market and tick: guards in a fixed order, one question, one row (docs/signals.md D2)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -55,7 +55,7 @@ def decide(  # noqa: PLR0913 - a decision rests on all of these, and nothing is 
 ) -> TradingSignal:
     """Return the saved signal of `market` at `tick`; a tick that has one already keeps it, without a call.
 
-    Whatever fails at the exchange, the model or a guard makes a HOLD with its reason code (D2).
+    Whatever fails at the exchange, the model or a guard makes a HOLD with its reason code.
 
     Args:
         market: one of `trading_markets`.

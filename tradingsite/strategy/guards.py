@@ -86,7 +86,6 @@ def _near(quoted: re.Match[str], known: list[Decimal]) -> bool:
 
 
 def same_family(asked: str, answered: str) -> bool:
-    """Return whether `answered` is the model that was asked for, in whatever version of it."""
     return family(asked) == family(answered)
 
 

@@ -31,7 +31,6 @@ class Indicators:
 
     @property
     def missing(self) -> list[str]:
-        """Return the names of those without a value."""
         return [field.name for field in fields(self) if getattr(self, field.name) is None]
 
 

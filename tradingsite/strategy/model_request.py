@@ -42,8 +42,6 @@ PRICES = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to `model` about one market and tick."""
-
     market: str
     tick: datetime
     at: datetime

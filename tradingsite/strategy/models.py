@@ -1,4 +1,4 @@
-"""What the model advised for one market at one tick, or why there was no advice (docs/signals.md)."""
+"""What the model advised for one market at one tick, or why there was no advice (docs/signals.md D11)."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,10 +11,7 @@ __all__ = ["ModelCall", "SignalOutcome", "TradingSignal", "TradingSignalQuerySet
 
 
 class TradingSignalQuerySet(models.QuerySet["TradingSignal"]):
-    """Questions about signals."""
-
     def newest(self) -> "TradingSignal | None":
-        """Return the signal made last, of any market."""
         return self.order_by("-created_at").first()
 
 
@@ -110,7 +107,7 @@ class TradingSignal(models.Model):
 
 
 class SignalOutcome(models.Model):
-    """What the price did after a signal (D11). Without a price: it can't be known any more."""
+    """What the price did after a signal. Without a price: it can't be known any more."""
 
     class After(models.IntegerChoices):
         """Minutes from the signal's `as_of`."""

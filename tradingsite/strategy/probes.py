@@ -1,4 +1,4 @@
-"""Health of the model and of the signals."""
+"""Health of the model and of the signals (docs/signals.md D13)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ def _asked(model: str) -> Finding:
 
 
 def recent_signal() -> Finding:
-    """Tell the last signal and by how much the next is late, by the database's clock (D13).
+    """Tell the last signal and by how much the next is late, by the database's clock.
 
     A warning without a signal in the last hour, or when the model's last calls all failed.
     """

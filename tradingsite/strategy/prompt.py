@@ -65,8 +65,6 @@ _CHANGES = {"change_1h_pct": 2, "change_4h_pct": 8, "change_24h_pct": 48}
 
 @dataclass(frozen=True, slots=True)
 class MarketFacts:
-    """What is known of a market when its signal is due."""
-
     market: str
     at: datetime
     position: Position
@@ -87,7 +85,6 @@ def known(facts: MarketFacts) -> dict[str, Any]:
 
 
 def inputs(facts: MarketFacts, series: Series, found: Indicators, config: ConfigSnapshot) -> dict[str, Any]:
-    """Return everything that the model is told."""
     return {
         **known(facts),
         "position": _position(facts),

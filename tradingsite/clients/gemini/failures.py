@@ -76,7 +76,6 @@ def raw_text(answer: Answer) -> str:
 
 
 def refused(answer: Answer) -> ModelFailure:
-    """Return what an answer of 4xx or 5xx means."""
     refusal = explain(answer)
     message = f"{answer.status}: {refusal.message}"
     if answer.status == 429 and of_the_day(answer):

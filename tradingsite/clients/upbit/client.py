@@ -60,7 +60,6 @@ class UpbitClient:
         )
 
     def markets(self, *, within_s: float | None = None) -> list[Market]:
-        """Return every market that Upbit lists, with its warnings."""
         return self._read(
             "market", "/v1/market/all", {"is_details": "true"}, _MARKETS, self._deadline(within_s)
         )

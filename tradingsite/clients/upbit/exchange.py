@@ -117,11 +117,9 @@ class UpbitExchange(SignedCalls):
         return list(found.values())
 
     def api_keys(self, *, within_s: float | None = None) -> list[ApiKey]:
-        """Return the account's keys and when each expires."""
         return self._read("/v1/api_keys", [], _API_KEYS, self._deadline(within_s))
 
     def wallet_status(self, *, within_s: float | None = None) -> list[WalletStatus]:
-        """Return whether each currency can be moved in and out."""
         return self._read("/v1/status/wallet", [], _WALLETS, self._deadline(within_s))
 
     def place(self, request: OrderRequest, *, within_s: float | None = None) -> Outcome:

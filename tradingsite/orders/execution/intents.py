@@ -122,7 +122,6 @@ def transition(order: Order, state: OrderState, at: datetime, evidence: Mapping[
 
 
 def record_look(order: Order, at: datetime, evidence: Mapping[str, Any]) -> None:
-    """Note a look that changed no state."""
     OrderEvent.objects.create(
         order=order,
         at=at,

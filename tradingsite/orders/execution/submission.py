@@ -1,4 +1,4 @@
-"""The one POST of an order, and the looks that follow it (O5 to O9)."""
+"""The one POST of an order, and the looks that follow it (O5 to O9, O14)."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -39,8 +39,8 @@ def submit(
 ) -> Order:
     """Send a committed intent, once, and return it as it stands when the first looks are over.
 
-    Only the first call for an intent sends anything (O5). The row is locked while it is being sent, so that
-    nobody else judges it meanwhile (O6). Whatever fails after the POST has begun leaves the order to the
+    Only the first call for an intent sends anything. The row is locked while it is being sent, so that
+    nobody else judges it meanwhile. Whatever fails after the POST has begun leaves the order to the
     reconciliation.
 
     Args:
@@ -144,7 +144,7 @@ def _follow(client: UpbitExchange, order: Order, clock: Clock, now: Callable[[],
             return
         with transaction.atomic():
             order.refresh_from_db(from_queryset=Order.objects.select_for_update())
-            if report is not None:  # else it may still be on its way: that is no look that counts (O14)
+            if report is not None:  # else it may still be on its way: that is no look that counts
                 exchange_report.apply_report(order, report, now())
         if order.has_ended:
             return

@@ -85,8 +85,6 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws."""
-
     market: str
     start: datetime
     end: datetime
@@ -202,7 +200,6 @@ def _price_ticks(scale: _Scale) -> Iterable[Tick]:
 
 
 def _round_step(wanted: Decimal) -> Decimal:
-    """Return the round number that is next above `wanted`."""
     if not wanted:
         return wanted
     power = Decimal(1).scaleb(wanted.adjusted())

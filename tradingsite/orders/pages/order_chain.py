@@ -15,8 +15,6 @@ from tradingsite.strategy.models import ModelCall, TradingSignal
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One step: what, when, and how long after the step before."""
-
     what: StrOrPromise
     at: datetime
     after_ms: int | None

@@ -1,7 +1,4 @@
-"""What the trader holds, what it paid, and what it won or lost: derived from its own fills (P1 to P4).
-
-The rules (P1 …) are in docs/positions.md.
-"""
+"""What the trader holds, paid, won and lost, by its own fills (docs/positions.md P1 to P4, P8)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +31,7 @@ class Holding:
     realised_today: Decimal = Decimal(0)
     """The same by the sells since 00:00 in Korea."""
     oversold: Decimal = Decimal(0)
-    """Coins that our orders sold and never bought: they were not ours, nor is what they brought (P4)."""
+    """Coins that our orders sold and never bought: they were not ours, nor is what they brought."""
 
     @property
     def average_price(self) -> Decimal | None:
@@ -43,7 +40,6 @@ class Holding:
 
     @property
     def position(self) -> Position:
-        """Return what the risk gate needs of it."""
         return Position(self.market, self.volume, self.cost)
 
     def unrealised(self, price: Decimal) -> Decimal:
@@ -84,7 +80,7 @@ def positions(at: datetime | None = None) -> list[Holding]:
 
 
 def is_dust(volume: Decimal, price: Decimal) -> bool:
-    """Return whether something is held, but too little to be sold at `price` (P8)."""
+    """Return whether something is held, but too little to be sold at `price`."""
     return 0 < volume * price < MIN_TOTAL_KRW
 
 

@@ -22,7 +22,7 @@ _STEP_S = 1.0
 def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) -> Mapping[str, int]:
     """Look at every order whose outcome is open, of whatever age; then at what others did.
 
-    It begins up to `submission.SENT_BY` later than `at` when only so it can judge an order (O13).
+    It begins up to `submission.SENT_BY` later than `at` when only so it can judge an order.
 
     An order that the exchange does not tell about keeps no other from being looked at, or given up.
     Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that somebody is just sending, and
@@ -76,7 +76,7 @@ def _maybe_being_sent(at: datetime) -> bool:
 
 
 def _for_each(keys: Iterable[int], act: Callable[[int], None]) -> list[ClientError]:
-    """Act on all and return the failures of the exchange. While it bans us, the client asks nothing (U11)."""
+    """Act on all and return the failures of the exchange. While it bans us, the client asks nothing."""
     failures = list[ClientError]()
     for key in keys:
         try:

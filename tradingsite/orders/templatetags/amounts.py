@@ -30,5 +30,4 @@ def won(amount: Decimal | None) -> str:
 
 @register.filter
 def age(moment: datetime, now: datetime) -> timedelta:
-    """Return how long ago `moment` was."""
     return now - moment

@@ -1,4 +1,4 @@
-"""The signed endpoints: what each does for a request that has already been let in."""
+"""The signed endpoints: what each does for a request that has already been let in (E7)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ class ExchangeApi:
         }
 
     def place(self, request: Request, state: ExchangeState) -> dict[str, object]:
-        """Accept an order and answer with it as it waits; whatever is refused burns its identifier (E7)."""
+        """Accept an order and answer with it as it waits; whatever is refused burns its identifier."""
         body = body_of(request)
         name = identifier(body)
         if name is not None and not state.burn(name):
@@ -125,7 +125,6 @@ class ExchangeApi:
 
 
 def _asked(request: Request, state: ExchangeState) -> Order:
-    """Return the order that `uuid`, or else `identifier`, names."""
     uuid, name = request.params.get("uuid"), request.params.get("identifier")
     if not uuid and not name:
         raise invalid("uuid is missing, identifier is missing")

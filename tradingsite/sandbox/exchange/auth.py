@@ -30,7 +30,7 @@ def authenticate(
 ) -> None:
     """Let the request pass or raise `Denied`. `sent` is the text of the parameters, unquoted, in their order.
 
-    `use_nonce` remembers a nonce and says whether it was new; it is used up even if a later check fails (E3).
+    `use_nonce` remembers a nonce and says whether it was new; it is used up even if a later check fails.
     """
     token = _token(request)
     if token.claims.get("access_key") != key.access_key:

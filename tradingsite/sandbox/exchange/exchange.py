@@ -1,4 +1,4 @@
-"""The exchange behind Upbit's signed API: one account, its money, its orders (docs/sandbox-exchange.md)."""
+"""The exchange behind Upbit's signed API: one account, its money, its orders (E15, E17)."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ class Exchange:
     """One account on one exchange; safe for threads, and equal after a restart on the same state file.
 
     Fills are worked out when somebody asks, from the clock: an order meets the book `fill_after_ms` after it
-    was accepted, None for never, whenever the question comes (E15). `offline` holds markets that take no
+    was accepted, None for never, whenever the question comes. `offline` holds markets that take no
     orders, `next_fills` what becomes of the next orders, one each.
 
     Raises:
@@ -59,7 +59,6 @@ class Exchange:
             self._state.save()
 
     def balances(self) -> Mapping[str, Purse]:
-        """Return what the account holds now, by currency."""
         with self.at(self._now_ms()) as state:
             return dict(state.purses)
 
@@ -106,7 +105,7 @@ class Exchange:
         return order
 
     def cancel(self, order: Order, at_ms: int) -> Order:
-        """Accept a cancellation; it takes effect as late as a fill would, which may come first (E17)."""
+        """Accept a cancellation; it takes effect as late as a fill would, which may come first."""
         if order.state != "wait":
             raise Denied("order_not_found")
         if order.cancel_ms is None:

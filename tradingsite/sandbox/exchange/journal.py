@@ -73,7 +73,6 @@ class Journal:
 
     @property
     def is_long(self) -> bool:
-        """Whether it is time to rewrite it."""
         return self._lines >= _LINES_BEFORE_REWRITE
 
     def rewrite(self) -> None:

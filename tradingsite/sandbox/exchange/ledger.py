@@ -1,4 +1,4 @@
-"""Where the money is: free, locked for an order, or traded. Nothing here can make a purse negative (E12)."""
+"""Where the money is: free, locked for an order, or traded. No purse gets negative (E10, E12)."""
 
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, localcontext
@@ -8,7 +8,7 @@ from tradingsite.sandbox.exchange.refusals import Denied
 from tradingsite.sandbox.exchange.state import ExchangeState, Purse
 
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation])
-"""Arithmetic that fails instead of rounding: a fee may need thirty digits and more (E10)."""
+"""Arithmetic that fails instead of rounding: a fee may need thirty digits and more."""
 _ROUNDED = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
@@ -49,7 +49,6 @@ class Ledger:
             self._move(quote, balance=trade.funds - fee)
 
     def release(self, order: Order) -> None:
-        """Give back what an order that ended did not use."""
         self._move(_locks(order), balance=order.locked, locked=-order.locked)
 
     def _bought(self, currency: str, trade: Trade) -> None:

@@ -53,7 +53,7 @@ def floored_quotient(amount: Decimal, divisor: Decimal) -> Decimal:
 
 
 def _wanted(order: Order) -> Decimal:
-    """Return the total of an order by total, the volume of any other; half of it under the fault (E16)."""
+    """Return the total of an order by total, the volume of any other; half of it under the fault."""
     whole = order.total if order.volume is None else order.volume
     return floored_quotient(whole, Decimal(2)) if order.plan == "partial_then_cancel" else whole
 
@@ -74,7 +74,7 @@ def crosses(order: Order, price: Decimal) -> bool:
 
 
 def _taken(order: Order, offers: Iterable[Offer], left: Decimal) -> Iterator[Offer]:
-    """Walk the offers; what is bought by total is floored to eight decimals at each price (E13)."""
+    """Walk the offers; what is bought by total is floored to eight decimals at each price."""
     for price, there in offers:
         affordable = left if order.volume is not None else floored_quotient(left, price)
         offer = Offer(price, min(there, affordable))

@@ -20,7 +20,6 @@ Listed = list[dict[str, object]]
 
 
 def open_orders(request: Request, orders: Iterable[Order]) -> Listed:
-    """Return the waiting orders, page by page."""
     states = _states(request, allowed=("wait", "watch"), usual=("wait",))
     limit = _whole(request, "limit", 100, _MOST_OPEN)
     first = (_whole(request, "page", 1, 10**9) - 1) * limit
@@ -42,7 +41,6 @@ def closed_orders(request: Request, orders: Iterable[Order]) -> Listed:
 
 
 def named_orders(request: Request, orders: Iterable[Order]) -> Listed:
-    """Return the orders with the given uuids or identifiers, whatever their state."""
     uuids, identifiers = _all(request, "uuids[]"), _all(request, "identifiers[]")
     if bool(uuids) is bool(identifiers):
         raise invalid("either uuids or identifiers must be given")

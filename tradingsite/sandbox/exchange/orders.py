@@ -1,4 +1,4 @@
-"""Orders and their trades as values, and how the state file writes them down."""
+"""Orders and their trades as values, and how the state file writes them down (E10, E11)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -71,7 +71,7 @@ class Order:
 
     @property
     def locked(self) -> Decimal:
-        """What of `reserved` is neither spent nor sold (E11)."""
+        """What of `reserved` is neither spent nor sold."""
         spent = self.executed_volume if self.side == "ask" else self.executed_funds + self.paid_fee
         return self.reserved - spent
 
@@ -85,7 +85,7 @@ class Order:
 
     @property
     def paid_fee(self) -> Decimal:
-        """Exactly the funds times the rate, not rounded (E10)."""
+        """Exactly the funds times the rate, not rounded."""
         return self.executed_funds * self.fee_rate
 
     @property

@@ -51,7 +51,6 @@ class Denied(Exception):
 
 
 def invalid(message: str) -> Denied:
-    """Return the refusal of a parameter; `message` names it."""
     return Denied("validation_error", message)
 
 

@@ -1,4 +1,4 @@
-"""The paths of the signed API, and what stands around each: limit, signature, state, the log of posts."""
+"""The paths of the signed API, and what stands around each: limit, signature, state, log of posts (E4)."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -31,7 +31,6 @@ class _Way(NamedTuple):
 
 
 def exchange_routes(exchange: Exchange, throttle: Throttle, key: ApiKey) -> list[Route]:
-    """Return the routes of the signed API (docs/sandbox-exchange.md)."""
     api = ExchangeApi(exchange, key)
     made = HTTPStatus.CREATED
     ways = (
@@ -107,7 +106,7 @@ def post(request: Request, status: int) -> Post:
 
 
 def _signed_text(request: Request) -> str:
-    """Return the parameters as they were sent, unquoted; of a body that is no JSON object its text (E4)."""
+    """Return the parameters as they were sent, unquoted; of a body that is no JSON object its text."""
     if request.method != "POST":
         return unquote(request.query)
     try:

@@ -14,7 +14,7 @@ _KST = timezone(timedelta(hours=9))
 
 
 def shown(order: Order) -> dict[str, object]:
-    """Return the order as the API writes it: amounts as text, what is not set left out (E8)."""
+    """Return the order as the API writes it: amounts as text, what is not set left out."""
     remaining_fee = order.reserved_fee - order.paid_fee if order.side == "bid" else Decimal()
     members = {
         "market": order.market,
@@ -83,7 +83,7 @@ def body_of(request: Request) -> dict[str, Any]:
 
 
 def text_of(body: Mapping[str, Any]) -> str:
-    """Return the body as the query string that its signature covers: in its order, null left out (E4)."""
+    """Return the body as the query string that its signature covers: in its order, null left out."""
     pairs: list[tuple[str, Any]] = []
     for name, value in body.items():
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""All that the exchange remembers, and what of it is not written down yet (E20-E22)."""
+"""All that the exchange remembers, and what of it is not written down yet (E3, E7, E20-E22)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -63,7 +63,7 @@ class ExchangeState:
         self._unsaved.setdefault("purses", {})[currency] = asdict(purse)
 
     def burn(self, identifier: str) -> bool:
-        """Take an identifier for ever; say whether it was free (E7)."""
+        """Take an identifier for ever; say whether it was free."""
         if identifier in self._identifiers:
             return False
         self._identifiers[identifier] = None
@@ -74,7 +74,7 @@ class ExchangeState:
         return identifier in self._identifiers
 
     def use_nonce(self, nonce: str) -> bool:
-        """Take a nonce; say whether it was new. The last 20,000 are remembered (E3)."""
+        """Take a nonce; say whether it was new. The last 20,000 are remembered."""
         if nonce in self._nonces:
             return False
         self._add_nonce(nonce)

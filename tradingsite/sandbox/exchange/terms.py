@@ -112,7 +112,6 @@ def check_limits(wanted: Wanted, price: Decimal) -> None:
 
 
 def _check_combination(wanted: Wanted) -> None:
-    """Each kind of order needs its own amounts and none besides."""
     wrong = Denied(f"create_{wanted.side}_error")
     if (wanted.ord_type, wanted.side) in {("price", "ask"), ("market", "bid")}:
         raise wrong

@@ -1,4 +1,4 @@
-"""Where the exchange's orders meet others: the book and the trades of the price path."""
+"""Where the exchange's orders meet others: the book and the trades of the price path (S1)."""
 
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
@@ -29,7 +29,7 @@ class Venue(Protocol):
 
 
 class PathVenue:
-    """The sandbox's own prices (docs/sandbox.md S1): 30 levels a side, and every trade of the path."""
+    """The sandbox's own prices: 30 levels a side, and every trade of the path."""
 
     def __init__(self, prices: Prices) -> None:
         self._prices = prices

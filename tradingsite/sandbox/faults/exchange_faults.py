@@ -28,8 +28,6 @@ _QUOTATION = {  # the beginning of a path, and the group that it counts in
 
 
 class FaultableExchange(Protocol):
-    """What faults need of the exchange."""
-
     offline: set[str]
     next_fills: deque[FillPlan]
 

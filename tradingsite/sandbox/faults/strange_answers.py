@@ -63,7 +63,6 @@ def rerouted(body: Body) -> None:
 
 
 def written(text: str, body: Body) -> None:
-    """Put `text` in the answer's place."""
     _rewrite(lambda _: text, body)
 
 

@@ -33,8 +33,6 @@ class Invalid(ValueError):
 
 @dataclass(frozen=True)
 class Asked:
-    """What of a generateContent request matters here."""
-
     prompt: str
     schema: Mapping[str, Any]
     characters: int
@@ -48,7 +46,7 @@ class Generator:
         self.host = host
 
     def order(self, decision: str, *, confidence: Decimal = Decimal("0.9"), times: int = 1) -> None:
-        """Give this decision for the next answers (SF4).
+        """Give this decision for the next answers.
 
         Raises:
             ValueError: the decision is none of the three, or a number is out of range.

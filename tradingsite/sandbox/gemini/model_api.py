@@ -71,7 +71,7 @@ class Gemini:
         return error(HTTPStatus.NOT_FOUND, "NOT_FOUND", message)
 
     def refusal(self, request: Request) -> Response | None:
-        """Return the answer to a request without the right key; None when it has it (S18)."""
+        """Return the answer to a request without the right key; None when it has it."""
         key = request.headers.get("x-goog-api-key")
         if not key:
             return error(
@@ -87,7 +87,6 @@ class Gemini:
 def error(
     status: HTTPStatus, name: str, message: str, details: Sequence[Mapping[str, object]] = ()
 ) -> Response:
-    """Return an error in Google's shape."""
     body: dict[str, object] = {"code": int(status), "message": message, "status": name}
     if details:
         body["details"] = details

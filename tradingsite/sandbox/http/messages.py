@@ -22,7 +22,7 @@ class Request:
     body: bytes
     client: str
     at_ms: int
-    stale_ms: int = 0  # a fault's: data is to be given as it was so long ago (docs/sandbox-faults.md SF9)
+    stale_ms: int = 0  # a fault's: data is to be given as it was so long ago
 
     @cached_property
     def params(self) -> Mapping[str, str]:
@@ -44,8 +44,6 @@ AT_ONCE = Delivery()
 
 @dataclass(frozen=True)
 class Response:
-    """An answer: bytes of one content type."""
-
     status: HTTPStatus
     body: bytes
     content_type: str = "application/json; charset=utf-8"
@@ -102,7 +100,6 @@ class Router:
         self._otherwise = otherwise
 
     def answer(self, request: Request) -> Response:
-        """Call the handler of this method and path, or the one for everything else."""
         for route, pattern in self._routes:
             found = pattern.fullmatch(request.path)
             if found and route.method == request.method:

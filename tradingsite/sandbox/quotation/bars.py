@@ -1,4 +1,4 @@
-"""Open, high, low, close and volume of any stretch of time, from as few parts of the path as possible."""
+"""Open, high, low, close and volume of any stretch of time, from few parts of the path (S8)."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -44,8 +44,6 @@ class Extremes(NamedTuple):
 
 
 class Bars:
-    """Sums over the price path."""
-
     def __init__(self, prices: Prices) -> None:
         self._prices = prices
         self._full_days = lru_cache(maxsize=1024)(self._extremes_of_full_days)
@@ -53,7 +51,7 @@ class Bars:
     def bar(self, market: Market, start_ms: int, end_ms: int) -> Bar | None:
         """Return what was traded in [start_ms, end_ms); None when nothing was.
 
-        Volumes of neighbouring bars add up exactly; the value is estimated within the range (S8).
+        Volumes of neighbouring bars add up exactly; the value is estimated within the range.
         """
         parts = [part for part in self._parts(market, 0, start_ms, end_ms) if part.volume]
         if not parts:

@@ -67,7 +67,6 @@ def _month_start(number: int) -> int:
 
 
 def candle(market: Market, start_ms: int, bar: Bar) -> dict[str, object]:
-    """Return the fields that every candle has."""
     return {
         "market": market.code,
         "candle_date_time_utc": written(start_ms, _MOMENT),

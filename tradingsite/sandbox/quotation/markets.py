@@ -56,7 +56,6 @@ def _market(row: dict[str, str]) -> Market:
 
 @cache
 def markets() -> Mapping[str, Market]:
-    """Return every market by its code, in the file's order."""
     with Path(__file__).with_name("markets.csv").open(encoding="utf-8", newline="") as file:
         rows = [_market(row) for row in csv.DictReader(file)]
     return MappingProxyType({market.code: market for market in rows})

@@ -13,8 +13,6 @@ def _shorts(count: int) -> struct.Struct:
 
 
 class Noise:
-    """The noise of one market under one seed."""
-
     def __init__(self, seed: int, market: str) -> None:
         self._keyed = shake_128(f"{seed}/{market}/".encode())
         self._lattice = lru_cache(maxsize=64)(self._lattice_point)

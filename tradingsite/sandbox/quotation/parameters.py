@@ -63,7 +63,6 @@ def flag(request: Request, name: str) -> bool:
 
 
 def one_market(request: Request) -> Market:
-    """Return the market that the parameter `market` names."""
     return _known(required(request, "market"))
 
 

@@ -1,8 +1,8 @@
 """The price path, from above: a block of days is drawn whole, then split into days, hours and so on.
 
 Each part gets its open, high, low, close and volume from its parent, so that the highest high of the parts is
-the parent's high and their volumes add up to its volume (docs/sandbox.md S3). A bucket of any size is then
-known without walking the trades inside it. Levels are logarithms of the price relative to the market's
+the parent's high and their volumes add up to its volume (docs/sandbox.md S3, S5). A bucket of any size is
+then known without walking the trades inside it. Levels are logarithms of the price relative to the market's
 typical price; the grid comes last (`prices.py`), which cannot disturb the order of two levels.
 """
 
@@ -68,7 +68,7 @@ def split(whole: Span, alive: Sequence[bool], draws: Sequence[float]) -> tuple[S
 def _turning_points(whole: Span, length: float, draws: Sequence[float]) -> list[tuple[float, float]]:
     """Return where in (0, `length`) the path touches its two extremes, in order, and their levels.
 
-    The path runs at nearly constant speed: that bounds how far any part of it can move (S5).
+    The path runs at nearly constant speed: that bounds how far any part of it can move.
     """
     rising = abs(whole.high - whole.open) + abs(whole.low - whole.close)
     falling = abs(whole.low - whole.open) + abs(whole.high - whole.close)

@@ -1,4 +1,4 @@
-"""What any market did at any time: the one price path under every answer (docs/sandbox.md S1)."""
+"""What any market did at any time: the one price path under every answer (docs/sandbox.md S1, S4, S12)."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -14,7 +14,7 @@ from tradingsite.sandbox.quotation.trades import MINUTE_MS, TradeTick, trades_of
 DAY_MS = 24 * 60 * MINUTE_MS
 _HOUR_MS = 60 * MINUTE_MS
 DAYS_A_BLOCK, HOURS_A_DAY, FIVES_AN_HOUR, MINUTES_A_FIVE = 32, 24, 12, 5
-FIRST_DAY = 17_440  # 2017-10-01; nothing was traded before (S12)
+FIRST_DAY = 17_440  # 2017-10-01; nothing was traded before
 
 
 class _Kind(NamedTuple):
@@ -74,7 +74,7 @@ class Prices:
                         yield trade
 
     def last_trade(self, market: Market, at_ms: int) -> TradeTick:
-        """Return the newest trade that is not later than `at_ms`; every hour has one (S4)."""
+        """Return the newest trade that is not later than `at_ms`; every hour has one."""
         return next(self.trades_before(market, at_ms + 1, at_ms - 2 * _HOUR_MS))
 
     def _noise(self, market: Market) -> Noise:

@@ -27,7 +27,7 @@ class Relay:
         self._own = threading.local()
 
     def forward(self, request: Request, **names: str) -> Response:
-        """Return the other exchange's answer as it is, errors too; 502 when there is none (SF17, SF18)."""
+        """Return the other exchange's answer as it is, errors too; 502 when there is none."""
         try:
             answer = self.get(f"{quote(request.path)}?{request.query}")
             status = HTTPStatus(answer.status_code)
