@@ -33,7 +33,7 @@ class HealthResultQuerySet(models.QuerySet["HealthResult"]):
         """Store a result for all processes, unless the claim has expired and gone to somebody else."""
         return bool(
             self.filter(name=name, claimed_by=claim).update(
-                **result, measured_at=Now(), claimed_until=None, claimed_by=None
+                **result, measured_at=Now(), flags_at=Now(), claimed_until=None, claimed_by=None
             )
         )
 
@@ -47,6 +47,9 @@ class HealthResult(models.Model):
         _("message"), blank=True, default="", help_text=_("Before its values are filled in.")
     )
     params = models.JSONField(_("values of the message"), blank=True, default=dict)
+    flags = models.JSONField(_("flags"), blank=True, default=dict, db_default={})
+    # Release 0.6.0 writes results without flags: then this is not `measured_at`.
+    flags_at = models.DateTimeField(_("flags measured at"), null=True)
     latency_ms = models.FloatField(_("latency in ms"), null=True)
     measured_at = models.DateTimeField(_("measured at"), null=True)
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
@@ -72,6 +75,12 @@ class HealthResult(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def current_flags(self) -> Mapping[str, bool]:
+        """The flags, unless they belong to an earlier result than the one in the row."""
+        flags: Mapping[str, bool] = self.flags
+        return flags if self.flags_at == self.measured_at else {}
 
 
 STATUSES = ("healthy", "warning", "unhealthy")

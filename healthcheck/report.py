@@ -1,9 +1,10 @@
 """What a health answer says: findings, the two published schemas, and the overall rule (docs/health.md)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -13,7 +14,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 Status = Literal["healthy", "unhealthy", "warning"]
 Overall = Literal["healthy", "unhealthy", "degraded"]
 Param = str | int | float
+_F = TypeVar("_F", bound="Finding")
 
+_FLAGS = ("judged", "paused", "ready", "timed_out")
 _SLOW = gettext_noop("took %(took_ms).0f ms, over three times its usual 95th percentile of %(usual_ms).0f ms")
 
 
@@ -24,6 +27,13 @@ class Finding:
     `message` is an English msgid with `%(name)s` placeholders, marked by `gettext_noop` where it is written;
     `params` are JSON scalars. Never put an exception's text into either: it may hold a secret.
 
+    Attributes:
+        judged: False when it cannot be known: neither up nor down, so it counts in no uptime (rule 13).
+        paused: rests on purpose: never red, never downtime (rule 14).
+        ready: a warning that does not make `/readyz` fail.
+        timed_out: no answer came in time: how long that took says nothing, so the latency is null.
+        inner: the finding whose sentence stands in the place of `%(found)s`.
+
     Raises:
         KeyError, TypeError, ValueError: the placeholders do not fit the params.
     """
@@ -31,15 +41,61 @@ class Finding:
     status: Status
     message: str
     params: dict[str, Param]
-
-    judged: ClassVar[bool] = True
-    paused: ClassVar[bool] = False
+    judged: bool = True
+    paused: bool = False
+    ready: bool = False
+    timed_out: bool = False
+    inner: "Finding | None" = None
 
     def __init__(self, status: Status, message: str, /, **params: Param) -> None:
         object.__setattr__(self, "status", status)
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "params", params)
         self._filled(message)
+
+    @classmethod
+    def unjudged(cls, message: str, /, **params: Param) -> Self:
+        """Return a warning because it cannot be known."""
+        return _with(cls("warning", message, **params), judged=False)
+
+    @classmethod
+    def pause(cls, message: str, /, **params: Param) -> Self:
+        """Return a healthy one that rests on purpose; the message is the reason."""
+        return _with(cls("healthy", message, **params), paused=True)
+
+    @classmethod
+    def ready_warning(cls, message: str, /, **params: Param) -> Self:
+        """Return a warning about what works more slowly, but rightly."""
+        return _with(cls("warning", message, **params), ready=True)
+
+    @classmethod
+    def timeout(cls, message: str, /, **params: Param) -> Self:
+        """Return an unhealthy one because no answer came in time."""
+        return _with(cls("unhealthy", message, **params), timed_out=True)
+
+    @classmethod
+    def slow(cls, took_ms: float, usual_ms: float) -> Self:
+        """Return a warning that it takes much longer than it usually does (rule 18)."""
+        return cls.ready_warning(_SLOW, took_ms=took_ms, usual_ms=usual_ms)
+
+    @classmethod
+    def restored(
+        cls, status: Status, message: str, params: Mapping[str, Param], flags: Mapping[str, bool]
+    ) -> Self:
+        """Return a finding that was stored with its `flags`; flags of another release are ignored."""
+        return _with(
+            cls(status, message, **params), **{name: flags[name] for name in _FLAGS if name in flags}
+        )
+
+    def around(self, inner: "Finding") -> Self:
+        """Return the same around `inner`; the param `found` is the sentence of that."""
+        return _with(self, inner=inner)
+
+    @property
+    def flags(self) -> dict[str, bool]:
+        """Those that differ from a plain finding's, to be stored."""
+        own = {name: getattr(self, name) for name in _FLAGS}
+        return {name: value for name, value in own.items() if value != getattr(Finding, name)}
 
     @property
     def english(self) -> str:
@@ -48,71 +104,18 @@ class Finding:
 
     def text(self) -> str:
         """Return the sentence in the active language."""
-        return self._filled(gettext(self.message))
+        found = {"found": self.inner.text()} if self.inner else {}
+        return self._filled(gettext(self.message), **found)
 
-    def _filled(self, message: str) -> str:
-        return message % self.params if self.params else message
-
-
-class TimeOut(Finding):
-    """Unhealthy because no answer came in time: how long that took says nothing, so the latency is null."""
-
-    def __init__(self, message: str, /, **params: Param) -> None:
-        super().__init__("unhealthy", message, **params)
+    def _filled(self, message: str, **instead: Param) -> str:
+        return message % {**self.params, **instead} if self.params else message
 
 
-class Unjudged(Finding):
-    """A warning because nobody can tell: neither up nor down, so it counts in no uptime (rule 13)."""
-
-    judged: ClassVar[bool] = False
-
-    def __init__(self, message: str, /, **params: Param) -> None:
-        super().__init__("warning", message, **params)
-
-
-class Paused(Finding):
-    """Healthy because it rests on purpose, with the reason: never red, never downtime (rule 14)."""
-
-    paused: ClassVar[bool] = True
-
-    def __init__(self, message: str, /, **params: Param) -> None:
-        super().__init__("healthy", message, **params)
-
-
-class ReadyAnyway(Finding):
-    """A warning about what works more slowly, but truly: `/readyz` does not take the process away for it."""
-
-    def __init__(self, message: str, /, **params: Param) -> None:
-        super().__init__("warning", message, **params)
-
-
-class Slow(ReadyAnyway):
-    """It answers rightly, but takes much longer than it usually does (rule 18)."""
-
-    def __init__(self, took_ms: float, usual_ms: float) -> None:
-        super().__init__(_SLOW, took_ms=took_ms, usual_ms=usual_ms)
-
-
-class Around(Finding):
-    """A finding around another one, whose sentence it tells in the place of `%(found)s`."""
-
-    inner: Finding
-
-    def __init__(self, status: Status, message: str, inner: Finding, /, **params: Param) -> None:
-        super().__init__(status, message, found=inner.english, **params)
-        object.__setattr__(self, "inner", inner)
-
-    def text(self) -> str:
-        return gettext(self.message) % {**self.params, "found": self.inner.text()}
-
-
-class PausedAround(Around):
-    """Paused on purpose, and what would be said without that."""
-
-    paused: ClassVar[bool] = True
-
-    def __init__(self, message: str, inner: Finding, /, **params: Param) -> None:
-        super().__init__("healthy", message, inner, **params)
+def _with(finding: _F, **fields: bool | Finding) -> _F:
+    changed = copy(finding)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,8 @@ from healthcheck.report import (
     DetailedHealthResponse,
     Finding,
     Overall,
-    Paused,
     SelectedHealthResponse,
-    Slow,
     Status,
-    Unjudged,
     overall,
 )
 
@@ -74,7 +71,8 @@ class Component:
 
     @property
     def slow(self) -> bool:
-        return isinstance(self.finding, Slow)
+        """Whether it is healthy but for its latency."""
+        return self.finding.ready and self.raw.status == "healthy"
 
     def blocked_by(self, needed: "Component") -> "Component":
         """Return this component while `needed`, which it needs, is down: it cannot be judged."""
@@ -86,12 +84,12 @@ class Component:
             age_s=needed.age_s,
             late=needed.late,
         )
-        unjudged = Unjudged(_CANNOT, component=needed.name)
+        unjudged = Finding.unjudged(_CANNOT, component=needed.name)
         if needed.raw.status != "unhealthy":  # down in a rehearsal only: what was measured here still holds
-            rehearsed = Unjudged(_CANNOT_REHEARSED, component=needed.name)
+            rehearsed = Finding.unjudged(_CANNOT_REHEARSED, component=needed.name)
             return blocked(rehearsed, raw=self.raw, override="rehearsal")
         if needed.override == "maintenance":
-            return blocked(Paused(_RESTS, component=needed.name), raw=unjudged, override="maintenance")
+            return blocked(Finding.pause(_RESTS, component=needed.name), raw=unjudged, override="maintenance")
         return blocked(unjudged)
 
 

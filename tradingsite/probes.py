@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from healthcheck import probes
-from healthcheck.report import Finding, ReadyAnyway
+from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 
 
@@ -14,13 +14,13 @@ def database() -> Finding:
     if found.status != "healthy" or not listener.started or listener.listening:
         return found
     if listener.lease_age_s is None:
-        return ReadyAnyway(
+        return Finding.ready_warning(
             gettext_noop(
                 "this process has never heard of a configuration change and reads each value again after 1 s:"
                 " is DATABASE_DIRECT_URL the server itself, not a transaction pooler?"
             ),
         )
-    return ReadyAnyway(
+    return Finding.ready_warning(
         gettext_noop(
             "this process has not heard of configuration changes for %(silent_s)d s and reads each value"
             " again after 1 s: is the connection of DATABASE_DIRECT_URL cut?"

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from healthcheck.engine.slot import Clock, Flight, Result
-from healthcheck.report import Around, Finding, PausedAround, Status
+from healthcheck.report import Finding, Status
 from healthcheck.snapshot import Component
 
 logger = structlog.get_logger(__name__)
@@ -48,11 +48,12 @@ class Override:
         `hung` are the engine's words while it hangs.
         """
         if self.kind == "maintenance":
-            paused = PausedAround(_MAINTENANCE, component.finding, **self._facts())
+            paused = Finding.pause(_MAINTENANCE, **self._facts(component.finding)).around(component.finding)
             return replace(component, finding=paused, override="maintenance")
-        rehearsed = Around(
-            _REHEARSED[self.kind], _HANGS if hung else _REHEARSAL, hung or component.finding, **self._facts()
-        )
+        found = hung or component.finding
+        rehearsed = Finding(
+            _REHEARSED[self.kind], _HANGS if hung else _REHEARSAL, **self._facts(found)
+        ).around(found)
         # Measured at this moment, so that it is news at each look, however long the component's TTL is.
         return replace(
             component,
@@ -64,8 +65,9 @@ class Override:
             override="rehearsal",
         )
 
-    def _facts(self) -> dict[str, str]:
-        return {"until": f"{self.until:%Y-%m-%d %H:%M}", "by": self.by, "reason": self.reason}
+    def _facts(self, found: Finding) -> dict[str, str]:
+        until = f"{self.until:%Y-%m-%d %H:%M}"
+        return {"until": until, "by": self.by, "reason": self.reason, "found": found.english}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from healthcheck.declared import NamedTask, OwnTask, ProbeTask
 from healthcheck.engine.active_overrides import Override, OverrideReader, Read, nothing
 from healthcheck.engine.slot import Clock, Flight, Result, Slot, Work, no_answer
-from healthcheck.report import Finding, Slow
+from healthcheck.report import Finding
 from healthcheck.snapshot import Component
 
 # Nobody waits longer than `timeout_s` to learn what is imposed: until then nothing is.
@@ -93,4 +93,4 @@ def with_slowness(component: Component, task: ProbeTask, usual_p95_ms: Mapping[s
         return component
     if component.status != "healthy" or component.paused or took_ms <= max(_TIMES * usual_ms, task.slow_ms):
         return component
-    return replace(component, finding=Slow(took_ms, usual_ms))
+    return replace(component, finding=Finding.slow(took_ms, usual_ms))

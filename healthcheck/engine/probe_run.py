@@ -12,7 +12,7 @@ from psycopg.errors import UndefinedTable
 
 from healthcheck.declared import imported
 from healthcheck.engine.slot import Clock, Flight, Result, no_answer
-from healthcheck.report import Finding, TimeOut, Unjudged
+from healthcheck.report import Finding
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class ProbeRun(Generic[T]):
         started_s = time.perf_counter()
         value, judged = self._called()
         latency_ms = round((time.perf_counter() - started_s) * 1000, 2) if judged else None
-        if isinstance(value, TimeOut):
+        if isinstance(value, Finding) and value.timed_out:
             latency_ms = None
         if self._clock() >= flight.limit_s:
             latency_ms = None
@@ -62,10 +62,10 @@ class ProbeRun(Generic[T]):
         try:
             value = self._kept(imported(self._path)())
         except (OperationalError, InterfaceError):
-            return Unjudged(self._words.no_database), False
+            return Finding.unjudged(self._words.no_database), False
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken probe is a finding, not a broken page
             if isinstance(error.__cause__, UndefinedTable):
-                return Unjudged(self._words.no_table), False
+                return Finding.unjudged(self._words.no_table), False
             self._log(error)
             return Finding("unhealthy", self._words.failed), False
         self._logged = None

@@ -69,7 +69,7 @@ class SharedResult:
     def _usable(self, row: HealthResult) -> Result[Finding] | None:
         if row.age is None or row.measured_at is None or self._age_ttls(row) >= LATE_TTLS:
             return None
-        finding = Finding(cast("Status", row.status), row.message, **row.params)
+        finding = Finding.restored(cast("Status", row.status), row.message, row.params, row.current_flags)
         return Result(finding, row.latency_ms, row.measured_at, self._clock() - row.age.total_seconds())
 
     def _age_ttls(self, row: HealthResult) -> float:
@@ -84,6 +84,7 @@ class SharedResult:
             "status": finding.status,
             "message": finding.message,
             "params": finding.params,
+            "flags": finding.flags,
             "latency_ms": result.latency_ms,
         }
         publish = partial(HealthResult.objects.publish, self._task.name, claim, values)

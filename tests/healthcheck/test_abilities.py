@@ -4,11 +4,11 @@ import pytest
 
 from healthcheck.abilities import derived, weightiest
 from healthcheck.declared import AbilityTask
-from healthcheck.report import Finding, Paused, TimeOut, Unjudged
+from healthcheck.report import Finding
 
 TASK = AbilityTask(name="decide", label="Decide", needs=("model",))
-WELL, BAD, WARNS = Finding("healthy", "fine"), TimeOut("no answer"), Finding("warning", "slow")
-UNSURE, RESTS = Unjudged("nobody can tell"), Paused("maintenance")
+WELL, BAD, WARNS = Finding("healthy", "fine"), Finding.timeout("no answer"), Finding("warning", "slow")
+UNSURE, RESTS = Finding.unjudged("nobody can tell"), Finding.pause("maintenance")
 
 
 class Component:
@@ -48,7 +48,7 @@ def test_a_no_decides_for_all_before_an_unknown_a_pause_and_a_yes():
 
 
 def test_an_ability_asks_its_own_probe_only_while_what_it_needs_is_up(engine_of, probe, scripts):
-    model, own = scripts(), scripts(Paused("switched off"))
+    model, own = scripts(), scripts(Finding.pause("switched off"))
     task = probe("model", model)
     asked = probe("own", own).probe
     decide = AbilityTask(name="decide", label="Decide", needs=("model",), probe=asked)

@@ -8,7 +8,6 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from healthcheck.report import TimeOut
 from sysconfig.models import SystemConfig
 from tests.marketdata.exchange import error, exchange, ticker
 from tradingsite.clients.upbit import UpbitClient
@@ -124,7 +123,7 @@ def test_a_silent_exchange_is_given_up_within_the_probes_own_limit(settings, mon
         finding = probes.upbit_api()
         given_up.set()
 
-    assert isinstance(finding, TimeOut)
+    assert finding.timed_out
     assert finding.english == "Upbit gave no answer within 0.2 s: check the network and UPBIT_API_URL"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from healthcheck.report import Finding, TimeOut
+from healthcheck.report import Finding
 from tradingsite.clients.errors import ClientError, RateLimited, Rejected, TimedOut, Unavailable, Unreachable
 
 
@@ -33,7 +33,7 @@ def failure_finding(
     """Return what `error` says about the health of its host; `within_s` was the bound of the call."""
     match error:
         case TimedOut():
-            return TimeOut(texts.timed_out, limit=within_s)
+            return Finding.timeout(texts.timed_out, limit=within_s)
         case Unreachable():
             return Finding("unhealthy", texts.unreachable)
         case Unavailable():

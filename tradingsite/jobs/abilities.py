@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.report import Finding, Paused
+from healthcheck.report import Finding
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting.status import read
 from tradingsite.jobs.reporting.trading_panel import what_stops_buys
@@ -52,7 +52,7 @@ def next_runs() -> Finding:
     status = read()
     paused = [each.job.name for each in status.jobs if each.paused and not each.quarantined]
     if trading := [name for name in paused if name in _TRADING_JOBS]:
-        return Paused(gettext_noop("paused: %(jobs)s"), jobs=", ".join(trading))
+        return Finding.pause(gettext_noop("paused: %(jobs)s"), jobs=", ".join(trading))
     upcoming = [(each.next_run_at, each.job.name) for each in status.jobs if each.next_run_at]
     if not upcoming:
         return Finding("warning", gettext_noop("no run is planned: no scheduler has led yet"))
@@ -73,7 +73,7 @@ def _paused(name: str) -> Finding | None:
     if state.pause_reason.startswith("quarantine:"):  # nobody's purpose
         return Finding("warning", gettext_noop("%(job)s is in quarantine"), job=name)
     why = state.pause_reason.removeprefix("operator: ")
-    return Paused(
+    return Finding.pause(
         gettext_noop("%(job)s is paused by %(who)s: %(why)s"), job=name, who=state.paused_by, why=why
     )
 
@@ -81,10 +81,14 @@ def _paused(name: str) -> Finding | None:
 def _of(cause: StopCause) -> Finding:
     """Return what a cause means here; a limit that nobody can read, or an unknown market, is no purpose."""
     if isinstance(cause, Finding):
-        return cause if cause.status == "unhealthy" else Paused(cause.message, **cause.params)
+        return cause if cause.status == "unhealthy" else Finding.pause(cause.message, **cause.params)
     if cause.kind == Halt.Kind.OPERATOR:
-        return Paused(gettext_noop("halted by %(who)s: %(reason)s"), who=cause.made_by, reason=cause.reason)
+        return Finding.pause(
+            gettext_noop("halted by %(who)s: %(reason)s"), who=cause.made_by, reason=cause.reason
+        )
     if cause.kind == Halt.Kind.UNKNOWN:
         text = gettext_noop("too little is known of %(market)s: no buys there")
         return Finding("warning", text, market=cause.market)
-    return Paused(gettext_noop("%(market)s moved too much: no buys until it is calm"), market=cause.market)
+    return Finding.pause(
+        gettext_noop("%(market)s moved too much: no buys until it is calm"), market=cause.market
+    )

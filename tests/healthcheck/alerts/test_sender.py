@@ -13,7 +13,7 @@ from healthcheck.alerts.sender import AlertSender
 from healthcheck.engine.engine import forget_engine
 from healthcheck.history.recorder import Recorder
 from healthcheck.models import Alert, HealthTransition
-from healthcheck.report import Finding, Paused
+from healthcheck.report import Finding
 from tests.healthcheck import samples
 from tests.healthcheck.conftest import Clock
 from tests.healthcheck.hooks import Hook
@@ -272,7 +272,7 @@ def test_what_is_paused_on_purpose_raises_no_alert(site, hook):
     site.fall()
     site.sender.work()
     site.later(301)
-    site.look(3, api=Paused("maintenance"))
+    site.look(3, api=Finding.pause("maintenance"))
     site.sender.work()
 
     assert HealthTransition.objects.count() == 2

@@ -5,7 +5,7 @@ from django.db import OperationalError, ProgrammingError
 from psycopg.errors import UndefinedTable
 from structlog.testing import capture_logs
 
-from healthcheck.report import Finding, TimeOut
+from healthcheck.report import Finding
 from tests.healthcheck.conftest import ENOUGH_S, all_landed
 from tests.healthcheck.samples import PLANTED_SECRET
 
@@ -269,7 +269,7 @@ def test_a_process_without_more_threads_has_no_answer_but_answers(engine_of, pro
 
 
 def test_a_probe_that_gave_up_in_time_has_no_latency(engine_of, probe, scripts):
-    engine = engine_of(probe("slow", scripts(TimeOut("no answer within %(limit)g s", limit=2.5))))
+    engine = engine_of(probe("slow", scripts(Finding.timeout("no answer within %(limit)g s", limit=2.5))))
 
     assert only(engine).status == "unhealthy"
     assert only(engine).finding.english == "no answer within 2.5 s"

@@ -1,7 +1,7 @@
 """Shared probes: two engines here are two processes, since they have nothing but the database in common."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,14 +10,20 @@ from django.db.models import F
 from django.db.models.functions import Now
 from structlog.testing import capture_logs
 
-from healthcheck.models import HealthResult
+from healthcheck.alerts.sender import AlertSender
+from healthcheck.engine.engine import forget_engine
+from healthcheck.history.recorder import Recorder
+from healthcheck.models import Alert, HealthHour, HealthResult, HealthState, HealthTransition
 from healthcheck.report import Finding
 from tests.healthcheck.conftest import ENOUGH_S, all_landed
 from tests.healthcheck.databases import another_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 SAID = Finding("warning", "late by %(late_s)d s", late_s=7)
+SWITCHED_OFF = Finding.pause("switched off by %(who)s", who="kim")
+UNSURE = Finding.unjudged("cannot be judged")
 
 
 @pytest.fixture
@@ -45,6 +51,82 @@ def test_one_process_measures_and_the_others_take_its_result(engine_of, shared):
     assert second.finding == first.finding == SAID
     assert second.latency_ms == first.latency_ms
     assert abs(second.measured_at - first.measured_at) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [SWITCHED_OFF, UNSURE, Finding.ready_warning("slower"), Finding.timeout("no answer")],
+    ids=["paused", "unjudged", "ready", "timed out"],
+)
+def test_a_process_that_only_reads_a_result_has_the_same_finding(engine_of, shared, finding):
+    shared.finding = finding
+    only(engine_of(shared.task))
+
+    read = only(engine_of(shared.task)).finding
+
+    assert shared.runs == 1
+    assert read == finding
+    assert read != Finding(finding.status, finding.message, **finding.params)
+
+
+@pytest.fixture
+def only_reads(engine_of, shared, settings):
+    """Tick a recorder `times` a minute apart, each time after another process has measured anew."""
+    settings.ALERT_WEBHOOK_URL = "http://127.0.0.1:1/"
+    settings.HEALTH_PROBES = [
+        {"name": "exchange", "probe": shared.task.probe, "shared": True, "ttl_s": 60, "ttl_bad_s": 60}
+    ]
+    now = NOON
+
+    def tick(finding, times):
+        nonlocal now
+        shared.finding = finding
+        recorder = Recorder(lambda: True, AlertSender(), clock=lambda: now)
+        for _ in range(times):
+            measured_ago(seconds=600)
+            only(engine_of(shared.task))
+            forget_engine()
+            recorder.tick()
+            now += timedelta(minutes=1)
+
+    yield tick
+    forget_engine()
+
+
+@pytest.mark.parametrize(("finding", "counted"), [(SWITCHED_OFF, "paused"), (UNSURE, "unjudged")])
+def test_a_pause_and_an_unjudged_result_are_no_news_where_they_are_only_read(
+    only_reads, shared, finding, counted
+):
+    HealthState.objects.create(component="exchange", status="unhealthy", since=NOON, seen_at=NOON)
+
+    only_reads(finding, times=4)
+
+    assert shared.runs == 4
+    hour = HealthHour.objects.get()
+    minutes = {
+        kind: getattr(hour, kind) for kind in ("healthy", "warning", "unhealthy", "paused", "unjudged")
+    }
+    assert minutes == dict.fromkeys(minutes, 0) | {counted: 4}
+    assert [row.after for row in HealthTransition.objects.all()] == ["healthy"] * (finding is SWITCHED_OFF)
+    assert not Alert.objects.exists()
+
+
+def test_a_result_of_release_0_6_0_carries_no_flags_of_the_one_before(engine_of, shared):
+    shared.finding = UNSURE
+    only(engine_of(shared.task))
+    measured_ago(seconds=60)
+    with connection.cursor() as cursor:  # what that release executes; it does not know the flags
+        cursor.execute(
+            "UPDATE health_result SET status = 'warning', message = 'late', params = '{}', latency_ms = 1,"
+            " measured_at = statement_timestamp(), claimed_until = NULL, claimed_by = NULL"
+        )
+        cursor.execute(
+            "INSERT INTO health_result (name, status, message, params, latency_ms, measured_at)"
+            " VALUES ('other', '', '', '{}', NULL, NULL)"
+        )
+
+    assert only(engine_of(shared.task)).finding == Finding("warning", "late")
+    assert HealthResult.objects.get(name="other").current_flags == {}
 
 
 def test_a_shared_result_is_as_old_as_it_is_not_as_its_arrival(engine_of, shared):

@@ -12,7 +12,7 @@ from healthcheck.declared import ProbeTask
 from healthcheck.engine.active_overrides import ActiveOverrides, Override, read
 from healthcheck.engine.override_layer import with_slowness
 from healthcheck.models import HealthState
-from healthcheck.report import Finding, Paused, ReadyAnyway, Unjudged
+from healthcheck.report import Finding
 from healthcheck.snapshot import Component
 from tests.healthcheck.conftest import all_landed
 
@@ -31,7 +31,7 @@ def test_what_takes_over_three_times_its_usual_time_is_a_warning_and_ready_all_t
 
     assert (slow.status, slow.raw) == ("warning", WELL)
     assert slow.finding.english == "took 812 ms, over three times its usual 95th percentile of 120 ms"
-    assert isinstance(slow.finding, ReadyAnyway)
+    assert slow.finding.ready
     assert slow.latency_ms == 812.4
 
 
@@ -45,8 +45,8 @@ def test_what_takes_over_three_times_its_usual_time_is_a_warning_and_ready_all_t
         (None, {}),
         (9000.0, {"finding": Finding("unhealthy", "broken")}),
         (9000.0, {"finding": Finding("warning", "late")}),
-        (9000.0, {"finding": Paused("switched off")}),
-        (9000.0, {"finding": Unjudged("nobody can tell")}),
+        (9000.0, {"finding": Finding.pause("switched off")}),
+        (9000.0, {"finding": Finding.unjudged("nobody can tell")}),
     ],
 )
 def test_all_else_stays_as_it_is(took_ms, options):

@@ -11,13 +11,19 @@ from healthcheck.history import store
 from healthcheck.history.damping import Damper
 from healthcheck.history.recorder import Recorder
 from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTransition
-from healthcheck.report import Finding, Paused, Unjudged
+from healthcheck.report import Finding
 from healthcheck.snapshot import Component
 from tests.healthcheck import samples
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 WELL, WARNS, BAD = Finding("healthy", "fine"), Finding("warning", "slow"), Finding("unhealthy", "broken")
-KINDS = {"g": WELL, "w": WARNS, "b": BAD, "u": Unjudged("nobody can tell"), "p": Paused("maintenance")}
+KINDS = {
+    "g": WELL,
+    "w": WARNS,
+    "b": BAD,
+    "u": Finding.unjudged("nobody can tell"),
+    "p": Finding.pause("maintenance"),
+}
 
 
 def component(kind, number=0, name="database", latency_ms=2.0):
