@@ -99,7 +99,7 @@ class HealthOverrideAdmin(admin.ModelAdmin[HealthOverride]):
 
     list_display = (
         "where",
-        "kind",
+        "what",
         "reason",
         "starts_at",
         "ends_at",
@@ -115,6 +115,10 @@ class HealthOverrideAdmin(admin.ModelAdmin[HealthOverride]):
     @admin.display(description=_("component"), ordering="component")
     def where(self, override: HealthOverride) -> str:
         return override.component or gettext("all components")
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def what(self, override: HealthOverride) -> str:
+        return override.get_kind_display()  # also of a kind that this release does not know
 
     @admin.display(description=_("in force"), boolean=True)
     def in_force(self, override: HealthOverride) -> bool:
@@ -132,7 +136,8 @@ class HealthOverrideAdmin(admin.ModelAdmin[HealthOverride]):
     def get_fields(self, request: HttpRequest, obj: HealthOverride | None = None) -> Any:
         if obj is None:
             return ("component", "kind", "starts_at", "minutes", "reason")
-        return [field.name for field in self.opts.concrete_fields if field.name != "id"]
+        names = [field.name for field in self.opts.concrete_fields if field.name != "id"]
+        return ["what" if name == "kind" else name for name in names]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

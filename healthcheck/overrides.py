@@ -17,7 +17,6 @@ LONGEST = {
     Kind.MAINTENANCE: timedelta(hours=24),
     Kind.WARN: timedelta(minutes=60),
     Kind.FAIL: timedelta(minutes=60),
-    Kind.HANG: timedelta(minutes=60),
 }
 """So that what somebody forgot to end hides nothing for long."""
 

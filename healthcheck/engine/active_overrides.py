@@ -21,8 +21,7 @@ logger = structlog.get_logger(__name__)
 
 _MAINTENANCE = gettext_noop("maintenance until %(until)s UTC (%(by)s): %(reason)s; without it: %(found)s")
 _REHEARSAL = gettext_noop("REHEARSAL until %(until)s UTC (%(by)s): %(reason)s; without it: %(found)s")
-_HANGS = gettext_noop("%(found)s; REHEARSAL until %(until)s UTC (%(by)s): %(reason)s")
-_REHEARSED: Mapping[str, Status] = {"warn": "warning", "fail": "unhealthy", "hang": "unhealthy"}
+_REHEARSED: Mapping[str, Status] = {"warn": "warning", "fail": "unhealthy"}
 
 
 @dataclass(frozen=True)
@@ -42,24 +41,16 @@ class Override:
     starts_s: float
     ends_s: float
 
-    def apply_to(self, component: Component, hung: Finding | None = None) -> Component:
-        """Return the component as it is shown: paused on purpose, or as the rehearsal wants it.
-
-        `hung` are the engine's words while it hangs.
-        """
+    def apply_to(self, component: Component) -> Component:
+        """Return the component as it is shown: paused on purpose, or as the rehearsal wants it."""
+        found = component.finding
         if self.kind == "maintenance":
-            paused = Finding.pause(_MAINTENANCE, **self._facts(component.finding)).around(component.finding)
+            paused = Finding.pause(_MAINTENANCE, **self._facts(found)).around(found)
             return replace(component, finding=paused, override="maintenance")
-        found = hung or component.finding
-        rehearsed = Finding(
-            _REHEARSED[self.kind], _HANGS if hung else _REHEARSAL, **self._facts(found)
-        ).around(found)
-        # Measured at this moment, so that it is news at each look, however long the component's TTL is.
         return replace(
             component,
-            finding=rehearsed,
-            latency_ms=None if hung else component.latency_ms,
-            measured_at=timezone.now(),
+            finding=Finding(_REHEARSED[self.kind], _REHEARSAL, **self._facts(found)).around(found),
+            measured_at=timezone.now(),  # news at each tick, however long the component's TTL is
             age_s=0.0,
             late=False,
             override="rehearsal",
@@ -122,10 +113,14 @@ def nothing(_clock: Clock) -> ActiveOverrides:
 
 
 def read(clock: Clock) -> ActiveOverrides:
-    """Read what is in force or will be, in one statement. Where rehearsals are not allowed there are none."""
+    """Read what is in force or will be, in one statement. Where rehearsals are not allowed there are none.
+
+    Kinds that only another release knows are not read.
+    """
+    kinds = ["maintenance", *(_REHEARSED if settings.HEALTH_REHEARSALS else ())]
     with connection.cursor() as cursor:
         now_s = clock()  # not before: a connection may have to be waited for
-        cursor.execute(_READ, {"rehearsals": settings.HEALTH_REHEARSALS})
+        cursor.execute(_READ, {"kinds": kinds})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     overrides = [
         Override(component, kind, reason, by, until.astimezone(UTC), now_s + starts_in_s, now_s + ends_in_s)
@@ -140,7 +135,7 @@ SELECT id, component, kind, reason, made_by, ends_at,
        extract(epoch FROM starts_at - statement_timestamp())::float8,
        extract(epoch FROM ends_at - statement_timestamp())::float8, NULL
 FROM health_override
-WHERE ended_at IS NULL AND ends_at > statement_timestamp() AND (kind = 'maintenance' OR %(rehearsals)s)
+WHERE ended_at IS NULL AND ends_at > statement_timestamp() AND kind = ANY(%(kinds)s)
 UNION ALL
 SELECT 0, component, '', '', '', NULL, NULL, NULL, usual_p95_ms
 FROM health_state WHERE usual_p95_ms IS NOT NULL

@@ -83,9 +83,7 @@ class Engine:
         self._slots: dict[str, Slot[Finding]] = {}
         for task in probes:
             self._slots[task.name] = self._probe_slot(task)
-        self._overrides = OverrideLayer(
-            read_overrides, probes, clock=clock, changed=self._changed, slot=self._slot
-        )
+        self._overrides = OverrideLayer(read_overrides, probes, clock=clock, slot=self._slot)
         self._panels = [(task, self._panel_slot(task)) for task in panels]
         self._abilities = [(task, self._ability_slot(task)) for task in abilities]
         self._kept: tuple[Snapshot, float] | None = None
@@ -135,10 +133,9 @@ class Engine:
         """Start what is due, then wait until everything has something to show."""
         for slot in slots:
             slot.start_if_due()
-        names = [slot.name for slot in slots if slot.name in self._slots]
         ends_s = self._clock() + self.deadline_s
         while waits_s := [
-            wait_s for slot in (*slots, *self._overrides.settling(names)) if (wait_s := slot.settles_in()) > 0
+            wait_s for slot in (*slots, *self._overrides.start_if_due()) if (wait_s := slot.settles_in()) > 0
         ]:
             left_s = ends_s - self._clock()
             if left_s <= 0:

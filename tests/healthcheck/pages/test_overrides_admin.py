@@ -107,7 +107,7 @@ def test_a_wrong_value_is_told_with_its_rule_and_changes_nothing(client, given, 
     assert told in " ".join(found[field])
 
 
-@pytest.mark.parametrize("kind", ["warn", "fail", "hang"])
+@pytest.mark.parametrize("kind", ["warn", "fail"])
 def test_in_live_mode_rehearsals_are_neither_offered_nor_taken(client, settings, kind):
     assert f'value="{kind}"' in client.get(reverse(ADD)).content.decode()
     settings.HEALTH_REHEARSALS = False
@@ -128,6 +128,17 @@ def test_no_way_leads_past_the_limits(minutes):
 
     with pytest.raises(overrides.OverrideRefused, match="limit 1:00:00"):
         overrides.impose(wish, "kim")
+
+
+def test_a_rehearsed_hang_of_release_0_6_0_is_shown_and_no_longer_offered(client):
+    made = impose("hang", "upbit_api")
+
+    listed = client.get(reverse("admin:healthcheck_healthoverride_changelist")).content.decode()
+    page = client.get(reverse("admin:healthcheck_healthoverride_change", args=[made])).content.decode()
+
+    assert ">hang<" in listed
+    assert ">hang<" in page
+    assert 'value="hang"' not in client.get(reverse(ADD)).content.decode()
 
 
 def test_it_is_ended_early_by_whom_and_only_once(client):
