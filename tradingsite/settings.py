@@ -314,7 +314,7 @@ STATUS_PANELS: list[dict[str, Any]] = [
     {
         "title": _("Config cache"),
         "template": "status/config_cache.html",
-        "context": "sysconfig.views.cache_panel",
+        "context": "sysconfig.panel.cache",
         "place": "narrow",
     },
 ]

@@ -9,8 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from sysconfig.registry import ConfigKey, Rule
-from sysconfig.value_types import BOOL, INTEGER, NUMBER, TEXT, Items
+from sysconfig.registry import BOOL, INTEGER, NUMBER, TEXT, ConfigKey, Items, Rule
 
 _TRADING = _("Trading")
 _RISK = _("Risk")

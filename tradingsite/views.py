@@ -1,9 +1,12 @@
-"""What marks the whole site: its icon, and its mode, so that nobody takes one for the other."""
+"""What belongs to the whole site: its mode, its icon, and the report on its configuration's cache."""
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
+
+from healthcheck.access import staff_json
+from sysconfig.models import SystemConfig
 
 
 def mode(_request: HttpRequest) -> dict[str, str]:
@@ -12,5 +15,11 @@ def mode(_request: HttpRequest) -> dict[str, str]:
 
 
 def favicon(_request: HttpRequest) -> HttpResponse:
-    """Answer browsers that ask for `/favicon.ico` unasked, as they do on pages that are no HTML."""
+    """Answer browsers that request `/favicon.ico` by themselves, as they do on pages that are no HTML."""
     return redirect(static("healthcheck/favicon.svg"))
+
+
+@staff_json
+def config_cache(_request: HttpRequest) -> HttpResponse:
+    """Answer the report on the cache of this process (docs/config-cache.md, rule 28)."""
+    return JsonResponse(SystemConfig.objects.cache_report())

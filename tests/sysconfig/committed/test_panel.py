@@ -6,9 +6,9 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from sysconfig import panel
 from sysconfig.models import SystemConfig
 from sysconfig.push import listener
-from sysconfig.views import cache_panel
 from tests.sysconfig.committed.hearing import until
 
 pytestmark = pytest.mark.usefixtures("some_rows")
@@ -52,7 +52,7 @@ def test_the_panel_shows_the_hit_rate_and_that_nothing_listens():
     for _ in range(4):
         SystemConfig.objects.get_value("t_count")
 
-    shown = render_to_string("status/config_cache.html", cache_panel())
+    shown = render_to_string("status/config_cache.html", panel.cache())
     assert "75.0 %" in shown
     assert " s ago" not in shown
 
@@ -62,7 +62,7 @@ def test_the_panel_shows_how_old_the_last_heartbeat_is(heard):
 
     assert report["listening"]
     assert 0 <= report["lease_age_s"] < 10
-    assert " s ago" in render_to_string("status/config_cache.html", cache_panel())
+    assert " s ago" in render_to_string("status/config_cache.html", panel.cache())
     shown = render_to_string("status/config_cache.html", {"cache": {**report, "lease_age_s": 2.26}})
     assert "2.3 s" in shown
 
