@@ -1,14 +1,23 @@
-#!/usr/bin/env python
-"""Run a management command: `manage.py help` lists them."""
+#!/usr/bin/env python3
+"""Run a management command: `./manage.py help` lists them.
+
+Any Python 3 will do to start it: where the requirements are missing it goes on with the Python of `.venv`.
+"""
 
 import os
 import sys
+from pathlib import Path
+from typing import NoReturn
 
-import tradingsite.env
+VENV = Path(__file__).resolve().parent / ".venv"
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
+    try:
+        import tradingsite.env
+    except ImportError as error:
+        go_on_in_venv(error)
     try:
         tradingsite.env.environment()
     except tradingsite.env.InvalidEnvironment as error:
@@ -16,6 +25,18 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
+
+
+def go_on_in_venv(missing: ImportError) -> NoReturn:
+    """Become the same command under the Python of `.venv`, unless that is the present one."""
+    python = VENV / "bin" / "python"
+    here = Path(sys.prefix).resolve() == VENV.resolve()
+    if here and (missing.name or "").startswith("tradingsite"):
+        raise missing  # a fault of ours, which no installation mends
+    if here or not python.exists():
+        sys.exit(f"{missing}. Run `make install` in {VENV.parent}: it installs the requirements into .venv.")
+    arguments = getattr(sys, "orig_argv", [sys.executable, *sys.argv])  # with -W and -X, from Python 3.10 on
+    os.execv(python, [str(python), *arguments[1:]])  # noqa: S606 - no shell
 
 
 if __name__ == "__main__":

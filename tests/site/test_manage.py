@@ -1,0 +1,151 @@
+"""`./manage.py` and the documentation's commands, as somebody types them who has no Django at hand."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.site.processes import own_environ, processes_on
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WRITTEN = re.findall(r"`(\./manage\.py [^`]+)`", PAGES[0].read_text())
+PLACEHOLDERS = {"runjob NAME": "runjob cleanup_old_data"}
+# What each prints once it does its work, whichever arguments the page gives it.
+PRINTS = {
+    "trade": "Halted",
+    "sysconfig": "stop_loss_pct",
+    "jobs": "check_volatility",
+    "runjob": "cleanup_old_data: done",
+    "healthcheck": "scheduler",
+    "runscheduler": "scheduler.leading",
+    "sandbox": "sandbox.started",
+}
+LASTING = {"runscheduler", "sandbox"}
+WITHIN_S = 60
+
+
+@pytest.fixture(scope="module")
+def system_python(tmp_path_factory):
+    """A Python without any package, as a machine's own is."""
+    folder = tmp_path_factory.mktemp("system")
+    venv.create(folder, with_pip=False, symlinks=True)
+    return folder / "bin" / "python3"
+
+
+@pytest.fixture(scope="module")
+def environ(system_python):
+    """The environment of a migrated site in a folder of its own, with the system's Python first in PATH."""
+    # Not tmp_path: as root that is closed to the user that PostgreSQL runs as.
+    folder = Path(tempfile.mkdtemp(prefix="manage-"))
+    folder.chmod(0o711)
+    path = f"{system_python.parent}:{os.environ['PATH']}"
+    environ = own_environ(VAR_DIR=str(folder / "var"), PATH=path, PYTHONUNBUFFERED="1", SCHEDULER_GRACE_S="1")
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environ, check=True)
+    yield environ
+    assert psutil.wait_procs(processes_on(folder), timeout=WITHIN_S)[1] == []
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("command", WRITTEN)
+def test_a_command_of_the_readme_runs_as_written(command, environ):
+    for name, value in PLACEHOLDERS.items():
+        command = command.replace(name, value)
+    kind = command.split()[1]
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {command}"],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        said = ""
+        while PRINTS[kind] not in said and (line := process.stdout.readline()):
+            said += line
+        if kind in LASTING:
+            process.terminate()
+        said += process.stdout.read()
+
+    assert PRINTS[kind] in said
+    assert "Traceback" not in said
+    assert kind in LASTING or process.returncode == (1 if kind == "healthcheck" else 0)
+
+
+def test_the_readme_names_each_kind_of_command():
+    assert {command.split()[1] for command in WRITTEN} == set(PRINTS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_is_written_as_it_is_typed(page):
+    assert re.findall(r"(?:`|^\$ )manage\.py \w.*", page.read_text(), re.MULTILINE) == []
+
+
+def test_it_runs_from_another_folder_by_any_python_with_the_options_of_that(system_python, tmp_path):
+    result = subprocess.run(
+        [system_python, "-W", "error", "-X", "importtime", ROOT / "manage.py", "check"],
+        cwd=tmp_path,
+        env=own_environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+    assert "| django.core" in result.stderr.replace("  ", "")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout that needs Django."""
+    shutil.copy(ROOT / "manage.py", tmp_path)
+    (tmp_path / "tradingsite").mkdir()
+    (tmp_path / "tradingsite" / "env.py").write_text("import django")
+    return tmp_path
+
+
+@pytest.mark.parametrize("state", ["missing", "empty", "a link to an empty one", "a link to nothing"])
+def test_without_the_requirements_it_says_what_to_do(checkout, system_python, state):
+    if state == "empty":
+        venv.create(checkout / ".venv", with_pip=False, symlinks=True)
+    elif state != "missing":
+        leads_to = system_python.parent.parent if state == "a link to an empty one" else checkout / "gone"
+        (checkout / ".venv").symlink_to(leads_to)
+
+    for python in {system_python, checkout / ".venv" / "bin" / "python"}:
+        if python.exists():
+            result = subprocess.run(
+                [python, checkout / "manage.py", "check"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=WITHIN_S,
+            )
+            assert result.returncode == 1
+            assert result.stderr.startswith("No module named 'django'. Run `make install`")
+            assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_fault_of_ours_is_no_missing_requirement(checkout):
+    venv.create(checkout / ".venv", with_pip=False, symlinks=True)
+    (checkout / "tradingsite" / "env.py").write_text("import tradingsite.gone")
+
+    result = subprocess.run(
+        [checkout / ".venv" / "bin" / "python", checkout / "manage.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+    )
+
+    assert "Traceback" in result.stderr
+    assert "No module named 'tradingsite.gone'" in result.stderr
