@@ -24,7 +24,12 @@ def main() -> None:
         sys.exit(f"{error}")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from tradingsite.embedded_postgres.folder import EmbeddedPostgresError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except EmbeddedPostgresError as error:
+        sys.exit(f"{error}")
 
 
 def go_on_in_venv(missing: ImportError) -> NoReturn:

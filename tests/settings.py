@@ -11,6 +11,7 @@ DATABASES["default"] |= {
     "PORT": "",
     "DIRECT": {},
     "EMBEDDED_DIR": VAR_DIR / "postgres-test",
+    "EMBEDDED_RELOCATABLE": True,
     "EMBEDDED_SETTINGS": {"fsync": "off"},
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -39,7 +39,13 @@ def databases(env: Environment) -> dict[str, dict[str, Any]]:
         "EMBEDDED_SETTINGS": {},
     }
     if env.database_url is None:
-        own = {"NAME": "postgres", "USER": "postgres", "EMBEDDED_DIR": env.embedded_postgres_dir}
+        own = {
+            "NAME": "postgres",
+            "USER": "postgres",
+            "EMBEDDED_DIR": env.embedded_postgres_dir,
+            # Not where somebody has named the folder: then it is that one, or an error.
+            "EMBEDDED_RELOCATABLE": env.embedded_postgres_dir == env.var_dir / "postgres",
+        }
         return {"default": default | own}
     parts = _parts(env.database_url)
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}

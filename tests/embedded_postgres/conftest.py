@@ -1,4 +1,3 @@
-import os
 import shutil
 import signal
 import tempfile
@@ -9,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.embedded_postgres.processes import DEADLINE_S, SETTINGS, User, all_gone, keepers, servers
-from tradingsite.embedded_postgres import folder, start
+from tests.embedded_postgres.processes import DEADLINE_S, SETTINGS, User, keepers, servers, stop_using
+from tradingsite.embedded_postgres import start
 from tradingsite.embedded_postgres.keeper import SOCKET, wait_until
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
@@ -62,6 +61,21 @@ def data(shared_data) -> Iterator[Path]:
 
 
 @pytest.fixture
+def moved(data, place):
+    """Move the data folder to another path in an empty folder; it comes back at the end."""
+    there = []
+
+    def move(path):
+        there.append(place / path)
+        there[0].parent.mkdir(parents=True, exist_ok=True)
+        return data.rename(there[0])
+
+    yield move
+    for path in there:
+        path.rename(data)
+
+
+@pytest.fixture
 def start_user():
     """Start processes that use a server; whatever is left of them is killed at the end."""
     users = []
@@ -84,22 +98,12 @@ def stop_using_at_the_end():
         stop_using(server)
 
 
-def stop_using(server: EmbeddedPostgres) -> None:
-    server.doubt()
-    if server._users is not None:
-        os.close(server._users)
-        server._users = None
-        assert all_gone(server.data)
-    if server.data.exists() and (socket_folder := folder.socket_folder(server.data)) != server.data:
-        socket_folder.rmdir()
-
-
 @pytest.fixture
 def server_on(stop_using_at_the_end):
     """Make a server that this very process uses until the end of the test."""
 
-    def make(data: Path, **settings: str) -> EmbeddedPostgres:
-        server = EmbeddedPostgres(data, {**SETTINGS, **settings})
+    def make(data: Path, *, relocatable: bool = False, **settings: str) -> EmbeddedPostgres:
+        server = EmbeddedPostgres(data, {**SETTINGS, **settings}, relocatable=relocatable)
         stop_using_at_the_end(server)
         return server
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tradingsite.embedded_postgres import folder
 from tradingsite.embedded_postgres.keeper import open_lock, try_lock, wait_until
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
@@ -116,6 +117,18 @@ def all_gone(data: Path) -> bool:
         and wait_until(lambda: is_free(data.with_name(f"{data.name}.keeper")), DEADLINE_S)
         and wait_until(lambda: not servers(data) and not keepers(data), DEADLINE_S)
     )
+
+
+def stop_using(server: EmbeddedPostgres) -> None:
+    """Use a server no more in this process, and wait until it has stopped."""
+    server.doubt()
+    if server._users is not None:
+        os.close(server._users)
+        server._users = None
+        assert all_gone(server.data)
+        assert wait_until(lambda: is_free(server.beside("keeper")), DEADLINE_S)
+    if server.data.exists() and (socket_folder := folder.socket_folder(server.data)) != server.data:
+        socket_folder.rmdir()
 
 
 def is_free(lock: Path) -> bool:

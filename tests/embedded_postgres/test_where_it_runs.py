@@ -18,21 +18,6 @@ from tradingsite.embedded_postgres.keeper import open_lock, try_lock
 ROOT_RUNS_THE_TESTS = os.geteuid() == 0
 
 
-@pytest.fixture
-def moved(data, place):
-    """Move the data folder to another path in an empty folder; it comes back at the end."""
-    there = []
-
-    def move(path):
-        there.append(place / path)
-        there[0].parent.mkdir(parents=True, exist_ok=True)
-        return data.rename(there[0])
-
-    yield move
-    for path in there:
-        path.rename(data)
-
-
 def answer(socket_folder: Path) -> object:
     with psycopg.connect(host=str(socket_folder), user="postgres", port=5432) as connection:
         return connection.execute("SELECT 42").fetchone()

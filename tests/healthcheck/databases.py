@@ -9,7 +9,8 @@ from typing import Any, cast
 import psutil
 import psycopg
 from django.db import connection
-from django.db.backends.postgresql.base import DatabaseWrapper
+
+from tradingsite.embedded_postgres.base import DatabaseWrapper
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def unreachable(empty_folder: Path) -> Iterator[None]:
 @contextmanager
 def frozen() -> Iterator[None]:
     """Every process of the server is stopped: connections stay open, and nothing answers."""
-    pid_file = Path(connection.settings_dict["EMBEDDED_DIR"]) / "postmaster.pid"
+    pid_file = pooled().server.data / "postmaster.pid"
     postmaster = psutil.Process(int(pid_file.read_text().split()[0]))
     processes = [postmaster, *postmaster.children()]
     _signal_all(processes, signal.SIGSTOP)

@@ -21,6 +21,13 @@ def test_without_a_url_the_project_starts_its_own():
     assert own["DIRECT"] == {}
 
 
+def test_the_data_may_lie_elsewhere_unless_their_folder_is_named():
+    var = Path("/site/var")
+
+    assert default(var_dir=var, embedded_postgres_dir=var / "postgres")["EMBEDDED_RELOCATABLE"]
+    assert not default(var_dir=var, embedded_postgres_dir=Path("/data/postgres"))["EMBEDDED_RELOCATABLE"]
+
+
 def test_a_url_is_taken_apart_and_nothing_is_embedded():
     given = default(database_url=URL)
 

@@ -89,8 +89,9 @@ def test_every_command_is_written_as_it_is_typed(page):
 
 
 def test_it_runs_from_another_folder_by_any_python_with_the_options_of_that(system_python, tmp_path):
+    show = ["shell", "-v", "0", "-c", "import sys; print(sys.warnoptions)"]
     result = subprocess.run(
-        [system_python, "-W", "error", "-X", "importtime", ROOT / "manage.py", "check"],
+        [system_python, "-W", "error", ROOT / "manage.py", *show],
         cwd=tmp_path,
         env=own_environ(),
         capture_output=True,
@@ -100,8 +101,23 @@ def test_it_runs_from_another_folder_by_any_python_with_the_options_of_that(syst
     )
 
     assert result.returncode == 0, result.stderr
-    assert "no issues" in result.stdout
-    assert "| django.core" in result.stderr.replace("  ", "")
+    assert result.stdout == "['error']\n"
+
+
+def test_a_database_that_cannot_be_started_is_a_sentence_with_the_ways_out(tmp_path):
+    (tmp_path / "file").touch()
+    result = subprocess.run(
+        [sys.executable, ROOT / "manage.py", "migrate"],
+        env=own_environ(VAR_DIR=str(tmp_path), EMBEDDED_POSTGRES_DIR=str(tmp_path / "file" / "postgres")),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+    )
+
+    assert result.returncode == 1
+    assert "set DATABASE_URL" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.fixture

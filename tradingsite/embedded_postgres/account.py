@@ -1,0 +1,62 @@
+"""The account of the operating system that PostgreSQL runs as, and which folders it may enter."""
+
+import os
+import pwd
+from pathlib import Path
+from typing import TypedDict
+
+from tradingsite.embedded_postgres.folder import user_name
+
+
+class Account(TypedDict, total=False):
+    """Arguments of `subprocess.run` that make a program run as another user."""
+
+    user: int
+    group: int
+    extra_groups: list[str | int]
+    umask: int
+
+
+def owner_of(folder: Path) -> Account:
+    """Return how to run a program as the owner of `folder`, since PostgreSQL refuses to run as root.
+
+    A folder that belongs to root (new, or copied by root) is given to `nobody`: no account is created.
+    """
+    if os.geteuid() != 0:
+        return {}
+    if folder.stat().st_uid == 0:
+        nobody = pwd.getpwnam("nobody")
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+    owner = folder.stat()
+    return _running_as(owner.st_uid, owner.st_gid)
+
+
+def owner_of_new_folders() -> Account:
+    """Return how programs run on a data folder that is still to be made."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return _running_as(nobody.pw_uid, nobody.pw_gid)
+
+
+def closed_folder(who: Account, path: Path) -> str | None:
+    """Return a clause that names the first folder above `path` that `who` may not enter.
+
+    It goes by the modes of the folders that exist.
+    """
+    for folder in reversed(path.parents) if who else ():
+        if not folder.exists():
+            return None
+        status = folder.stat()
+        shift = 6 if status.st_uid == who["user"] else 3 if status.st_gid == who["group"] else 0
+        if not (status.st_mode >> shift) & 1:
+            return (
+                f"Run by root, PostgreSQL runs as {user_name(who['user'])}, "
+                f"who may not enter {folder} (mode {status.st_mode & 0o7777:04o})"
+            )
+    return None
+
+
+def _running_as(user: int, group: int) -> Account:
+    return {"user": user, "group": group, "extra_groups": [], "umask": 0o077}
