@@ -146,8 +146,8 @@ class Environment(BaseSettings):
     )
     database_direct_url: PostgresUrl | None = Field(
         None,
-        description="The same database past any connection pooler, for the scheduler's lock and for hearing"
-        " of changed config keys.",
+        description="The same database past any connection pooler, for `migrate`, the scheduler's lock and"
+        " for hearing of changed config keys.",
     )
     var_dir: AbsolutePath = Field(
         BASE_DIR / "var", description="Data, sockets and made secrets of this checkout."

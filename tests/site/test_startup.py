@@ -30,7 +30,7 @@ def manage(*arguments, **variables):
     )
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_first_migrate_stamps_the_mode():
     DatabaseMode.objects.all().delete()
     call_command("migrate", verbosity=0)
@@ -64,7 +64,7 @@ def test_the_other_modes_database_is_refused_with_both_modes_and_the_way_out(set
     assert "DATABASE_URL" in str(refused.value)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_other_modes_database_is_not_prepared_and_gets_no_operator(settings):
     DatabaseMode.objects.update(mode="live")
 

@@ -42,7 +42,7 @@ def test_migrate_adds_a_new_releases_key_and_overwrites_nothing(db, some_keys):
     assert rows() == defaults() | {"stop_loss_pct": "7.5", "t_new": "3"}
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_migrate_runs_it_for_our_app():
     SystemConfig.objects.filter(key="stop_loss_pct")._raw_delete("default")
     call_command("migrate", "sysconfig", verbosity=0)

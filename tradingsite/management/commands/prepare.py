@@ -4,8 +4,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import DEFAULT_DB_ALIAS
 
 from tradingsite.local_files import DEMO_OPERATOR, demo_password
+from tradingsite.migration_session import migration_session
 
 
 class Command(BaseCommand):
@@ -13,11 +15,12 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         self.stdout.write("Preparing the database ...")
-        call_command("migrate", verbosity=0, stdout=self.stdout)  # refuses the other mode's
-        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-        call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
-        if not settings.LIVE:
-            self._make_operator()
+        with migration_session(DEFAULT_DB_ALIAS, self.stdout.write):
+            call_command("migrate", verbosity=0, stdout=self.stdout)  # refuses the other mode's
+            settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+            call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
+            if not settings.LIVE:
+                self._make_operator()
 
     def _make_operator(self) -> None:
         users = get_user_model().objects

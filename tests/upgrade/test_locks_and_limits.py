@@ -1,0 +1,133 @@
+"""A migration takes as long as it needs, but never stands in the way of those who work with a table."""
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, connections
+from tenacity import wait_none
+
+from sysconfig.push import connection as direct
+from tests.jobs.pooler import Pooler
+from tests.upgrade.processes import PLANTED, said, until
+from tradingsite import migration_session
+from tradingsite.management.commands import migrate
+
+TRYING_AGAIN = "Trying again in"
+BUILDS = """
+SELECT pid FROM pg_stat_activity
+WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND state = 'active' AND datname = current_database()
+"""
+INDEX = """
+SELECT indisvalid AND NOT indisunique FROM pg_index WHERE indexrelid = 'thing_name'::regclass
+"""
+
+
+@pytest.fixture
+def own_connection():
+    with psycopg.connect(**direct.parameters(connection, application_name="holder")) as own:
+        own.autocommit = False
+        yield own
+
+
+def test_a_statement_may_take_longer_than_the_sites_may(planted):
+    planted.run("migrate", "planted", "0005", settings=PLANTED, options="-c%20statement_timeout%3D1000")
+
+
+def test_a_table_in_use_is_tried_again_and_others_use_it_meanwhile(planted):
+    planted.run("migrate", "planted", "0002", settings=PLANTED)
+    with planted.connect(application_name="a reader") as reader:
+        reader.execute("SELECT count(*) FROM planted_thing")
+        migrating = planted.start("migrate", "planted", "0003", settings=PLANTED)
+        output = until(migrating, TRYING_AGAIN)
+        pid = reader.info.backend_pid
+
+        assert planted.ask("SELECT count(*) FROM planted_thing") == [
+            (0,)
+        ]  # not behind the migration, for ever
+
+    said(migrating)
+    assert f"session {pid} (a reader, idle in transaction, for " in output
+    assert "in a transaction): SELECT count(*) FROM planted_thing" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_gives_up_with_the_names_of_those_in_its_way(monkeypatch, own_connection):
+    monkeypatch.setattr(migrate, "PAUSES", wait_none())
+    monkeypatch.setattr(migration_session, "LOCK_TIMEOUT_S", 0.1)
+    own_connection.execute("LOCK TABLE system_config")
+
+    with pytest.raises(CommandError) as given_up:
+        call_command("migrate", verbosity=0)
+
+    assert f"session {own_connection.info.backend_pid} (" in str(given_up.value)
+    assert "LOCK TABLE system_config" in str(given_up.value)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_limits_end_with_the_migration():
+    before = connections["default"]
+    call_command("migrate", verbosity=0)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("15s",)
+    assert connections["default"] is before
+
+
+def test_a_concurrent_index_waits_for_as_long_as_it_takes_and_for_no_other_migrate(planted):
+    with planted.connect() as writer:
+        writer.execute("INSERT INTO planted_thing (name) VALUES ('not committed yet')")
+        building = planted.start("migrate", "planted", "0004", settings=PLANTED)
+        planted.wait_for(f"{BUILDS} AND clock_timestamp() > query_start + interval '5.5 s'")
+        waiting = planted.start("migrate", "planted", "0004", settings=PLANTED)
+        output = until(waiting, "Waiting for")
+
+    assert TRYING_AGAIN not in said(building)
+    said(waiting)
+    assert planted.ask(INDEX) == [(True,)]
+    assert f"Waiting for migrate {building.pid}@" in output
+
+
+def test_an_index_that_a_failure_left_invalid_is_made_anew(planted):
+    planted.ask("INSERT INTO planted_thing (name) VALUES ('twice'), ('twice')")
+    with pytest.raises(Exception, match="could not create unique index"):
+        planted.ask("CREATE UNIQUE INDEX CONCURRENTLY thing_name ON planted_thing (name)")
+    assert planted.ask(INDEX) == [(False,)]
+
+    planted.run("migrate", "planted", "0004", settings=PLANTED)
+
+    assert planted.ask(INDEX) == [(True,)]
+
+
+def test_a_migrate_that_was_killed_while_it_made_an_index_can_be_run_again(planted):
+    with planted.connect() as writer:
+        writer.execute("INSERT INTO planted_thing (name) VALUES ('not committed yet')")
+        building = planted.start("migrate", "planted", "0004", settings=PLANTED)
+        planted.wait_for(BUILDS)
+        building.kill()
+        building.communicate()
+    planted.wait_for(f"SELECT 1 WHERE NOT EXISTS ({BUILDS})")
+
+    planted.run("migrate", "planted", "0004", settings=PLANTED)
+
+    assert planted.ask(INDEX) == [(True,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_is_lost_is_not_replaced_by_one_without_the_lock():
+    with migration_session.migration_session("default", print):
+        connection.close()
+        with pytest.raises(OperationalError, match="migrate again"):
+            connection.ensure_connection()
+
+    connection.ensure_connection()  # the site's own
+
+
+@pytest.mark.django_db(transaction=True)
+def test_behind_a_pooler_it_says_what_to_set(monkeypatch, tmp_path):
+    with Pooler(tmp_path, direct.parameters(connection, application_name="test")):
+        monkeypatch.setitem(connection.settings_dict, "DIRECT", {"host": str(tmp_path)})
+
+        with pytest.raises(CommandError, match="Set DATABASE_DIRECT_URL"):
+            call_command("migrate", verbosity=0)
