@@ -38,6 +38,7 @@ check: .venv/.installed ## Lint, types, layers, templates, migrations.
 	$(BIN)/python tests/layers.py
 	$(BIN)/djlint templates --check --lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.upgrade.lint
 	$(BIN)/python manage.py check --fail-level WARNING
 
 fix: .venv/.installed ## Mend what the linters can mend.

@@ -1,0 +1,96 @@
+"""Refuse migrations that the release before could not live with. docs/migrations.md says what is right."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import django
+from django.apps import apps
+from django.contrib.postgres.operations import (
+    AddConstraintNotValid,
+    AddIndexConcurrently,
+    RemoveIndexConcurrently,
+)
+from django.db.migrations import AddConstraint, AddField, AlterField, CreateModel, Migration
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+from django.db.models import CheckConstraint, Field, GeneratedField
+
+from tests.upgrade.baseline import LAST_MIGRATIONS
+
+# What is right all the same: {(app, migration): {code: reason}}. A column is dropped here, for instance, once
+# the release before does not use it any more.
+ALLOWED: dict[tuple[str, str], dict[str, str]] = {}
+_OURS = ("tradingsite", "healthcheck", "sysconfig", "tests")
+
+
+def problems() -> list[str]:
+    """Return a line for each thing that is wrong in our migrations after those of the release before."""
+    from django_migration_linter.migration_linter import MigrationLinter
+
+    linter = MigrationLinter(no_cache=True, analyser_string="postgresql")
+    graph = linter.migration_loader.graph
+    old = {key for last in LAST_MIGRATIONS.items() for key in graph.forwards_plan(last)}
+    ours = {config.label for config in apps.get_app_configs() if config.name.split(".")[0] in _OURS}
+    return [
+        f"{app}.{name}: {code}: {message}"
+        for (app, name), migration in sorted(linter.migration_loader.disk_migrations.items())
+        if app in ours and (app, name) not in old
+        for code, message in _problems(linter, migration)
+        if code not in ALLOWED.get((app, name), {})
+    ]
+
+
+def _problems(linter, migration: Migration) -> Iterator[tuple[str, str]]:
+    from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
+
+    sql = linter.get_sql(migration.app_label, migration.name)
+    found = analyse_sql_statements(linter.sql_analyser_class, sql, [])
+    for issues in (*found, *linter.analyse_data_migration(migration)):
+        for issue in issues:  # a warning is an error too: a lock is no less a lock
+            yield issue.code, issue.message
+    before = linter.migration_loader.project_state((migration.app_label, migration.name), at_end=False)
+    yield from _beyond_the_linter(migration, before)
+
+
+def _beyond_the_linter(migration: Migration, before: ProjectState) -> Iterator[tuple[str, str]]:
+    """Find what the linter can't see: it takes one column's database default for that of all."""
+    concurrent = (AddIndexConcurrently, RemoveIndexConcurrently)
+    if not migration.atomic and not (
+        len(migration.operations) == 1 and isinstance(migration.operations[0], concurrent)
+    ):
+        yield (
+            "NOT_ATOMIC",
+            "not repeatable after a failure: only a concurrent index, alone, may be non-atomic",
+        )
+    made_here = {op.name_lower for op in migration.operations if isinstance(op, CreateModel)}
+    for operation in migration.operations:
+        if getattr(operation, "model_name_lower", None) not in made_here:
+            yield from _of_an_operation(operation, migration.app_label, before)
+
+
+def _of_an_operation(operation: Operation, app: str, before: ProjectState) -> Iterator[tuple[str, str]]:
+    match operation:
+        case AddField(field=field) if not _may_be_left_out(field):
+            yield "NO_DB_DEFAULT", f"{operation.name} is NOT NULL without db_default: old code's INSERT fails"
+        case AlterField(field=field) if not field.null:
+            if before.models[app, operation.model_name_lower].fields[operation.name].null:
+                yield "SETS_NOT_NULL", f"{operation.name} becomes NOT NULL: old code writes NULL"
+        case AddConstraint(constraint=CheckConstraint()) if not isinstance(operation, AddConstraintNotValid):
+            yield (
+                "CHECK_VALIDATES",
+                "reads the table under a lock: AddConstraintNotValid, then validate",
+            )
+
+
+def _may_be_left_out(field: "Field[Any, Any]") -> bool:
+    return field.null or field.many_to_many or field.has_db_default() or isinstance(field, GeneratedField)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
+    django.setup()
+    logging.getLogger("django_migration_linter").setLevel(logging.WARNING)
+    sys.exit("\n".join(problems()) or None)
