@@ -1,0 +1,55 @@
+"""The schema of this tree carries the release before: both run while one replaces the other."""
+
+import pytest
+
+from tests.upgrade.baseline import ALLOWED, RELEASE
+from tests.upgrade.schema import breaks
+
+
+@pytest.fixture(scope="module")
+def of_the_release_before(server):
+    database = server.create()
+    database.run("-m", "tests.upgrade.baseline")
+    return database
+
+
+def test_it_has_nothing_that_the_release_before_would_trip_over(of_the_release_before, migrated):
+    found = breaks(of_the_release_before, migrated)
+
+    assert found == ALLOWED.keys(), f"{RELEASE} would fail on this schema: docs/migrations.md"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ADD COLUMN odd boolean NOT NULL", "health_sample.odd is NOT NULL without a default"),
+        ("ALTER COLUMN latency_ms SET NOT NULL", "health_sample.latency_ms is double precision NOT NULL now"),
+        ("ALTER COLUMN status TYPE varchar(5)", "health_sample.status is character varying(5) NOT NULL now"),
+        ("DROP COLUMN judged", "health_sample.judged is gone"),
+        ("ADD CONSTRAINT fast CHECK (latency_ms < 5)", "health_sample has a new rule fast: CHECK"),
+        ("ADD CONSTRAINT once UNIQUE (status)", "health_sample has a new rule once: UNIQUE (status)"),
+    ],
+)
+def test_what_it_would_trip_over_is_found(server, of_the_release_before, change, said):
+    changed = server.create(of_the_release_before)
+    changed.ask(f"ALTER TABLE health_sample {change}")
+
+    [found] = breaks(of_the_release_before, changed)
+    assert found.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE health_sample ADD COLUMN odd boolean",
+        "ALTER TABLE health_sample ADD COLUMN odd boolean NOT NULL DEFAULT false",
+        "ALTER TABLE health_sample ALTER COLUMN component DROP NOT NULL",
+        "CREATE TABLE new (id bigint PRIMARY KEY, name text NOT NULL)",
+        "CREATE INDEX odd ON health_sample (status)",
+    ],
+)
+def test_what_it_does_not_notice_is_let_through(server, of_the_release_before, change):
+    changed = server.create(of_the_release_before)
+    changed.ask(change)
+
+    assert breaks(of_the_release_before, changed) == set()
