@@ -5,33 +5,41 @@ password into an error's text, and a job's error is shown.
 """
 
 import re
-from collections.abc import Iterable
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
 
 STRUCK = b"***"
 
-_SHORTEST = 6
-"""A shorter text is in every page by chance."""
 _ADDRESSES = re.compile(
     rb"""(?ix)
-    \b postgres(?:ql)?:// [^\s"'<>&\\]+
-    | (?<= \b password= ) [^\s"'<>&\\]+
-    | (?: /[^\s"'<>&/\\]+ )+ /\.s\.PGSQL\.\d+
-    | (?<= \b server\ at ) \s (?:\\?"|&quot;) [^\s"&\\]+ (?:\\?"|&quot;) (?: \s\([^)]*\) )? ,\ port\ \d+
+    \b postgres(?:ql)?:// [^\s"'<>&\\]++
+    | (?<= \b password= ) [^\s"'<>&\\]++
+    | (?<= \b server\ at ) \s (?:\\?"|&quot;) [^\s"&\\]++ (?:\\?"|&quot;)
+      (?: \s\([^)]{,200}\) )? ,\ port\ \d++
     """
 )
 """In the forms in which PostgreSQL and its driver tell them."""
+_PATH = re.compile(rb"""(?:/[^\s"'<>&/\\]++)++""")
+_SOCKET = b"/.s.PGSQL."
 
 
 @lru_cache(maxsize=16)  # one snapshot's answer is given many times, and searching it costs as much as a view
 def redacted(body: bytes) -> bytes:
-    """Return `body` without any of `HEALTH_REDACTED`, any address of a database, and any password of one."""
-    for value in _values():
-        body = body.replace(value, STRUCK)
-    return _ADDRESSES.sub(STRUCK, body)
+    """Return `body` without any of `HEALTH_REDACTED`, any address of a database, and any password of one.
+
+    `HEALTH_MASK` names the site's function that strikes out given values: `(body, values) -> body`.
+    """
+    hide: Callable[[bytes, Iterable[str]], bytes] = import_string(settings.HEALTH_MASK)
+    return _PATH.sub(_without_socket, _ADDRESSES.sub(STRUCK, hide(body, settings.HEALTH_REDACTED)))
+
+
+def _without_socket(path: re.Match[bytes]) -> bytes:
+    folder, socket, port = path[0].rpartition(_SOCKET)
+    return STRUCK + port.lstrip(b"0123456789") if folder and socket and port[:1].isdigit() else path[0]
 
 
 def redacted_text(text: str) -> str:
@@ -39,19 +47,8 @@ def redacted_text(text: str) -> str:
     return redacted(text.encode()).decode()
 
 
-@cache
-def _values() -> tuple[bytes, ...]:
-    return tuple(_longest_first(settings.HEALTH_REDACTED))
-
-
-def _longest_first(values: Iterable[str]) -> Iterable[bytes]:
-    long_enough = {value.encode() for value in values if len(value) >= _SHORTEST}
-    return sorted(long_enough, key=len, reverse=True)  # one may be the beginning of another
-
-
 def _forget(*, setting: str, **_kwargs: object) -> None:
-    if setting == "HEALTH_REDACTED":
-        _values.cache_clear()
+    if setting in {"HEALTH_MASK", "HEALTH_REDACTED"}:
         redacted.cache_clear()
 
 

@@ -36,6 +36,7 @@ from pydantic_settings import (
 )
 
 from tradingsite.local_files import keep
+from tradingsite.masking import MASK, hide_user_info
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -340,5 +341,5 @@ def _explain(error: ValidationError) -> str:
 def _shown(problem: ErrorDetails) -> str:
     name = str(problem["loc"][0])
     if is_secret(Environment.model_fields[name]):
-        return "***"
-    return repr(re.sub(r"(?s).*@", "***@", str(problem["input"])))
+        return MASK
+    return repr(hide_user_info(str(problem["input"])))

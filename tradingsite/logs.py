@@ -1,67 +1,81 @@
-"""Logging: structlog over the standard logging, JSON or readable; every finished line is masked.
+"""Logging: structlog over the standard logging, JSON or readable; every value is cut and masked.
 
-Importing this needs no Django settings: gunicorn.conf.py uses it before there are any.
+Importing this needs no Django settings: gunicorn's configuration uses it before there are any.
 """
 
 import logging.config
-import re
+import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from tradingsite.masking import MASK, hide_known, mask, names_secret
+
 LogFormat = Literal["json", "text"]
 
-# What must never be readable in a log, whoever writes it: passwords in URLs, bearer tokens, JWTs, API keys by
-# their name, and amounts of money on the account.
-_URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@]+@")
-_SCHEME_TOKEN = re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/=-]+")
-_JWT = re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*")
-_NAMED = re.compile(
-    r"""(?ix)
-    (?P<name> \b[\w-]*(?:access_key|secret_key|api[_-]?key|password|passwd|token|secret|authorization
-                        |balance|locked|avg_buy_price) )
-    (?P<close> \\*["']? ) (?P<is> \s*[=:]\s* )
-    (?: Decimal\( (?P<amount> ['"] ) .*? (?P=amount) \)
-      | (?P<quote> \\*["'] ) (?![,}\]]) .*? (?P=quote)
-      | [^\s,;}\])"'\\]+ )
-    """
-)
-_secrets: tuple[str, ...] = ()
+LONGEST_VALUE = 2_000
+LONGEST_FOREIGN = 300
+"""For what a client sends (path, Host, agent): each line costs by its length."""
+
+_FOREIGN_LOGGERS = ("django.", "gunicorn.")
+_FOREIGN_KEYS = frozenset({"path", "host", "agent", "user_agent"})
+_OWN_KEYS = frozenset({"level", "logger", "timestamp"})
+_LAST_LINES = 200
+_DEEPEST = 8
+_SEEN_BY_MASK = 4
+"""The mask sees this many times more than is shown: what is cut off may begin in the middle of a secret."""
 
 
-def know_secrets(values: Iterable[str]) -> None:
-    """Mask these very texts too, wherever they appear. Texts under eight characters are not secret enough."""
-    global _secrets  # noqa: PLW0603 - set once, when settings are read
-    _secrets = tuple(sorted({value for value in values if len(value) >= 8}, key=len, reverse=True))
+def _clean(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Cut and mask each value before the line is rendered, so that no value can break the line."""
+    foreign = str(event.get("logger", "")).startswith(_FOREIGN_LOGGERS)
+    return {key: _cleaned_field(key, value, foreign=foreign) for key, value in event.items()}
 
 
-def mask(text: str) -> str:
-    """Return `text` with every known secret and everything that looks like one replaced by `***`."""
-    for secret in _secrets:
-        text = text.replace(secret, "***")
-    text = _URL_PASSWORD.sub(r"\1:***@", text)
-    text = _SCHEME_TOKEN.sub(r"\1\2***", text)
-    return _NAMED.sub(_hide_value, _JWT.sub("***", text))
+def _cleaned_field(key: str, value: object, *, foreign: bool) -> object:
+    if key in _OWN_KEYS:
+        return value
+    if key in {"exception", "stack"} and isinstance(value, str):
+        lines = value.splitlines()[-_LAST_LINES:]
+        return "\n".join(_cleaned_text(line, LONGEST_FOREIGN) for line in lines)
+    if names_secret(key):
+        return MASK
+    longest = LONGEST_FOREIGN if key in _FOREIGN_KEYS or (foreign and key == "event") else LONGEST_VALUE
+    return _cleaned(value, longest)
 
 
-def _hide_value(found: re.Match[str]) -> str:
-    # A bare value after a quoted name is a JSON number: quoted, the line stays JSON.
-    quote = found["quote"] or found["close"]
-    return f"{found['name']}{found['close']}{found['is']}{quote}***{quote}"
+def _cleaned(value: object, longest: int, depth: int = 0) -> object:
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)  # JSON knows neither NaN nor infinity
+    if isinstance(value, str):
+        return _cleaned_text(value, longest)
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return dict(_cleaned_item(key, inner, longest, depth) for key, inner in value.items())
+    if depth < _DEEPEST and isinstance(value, list | tuple):
+        return [_cleaned(inner, longest, depth + 1) for inner in value]
+    return _cleaned_text(repr(value), LONGEST_FOREIGN)
 
 
-def _mask_line(_logger: WrappedLogger, _name: str, line: str | bytes | EventDict) -> str:
-    return mask(str(line))
+def _cleaned_item(key: object, value: object, longest: int, depth: int) -> tuple[str, object]:
+    name = str(key)
+    return _cleaned_text(name, longest), MASK if names_secret(name) else _cleaned(value, longest, depth + 1)
+
+
+def _cleaned_text(text: str, longest: int) -> str:
+    masked = mask(text[: _SEEN_BY_MASK * longest])
+    return masked if len(masked) <= longest else f"{masked[:longest]}…"
 
 
 class _BareMaskedLine(logging.Formatter):
-    """A JobMetric is its own JSON line in every log format."""
+    """A JobMetric is its own JSON line in every log format; its error is masked where it is made."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask(record.getMessage())
+        return hide_known(record.getMessage())
 
 
 def chosen_format(configured: LogFormat | None) -> LogFormat:
@@ -69,11 +83,10 @@ def chosen_format(configured: LogFormat | None) -> LogFormat:
     return configured or ("text" if sys.stderr.isatty() else "json")
 
 
-def _renderers(log_format: LogFormat) -> list[Processor]:
-    # Plain tracebacks only: the rich ones print local variables, and those hold keys.
+def _renderer(log_format: LogFormat) -> Processor:
     if log_format == "json":
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 
 
 _SHARED: list[Processor] = [
@@ -97,8 +110,9 @@ def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
                 "foreign_pre_chain": _SHARED,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    *_renderers(log_format),
-                    _mask_line,
+                    structlog.processors.format_exc_info,  # plain: the rich one prints local variables
+                    _clean,
+                    _renderer(log_format),
                 ],
             },
             "bare": {"()": _BareMaskedLine},

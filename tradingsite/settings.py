@@ -7,7 +7,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from tradingsite import __version__, logs
+from tradingsite import __version__, logs, masking
 from tradingsite.database import databases
 from tradingsite.env import BASE_DIR, environment
 
@@ -48,7 +48,7 @@ _secrets = [
 ]
 
 LOG_FORMAT = logs.chosen_format(_env.log_format)
-logs.know_secrets(_secrets)
+masking.know_secrets(_secrets)
 logs.configure(LOG_FORMAT, _env.log_level)
 LOGGING_CONFIG = None  # done above, the same way as gunicorn does it
 
@@ -222,6 +222,7 @@ HEALTH_PROBES: list[dict[str, Any]] = [
         **_NEEDS_DATABASE,
     },
 ]
+HEALTH_MASK = "tradingsite.masking.hide"
 # No health answer shows these, to anybody.
 HEALTH_REDACTED = [
     *_secrets,

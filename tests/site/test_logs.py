@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from tradingsite import logs
+from tradingsite import masking
 
+urlpatterns: list[object] = []  # of the site that one test's process serves
 SECRET = "planted-secret-4711"
 
 SCRIPT = """
 import logging, sys, structlog
-from tradingsite import logs
-logs.know_secrets([{secret!r}])
+from tradingsite import logs, masking
+masking.know_secrets([{secret!r}])
 logs.configure({log_format!r}, "INFO")
 {body}
 """
@@ -43,11 +44,16 @@ def lines_of(body, log_format):
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJhIjoiYiJ9.sig-na_ture", "jwt ***"),
         ("balance=Decimal('1234567.8') x=1", "balance=*** x=1"),
         ('{"error":"bad token:","success":false}', '{"error":"bad token:","success":false}'),
+        ("GET /token='", "GET /token='***'"),
+        ('cut off: {"api_key": "AQ.ab', 'cut off: {"api_key": "***"'),
+        ("balance=Decimal('12", "balance=***"),
+        ("a://b:c a://b:d@e", "a://b:c a://b:***@e"),
+        ("eyJhbGci-eyJhbGci.eyJhIjo.sig", "***"),
         ("market=KRW-BTC price=148601000", "market=KRW-BTC price=148601000"),
     ],
 )
 def test_mask_hides_what_looks_like_a_secret(written, shown):
-    assert logs.mask(written) == shown
+    assert masking.mask(written) == shown
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
@@ -78,6 +84,64 @@ def test_masking_leaves_json_parsable():
     assert json.loads(line)["balance"] == "***"
     assert json.loads(line)["raw"] == {"api_key": "***"}
     assert json.loads(line)["event"] == 'token=*** {"password": "***"}'
+
+
+def test_a_request_for_a_quote_leaves_its_line_whole():
+    body = r"""
+from django.conf import settings
+settings.configure(ROOT_URLCONF="tests.site.test_logs", ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None)
+import django
+django.setup()
+from django.test import Client
+for path in ("/token='", '/api_key="', r'/"password":\"'):
+    Client().get(path)
+"""
+    written = [json.loads(line) for line in lines_of(body, "json")]
+
+    facts = [(line["logger"], line["level"], line["status_code"]) for line in written]
+    assert facts == [("django.request", "warning", 404)] * 3
+    assert written[0]["event"] == "Not Found: /token='***'"
+
+
+EVENTS = r"""
+import random
+dice = random.Random(4711)
+words = ["token", "=", ":", "'", '"', "\\", "{", "}", "[", ",", " ", "\n", "eyJhbGci", ".", "x://a:b", "@",
+         "Bearer ", "Decimal('1')", "balance", "비밀", "api_key", "\x00", "\ud800", "%41", SECRET]
+
+def text():
+    return "".join(dice.choices(words, k=dice.randrange(1, 20)))
+
+def mapping(depth):
+    return {text(): value(depth), 7: text(), (1, text()): 1}
+
+def value(depth=0):
+    plain = [text(), dice.random(), float("nan"), text().encode(errors="replace"), object(), None]
+    plain += [ValueError(text())]
+    nested = [mapping, lambda depth: [value(depth), text()]]
+    return dice.choice(nested)(depth + 1) if depth < 3 and dice.random() < 0.3 else dice.choice(plain)
+
+for number in range(1000):
+    fact = {dice.choice(["fact", "path", "api_key"]): value()}
+    structlog.get_logger("ours").warning(text(), number=number, **fact)
+    try:
+        raise ValueError(text())
+    except ValueError:
+        broken = dice.random() < 0.1
+        logging.getLogger("theirs").error("%s !", text(), exc_info=broken, extra={"fact": value()})
+"""
+
+
+def test_every_masked_line_is_json_and_keeps_its_level_and_logger():
+    written = [
+        json.loads(line, parse_constant=pytest.fail)
+        for line in lines_of(f"SECRET = {SECRET!r}\n{EVENTS}", "json")
+    ]
+
+    kept = [(line["logger"], line["level"]) for line in written]
+    assert kept == [("ours", "warning"), ("theirs", "error")] * 1000
+    assert [line["number"] for line in written[::2]] == list(range(1000))
+    assert SECRET not in json.dumps(written)
 
 
 def test_json_lines_parse_and_carry_their_facts():

@@ -16,15 +16,13 @@ from tradingsite.clients.connection import Bounds, bounded, new_session
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError, InvalidResponse, TimedOut, Unreachable
 from tradingsite.clients.response import Answer
+from tradingsite.masking import hide
 
 MAX_BODY_BYTES = 8 * 2**20
 """Upbit's largest answer, every ticker, is under 1 MiB."""
 
 Parameters = Mapping[str, str] | Sequence[tuple[str, str]]
 
-MASK = b"***"
-
-_SHORTEST_SECRET = 8
 _REASONS: tuple[tuple[type[BaseException], type[Unreachable], str], ...] = (
     # The first that is anywhere in the chain of causes; for urllib3 a refusal is a kind of connect timeout.
     (urllib3.exceptions.NameResolutionError, Unreachable, "the name lookup failed"),
@@ -136,10 +134,7 @@ def read(response: requests.Response, what: str, secrets: Sequence[str]) -> Answ
         if response.ok:
             raise
         body = b""  # the status has already said what matters; a body that cannot be read must not hide a 418
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:  # a shorter text is in every answer by chance
-            body = body.replace(secret.encode(), MASK)
-    return Answer(what, response.status_code, response.headers, body)
+    return Answer(what, response.status_code, response.headers, hide(body, secrets))
 
 
 def _body(response: requests.Response, what: str) -> bytes:

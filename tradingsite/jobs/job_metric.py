@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import registered
-from tradingsite.logs import mask
+from tradingsite.masking import mask
 
 # Not structlog's: the line is the metric and nothing else, in every log format.
 _log = logging.getLogger(__name__)
@@ -67,4 +67,4 @@ def describe(error: BaseException) -> str:
     """Return an error as one short line that JSON, PostgreSQL and a reader can take, with secrets masked."""
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     line = " ".join(text.replace("\0", " ").encode(errors="replace").decode().split())
-    return mask(line)[:LONGEST_ERROR]
+    return mask(line[: 4 * LONGEST_ERROR])[:LONGEST_ERROR]

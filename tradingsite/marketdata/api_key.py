@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 
 from tradingsite.clients.errors import ClientError, KeyRejected
 from tradingsite.clients.factory import exchange_client
-from tradingsite.clients.http import MASK
 from tradingsite.marketdata.models import VenueEvidence
 from tradingsite.marketdata.venue_stats import UPBIT
+from tradingsite.masking import MASK
 
 EVERY = timedelta(hours=6)
 AGAIN = timedelta(minutes=10)
@@ -44,4 +44,4 @@ def ask_if_due() -> bool:
 def _expires_at() -> datetime | None:
     """Return our key's end; None when it is not in the list."""
     keys = exchange_client(retries=0).api_keys(within_s=WITHIN_S)
-    return next((key.expire_at for key in keys if key.access_key == MASK.decode()), None)
+    return next((key.expire_at for key in keys if key.access_key == MASK), None)

@@ -18,6 +18,7 @@ from tradingsite.clients.errors import InvalidResponse, TimedOut
 from tradingsite.clients.gemini.failures import ModelFailure, refused
 from tradingsite.clients.http import read, unreachable
 from tradingsite.clients.response import Answer, one_line
+from tradingsite.masking import hide
 
 _PACKAGE = "google.ai.generativelanguage"
 _WHAT = "generateContent"
@@ -82,7 +83,7 @@ class Host:
         if isinstance(error, OSError | urllib3.exceptions.HTTPError):
             cause = unreachable(_WHAT, error, bounds)
             return ModelFailure("timeout" if isinstance(cause, TimedOut) else "network", str(cause))
-        text = f"{type(error).__name__}: {error}".replace(self._api_key, "***")
+        text = hide(f"{type(error).__name__}: {error}".encode(errors="replace"), [self._api_key]).decode()
         return ModelFailure("config", f"the package fails: {one_line(text)}")
 
 

@@ -10,6 +10,7 @@ _SECONDS_LEFT = re.compile(r"\bsec\s*=\s*(\d{1,6})\b", re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(?:(s\b|sec|초)|(m\b|min|분)|(h\b|hour|시간))", re.IGNORECASE)
 _UNITS_S = (1, 60, 3600)
 _LONGEST_WAIT_S = 86_400.0
+_SEARCHED = 2_000  # characters of a body; Upbit states a wait in its first hundred
 _NO_SUCH_ORDER = "order_not_found"
 _OF_THE_REQUEST = {"nonce_used", "invalid_query_payload"}
 """Refusals with a 401 that no other key would change."""
@@ -56,7 +57,8 @@ def wait_s(answer: Answer) -> float | None:
     header = answer.headers.get("Retry-After", "")
     if header.isascii() and header.isdigit():
         return min(float(header), _LONGEST_WAIT_S)
-    text = f"{answer.text()} {explain(answer).message}"  # the message once more: JSON may escape "초"
+    # The message once more: JSON may escape "초".
+    text = f"{answer.text()[:_SEARCHED]} {explain(answer).message}"
     return max((min(_seconds(found), _LONGEST_WAIT_S) for found in _DURATION.finditer(text)), default=None)
 
 

@@ -20,6 +20,7 @@ _NAMES = {
     "upper": r"(?:boll|bb|band)\w*_upper$|(?:^|_)upper_band$",
     "price": r"^(?:(?!position|average|avg|entry)\w)*?(?:^|_)(?:price|last_close|close)$",
 }
+_LONGEST_NAME = 200  # the patterns are square in it
 _UNIT = re.compile(r"(?:_(?:value|krw|quote|\d+))+$")
 
 
@@ -92,7 +93,7 @@ def _indicators(prompt: str) -> dict[str, Decimal]:
     numbers = sorted(_numbers(sent, ()), key=lambda number: len(number[0]))
     found: dict[str, Decimal] = {}
     for path, number in numbers:
-        name = _UNIT.sub("", "_".join(path).lower())
+        name = _UNIT.sub("", "_".join(path).lower()[-_LONGEST_NAME:])
         for wanted, pattern in _NAMES.items():
             if wanted not in found and re.search(pattern, name):
                 found[wanted] = number
