@@ -169,6 +169,12 @@ class SystemConfig(models.Model):
         except InvalidConfigValue as refused:
             raise ValidationError({"value": [refused]}) from refused
 
+    @property
+    def differs_from_default(self) -> bool | None:
+        """Whether it means something else than its key's default; None when its key is not registered."""
+        key = registry.find(self.key)
+        return None if key is None else not key.is_default(self.value)
+
     @classmethod
     def cache_stats(cls) -> dict[str, float]:
         """Return this process's `hits`, `misses`, `hit_rate` and `size`."""

@@ -53,12 +53,6 @@ def groups() -> list[StrOrPromise]:
     return list(dict.fromkeys(key.group for key in registry.registered()))
 
 
-def differs(row: SystemConfig) -> bool:
-    """Say whether a registered row means something else than its default, however that is spelt."""
-    key = registry.find(row.key)
-    return key is not None and not key.is_default(row.value)
-
-
 class Columns:
     """The columns of the list."""
 
@@ -72,7 +66,7 @@ class Columns:
         if row.problem:
             mark = '{} <strong class="problem">{}</strong>'
             return format_html(mark, cells.short(row.value), gettext("unusable: %s") % row.problem)
-        changed = "value changed" if differs(row) else "value"
+        changed = "value changed" if row.differs_from_default else "value"
         return format_html('<span class="{}">{}</span>', changed, cells.short(row.value))
 
     @admin.display(description=_("unit"), empty_value="")
@@ -86,7 +80,7 @@ class Columns:
         if key is None:
             return ""
         text = '<span class="label">{}</span> {}'
-        if differs(row):
+        if row.differs_from_default:
             mark = gettext("differs")  # inside the f-string makemessages would not see it
             text += f' <span class="differs">{mark}</span>'
         return format_html(text, gettext("default"), cells.short(key.format(key.default)))
@@ -132,7 +126,7 @@ class StandingFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "differs":
-            return queryset.filter(pk__in=[row.pk for row in queryset if differs(row)])
+            return queryset.filter(pk__in=[row.pk for row in queryset if row.differs_from_default])
         return queryset.exclude(problem="") if self.value() == "unusable" else queryset
 
 

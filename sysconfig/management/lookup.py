@@ -9,7 +9,6 @@ from django.utils.translation import override
 
 from sysconfig import registry, snapshot
 from sysconfig.changes import CannotRevert, SystemConfigChange
-from sysconfig.management import output
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConcurrentChange, InvalidConfigValue, UnreadableConfig
 
@@ -28,7 +27,7 @@ def rows(group: str | None, *, changed: bool) -> list[SystemConfig]:
     found = sorted(SystemConfig.objects.all(), key=lambda row: (places.get(row.key, len(places)), row.key))
     if group is not None:
         found = [row for row in found if row.key in _keys_of(group)]
-    return [row for row in found if not changed or output.differs(row)]
+    return [row for row in found if not changed or row.differs_from_default is not False]
 
 
 def _keys_of(group: str) -> set[str]:
@@ -94,17 +93,17 @@ def defaults(names: Sequence[str]) -> dict[str, object]:
     return {name: key.default for name, key in keys.items() if key is not None}
 
 
-def must_be(key: str, believed: str, stored: str | None) -> None:
-    """Raise ConcurrentChange unless the stored value is the one that was believed, in any spelling."""
-    if stored != believed and not _same(key, believed, stored):
-        raise ConcurrentChange(key, believed, stored)
+def require_value(key: str, expected: str, stored: str | None) -> None:
+    """Raise ConcurrentChange unless the stored value is the expected one, in any spelling."""
+    if stored != expected and not _same(key, expected, stored):
+        raise ConcurrentChange(key, expected, stored)
 
 
-def _same(key: str, believed: str, stored: str | None) -> bool:
+def _same(key: str, expected: str, stored: str | None) -> bool:
     """Tell whether both texts spell one value of a registered key."""
     known = registry.find(key)
     try:
-        return known is not None and bool(known.clean(believed) == known.read(stored))
+        return known is not None and bool(known.clean(expected) == known.read(stored))
     except (InvalidConfigValue, UnreadableConfig):
         return False
 

@@ -1,8 +1,8 @@
-"""The configuration and its history as text for people and as JSON for programs."""
+"""The configuration and its history as tables for people and as JSON for programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from typing import Any
-from unicodedata import east_asian_width
 
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -13,67 +13,105 @@ from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 from sysconfig.moments import utc
 
-_SHOWN = 60  # columns of a value in a table; JSON has all
+_SHOWN = 60  # columns of a value on a terminal
+_WIDER_THAN_ANY_ROW = 2**31  # rich would otherwise cut or wrap columns
 _SPELLED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as aligned columns, the last as it is. Needs no colour."""
-    rows = list(rows)
-    widths = [max(map(columns, cells)) for cells in zip(*rows, strict=True)][:-1]
-    return "\n".join(
-        "  ".join(
-            [
-                *(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=False)),
-                row[-1],
-            ]
-        ).rstrip()
-        for row in rows
-    )
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns of plain text, each row on one line."""
+    from rich.console import Console  # here: most commands print no table, and rich is slow to import
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for _column in rows[0]:
+        grid.add_column(no_wrap=True)
+    for row in rows:
+        grid.add_row(*map(Text, row))  # a Text, since rich reads [markup] in a str
+    console = Console(file=StringIO(), width=_WIDER_THAN_ANY_ROW, color_system=None)
+    with console.capture() as printed:
+        console.print(grid)
+    return "\n".join(map(str.rstrip, printed.get().splitlines()))
 
 
-def columns(text: str) -> int:
-    """Return how many columns a terminal gives the text: a Korean letter takes two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+def one_line(text: str | None, columns: int | None = _SHOWN) -> str:
+    """Return a value without line breaks and control characters, shortened to fit into `columns`."""
+    from rich.text import Text
 
-
-def shown(text: str | None) -> str:
-    """Return a value on one line, shortened, without what would steer the terminal."""
     if text is None:
         return "-"
-    line = "".join(
-        letter if letter.isprintable() else _SPELLED.get(letter, f"\\x{ord(letter):02x}")
-        for letter in text[: _SHOWN + 1]
+    line = Text(
+        "".join(
+            letter if letter.isprintable() else _SPELLED.get(letter, f"\\x{ord(letter):02x}")
+            for letter in text
+        )
     )
-    if columns(line) <= _SHOWN:
-        return line
-    while columns(line) >= _SHOWN:
-        line = line[:-1]
-    return line + "…"
+    if columns is not None:
+        line.truncate(columns, overflow="ellipsis")
+    return line.plain
 
 
-def differs(row: SystemConfig) -> bool:
-    """Tell whether a row holds something else than its key's default; what has no default does."""
-    key = registry.find(row.key)
-    return key is None or not key.is_default(row.value)
+class Tables:
+    """Tables for people: on a terminal long values are shortened, in a pipe or a file they are whole."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        self._columns = _SHOWN if terminal else None
+
+    def rows(self, rows: Sequence[SystemConfig], problems: Mapping[str, str]) -> str:
+        """Mark with `*` what is not the default, with `!` what can't be used; why stands below the table."""
+        titles = ("", _("key"), _("value"), _("unit"), _("default"), _("changed at (UTC)"))
+        lines = table([titles, *(self._row(row, usable=row.key not in problems) for row in rows)])
+        return "\n".join(
+            [lines, *(f"! {row.key}: {problems[row.key]}" for row in rows if row.key in problems)]
+        )
+
+    def changes(self, changes: Iterable[SystemConfigChange]) -> str:
+        titles = (
+            _("number"), _("at (UTC)"), _("key"), _("old → new"), _("source"), _("who"), _("from where")
+        )  # fmt: skip
+        return table([titles, *map(self._change, changes)])
+
+    def steps(self, steps: Iterable[Step]) -> str:
+        """Show what would change; what needs a second look is marked in words."""
+        return table(
+            [(self._value(step.key) + ":", self._arrow(step.old, step.new), _note(step)) for step in steps]
+        )
+
+    def _row(self, row: SystemConfig, *, usable: bool) -> tuple[str, ...]:
+        key = registry.find(row.key)
+        mark = "!" if not usable else "" if row.differs_from_default is False else "*"
+        unit = str(key.unit) if key else _("not registered")
+        default = self._value(key.format(key.default)) if key else ""
+        return mark, self._value(row.key), self._value(row.value), unit, default, utc(row.updated_at)
+
+    def _change(self, change: SystemConfigChange) -> tuple[str, ...]:
+        key = f"{change.old_key} → {change.key}" if change.old_key else change.key
+        return (
+            str(change.pk),
+            utc(change.at),
+            self._value(key),
+            self._arrow(change.old_value, change.new_value),
+            change.get_source_display(),
+            self._value(change.actor),
+            self._value(change.origin),
+        )
+
+    def _value(self, text: str | None) -> str:
+        return one_line(text, self._columns)
+
+    def _arrow(self, old: str | None, new: str | None) -> str:
+        return f"{self._value(old)} → {self._value(new)}"
 
 
-def listed(rows: Sequence[SystemConfig], problems: Mapping[str, str]) -> str:
-    """Return rows for people. `*`: not the default. `!`: it can't be used, and below the table is why."""
-    titles = ("", _("key"), _("value"), _("unit"), _("default"), _("changed at (UTC)"))
-    lines = table([titles, *(_cells(row, usable=row.key not in problems) for row in rows)])
-    return "\n".join([lines, *(f"! {row.key}: {problems[row.key]}" for row in rows if row.key in problems)])
+def _note(step: Step) -> str:
+    if step.raises_risk:
+        return _("RAISES RISK")
+    return _("NEW KEY, NOT REGISTERED") if step.adds_unregistered else ""
 
 
-def _cells(row: SystemConfig, *, usable: bool) -> tuple[str, ...]:
-    key = registry.find(row.key)
-    mark = "!" if not usable else "*" if differs(row) else ""
-    unit, default = (str(key.unit), shown(key.format(key.default))) if key else (_("not registered"), "")
-    return mark, shown(row.key), shown(row.value), unit, default, utc(row.updated_at)
-
-
-def entry(row: SystemConfig, problems: Mapping[str, str]) -> dict[str, Any]:
-    """Return one row for programs: texts as the table holds them, words in English."""
+def row_as_json(row: SystemConfig, problems: Mapping[str, str]) -> dict[str, Any]:
+    """Return texts as the table holds them, and words in English."""
     key = registry.find(row.key)
     with override("en"):
         about = {
@@ -94,43 +132,10 @@ def entry(row: SystemConfig, problems: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def recorded(changes: Iterable[SystemConfigChange]) -> str:
-    """Return changes of the history for people."""
-    titles = (_("number"), _("at (UTC)"), _("key"), _("old → new"), _("source"), _("who"), _("from where"))
-    return table([titles, *map(_change_cells, changes)])
-
-
-def _change_cells(change: SystemConfigChange) -> tuple[str, ...]:
-    key = f"{change.old_key} → {change.key}" if change.old_key else change.key
-    return (
-        str(change.pk),
-        utc(change.at),
-        shown(key),
-        f"{shown(change.old_value)} → {shown(change.new_value)}",
-        change.get_source_display(),
-        shown(change.actor),
-        shown(change.origin),
-    )
-
-
-def change_entry(change: SystemConfigChange) -> dict[str, Any]:
-    """Return one change for programs."""
+def change_as_json(change: SystemConfigChange) -> dict[str, Any]:
     fields = ("key", "old_key", "action", "old_value", "new_value", "source", "actor", "origin")
     return {
         "number": change.pk,
         "at": change.at.isoformat(),
         **{name: getattr(change, name) for name in fields},
     }
-
-
-def steps_shown(steps: Iterable[Step]) -> str:
-    """Return what would change, for people; what needs a second look is marked in words."""
-    return table(
-        [(shown(step.key) + ":", f"{shown(step.old)} → {shown(step.new)}", _note(step)) for step in steps]
-    )
-
-
-def _note(step: Step) -> str:
-    if step.raises_risk:
-        return _("RAISES RISK")
-    return _("NEW KEY, NOT REGISTERED") if step.adds_unregistered else ""

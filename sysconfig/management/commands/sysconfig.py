@@ -41,19 +41,19 @@ class Command(BaseCommand):
         rows = lookup.rows(options["group"], changed=options["changed"])
         problems = lookup.problems()
         if options["as_json"]:
-            self._write_json([output.entry(row, problems) for row in rows])
+            self._write_json([output.row_as_json(row, problems) for row in rows])
         elif rows:
-            self.stdout.write(output.listed(rows, problems))
+            self.stdout.write(self._tables().rows(rows, problems))
         else:
             self.stdout.write(_("Every value is its default."))
 
     def _get(self, options: dict[str, Any]) -> None:
         row, problems = lookup.row(options["key"]), lookup.problems()
         if options["as_json"]:
-            self._write_json(output.entry(row, problems))
+            self._write_json(output.row_as_json(row, problems))
             return
         if why_not := problems.get(row.key):
-            facts = {"key": row.key, "value": output.shown(row.value), "rule": why_not}
+            facts = {"key": row.key, "value": output.one_line(row.value), "rule": why_not}
             raise CommandError(_("%(key)s is %(value)s and can't be used: %(rule)s") % facts)
         self.stdout.write(row.value)
 
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         key = options["key"]
         made = plan({key: options["value"]})
         if options["if_is"] is not None:
-            lookup.must_be(key, options["if_is"], made.seen[key])
+            lookup.require_value(key, options["if_is"], made.seen[key])
         self._carry_out(made, options, made.carry_out)
 
     def _reset(self, options: dict[str, Any]) -> None:
@@ -71,9 +71,9 @@ class Command(BaseCommand):
     def _history(self, options: dict[str, Any]) -> None:
         changes = lookup.changes(options["key"])[: options["limit"]]
         if options["as_json"]:
-            self._write_json([output.change_entry(change) for change in changes])
+            self._write_json([output.change_as_json(change) for change in changes])
         elif changes:
-            self.stdout.write(output.recorded(changes))
+            self.stdout.write(self._tables().changes(changes))
         else:
             self.stdout.write(_("No change is recorded."))
 
@@ -114,7 +114,7 @@ class Command(BaseCommand):
         if not made.steps:
             self.stdout.write(_("Nothing to change."))
             return
-        self.stdout.write(output.steps_shown(made.steps))
+        self.stdout.write(self._tables().steps(made.steps))
         if options.get("dry_run"):
             self.stdout.write(_("Nothing was changed: a dry run."))
             return
@@ -127,8 +127,11 @@ class Command(BaseCommand):
             ngettext("%(count)d setting changed.", "%(count)d settings changed.", count) % {"count": count}
         )
 
-    def _write_json(self, told: object) -> None:
-        self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))
+    def _tables(self) -> output.Tables:
+        return output.Tables(terminal=self.stdout.isatty())
+
+    def _write_json(self, document: object) -> None:
+        self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def _why_ask(steps: Sequence[Step]) -> str:

@@ -4,6 +4,8 @@ import io
 import os
 from contextlib import contextmanager
 
+from django.core.management import call_command
+
 from sysconfig.changes import SystemConfigChange
 from sysconfig.models import SystemConfig
 
@@ -17,6 +19,15 @@ def answering(monkeypatch, answer):
         keyboard.flush()
         monkeypatch.setattr("sys.stdin", terminal)
         yield
+
+
+def on_a_terminal(*arguments):
+    """Run an action whose output is a real terminal; return what it printed."""
+    operator, site = os.openpty()
+    with os.fdopen(site, "w") as screen:
+        call_command("sysconfig", *arguments, stdout=screen)
+    with os.fdopen(operator, "rb") as screen:
+        return screen.read1(65536).decode()
 
 
 def piped(monkeypatch, text=""):

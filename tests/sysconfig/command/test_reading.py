@@ -7,7 +7,7 @@ from django.core.management import call_command, execute_from_command_line
 from django.utils.translation import override
 
 from sysconfig.models import SystemConfig
-from tests.sysconfig.command.desk import past_the_checks
+from tests.sysconfig.command.desk import on_a_terminal, past_the_checks
 from tradingsite.models import DatabaseMode
 
 
@@ -99,14 +99,23 @@ def test_a_default_in_another_spelling_is_no_change(run):
     assert run("list", "--group", "Test", "--changed") == "Every value is its default.\n"
 
 
-def test_a_long_value_takes_no_more_columns_in_korean_than_in_english(run):
+def test_a_pipe_gets_long_values_whole_and_each_row_on_one_line(run):
+    SystemConfig.objects.set_values({"t_latin": "x" * 500, "t_markup": "[bold]:smile:[/]"})
+    lines = run("list").splitlines()
+
+    assert next(line for line in lines if "t_latin" in line).count("x") == 500
+    assert any("[bold]:smile:[/]" in line for line in lines)
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_on_a_terminal_a_long_value_takes_no_more_columns_in_korean_than_in_english():
     SystemConfig.objects.set_values({"t_latin": "x" * 500, "t_korean": "가" * 500})
-    latin, korean = (
-        next(line for line in run("list").splitlines() if key in line) for key in ("t_latin", "t_korean")
-    )
+    shown = on_a_terminal("list", "--changed").splitlines()
+    latin, korean = (next(line for line in shown if key in line) for key in ("t_latin", "t_korean"))
 
     assert korean.count("가") == 29
     assert latin.count("x") == 59
+    assert not any("\x1b" in line for line in shown)
 
 
 def test_the_other_modes_database_is_refused(refused):
