@@ -22,13 +22,13 @@ Exit status: 0; 1 when it was refused, declined or changed meanwhile (nothing is
 """
 
 
-class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Django's order of options, and examples with their own line breaks."""
+class ExamplesFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's order of options, and an epilog that keeps its line breaks."""
 
 
 def add(parser: CommandParser) -> None:
     """Add every action with its arguments; `action` names the chosen one."""
-    parser.formatter_class = _Formatter
+    parser.formatter_class = ExamplesFormatter
     parser.description = _("Read and change runtime settings, and see who changed what.")
     parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(

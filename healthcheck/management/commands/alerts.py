@@ -5,12 +5,13 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from healthcheck.alerts.messages import AlertChange, body
 from healthcheck.alerts.webhook import NotDelivered, Webhook
+from healthcheck.management.examples import ExamplesFormatter
 from healthcheck.models import Alert
 
 _EXAMPLES = """\
@@ -29,10 +30,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Django's order of options, and examples with their own line breaks."""
-
-
 class Command(BaseCommand):
     """Talks to the addresses in this process: no scheduler is needed, and nothing is recorded."""
 
@@ -40,7 +37,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = _Formatter
+        parser.formatter_class = ExamplesFormatter
         parser.description = _("Test the alerts, or list the last ones.")
         parser.epilog = _EXAMPLES
         actions = parser.add_subparsers(dest="action", required=True, metavar="{test,list}")

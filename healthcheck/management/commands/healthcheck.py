@@ -1,13 +1,14 @@
 """`manage.py healthcheck`: the status page for terminals and cron."""
 
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from healthcheck.engine.engine import engine
+from healthcheck.management.examples import ExamplesFormatter
 from healthcheck.pages.plain_text import as_text
 from healthcheck.pages.status_page import StatusPage, status_page
 from healthcheck.redaction import redacted_text
@@ -35,7 +36,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.formatter_class = ExamplesFormatter
         parser.epilog = _EXAMPLES
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="Print the detailed report as JSON, one line."

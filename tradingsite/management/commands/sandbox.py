@@ -10,9 +10,10 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from healthcheck.management.examples import ExamplesFormatter
 from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
 from tradingsite.sandbox.exchange.journal import StateFileError
 from tradingsite.sandbox.faults.arming import KINDS
@@ -36,10 +37,6 @@ examples:
   manage.py sandbox fault add model_429_day
       the model's quota of the day is used up, for one call
 """
-
-
-class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Django's order of options, and texts with their own line breaks."""
 
 
 class Command(BaseCommand):
@@ -107,7 +104,7 @@ def _add_faults(told: Any) -> None:
         "add",
         help=_("make requests go wrong"),
         epilog="\n".join([_EXAMPLES, _("kinds:"), kinds]),
-        formatter_class=_Formatter,
+        formatter_class=ExamplesFormatter,
     )
     add.add_argument("kind", choices=KINDS, metavar="KIND")
     add.add_argument("--path", help=_("Which path, with * and ?; the default depends on the kind."))

@@ -1,6 +1,5 @@
 """`manage.py jobs list|show|run|pause|resume|history`: the timed jobs and what people do to them (R18)."""
 
-import argparse
 import getpass
 import json
 import os
@@ -8,10 +7,11 @@ import time
 from datetime import datetime
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
+from healthcheck.management.examples import ExamplesFormatter
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import job_report
@@ -37,10 +37,6 @@ asked for already, not paused); 4 when no scheduler leads.
 """
 
 
-class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Django's order of options, and examples with their own line breaks."""
-
-
 class Command(BaseCommand):
     """Looks at jobs, and leaves wishes for the scheduler that leads. Runs nothing by itself."""
 
@@ -48,7 +44,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = _Formatter
+        parser.formatter_class = ExamplesFormatter
         parser.description = _("Show the timed jobs, pause or resume one, or have it run now.")
         parser.epilog = _EXAMPLES
         names = "{list,show,run,pause,resume,history}"

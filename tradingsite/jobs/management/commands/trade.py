@@ -1,15 +1,15 @@
 """`manage.py trade status|halt|resume`: the trading state and the operator's brake (docs/risk.md V16)."""
 
-import argparse
 import getpass
 import json
 import os
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
+from healthcheck.management.examples import ExamplesFormatter
 from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, report
@@ -29,10 +29,6 @@ Exit status: 0; 1 when it failed; 2 for wrong arguments; 3 when somebody had hal
 """
 
 
-class _Formatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Django's order of options, and examples with their own line breaks."""
-
-
 class Command(BaseCommand):
     """Stops buys only: sells and stop-losses go on in every state."""
 
@@ -40,7 +36,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = _Formatter
+        parser.formatter_class = ExamplesFormatter
         parser.description = _("Show whether the trader buys and sells, stop new buys, or let them go on.")
         parser.epilog = _EXAMPLES
         actions = parser.add_subparsers(dest="action", required=True, metavar="{status,halt,resume}")
