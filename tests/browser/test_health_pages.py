@@ -92,7 +92,7 @@ def test_from_the_status_page_to_the_cause_by_keyboard_and_without_javascript(vi
     page.get_by_role("navigation", name="Site").get_by_role("link", name="Status").press("Enter")
     page.get_by_role("link", name="check_volatility").press("Enter")
     assert page.get_by_role("heading", level=1).inner_text() == "check_volatility"
-    assert page.get_by_text("in quarantine").first.is_visible()
+    assert page.get_by_text("quarantined").first.is_visible()
 
 
 def test_anyone_is_led_to_sign_in_and_then_to_the_page(visit, operator):

@@ -70,8 +70,8 @@ def _paused(name: str) -> Finding | None:
     state = JobState.objects.filter(job_name=name, paused=True).first()
     if state is None:
         return None
-    if state.pause_reason.startswith("quarantine:"):  # nobody's purpose
-        return Finding("warning", gettext_noop("%(job)s is in quarantine"), job=name)
+    if state.quarantined:  # nobody's purpose
+        return Finding("warning", gettext_noop("%(job)s is quarantined"), job=name)
     why = state.pause_reason.removeprefix("operator: ")
     return Finding.pause(
         gettext_noop("%(job)s is paused by %(who)s: %(why)s"), job=name, who=state.paused_by, why=why

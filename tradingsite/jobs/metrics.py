@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import Metric
 
 from tradingsite.jobs.models import SchedulerProcess
 from tradingsite.jobs.records.last_day import last_day, totals
-from tradingsite.jobs.reporting.status import SchedulerStatus, read
+from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
 
 QUANTILES_PCT = (50, 95, 99)
 
@@ -44,14 +44,17 @@ def _jobs(status: SchedulerStatus) -> Iterator[Metric]:
     running = _gauge(
         "job_running_seconds", "For how long the present run has gone on; 0 between runs.", "seconds"
     )
+    states = GaugeMetricFamily("job_state", "1 for the job's present state.", labels=["job", "state"])
     for each in status.jobs:
-        name, state = [each.job.name], each.row
-        if state is not None and state.last_tick is not None:
-            last_tick.add_metric(name, state.last_tick.timestamp())
+        name, row = [each.job.name], each.row
+        if row is not None and row.last_tick is not None:
+            last_tick.add_metric(name, row.last_tick.timestamp())
         paused.add_metric(name, float(each.paused))
-        failures.add_metric(name, state.consecutive_failures if state else 0)
+        failures.add_metric(name, row.consecutive_failures if row else 0)
+        for state in JobStatus.State:
+            states.add_metric([each.job.name, state.value], float(state is each.state))
         running.add_metric(name, each.running_for.total_seconds() if each.running_for else 0)
-    yield from (last_tick, paused, failures, running)
+    yield from (last_tick, paused, failures, running, states)
 
 
 def _gauge(name: str, text: str, unit: str = "") -> GaugeMetricFamily:

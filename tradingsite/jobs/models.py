@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JobEvent", "JobHour", "JobRun", "JobState", "SchedulerHeartbeat", "SchedulerProcess"]
 
+QUARANTINE = "quarantine:"
+"""How the reason of a pause begins that the scheduler itself made."""
 MOST_RECENT = 40
 """Outcomes of a job that are kept for the strip."""
 
@@ -168,6 +170,15 @@ class JobState(models.Model):
 
     def __str__(self) -> str:
         return self.job_name
+
+    @property
+    def quarantined(self) -> bool:
+        return self.paused and self.pause_reason.startswith(QUARANTINE)
+
+    @property
+    def why_paused(self) -> str:
+        """Return the reason of its pause, without the word that `quarantined` says already."""
+        return self.pause_reason.removeprefix(QUARANTINE).strip()
 
 
 class JobHour(models.Model):

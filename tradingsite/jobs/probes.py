@@ -1,6 +1,6 @@
-"""The health component `scheduler`: is one alive, and does every registered job do well (R23)?"""
+"""The health component `scheduler`: is one alive, and is every job well (docs/scheduler.md R23)?"""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from django.utils.translation import gettext_noop
@@ -13,7 +13,7 @@ from tradingsite.jobs.schedule import registered
 def scheduler() -> Finding:
     """Judge by the database alone, so that every process gives the same answer."""
     status = read()
-    return _down(status) or _jobs(status) or _quarantine(status) or _good(status)
+    return _down(status) or _bad(status) or _good(status)
 
 
 def _down(status: SchedulerStatus) -> Finding | None:
@@ -31,69 +31,71 @@ def _down(status: SchedulerStatus) -> Finding | None:
     return None
 
 
-def _lateness(each: JobStatus) -> str | None:
-    return f"+{_seconds(each.late_by)} s" if each.late_by else None
-
-
-def _overrun(each: JobStatus) -> str | None:
-    return f"{_seconds(each.overrun)} s, limit {each.job.deadline_s:g} s" if each.overrun else None
-
-
-def _failing(each: JobStatus) -> str | None:
-    return f"{each.failing} in a row" if each.failing else None
-
-
-def _stale(each: JobStatus) -> str | None:
-    return f"{_seconds(each.stale)} s" if each.stale else None
-
-
-_TROUBLES: dict[str, tuple[str, Callable[[JobStatus], str | None]]] = {
-    "late": (gettext_noop("late: %(jobs)s"), _lateness),
-    "runs too long": (gettext_noop("runs too long: %(jobs)s"), _overrun),
-    "failing": (gettext_noop("failing: %(jobs)s"), _failing),
-    "no success for": (gettext_noop("no success for: %(jobs)s"), _stale),
+_BAD = {
+    JobStatus.State.QUARANTINED: gettext_noop("quarantined: %(jobs)s"),
+    JobStatus.State.OVERRUN: gettext_noop("overrun: %(jobs)s"),
+    JobStatus.State.LATE: gettext_noop("late: %(jobs)s"),
+    JobStatus.State.FAILING: gettext_noop("failing: %(jobs)s"),
+    JobStatus.State.STALE: gettext_noop("stale: %(jobs)s"),
+}
+_NOTED = {
+    JobStatus.State.PAUSED: gettext_noop("on time; paused: %(jobs)s; %(host)s leads since %(since)s UTC"),
+    JobStatus.State.FAILED: gettext_noop("on time; failed: %(jobs)s; %(host)s leads since %(since)s UTC"),
 }
 
 
-def _jobs(status: SchedulerStatus) -> Finding | None:
-    found: dict[str, str] = {}
-    for word, (_, judge) in _TROUBLES.items():
-        named = [f"{each.job.name} {text}" for each in status.jobs if (text := judge(each))]
-        if named:
-            found[word] = ", ".join(named)
-    if not found:
+def _bad(status: SchedulerStatus) -> Finding | None:
+    bad = [each for each in status.jobs if each.state in _BAD]
+    if not bad:
         return None
+    worst: Status = "unhealthy" if any(each.look == "unhealthy" for each in bad) else "warning"
+    found = _by_state(bad)
     if len(found) == 1:
-        ((word, jobs),) = found.items()
-        return Finding("unhealthy", _TROUBLES[word][0], jobs=jobs)
-    text = gettext_noop("several troubles: %(troubles)s")
-    return Finding("unhealthy", text, troubles="; ".join(f"{word}: {jobs}" for word, jobs in found.items()))
-
-
-def _quarantine(status: SchedulerStatus) -> Finding | None:
-    held = [each for each in status.jobs if each.quarantined]
-    if not held:
-        return None
-    # Money is at stake while one of those that are always tried does not run (R13).
-    severity: Status = "unhealthy" if any(each.job.always_tried for each in held) else "warning"
-    text = gettext_noop("in quarantine: %(jobs)s")
-    return Finding(severity, text, jobs="; ".join(map(_why, held)))
+        ((state, jobs),) = found.items()
+        return Finding(worst, _BAD[state], jobs=jobs)
+    return Finding(worst, gettext_noop("several troubles: %(troubles)s"), troubles=_listed(found))
 
 
 def _good(status: SchedulerStatus) -> Finding:
-    paused = [each for each in status.jobs if each.paused]
     leader = status.leader
     since = f"{leader.acquired_at:%Y-%m-%d %H:%M:%S}" if leader else ""
     facts = {"host": leader.holder if leader else "", "since": since}
-    if paused:
-        text = gettext_noop("on time; paused: %(jobs)s; %(host)s leads since %(since)s UTC")
-        return Finding("healthy", text, jobs="; ".join(map(_why, paused)), **facts)
-    text = gettext_noop("all %(count)s jobs are on time; %(host)s leads since %(since)s UTC")
-    return Finding("healthy", text, count=len(registered()), **facts)
+    found = _by_state([each for each in status.jobs if each.state in _NOTED])
+    if not found:
+        text = gettext_noop("all %(count)s jobs are on time; %(host)s leads since %(since)s UTC")
+        return Finding("healthy", text, count=len(registered()), **facts)
+    if len(found) == 1:
+        ((state, jobs),) = found.items()
+        return Finding("healthy", _NOTED[state], jobs=jobs, **facts)
+    text = gettext_noop("on time; %(notes)s; %(host)s leads since %(since)s UTC")
+    return Finding("healthy", text, notes=_listed(found), **facts)
 
 
-def _why(each: JobStatus) -> str:
-    return f"{each.job.name} ({each.why_paused})"
+def _by_state(jobs: Iterable[JobStatus]) -> dict[JobStatus.State, str]:
+    """Return the named jobs of each state, the worst state first."""
+    named: dict[JobStatus.State, list[str]] = {state: [] for state in JobStatus.State}
+    for each in jobs:
+        named[each.state].append(_named(each))
+    return {state: ", ".join(names) for state, names in named.items() if names}
+
+
+def _listed(found: Mapping[JobStatus.State, str]) -> str:
+    return "; ".join(f"{state.value}: {jobs}" for state, jobs in found.items())
+
+
+def _named(each: JobStatus) -> str:
+    match each.state:
+        case JobStatus.State.QUARANTINED | JobStatus.State.PAUSED:
+            return f"{each.job.name} ({each.why_paused})"
+        case JobStatus.State.OVERRUN:
+            return f"{each.job.name} {_seconds(each.overrun)} s, limit {each.job.deadline_s:g} s"
+        case JobStatus.State.LATE:
+            return f"{each.job.name} +{_seconds(each.late_by)} s"
+        case JobStatus.State.FAILING:
+            return f"{each.job.name} {each.failing} in a row"
+        case JobStatus.State.STALE:
+            return f"{each.job.name} {_seconds(each.stale)} s"
+    return each.job.name
 
 
 def _seconds(age: timedelta | None) -> int:

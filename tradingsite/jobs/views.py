@@ -1,6 +1,5 @@
 """One job for people: what it is for, how it does, its last runs, and what to do (docs/health.md, 27)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,18 +12,19 @@ from healthcheck.pages import runbook
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.reporting.run_list import Run, last_runs
+from tradingsite.jobs.reporting.status import JobStatus
 from tradingsite.jobs.schedule import ScheduledJob, registered
 
 _EVENTS = 20
-# Of the verdict; without a database there is no state. All others are bad; one failure is not yet.
-_VERDICTS = {
-    "": "degraded",
-    "well": "healthy",
-    "paused": "notice",
-    "quarantine": "degraded",
-    "failed": "degraded",
+_VERDICTS = {"run": "healthy", "idle": "notice", "warning": "degraded"}
+"""Of the page's head, by the look of a state, where it has another name there."""
+_ADVICE = {
+    JobStatus.State.FAILING: JobStatus.State.FAILED,
+    JobStatus.State.STALE: JobStatus.State.FAILED,
+    JobStatus.State.RUNNING: JobStatus.State.OK,
+    JobStatus.State.NEVER_RAN: JobStatus.State.OK,
 }
-_SHAPES = {**dict.fromkeys(_VERDICTS, "warning"), "well": "healthy", "paused": "idle"}
+"""The part of the runbook for a state that has none of its own."""
 
 
 @staff_page
@@ -34,30 +34,17 @@ def job_page(request: HttpRequest, name: str) -> HttpResponse:
     if name not in known:
         return unknown(request, name, [(each, reverse("job_page", args=[each])) for each in known])
     found = query_or_none(lambda: _found(known[name]))
-    state = state_of(found["job"]) if found else ""
-    advised = "failed" if state == "failing" else state
+    state = found["job"]["state"] if found else None
+    look = found["job"]["look"] if found else "warning"
     context = {
         "timetable": known[name],
         "why": gettext(known[name].why) if known[name].why else "",
-        "advice": runbook.advice(name, advised),
-        "verdict": _VERDICTS.get(state, "unhealthy"),
-        "shape": _SHAPES.get(state, "unhealthy"),
+        "advice": runbook.advice(name, _ADVICE.get(state, state) if state else ""),
+        "verdict": _VERDICTS.get(look, look),
+        "shape": look,
         **(found or {}),
     }
     return render(request, "status/job_page.html", context)
-
-
-def state_of(job: dict[str, Any]) -> str:
-    """Return the worst that holds: a word under which the runbook tells what to do, or "failing"."""
-    words: Sequence[tuple[str, object]] = (
-        ("quarantine", job["quarantined"]),
-        ("paused", job["paused"]),
-        ("overrun", job["overrun"]),
-        ("late", job["late_by"]),
-        ("failing", job["failing"] or job["stale"]),
-        ("failed", job["success"] is False),
-    )
-    return next((word for word, holds in words if holds), "well")
 
 
 def _found(job: ScheduledJob) -> dict[str, Any]:

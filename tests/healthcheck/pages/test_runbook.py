@@ -10,7 +10,7 @@ from healthcheck.report import component_names
 from tradingsite.jobs.schedule import registered
 
 STATES = ("healthy", "warning", "unhealthy")
-JOB_STATES = ("failed", "late", "overrun", "quarantine", "paused", "well")
+JOB_STATES = ("failed", "late", "overrun", "quarantined", "paused", "ok")
 LANGUAGES = ("en", "ko")
 EVERYTHING = [
     *((name, state) for name in component_names() for state in STATES),

@@ -54,7 +54,7 @@ def test_a_job_that_somebody_paused_rests_on_purpose_and_one_in_quarantine_does_
         True,
         "collect_market_data is paused by kim: exchange closes",
     )
-    assert told(abilities.decide()) == ("warning", False, "generate_trading_signal is in quarantine")
+    assert told(abilities.decide()) == ("warning", False, "generate_trading_signal is quarantined")
 
 
 def test_orders_are_placed_while_nothing_stops_buys():

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
@@ -15,12 +16,12 @@ from tradingsite.jobs.records import rollup
 from tradingsite.jobs.reporting.run_list import last_runs
 from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import registered
-from tradingsite.jobs.views import state_of
 
 ADDRESS = "/status/jobs/generate_trading_signal/"
 NAME = "generate_trading_signal"
 HOSTILE = "<script>alert(1)</script>"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+SINCE = Now() - timedelta(hours=4)
 BEARER = {"Authorization": "Bearer a-token-for-monitors"}
 
 
@@ -139,23 +140,25 @@ def test_a_run_that_somebody_asked_for_is_in_their_name(db, job):
 
 
 @pytest.mark.parametrize(
-    ("facts", "state"),
+    ("facts", "part"),
     [
-        ({"quarantined": True, "paused": True}, "quarantine"),
-        ({"paused": True, "success": False}, "paused"),
-        ({"overrun": timedelta(seconds=400), "late_by": timedelta(seconds=70)}, "overrun"),
-        ({"late_by": timedelta(seconds=70), "success": False}, "late"),
-        ({"success": False}, "failed"),
-        ({"success": False, "failing": 3}, "failing"),
-        ({"stale": timedelta(hours=2), "success": True}, "failing"),
-        ({"success": True}, "well"),
-        ({}, "well"),
+        ({"paused": True, "pause_reason": "quarantine: 3 times"}, "Quarantined"),
+        ({"paused": True, "pause_reason": "operator: lunch", "last_success": False}, "Paused"),
+        ({"running_since": SINCE}, "Overrun"),
+        ({"last_tick": SINCE}, "Late"),
+        ({"last_success": False}, "Failed"),
+        ({"last_success": False, "consecutive_failures": 3}, "Failed"),
+        ({"last_success": True, "last_success_at": SINCE}, "Failed"),
+        ({"last_success": True}, "All is well"),
+        ({}, "All is well"),
     ],
 )
-def test_what_to_do_is_about_the_worst_that_holds(facts, state):
-    nothing = dict.fromkeys(("quarantined", "paused", "overrun", "late_by", "success", "stale", "failing"))
+def test_what_to_do_is_about_the_job_s_state(desk, facts, part):
+    SchedulerHeartbeat.objects.take_over("trader-1", 4242)
+    SchedulerHeartbeat.objects.update(acquired_at=SINCE)
+    JobState.objects.create(job_name=NAME, **{"last_tick": Now(), "last_success_at": Now(), **facts})
 
-    assert state_of({**nothing, **facts}) == state
+    assert f'<h3> {part} <span class="tag">now</span>' in text_of(desk.get(ADDRESS))
 
 
 def test_others_are_sent_to_sign_in_and_an_unknown_job_is_a_404(client, db):

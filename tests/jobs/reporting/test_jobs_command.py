@@ -1,4 +1,5 @@
 import json
+import re
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from tests.jobs.conftest import COMMITTED, until
 from tests.jobs.reporting.test_status import lead
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.schedule import registered
 
 NAME = "collect_market_data"
 
@@ -35,6 +37,19 @@ def test_the_list_tells_every_job_and_who_leads(capsys):
     assert told["leader"]["alive"] is True
     assert told["jobs"][0]["job"] == NAME
     assert told["jobs"][0]["last_24_h"]["runs"] == 0
+
+
+@pytest.mark.django_db
+def test_a_piped_list_has_a_line_a_job_neither_wrapped_nor_coloured(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    text = jobs(capsys, "list")
+
+    assert "\x1b" not in text
+    for name in registered():
+        (line,) = [line for line in text.splitlines() if line.startswith(name)]
+        assert re.split(" {2,}", line) == [name, "not run yet", "-", "-", "-", "-", "-"]
 
 
 @pytest.mark.django_db

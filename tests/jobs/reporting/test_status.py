@@ -146,7 +146,7 @@ def test_a_run_past_its_deadline_is_told(ran_s, status):
     fact("collect_market_data", running_since=ago(ran_s))
 
     assert found()[0] == status
-    assert (found()[1] == "runs too long: collect_market_data 9 s, limit 8 s") == (status == "unhealthy")
+    assert (found()[1] == "overrun: collect_market_data 9 s, limit 8 s") == (status == "unhealthy")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_quarantine_is_a_warning_and_more_where_money_is_at_stake(name, status
     lead()
     fact(name, paused=True, pause_reason="quarantine: ended its process 3 times")
 
-    assert found() == (status, f"in quarantine: {name} (ended its process 3 times)")
+    assert found() == (status, f"quarantined: {name} (ended its process 3 times)")
 
 
 def test_a_job_that_was_just_resumed_is_not_late_for_what_it_was_paused():
@@ -213,13 +213,28 @@ def test_a_job_that_was_just_resumed_is_not_late_for_what_it_was_paused():
     assert found()[0] == "healthy"
 
 
-def test_several_troubles_are_told_together():
+def test_several_troubles_are_listed_the_worst_first():
     lead()
     fact("collect_market_data", running_since=ago(9), consecutive_failures=3)
+    fact("check_volatility", consecutive_failures=4)
+    fact("generate_trading_signal", paused=True, pause_reason="quarantine: ended its process 3 times")
 
-    assert found()[1] == (
-        "several troubles: runs too long: collect_market_data 9 s, limit 8 s; "
-        "failing: collect_market_data 3 in a row"
+    assert found() == (
+        "unhealthy",
+        "several troubles: quarantined: generate_trading_signal (ended its process 3 times); "
+        "overrun: collect_market_data 9 s, limit 8 s; failing: check_volatility 4 in a row",
+    )
+
+
+def test_a_single_failure_is_noted_and_still_healthy():
+    lead()
+    fact("check_volatility", last_success=False, consecutive_failures=1)
+    assert found()[1].startswith("on time; failed: check_volatility; trader-1 leads since 20")
+
+    fact("cleanup_old_data", paused=True, pause_reason="operator: rebuild")
+    assert found()[0] == "healthy"
+    assert found()[1].startswith(
+        "on time; paused: cleanup_old_data (operator: rebuild); failed: check_volatility; trader-1 leads"
     )
 
 
@@ -245,7 +260,7 @@ def test_the_panel_shows_every_job_before_any_ran():
     facts = row("check_volatility")
     assert facts["every"] == timedelta(seconds=30)
     assert facts["strip"]["marks"] == []
-    nothing = ("ran_at", "duration_ms", "success", "late_by", "next_run_at", "p50_ms", "success_rate_pct")
+    nothing = ("ran_at", "duration_ms", "success", "state_for", "next_run_at", "p50_ms", "success_rate_pct")
     assert {facts[name] for name in nothing} == {None}
     assert page().count("not run yet") == 5
     assert "No scheduler has ever run." in page()
@@ -279,10 +294,11 @@ def test_the_panel_shows_failures_runs_under_way_and_what_is_late():
     assert row("check_volatility")["failures"] == 2
     text = page()
     assert "failed 2 times" in text
+    assert ">late<" in text.replace(" ", "")
+    assert ">50 s<" in text
     assert "Unreachable: &lt;no answer&gt;" in text
     assert ">due<" in text.replace(" ", "")
     assert "running" in text
-    assert "50 s late" in text
 
 
 def test_the_panel_says_so_when_the_scheduler_is_dead():

@@ -1,6 +1,7 @@
 """The jobs as JSON and as text, for `manage.py jobs`."""
 
 from datetime import datetime, timedelta
+from io import StringIO
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -8,6 +9,9 @@ from django.utils.translation import gettext as _
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
 from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
+
+_WIDE = 1000
+"""Columns; no cell is cut or wrapped."""
 
 
 def everything() -> dict[str, Any]:
@@ -60,7 +64,7 @@ def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
     state = each.row or JobState(job_name=each.job.name)
     return {
         **last_run(state),
-        "state": _state(each),
+        "state": each.state.value,
         "every_s": each.job.every.total_seconds(),
         "deadline_s": each.job.deadline_s,
         "last_tick": _iso(state.last_tick),
@@ -86,37 +90,36 @@ def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
     }
 
 
-def _state(each: JobStatus) -> str:
-    """Return one word, the worst first."""
-    words = (
-        (each.quarantined, "quarantined"),
-        (each.paused, "paused"),
-        (each.overrun, "overrun"),
-        (each.late_by, "late"),
-        (each.failing, "failing"),
-        (each.stale, "stale"),
-        (each.running_for, "running"),
-    )
-    return next((word for holds, word in words if holds), "ok")
+def as_table(told: dict[str, Any], *, is_terminal: bool) -> str:
+    """Return `everything` for people; what is not for a terminal is as wide as it needs, without colour."""
+    from rich.console import Console  # only here: a command that prints JSON need not load it
+    from rich.table import Table
 
-
-def as_lines(told: dict[str, Any]) -> list[str]:
-    """Return the table of `everything` for a terminal."""
-    heads = [_("job"), _("state"), _("last run (UTC)"), _("next run (UTC)"), "p50", "p95", _("success")]
-    rows = [heads, *(_cells(job) for job in told["jobs"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return [_leading(told["leader"]), "", *table]
+    table = Table(box=None, pad_edge=False)
+    for head in (_("job"), _("state"), _("last run (UTC)"), _("next run (UTC)")):
+        table.add_column(head)
+    for head in ("p50", "p95", _("success")):
+        table.add_column(head, justify="right")
+    for job in told["jobs"]:
+        table.add_row(*_cells(job))
+    text = StringIO()
+    width = None if is_terminal else _WIDE
+    Console(file=text, force_terminal=is_terminal, width=width, markup=False).print(table)
+    return f"{_leading(told['leader'])}\n\n{text.getvalue()}"
 
 
 def _cells(job: dict[str, Any]) -> list[str]:
     day = job["last_24_h"]
     rate = day["success_rate_pct"]
-    times = [_clock(job["last_started_at"]), _clock(job["next_run_at"])]
     return [
-        job["job"], job["state"], *times, _ms(day["duration_p50_ms"]), _ms(day["duration_p95_ms"]),
+        job["job"],
+        str(JobStatus.State(job["state"]).label),
+        _clock(job["last_started_at"]),
+        _clock(job["next_run_at"]),
+        _ms(day["duration_p50_ms"]),
+        _ms(day["duration_p95_ms"]),
         "-" if rate is None else f"{rate:g} %",
-    ]  # fmt: skip
+    ]
 
 
 def _leading(leader: dict[str, Any] | None) -> str:

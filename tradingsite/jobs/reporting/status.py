@@ -1,11 +1,15 @@
-"""How the scheduler and its jobs stand, from the database and by the database's clock (R23)."""
+"""The state of the scheduler and of each job, by the database's clock (docs/scheduler.md R23)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Literal
 
+from django.db import models
 from django.db.models import Max
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
@@ -15,12 +19,33 @@ HEARTBEAT_LIMIT = timedelta(seconds=15)
 LOOP_LIMIT = timedelta(seconds=10)
 MOST_FAILURES = 3
 _DAY = timedelta(hours=24)
-_QUARANTINE = "quarantine:"
 
 
 @dataclass(frozen=True)
 class JobStatus:
     """One registered job, whether it ever ran or not. A paused one is neither late nor failing nor stale."""
+
+    class State(models.TextChoices):
+        """What one word says of a job, the worst first: the first that holds is its `state`."""
+
+        QUARANTINED = "quarantined", _("quarantined")
+        """The scheduler paused it: it made the process end again and again."""
+        OVERRUN = "overrun", _("overrun")
+        """Its run goes on past the deadline."""
+        LATE = "late", _("late")
+        """Its tick is overdue."""
+        FAILING = "failing", _("failing")
+        """Too many failures in a row."""
+        STALE = "stale", _("stale")
+        """No success for too long."""
+        PAUSED = "paused", _("paused")
+        """By an operator. Before FAILED: a person has seen to it."""
+        FAILED = "failed", _("failed")
+        """Its last run failed. Before RUNNING: the next run has not shown yet that it passed."""
+        RUNNING = "running", _("running")
+        OK = "ok", _("ok")
+        """Its last run succeeded."""
+        NEVER_RAN = "never_ran", _("not run yet")
 
     job: ScheduledJob
     row: JobState | None
@@ -30,18 +55,62 @@ class JobStatus:
     """When a leader first began after the last tick, or the job was resumed if that was later; None before
     the first leader."""
 
+    @cached_property
+    def state(self) -> State:
+        return next(state for state, holds in self._states() if holds)
+
+    def _states(self) -> Iterator[tuple[State, bool]]:
+        succeeded = self.row.last_success if self.row else None
+        yield JobStatus.State.QUARANTINED, self.quarantined
+        yield JobStatus.State.OVERRUN, self.overrun is not None
+        yield JobStatus.State.LATE, self.late_by is not None
+        yield JobStatus.State.FAILING, self.failing is not None
+        yield JobStatus.State.STALE, self.stale is not None
+        yield JobStatus.State.PAUSED, self.paused
+        yield JobStatus.State.FAILED, succeeded is False
+        yield JobStatus.State.RUNNING, self.running_for is not None
+        yield JobStatus.State.OK, succeeded is True
+        yield JobStatus.State.NEVER_RAN, True
+
+    @property
+    def look(self) -> Literal["healthy", "warning", "unhealthy", "idle", "run"]:
+        """Return the colour and shape of its state on pages."""
+        match self.state:
+            case JobStatus.State.OK:
+                return "healthy"
+            case JobStatus.State.RUNNING:
+                return "run"
+            case JobStatus.State.PAUSED | JobStatus.State.NEVER_RAN:
+                return "idle"
+            case JobStatus.State.FAILED:
+                return "warning"
+            case JobStatus.State.QUARANTINED:
+                # Money is at stake while one of those that are always tried does not run.
+                return "unhealthy" if self.job.always_tried else "warning"
+        return "unhealthy"
+
+    @property
+    def state_for(self) -> timedelta | None:
+        """Return how long it has been late, stale or running, if that is its state."""
+        times = {
+            JobStatus.State.OVERRUN: self.running_for,
+            JobStatus.State.LATE: self.late_by,
+            JobStatus.State.STALE: self.stale,
+            JobStatus.State.RUNNING: self.running_for,
+        }
+        return times.get(self.state)
+
     @property
     def paused(self) -> bool:
         return self.row is not None and self.row.paused
 
     @property
     def quarantined(self) -> bool:
-        return self.row is not None and self.row.paused and self.row.pause_reason.startswith(_QUARANTINE)
+        return self.row is not None and self.row.quarantined
 
     @property
     def why_paused(self) -> str:
-        """The reason of its pause, without the word that `quarantined` says already; "" while it is not."""
-        return self.row.pause_reason.removeprefix(_QUARANTINE).strip() if self.row else ""
+        return self.row.why_paused if self.row else ""
 
     @property
     def late_by(self) -> timedelta | None:

@@ -86,7 +86,8 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         told = job_report.everything()
-        self._tell(told, job_report.as_lines(told), options)
+        table = job_report.as_table(told, is_terminal=self.stdout.isatty())
+        self._tell(told, [table], options)
 
     def _show(self, options: dict[str, Any]) -> None:
         told = job_report.one(options["name"])
