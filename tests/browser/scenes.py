@@ -14,9 +14,9 @@ from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, Sche
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.schedule import SCHEDULE
+from tradingsite.korean_day import day_of
 from tradingsite.marketdata.models import Ticker
 from tradingsite.orders.models import AccountReading, Order, TradingDay
-from tradingsite.orders.portfolio.trading_day import day_of
 from tradingsite.risk.models import Halt
 from tradingsite.strategy.models import SignalOutcome, TradingSignal
 

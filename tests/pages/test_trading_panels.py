@@ -20,9 +20,9 @@ from tests.orders.trades import bought, sold
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.run_result import RunResult
+from tradingsite.korean_day import day_of
 from tradingsite.orders import panel as orders
 from tradingsite.orders.models import AccountReading, TradingDay
-from tradingsite.orders.portfolio.trading_day import day_of
 from tradingsite.risk.denial_reasons import DENIALS, denial
 from tradingsite.strategy import panel as strategy
 from tradingsite.strategy.hold_reasons import reason

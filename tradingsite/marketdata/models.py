@@ -4,6 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from tradingsite.amounts import exact
+
 
 class Ticker(models.Model):
     """The price of one market from the trade that made it until the poll that saw it last.
@@ -34,7 +36,7 @@ class Ticker(models.Model):
         indexes = [models.Index(fields=["market", "last_seen_at"], name="ticker_market_seen")]
 
     def __str__(self) -> str:
-        return f"{self.market} {self.price.normalize():f}"
+        return f"{self.market} {exact(self.price)}"
 
 
 class Poll(models.Model):

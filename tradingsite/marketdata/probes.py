@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop
 from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
+from tradingsite.amounts import grouped
 from tradingsite.clients.call_log import probing
 from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Rejected
 from tradingsite.clients.factory import upbit_client
@@ -56,7 +57,7 @@ def _well(ticker: Ticker) -> Finding:
         "healthy",
         gettext_noop("%(market)s at %(price)s, traded %(age)s s ago"),
         market=ticker.market,
-        price=f"{ticker.trade_price.normalize():,f}",
+        price=grouped(ticker.trade_price),
         age=max(0, int(age.total_seconds())),
     )
 

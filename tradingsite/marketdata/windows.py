@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext
 
+from tradingsite.amounts import grouped
 from tradingsite.marketdata.collection import POLL_INTERVAL
 
 SPAN = timedelta(minutes=5)
@@ -57,7 +58,7 @@ class Window:
     @property
     def shown_price(self) -> str:
         """Return the last price for people, without the zeros that the column adds."""
-        return "" if self.price is None else f"{self.price.normalize():,f}"
+        return "" if self.price is None else grouped(self.price)
 
 
 def move_pct(low: Decimal, high: Decimal) -> Decimal:

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from tradingsite.amounts import exact
 from tradingsite.strategy.models import TradingSignal
 
 
@@ -239,7 +240,7 @@ class Fill(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.volume.normalize():f} at {self.price.normalize():f}"
+        return f"{exact(self.volume)} at {exact(self.price)}"
 
 
 class OrderEvent(models.Model):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
+from tradingsite.korean_day import day_of
 from tradingsite.orders.models import (
     ACTIVE_STATES,
     ENDED_STATES,
@@ -18,7 +19,6 @@ from tradingsite.orders.models import (
 from tradingsite.orders.pages.chart import WORDS
 from tradingsite.orders.pages.chart_data import charts
 from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows, won
-from tradingsite.orders.portfolio.trading_day import day_of
 
 OPEN_SHOWN = 12
 ENDED_SHOWN = 5

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from math import ceil, floor
 
+from tradingsite.amounts import exact, short
 from tradingsite.marketdata.windows import SEEN_LIMIT_S
 from tradingsite.risk import position_size
 from tradingsite.risk.inputs import (
@@ -17,7 +18,7 @@ from tradingsite.risk.inputs import (
     SignalLimits,
     Terms,
 )
-from tradingsite.risk.verdict import Check, Verdict, exact, plain
+from tradingsite.risk.verdict import Check, Verdict
 
 CHECKED_LIMIT = timedelta(seconds=90)
 """Three rounds of `check_volatility`: without one, nobody watches the market."""
@@ -25,6 +26,7 @@ SEEN_LIMIT = timedelta(seconds=SEEN_LIMIT_S)
 AHEAD_LIMIT = timedelta(seconds=10)
 """What another process notes meanwhile may be newer than the decision; further ahead, a clock is wrong."""
 COIN_STEP = Decimal("1e-8")
+"""The smallest part of a coin that Upbit trades."""
 
 
 def evaluate(
@@ -105,14 +107,14 @@ def _daily_loss(account: Account, limits: BuyLimits) -> Check:
     if base is None or result is None or base <= 0:
         return Check("daily_loss", False, "what the day began with is not known")
     limit = base * limits.daily_loss_limit_pct / 100
-    text = f"the day's result is {plain(result)} KRW, limit -{plain(limit)} KRW"
+    text = f"the day's result is {short(result)} KRW, limit -{short(limit)} KRW"
     return Check("daily_loss", result > -limit, text)
 
 
 def _worth_selling(volume: Decimal, price: Decimal, terms: Terms) -> Iterator[Check]:
-    yield Check("nothing_to_sell", volume > 0, f"our position is {plain(volume)}")
+    yield Check("nothing_to_sell", volume > 0, f"our position is {short(volume)}")
     total = volume * price
-    text = f"worth {exact(total)} KRW, the exchange takes {plain(terms.min_total)} KRW or more"
+    text = f"worth {exact(total)} KRW, the exchange takes {short(terms.min_total)} KRW or more"
     yield Check("dust", total >= terms.min_total, text)
 
 

@@ -1,12 +1,11 @@
 """Halts: why no new buys are made, since when, until when. The numbered rules (V1 …) are in docs/risk.md."""
 
-from decimal import Decimal
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from tradingsite.amounts import short
 from tradingsite.marketdata.windows import gap
 
 
@@ -91,13 +90,9 @@ class Halt(models.Model):
         """Return the reason in the active language; an operator's own words stay as they are."""
         if self.kind == Halt.Kind.VOLATILITY and self.move_pct is not None and self.threshold_pct is not None:
             return gettext("moved %(move)s %% in 5 min, limit %(limit)s %%") % {
-                "move": _short(self.move_pct),
-                "limit": _short(self.threshold_pct),
+                "move": short(self.move_pct),
+                "limit": short(self.threshold_pct),
             }
         if self.kind == Halt.Kind.UNKNOWN and self.polls is not None:
             return gap(self.polls, self.seen_age_s)
         return self.reason
-
-
-def _short(number: Decimal) -> str:
-    return f"{number.quantize(Decimal('0.01')).normalize():f}"

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
+from tradingsite.amounts import exact, short
 from tradingsite.risk.inputs import Account, BuyLimits, Proposal, Terms
-from tradingsite.risk.verdict import Check, Clamp, exact, plain
+from tradingsite.risk.verdict import Check, Clamp
 
 SELLABLE_MARGIN = Decimal("1.1")
 """A stop-loss sells below its price: the rest must still be more than the exchange's minimum."""
@@ -66,26 +67,26 @@ def _room(account: Account, limits: BuyLimits) -> Decimal:
 
 def _exposure(account: Account, limits: BuyLimits) -> Check:
     room = _room(account, limits)
-    most = f"{plain(limits.max_exposure_pct)} % of equity"
-    text = f"exposure {plain(account.exposure)} KRW, room for {plain(room)} KRW up to {most}"
+    most = f"{short(limits.max_exposure_pct)} % of equity"
+    text = f"exposure {short(account.exposure)} KRW, room for {short(room)} KRW up to {most}"
     return Check("exposure_full", room > 0, text)
 
 
 def _size(proposal: Proposal, account: Account, limits: BuyLimits) -> Check:
     funds = wanted(proposal.confidence, account, limits)
     text = (
-        f"{plain(funds)} KRW of {plain(account.equity)} KRW equity by confidence {exact(proposal.confidence)}"
+        f"{short(funds)} KRW of {short(account.equity)} KRW equity by confidence {exact(proposal.confidence)}"
     )
     return Check("no_size", funds >= _WON, text)
 
 
 def _free_balance(funds: Decimal, account: Account, terms: Terms) -> Check:
     cost = funds * (1 + terms.bid_fee)
-    text = f"{plain(cost)} KRW with the fee on top, {plain(account.krw_free)} KRW free"
+    text = f"{short(cost)} KRW with the fee on top, {short(account.krw_free)} KRW free"
     return Check("no_free_balance", account.krw_free > 0 and cost <= account.krw_free, text)
 
 
 def _sellable(funds: Decimal, terms: Terms, limits: BuyLimits) -> Check:
     floor = least(terms, limits)
-    text = f"{plain(funds)} KRW; below {plain(floor)} KRW it could not be sold after a stop-loss"
+    text = f"{short(funds)} KRW; below {short(floor)} KRW it could not be sold after a stop-loss"
     return Check("too_small_to_sell", funds >= floor, text)

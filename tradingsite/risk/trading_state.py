@@ -9,9 +9,9 @@ from django.utils.translation import gettext, gettext_noop
 from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import ConfigKey, UnreadableConfig
+from tradingsite.amounts import short
 from tradingsite.risk.inputs import LIMIT_KEYS
 from tradingsite.risk.models import Halt
-from tradingsite.risk.verdict import plain
 from tradingsite.trading_config import TRADING_ENABLED, TRADING_MARKETS, VOLATILITY_COOLDOWN_MIN
 
 StopCause = Halt | Finding
@@ -55,7 +55,7 @@ class TradingState:
         if cause.kind == Halt.Kind.VOLATILITY and cause.move_pct is not None:
             return gettext(
                 "%(market)s moved %(move)s %% in 5 min, resumes after %(minutes)s calm minutes"
-            ) % {"market": cause.market, "move": plain(cause.move_pct), "minutes": self.cooldown_min}
+            ) % {"market": cause.market, "move": short(cause.move_pct), "minutes": self.cooldown_min}
         return f"{cause.market}: {cause.explanation()}"
 
 

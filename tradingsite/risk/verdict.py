@@ -4,24 +4,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-
-def plain(number: Decimal) -> str:
-    """Return a number for a text: at most two decimals, none that are zero.
-
-    >>> plain(Decimal("5500.10")), plain(Decimal("0.00000001")), plain(Decimal("1E+3"))
-    ('5500.1', '0.00000001', '1000')
-    """
-    rounded = round(number, 2)
-    return f"{(rounded or number).normalize():f}"
-
-
-def exact(number: Decimal) -> str:
-    """Return a number for a text with all its digits, none that are zero: what is close to a limit shows it.
-
-    >>> exact(Decimal("0.5999")), exact(Decimal("60.00"))
-    ('0.5999', '60')
-    """
-    return f"{number.normalize():f}"
+from tradingsite.amounts import exact
 
 
 @dataclass(frozen=True, slots=True)

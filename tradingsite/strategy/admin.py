@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from tradingsite.korean_day import start_of_day
 from tradingsite.marketdata.admin import RecordAdmin
-from tradingsite.strategy.budget import day_of
 from tradingsite.strategy.models import ModelCall, SignalOutcome, TradingSignal
 
 
@@ -121,7 +121,7 @@ class ModelCallAdmin(RecordAdmin[ModelCall]):
 
 def today() -> str:
     """Return in the active language how many calls this Korean day had, how many failed, and their cost."""
-    begin = day_of(timezone.now())
+    begin = start_of_day(timezone.now())
     calls = ModelCall.objects.begun_in(begin, begin + timedelta(days=1))
     sums = calls.aggregate(
         made=Count("pk"), failed=Count("pk", filter=~Q(error_kind="")), cost=Sum("cost_usd", default=0)

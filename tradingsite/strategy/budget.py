@@ -1,10 +1,11 @@
 """Whether the model may be asked now: by the rows of past calls, so a restart forgets nothing (D3)."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from tradingsite.korean_day import start_of_day
 from tradingsite.strategy.calls import ModelCall
 from tradingsite.strategy.hold_reasons import NoAdvice
 
@@ -14,7 +15,6 @@ PAUSES = (2 * SIGNAL_INTERVAL, 4 * SIGNAL_INTERVAL)
 """After the third failure in a row, and after each further one."""
 LONGEST_WAIT = timedelta(hours=24)
 
-_KST = timezone(timedelta(hours=9))
 _LOCK = 0x5347_4E4C  # "SGNL": of the advisory locks of this database
 
 
@@ -24,7 +24,7 @@ def check(model: str, tick: datetime, at: datetime, daily_limit: int) -> None:
     Raises:
         NoAdvice: daily_limit, quota_wait or breaker_open.
     """
-    begin = day_of(at)
+    begin = start_of_day(at)
     made = ModelCall.objects.begun_in(begin, begin + timedelta(days=1)).count()
     if made >= daily_limit:
         raise NoAdvice("daily_limit", f"{made} calls today, limit {daily_limit}")
@@ -66,15 +66,10 @@ def refuse_again(market: str, tick: datetime) -> None:
 def not_before(at: datetime, retry_after_s: float | None, *, of_the_day: bool) -> datetime | None:
     """Return when a quota that was used up at `at` may be tried again; a daily one on the next Korean day."""
     if of_the_day:
-        return day_of(at) + timedelta(days=1)
+        return start_of_day(at) + timedelta(days=1)
     if retry_after_s is None:
         return None
     return at + timedelta(seconds=min(retry_after_s, LONGEST_WAIT.total_seconds()))
-
-
-def day_of(at: datetime) -> datetime:
-    """Return the beginning of the Korean day that `at` is in."""
-    return at.astimezone(_KST).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _check_quota(model: str, at: datetime) -> None:

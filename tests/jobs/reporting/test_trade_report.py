@@ -19,9 +19,9 @@ from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.run_result import RunResult
+from tradingsite.korean_day import day_of
 from tradingsite.models import DatabaseMode
 from tradingsite.orders.models import AccountReading, SyncRound, TradingDay
-from tradingsite.orders.portfolio.trading_day import day_of
 from tradingsite.risk import halts
 from tradingsite.risk.models import Halt
 

@@ -1,11 +1,12 @@
 """Asking for many orders: what one request may name, and how a long answer is cut into several (U13)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from itertools import islice
 
 from tradingsite.clients.errors import NotSent
 from tradingsite.clients.upbit.order_request import identifier_text
+from tradingsite.clients.upbit.schemas import KST
 
 MOST_NAMED = 100
 """Orders that one request may name."""
@@ -16,7 +17,6 @@ MOST_OPEN = 100
 MOST_CLOSED = 1000
 """Closed orders in one answer, which has no pages."""
 
-_KST = timezone(timedelta(hours=9))
 _SECOND = timedelta(seconds=1)
 
 LONGEST_WINDOW = timedelta(days=7) - _SECOND
@@ -66,4 +66,4 @@ def span_pairs(start: datetime, end: datetime) -> Pairs:
     """Return the parameters of a span in whole seconds, outwards: orders carry no finer time."""
     up = end.replace(microsecond=0) + (_SECOND if end.microsecond else timedelta())
     times = (("start_time", start.replace(microsecond=0)), ("end_time", up))
-    return [(name, moment.astimezone(_KST).isoformat()) for name, moment in times]
+    return [(name, moment.astimezone(KST).isoformat()) for name, moment in times]

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KST = timezone(timedelta(hours=9))
+KST = timezone(timedelta(hours=9))
 # From 2001 to 2286: a time in seconds or microseconds is an error, not a date in 1970 or the year 57000.
 _MILLISECONDS = re.compile(r"\d{13}")
 
@@ -39,7 +39,7 @@ def _from_utc(value: object) -> datetime:
 
 
 def _from_kst(value: object) -> datetime:
-    return _from_naive(value, _KST)
+    return _from_naive(value, KST)
 
 
 # The limit keeps 1e999999 out, whose first use in a sum or an int would take all memory.

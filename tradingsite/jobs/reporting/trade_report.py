@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from tradingsite.amounts import exact
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
 from tradingsite.orders.models import AccountReading, Order, SyncRound
@@ -18,7 +19,6 @@ from tradingsite.orders.panel import account as account_panel
 from tradingsite.orders.portfolio.position_rows import PositionRow, won
 from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import TradingState
-from tradingsite.risk.verdict import exact
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from django.db import DataError, IntegrityError, transaction
 from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder, Trade
 from tradingsite.orders.execution import intents
 from tradingsite.orders.models import Fill, Order, OrderState, OrderType
+from tradingsite.risk.gate import COIN_STEP
 
 logger = structlog.get_logger(__name__)
 
-COIN_STEP = Decimal("1e-8")
 _OPEN_AT_THE_EXCHANGE = {"wait", "watch"}
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite import trading_config
+from tradingsite.amounts import exact
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.marketdata.windows import SEEN_LIMIT_S, Window, read_windows
@@ -70,5 +71,5 @@ def _stopped_out(holding: Holding, window: Window, stop_pct: Decimal) -> Stopped
     if price is None or price * holding.volume * 100 > holding.cost * (100 - stop_pct):
         return None
     average = holding.cost / holding.volume
-    why = f"price {price.normalize():f}, average {average:.8f}, stop {stop_pct.normalize():f} % below"
+    why = f"price {exact(price)}, average {average:.8f}, stop {exact(stop_pct)} % below"
     return StoppedOut(holding, price, why, unknown_sells(holding.market))

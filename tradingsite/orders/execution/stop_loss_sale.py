@@ -16,13 +16,13 @@ from tradingsite.orders.execution.gate_inputs import all_free, unknown_sells
 from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import Holding, is_dust, position
+from tradingsite.risk.gate import COIN_STEP
 from tradingsite.risk.verdict import Check, Clamp, Verdict
 
 logger = structlog.get_logger(__name__)
 
 LOOKS_APART_S = 5.0
 """Between the two looks that must show the coins of an UNKNOWN sell free."""
-_COIN_STEP = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Sale:
         decided = Deadline(submission.BEGIN_WITHIN_S, self.clock)
         terms = client.chance(stopped.market).market
         free, _ = account.of_currency(balances, account.coin(stopped.market))
-        volume = min(free, stopped.holding.volume).quantize(_COIN_STEP, ROUND_FLOOR)
+        volume = min(free, stopped.holding.volume).quantize(COIN_STEP, ROUND_FLOOR)
         if terms.state != "active" or volume * stopped.price < terms.ask.min_total:
             logger.warning(
                 "stop_loss.cannot_sell", market=stopped.market, state=terms.state, free=f"{free:f}"

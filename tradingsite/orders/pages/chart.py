@@ -14,7 +14,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tradingsite.orders.portfolio.trading_day import start_of_day
+from tradingsite.amounts import grouped
+from tradingsite.korean_day import start_of_day
 
 TOP_PX, PLOT_PX = 16, 208
 """Above the highest price, and from there to the lowest."""
@@ -116,7 +117,7 @@ class Chart:
 
     @property
     def shown_last(self) -> str:
-        return f"{self.last.normalize():,f}"
+        return grouped(self.last)
 
     @property
     def shown_change(self) -> str:
@@ -191,11 +192,11 @@ def _placed(mark: Mark, scale: _Scale) -> Placed:
 def _price_ticks(scale: _Scale) -> Iterable[Tick]:
     step = _round_step((scale.high - scale.low) / 3)
     if not step:
-        yield Tick(f"{scale.y_px(scale.low):.1f}", text=_plain(scale.low))
+        yield Tick(f"{scale.y_px(scale.low):.1f}", text=grouped(scale.low))
         return
     price = (scale.low / step).to_integral_value(ROUND_CEILING) * step
     while price <= scale.high:
-        yield Tick(f"{scale.y_px(price):.1f}", text=_plain(price))
+        yield Tick(f"{scale.y_px(price):.1f}", text=grouped(price))
         price += step
 
 
@@ -216,7 +217,3 @@ def _time_ticks(scale: _Scale) -> Iterable[Tick]:
         if _MARGIN_PCT[0] <= x_pct <= _MARGIN_PCT[1]:
             yield Tick(f"{x_pct:.2f}", at=at)
         at += step
-
-
-def _plain(price: Decimal) -> str:
-    return f"{price.normalize():,f}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
+from tradingsite.amounts import exact
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.marketdata.windows import read_windows
@@ -103,7 +104,7 @@ def unexplained(balances: Iterable[Balance], held: Iterable[Holding]) -> dict[st
     for each in held:
         rest[KRW] -= each.realised - each.cost
         rest[coin(each.market)] = total(balances, coin(each.market)) - each.volume
-    return {currency: f"{amount.normalize():f}" for currency, amount in rest.items()}
+    return {currency: exact(amount) for currency, amount in rest.items()}
 
 
 def coin(market: str) -> str:

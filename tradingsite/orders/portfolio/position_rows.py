@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from tradingsite.amounts import exact
 from tradingsite.marketdata.windows import Window, read_windows
 from tradingsite.orders.portfolio.positions import Holding, is_dust, positions
 
@@ -23,7 +24,7 @@ class PositionRow:
 
     @property
     def volume(self) -> str:
-        return f"{self.holding.volume.normalize():f}"
+        return exact(self.holding.volume)
 
     @property
     def average_price(self) -> str:
@@ -65,7 +66,7 @@ class PositionRow:
         if self.window.price is not None and is_dust(self.holding.volume, self.window.price):
             return gettext("dust: too little to be sold")
         if self.holding.oversold:
-            sold = f"{self.holding.oversold.normalize():f}"
+            sold = exact(self.holding.oversold)
             return gettext("%(volume)s sold that were never bought") % {"volume": sold}
         return ""
 

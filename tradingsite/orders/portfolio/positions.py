@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from django.db import connection
 from django.utils import timezone
 
-from tradingsite.orders.portfolio.trading_day import start_of_day
+from tradingsite.korean_day import start_of_day
 from tradingsite.risk.inputs import Position
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)

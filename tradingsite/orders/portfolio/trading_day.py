@@ -1,27 +1,11 @@
 """What a day in Korea has won or lost, measured from its first evaluation on (P7)."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime
 from decimal import Decimal
 
+from tradingsite.korean_day import day_of
 from tradingsite.orders.models import TradingDay
-
-_KOREA = timezone(timedelta(hours=9))  # no summer time since 1988
-
-
-def day_of(at: datetime) -> date:
-    """Return the day in Korea that `at` belongs to.
-
-    >>> from datetime import UTC
-    >>> day_of(datetime(2026, 1, 5, 15, 0, tzinfo=UTC))
-    datetime.date(2026, 1, 6)
-    """
-    return at.astimezone(_KOREA).date()
-
-
-def start_of_day(at: datetime) -> datetime:
-    """Return the 00:00 in Korea at or before `at`."""
-    return datetime.combine(day_of(at), time(), _KOREA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from typing import Any
 
 from django.db.models import Q
 
+from tradingsite.amounts import exact
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
 from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import positions
+from tradingsite.risk.gate import COIN_STEP
 
 LOOK_BACK = timedelta(days=7)
 """No older orders are asked for: it is what one request may span."""
@@ -23,7 +25,6 @@ _GIVEN_UP = (OrderState.LOST, OrderState.REJECTED, OrderState.DENIED)
 _SHOWN = 50
 """External orders listed one by one; of the rest only how many."""
 _MOVED_MORE_THAN = {account.KRW: Decimal(1)}
-_COIN_MOVED_MORE_THAN = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[ExternalActivity]:
 
 def _what(order: ExchangeOrder) -> str:
     side = {"bid": "buy", "ask": "sell"}.get(order.side, order.side)
-    filled = f"{order.executed_volume.normalize():f} filled"
+    filled = f"{exact(order.executed_volume)} filled"
     return f"the {order.market} {side} of {order.created_at:%Y-%m-%d %H:%M:%S} UTC ({order.state}, {filled})"
 
 
@@ -107,12 +108,12 @@ def _balances(balances: list[Balance], at: datetime) -> Iterator[ExternalActivit
 def _moved(before: dict[str, str], now: dict[str, str]) -> Iterator[ExternalActivity]:
     for currency, amount in now.items():
         moved = Decimal(amount) - Decimal(before.get(currency, "0"))
-        if abs(moved) <= _MOVED_MORE_THAN.get(currency, _COIN_MOVED_MORE_THAN):
+        if abs(moved) <= _MOVED_MORE_THAN.get(currency, COIN_STEP):
             continue
         if currency in before:
             text = f"the {currency} balance moved by {moved.normalize():+f} without our orders"
         else:
-            text = f"{moved.normalize():f} {currency} in the account do not come from our orders"
+            text = f"{exact(moved)} {currency} in the account do not come from our orders"
         yield ExternalActivity("balance", text, currency)
 
 
@@ -120,7 +121,7 @@ def _missing(balances: Iterable[Balance], at: datetime) -> Iterator[ExternalActi
     balances = list(balances)
     for each in positions(at):
         there = account.total(balances, account.coin(each.market))
-        if each.volume - there > _COIN_MOVED_MORE_THAN:
-            ours = f"{each.volume.normalize():f}"
-            text = f"only {there.normalize():f} of our position of {ours} {each.market} is in the account"
+        if each.volume - there > COIN_STEP:
+            ours = exact(each.volume)
+            text = f"only {exact(there)} of our position of {ours} {each.market} is in the account"
             yield ExternalActivity("missing", text, each.market)

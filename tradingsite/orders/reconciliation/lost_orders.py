@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from tradingsite.amounts import exact
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.orders.execution import exchange_report, intents
@@ -163,7 +164,7 @@ def _coins(order: Order, balances: list[Balance]) -> dict[str, Any]:
 
 
 def _plain(amount: Decimal | None) -> str:
-    return "?" if amount is None else f"{amount.normalize():f}"
+    return "?" if amount is None else exact(amount)
 
 
 def _listed(client: UpbitExchange, order: Order, at: datetime) -> bool:

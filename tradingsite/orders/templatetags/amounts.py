@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from django import template
 
+from tradingsite.amounts import grouped
+
 register = template.Library()
 
 
@@ -15,7 +17,7 @@ def plain(amount: Decimal | None) -> str:
     >>> plain(Decimal("143210000.00000000")), plain(Decimal("0.00070000")), plain(None)
     ('143,210,000', '0.0007', '')
     """
-    return "" if amount is None else f"{amount.normalize():,f}"
+    return "" if amount is None else grouped(amount)
 
 
 @register.filter

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.exchange.refusals import invalid
 from tradingsite.sandbox.http.messages import Request
-
-_KST = timezone(timedelta(hours=9))
+from tradingsite.sandbox.quotation.dates import KST
 
 
 def shown(order: Order) -> dict[str, object]:
@@ -60,7 +59,7 @@ def shown_trades(order: Order) -> list[dict[str, object]]:
 def in_seoul(at_ms: int, timespec: str) -> str:
     return (
         (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at_ms))
-        .astimezone(_KST)
+        .astimezone(KST)
         .isoformat(timespec=timespec)
     )
 

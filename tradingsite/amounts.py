@@ -1,0 +1,30 @@
+"""Prices, volumes and amounts as text."""
+
+from decimal import Decimal
+
+
+def exact(number: Decimal) -> str:
+    """Return all digits, no zeros at the end.
+
+    >>> exact(Decimal("0.5999")), exact(Decimal("60.00"))
+    ('0.5999', '60')
+    """
+    return f"{number.normalize():f}"
+
+
+def grouped(number: Decimal) -> str:
+    """Return all digits, no zeros at the end, thousands apart.
+
+    >>> grouped(Decimal("143210000.00000000")), grouped(Decimal("0.00070000"))
+    ('143,210,000', '0.0007')
+    """
+    return f"{number.normalize():,f}"
+
+
+def short(number: Decimal) -> str:
+    """Return at most two decimals, unless they would all be zero.
+
+    >>> short(Decimal("5500.10")), short(Decimal("0.00000001")), short(Decimal("1E+3"))
+    ('5500.1', '0.00000001', '1000')
+    """
+    return exact(round(number, 2) or number)
