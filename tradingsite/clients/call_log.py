@@ -1,7 +1,7 @@
 """What became of this process's last calls to a venue: evidence for its health that costs nothing (U19).
 
-Every call of the trader is noted where its answer becomes a value or an error. Calls that were made only to
-learn whether the venue answers are no evidence of that and are left out.
+Every call of the trader is recorded where its answer becomes a value or an error. Calls made by a probe, only
+to learn whether the venue answers, are left out.
 """
 
 import threading
@@ -183,7 +183,7 @@ def kind_of(error: ClientError) -> str:
 
 def _skew_s(date: str, now: datetime) -> float | None:
     try:
-        # It tells whole seconds, so the venue's clock is half a second further on average.
+        # It has whole seconds, so the venue's clock is half a second further on average.
         return (now - parsedate_to_datetime(date) - timedelta(seconds=0.5)).total_seconds()
     except (TypeError, ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""The wall-clock bound of one call: everything that takes time asks it how much is left."""
+"""The wall-clock bound of one call: everything that takes time is limited by what is left."""
 
 import time
 from collections.abc import Callable, Iterator

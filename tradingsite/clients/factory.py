@@ -1,4 +1,4 @@
-"""Clients made from the site's settings. A process makes each once, when it is first asked for."""
+"""Clients made from the site's settings. A process makes each once, on first use."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ _USER_AGENT = f"tradingsite/{__version__}"
 
 
 def upbit_client(*, retries: int = 3) -> UpbitClient:
-    """Return the client of the exchange in force. A probe asks for one without retries.
+    """Return the client of the exchange in force. Probes use one without retries.
 
     The default bound of 8 s keeps a call inside the ten seconds between two collections.
     """

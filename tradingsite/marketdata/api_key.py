@@ -1,4 +1,4 @@
-"""When the exchange's API key expires: asked for rarely, and kept for everybody (M12)."""
+"""When the exchange's API key expires: read rarely, and kept for all processes (M12)."""
 
 from datetime import datetime, timedelta
 
@@ -20,10 +20,10 @@ SOON = timedelta(days=30)
 
 
 def ask_if_due() -> bool:
-    """Ask when the key expires unless somebody did within six hours; return whether it was asked.
+    """Read when the key expires unless that was done within six hours; return whether it was read.
 
     Raises:
-        django.db.Error: nobody knows whether it is due.
+        django.db.Error: whether it is due is not known.
     """
     if not settings.UPBIT_ACCESS_KEY:
         return False

@@ -39,7 +39,7 @@ class Listed(Protocol):
 
 
 class TickerSource(Protocol):
-    """The two questions that are asked here; `UpbitClient` answers them."""
+    """The two requests that are made here, as `UpbitClient` makes them."""
 
     def tickers(self, markets: Sequence[str], *, within_s: float) -> Sequence[Priced]: ...
     def markets(self, *, within_s: float) -> Sequence[Listed]: ...
@@ -48,7 +48,7 @@ class TickerSource(Protocol):
 def collect(client: TickerSource, markets: Sequence[str], at: datetime) -> Mapping[str, int]:
     """Store the last price of each of `markets` as seen at `at`; the same moment twice changes nothing.
 
-    Counts: `markets` asked for; `stored` prices that are new; `repeated` ones that only were seen again;
+    Counts: `markets` requested; `stored` prices that are new; `repeated` ones that only were seen again;
     `missing` markets without an answer; `refused` answers that cannot be true.
 
     Raises:

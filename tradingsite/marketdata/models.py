@@ -58,7 +58,7 @@ class Poll(models.Model):
 class VenueEvidence(models.Model):
     """What became of the trader's last calls to one venue, as the leading scheduler noted it.
 
-    Moments are the database's. The key's are of whoever asked for it.
+    Moments are the database's. The key's are of the process that read it.
     """
 
     venue = models.CharField(_("venue"), max_length=16, primary_key=True)

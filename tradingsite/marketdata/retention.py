@@ -10,7 +10,7 @@ from django.db import connection, models, transaction
 from tradingsite.marketdata.models import Poll, Ticker
 
 BATCH_ROWS = 5_000
-"""About 50 ms of locks a batch: nobody waits for the clean-up."""
+"""About 50 ms of locks a batch: no other process waits for the clean-up."""
 
 
 def delete_before(cutoff: datetime, *, stop: Event | None = None) -> Mapping[str, int]:

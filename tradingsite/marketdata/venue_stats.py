@@ -1,6 +1,6 @@
 """How the trader's own calls to the exchange went: kept for all processes, and judged (M10, M11).
 
-The scheduler makes the calls and writes what became of them; whoever judges health reads it.
+The scheduler makes the calls and writes what became of them; the health probes read it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ Value = str | int | float | datetime | None
 
 UPBIT, ACCOUNT = "upbit", "account"
 YOUNG = timedelta(seconds=30)
-"""The newest success counts for the venue's health as long; the prices are asked for every 10 s."""
+"""The newest success counts for the venue's health as long; prices are requested every 10 s."""
 CURRENT = timedelta(minutes=10)
 """Ratio and skew count as long: two of the account's timed calls, which are five minutes apart."""
 LEAST_LEFT = 3
@@ -79,7 +79,7 @@ class VenueStats:
 
     @property
     def is_young(self) -> bool:
-        """Whether the newest call succeeded, and lately."""
+        """Whether the newest call succeeded within `YOUNG`."""
         success, failure = self.row.last_success_at, self.row.last_failure_at
         return success is not None and self.now - success <= YOUNG and (failure is None or success > failure)
 
@@ -100,7 +100,7 @@ class VenueStats:
 
     @property
     def is_current(self) -> bool:
-        """Whether there was a call lately enough for what all of them say to hold."""
+        """Whether the newest call is within `CURRENT`, so that ratio and skew count."""
         return self.newest is not None and self.newest <= CURRENT
 
     @property

@@ -107,7 +107,7 @@ def read_windows(markets: Collection[str], at: datetime) -> list[Window]:
 
 
 # The window comes from the index on (market, last_seen_at), the last price from the key: neither depends on
-# how much history there is. Rows first seen after `at` are left out: a run that was held up sees no future.
+# how much history there is. Rows first seen after `at` are left out: a delayed run sees no future.
 _WINDOWS = """
 WITH answered AS (
     SELECT code AS market, count(DISTINCT date_bin(%(slot)s, polled_at, 'epoch')) AS polls

@@ -1,4 +1,4 @@
-"""Orders: what was asked of the exchange, and what became of it."""
+"""Orders: what was sent to the exchange, and what became of it."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -218,7 +218,7 @@ class Order(models.Model):
 
 
 class Fill(models.Model):
-    """One trade of an order, as the exchange tells it."""
+    """One trade of an order, as the exchange reports it."""
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="fills")
     uuid = models.CharField("UUID", max_length=64)

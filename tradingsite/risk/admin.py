@@ -87,7 +87,7 @@ class HaltAdmin(admin.ModelAdmin[Halt]):
         try:
             made = halts.halt_now(obj.reason, request.user.get_username())
         except halts.AlreadyHalted as error:
-            # Somebody was faster by a moment: what was wanted holds.
+            # Another operator was faster by a moment: new buys are halted all the same.
             made = error.halt
             self.message_user(request, _already_halted(made), messages.WARNING)
         obj.pk = made.pk

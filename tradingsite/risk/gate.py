@@ -21,7 +21,7 @@ from tradingsite.risk.inputs import (
 from tradingsite.risk.verdict import Check, Verdict
 
 CHECKED_LIMIT = timedelta(seconds=90)
-"""Three rounds of `check_volatility`: without one, nobody watches the market."""
+"""Three rounds of `check_volatility`: without one, volatility is not watched."""
 SEEN_LIMIT = timedelta(seconds=SEEN_LIMIT_S)
 AHEAD_LIMIT = timedelta(seconds=10)
 """What another process notes meanwhile may be newer than the decision; further ahead, a clock is wrong."""
@@ -37,9 +37,9 @@ def evaluate(
     circumstances: Circumstances,
     limits: SignalLimits,
 ) -> Verdict:
-    """Ask every question of the side in its fixed order; the first that fails is the reason.
+    """Evaluate every check of the side in its fixed order; the first that fails is the reason.
 
-    All are asked and recorded, also after the first failure. Sells are never asked what only buys are: they
+    All are evaluated and recorded, also after the first failure. Sells skip what is for buys only: they
     need no more than the `SignalLimits`, a buy needs all `BuyLimits`.
     """
     if proposal.side == BUY:

@@ -11,7 +11,7 @@ logger = structlog.get_logger(__name__)
 
 
 class AlreadyHalted(Exception):
-    """An operator's halt is open: `halt` tells whose and why."""
+    """An operator's halt is open: `halt` says whose and why."""
 
     def __init__(self, halt: Halt) -> None:
         super().__init__(
@@ -24,8 +24,8 @@ def halt_now(reason: str, by: str) -> Halt:
     """Stop new buys of all markets until an operator ends it.
 
     Raises:
-        ValueError: no reason, or nobody, or more words than are kept; says which.
-        AlreadyHalted: there is one already. It is not the caller's, so somebody else may end it.
+        ValueError: no reason, no name, or more words than are kept; says which.
+        AlreadyHalted: there is one already. It is not the caller's, so another operator may end it.
     """
     reason, by = reason.strip(), by.strip()
     if not reason or not by:

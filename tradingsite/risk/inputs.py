@@ -1,4 +1,4 @@
-"""What the gate decides over: frozen values, brought by whoever asks (docs/risk.md V10).
+"""What the gate decides over: frozen values, passed in by the caller (docs/risk.md V10).
 
 Amounts are won unless a name says otherwise, volumes are coins, moments are aware.
 """
@@ -31,7 +31,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the exchange asks of an order in one market now. Fees are shares: 0.0005 is 0.05 %."""
+    """What the exchange requires of an order in one market now. Fees are shares: 0.0005 is 0.05 %."""
 
     market: str
     bid_fee: Decimal
@@ -95,7 +95,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class SignalLimits:
-    """The operators' limits for any signal: all that a sell is held to."""
+    """The operators' limits for any signal: all that a sell must meet."""
 
     min_confidence: Decimal
     signal_validity: timedelta

@@ -23,7 +23,7 @@ class TradingState:
     """What is allowed now. Sells and stop-losses go on in every state.
 
     Attributes:
-        halted: what an operator has switched off, or what nobody can read: no buys.
+        halted: what an operator has switched off, or a setting that cannot be read: no buys.
         paused: what stops new buys until it is over.
         cooldown_min: calm minutes after which buys resume.
     """

@@ -51,7 +51,7 @@ def check_limits(limits: VolatilityLimits, at: datetime) -> Mapping[str, int]:
     with transaction.atomic():
         _wait_for_other_checks()
         halts = list(Halt.objects.open().filter(kind__in=halt_rules.KINDS).select_for_update())
-        # A check that was held up must not undo what a later one found.
+        # A delayed check must not undo what a later one found.
         later = {halt.market for halt in halts if halt.checked_at and halt.checked_at > at}
         current = [halt for halt in halts if halt.market not in later]
         begun = _judge([market for market in limits.markets if market not in later], current, limits, at)

@@ -1,4 +1,4 @@
-"""Whether the model may be asked now: by the rows of past calls, so a restart forgets nothing (D3)."""
+"""Whether the model may be called now: by the rows of past calls, so a restart forgets nothing (D3)."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ _LOCK = 0x5347_4E4C  # "SGNL": of the advisory locks of this database
 
 
 def check(model: str, tick: datetime, at: datetime, daily_limit: int) -> None:
-    """Return when `model` may be asked for the signal of `tick`.
+    """Return when `model` may be called for the signal of `tick`.
 
     Raises:
         NoAdvice: daily_limit, quota_wait or breaker_open.
@@ -53,7 +53,7 @@ def book(
 
 
 def refuse_again(market: str, tick: datetime) -> None:
-    """Return when nobody has asked about `market` for `tick`; an answer that got lost is not asked for again.
+    """Return when no call was made for `market` at `tick`; a lost answer is not requested again.
 
     Raises:
         NoAdvice: asked_before.

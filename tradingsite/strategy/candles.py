@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One half hour. `filled`: nobody traded, so it stands flat at the close before, without volume."""
+    """One half hour. `filled`: without a trade, so it stands flat at the close before, without volume."""
 
     start: datetime
     open: Decimal
@@ -64,7 +64,7 @@ def series(found: Sequence[MinuteCandle], market: str, end: datetime) -> Series:
     """Return the bars of the 200 half hours before `end`. `found` is the exchange's answer, newest first.
 
     The answer reaches further back than that when half hours without a trade are left out of it; the newest
-    such candle tells the price that a gap at the beginning is filled with. A young market has fewer bars.
+    such candle has the price that a gap at the beginning is filled with. A young market has fewer bars.
 
     Raises:
         NoAdvice: insane_input when a candle cannot be true; missing_candles when too many are left out.

@@ -62,8 +62,8 @@ def decide(  # noqa: PLR0913 - a decision rests on all of these, and nothing is 
         tick: the scheduled moment.
         at: now; the freshness of `price_seen_at` and the candles are judged by it.
         config: the values in force.
-        candle_client: asked once.
-        model_client: asked at most once.
+        candle_client: called once.
+        model_client: called at most once.
         position: what the trader holds of the market.
         price: the last price known.
         price_seen_at: when a poll last saw it.

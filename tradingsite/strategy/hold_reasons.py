@@ -37,7 +37,7 @@ class NoAdvice(Exception):
 
     Attributes:
         code: one of the codes of D2, or the kind of a failed call.
-        text: one English sentence for operators, with the limit beside the value.
+        text: one English sentence for operators, with value and limit.
     """
 
     def __init__(self, code: str, text: str) -> None:

@@ -57,7 +57,7 @@ def recent_calls(model: str) -> ModelStats:
 
 
 def facts() -> Sequence[Fact]:
-    """Return what the model's health is judged by: the calls of the model that was asked last."""
+    """Return what the model's health is judged by: the calls of the model that was called last."""
     newest = ModelCall.objects.filter(ended_at__isnull=False).order_by("-started_at", "-pk")
     model = newest.values_list("model_asked", flat=True).first()
     if model is None:

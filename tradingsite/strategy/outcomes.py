@@ -87,11 +87,11 @@ def price_at(client: UpbitClient, market: str, moment: datetime, within_s: float
     """Return the price in force when the minute of `moment` began.
 
     That is the close of the last one-minute candle that begins before this minute: it has ended, whatever
-    comes later cannot change it. A minute without a trade has no candle; the one before it tells the price.
+    comes later cannot change it. A minute without a trade has no candle; the one before it has the price.
     None when that one is over an hour old or the market does not exist any more.
 
     Raises:
-        ClientError: the exchange could not be asked, or its answer is not usable; asking later may help.
+        ClientError: no usable answer; trying later may help.
     """
     minute = moment.astimezone(UTC).replace(second=0, microsecond=0)
     try:

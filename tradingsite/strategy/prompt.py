@@ -1,4 +1,4 @@
-"""What the model is told: one JSON object of numbers that we computed, and a fixed instruction (D7).
+"""The prompt: one JSON object of numbers that we computed, and a fixed instruction (D7).
 
 Nothing in it comes from people, news or the exchange's texts, so nothing in it can give orders.
 """
@@ -99,9 +99,9 @@ def inputs(facts: MarketFacts, series: Series, found: Indicators, config: Config
     }
 
 
-def text(told: Mapping[str, Any]) -> str:
+def text(values: Mapping[str, Any]) -> str:
     """Return the message to the model: equal inputs make equal texts."""
-    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def used(config: ConfigSnapshot) -> dict[str, str]:

@@ -25,7 +25,7 @@ _WHAT = "generateContent"
 
 
 class Host:
-    """Where the model is asked, and with which key. Each request has a client of its own.
+    """The model's host, and the key for it. Each request has a client of its own.
 
     So no thread shares a client, no fork inherits one, and no kept connection can be a dead one; the
     package's client is made in a millisecond.

@@ -107,7 +107,7 @@ class UpbitExchange(SignedCalls):
     ) -> list[ExchangeOrder]:
         """Return the closed orders that were made from `start` to `end`, oldest first, however long ago.
 
-        Both closed states are asked for: a market buy that was filled is found under "cancel".
+        Both closed states are requested: a market buy that was filled is found under "cancel".
         """
         deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
         wanted = [*_of_market(market), *order_lists.state_pairs(_CLOSED_STATES)]

@@ -119,7 +119,7 @@ class ExchangeOrder(Body):
 
 
 class ApiKey(Body):
-    """One element of GET /v1/api_keys. Our own key is masked, as in every answer, and so can be told."""
+    """One element of GET /v1/api_keys. Our own key is masked, as in every answer: that marks it."""
 
     access_key: str = Field(repr=False)
     expire_at: Moment

@@ -24,7 +24,7 @@ logger = structlog.get_logger(__name__)
 class Pace:
     """How many requests of a group this process sends in any second; `groups` are those that differ.
 
-    Below what Upbit allows: other processes ask too. `counted` is whom Upbit counts, and bans.
+    Below what Upbit allows: other processes send too. `counted` is whom Upbit counts, and bans.
     """
 
     counted: str

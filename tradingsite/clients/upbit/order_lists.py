@@ -1,4 +1,4 @@
-"""Asking for many orders: what one request may name, and how a long answer is cut into several (U13)."""
+"""Reading many orders: what one request may name, and how a long answer is cut into several (U13)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ def state_pairs(states: Iterable[str]) -> Pairs:
 
 
 def windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield spans that one request may ask for, oldest first. Raises NotSent if there is no such span."""
+    """Yield spans that one request may cover, oldest first. Raises NotSent if there is no such span."""
     if start.tzinfo is None or end.tzinfo is None or start >= end:
         raise NotSent(
             f"closed orders from {start.isoformat()} to {end.isoformat()}: must be a span with time zones"

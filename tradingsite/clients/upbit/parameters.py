@@ -23,7 +23,7 @@ def market_code(market: str) -> str:
 
 
 def market_lists(markets: Iterable[str]) -> list[str]:
-    """Return comma-separated lists, each short enough for one URL; a market named twice is asked for once."""
+    """Return comma-separated lists, each short enough for one URL; a market named twice is requested once."""
     lists: list[str] = []
     for market in dict.fromkeys(map(market_code, markets)):
         if lists and len(lists[-1]) + 1 + len(market) < MAX_MARKETS_LENGTH:

@@ -37,7 +37,7 @@ def apply_report(order: Order, report: ExchangeOrder, at: datetime) -> None:
     """Write the exchange's report into `order`, whose row the caller has locked.
 
     An answer that contradicts itself, our books or its own trades, or that our tables refuse, ends nothing:
-    it is noted, and a later look decides. One that tells nothing new leaves no trace.
+    it is noted, and a later look decides. One without news leaves no trace.
     """
     if order.has_ended and order.state != OrderState.LOST:
         return
@@ -96,10 +96,10 @@ def _wrong_amounts(order: Order, report: ExchangeOrder) -> str:
 def _wrong_trades(order: Order, report: ExchangeOrder) -> str:
     trades = {trade.uuid: (trade.price, trade.volume, trade.funds) for trade in report.trades}
     if len(trades) != len(report.trades):
-        return "a trade is told twice"
+        return "a trade is reported twice"
     for fill in order.fills.all():
         if trades.get(fill.uuid) != (fill.price, fill.volume, fill.funds):
-            return f"trade {fill.uuid} was told before, and is missing now or different"
+            return f"trade {fill.uuid} was reported before, and is missing now or different"
     return ""
 
 

@@ -25,7 +25,7 @@ class Intent:
     Attributes:
         verdict: the gate's; None for a stop-loss, which no gate stops.
         price: the market's last price at the decision.
-        krw_before: the whole balance of won just before, locked included; None when nobody told.
+        krw_before: the whole balance of won just before, locked included; None when it is not known.
         coin_before: the same of the market's coin: what proves later that an order moved nothing.
     """
 
@@ -46,7 +46,7 @@ class NotWritten(Exception):
 
 @contextmanager
 def writing(market: str) -> Iterator[None]:
-    """Hold a transaction in which nobody else writes an order of `market`. Send nothing inside it."""
+    """Open a transaction in which no other process writes an order of `market`. Send nothing inside it."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"orders.{market}"])
@@ -58,7 +58,7 @@ def record(intent: Intent, at: datetime) -> Order:
 
     Raises:
         NotWritten: the signal has its order, another order of the market is under way in spite of `writing`,
-            or what is asked for makes no sense.
+            or the order makes no sense.
     """
     try:
         with transaction.atomic():

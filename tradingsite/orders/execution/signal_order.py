@@ -88,7 +88,7 @@ def order_from_signal(
 
 
 def _denied(signal: TradingSignal, check: Check, at: datetime) -> Order:
-    """Deny a signal for what kept the gate from being asked; the next tick brings another signal."""
+    """Deny a signal when the gate could not be evaluated; the next tick brings another signal."""
     with writing(signal.market):
         known = Order.objects.filter(signal=signal).first()
         intent = Intent(signal.market, _side(signal), signal, verdict=Verdict((check,)), price=signal.price)

@@ -29,14 +29,14 @@ def run(
 ) -> Mapping[str, int]:
     """Sell every position whose fresh price is `stop_loss_pct` or more below its average price.
 
-    Nothing is asked of the exchange while nothing is to be sold. Counts: positions `held`; `not_judged` ones,
+    Sends no request while there is nothing to sell. Counts: positions `held`; `not_judged` ones,
     whose price is too old; `fallen` ones; and the `stop_losses` that were sent.
 
     Args:
         make_client: called when there is something to sell.
         config: of the limit; nothing else in it stops a stop-loss.
         at: the moment of the run.
-        may_post: asked right before each order is sent.
+        may_post: called right before each order is sent; on False it is not.
         clock: for the pauses.
 
     Raises:

@@ -56,7 +56,7 @@ class Sale:
     Attributes:
         make_client: of the account.
         at: the moment of the decision.
-        may_post: asked right before each order is sent.
+        may_post: called right before each order is sent; on False it is not.
         clock: for the pauses.
     """
 
@@ -131,7 +131,7 @@ def _intent(stopped: StoppedOut, volume: Decimal, balances: list[Balance]) -> in
 
 
 def _still_so(stopped: StoppedOut) -> bool:
-    # Somebody else may have sold since we looked; then the balances are old, and the next check decides anew.
+    # Another process may have sold since we looked; then the balances are old: the next check decides.
     unclear = [order.pk for order in unknown_sells(stopped.market)]
     return (
         position(stopped.market) == stopped.holding.position

@@ -40,14 +40,14 @@ def submit(
     """Send a committed intent, once, and return it as it stands when the first looks are over.
 
     Only the first call for an intent sends anything. The row is locked while it is being sent, so that
-    nobody else judges it meanwhile. Whatever fails after the POST has begun leaves the order to the
+    no other process judges it meanwhile. Whatever fails after the POST has begun leaves the order to the
     reconciliation.
 
     Args:
         client: of the account.
         order: as `intents.record` returned it, its transaction committed.
         decided: until when the decision may still be sent; default: `BEGIN_WITHIN_S` from now.
-        may_post: asked right before the POST; when it says no, nothing is sent.
+        may_post: called right before the POST; on False nothing is sent.
         clock: for the pauses between looks.
         now: the moment that is written down.
 
@@ -60,7 +60,7 @@ def submit(
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=order.pk)
         if not claimed or order.state != OrderState.SUBMITTING:
-            # Somebody sends or sent it, or the reconciliation took it for abandoned and will find nothing.
+            # It was claimed before, or the reconciliation took it for abandoned and will find nothing.
             logger.warning("order.not_sent", order=order.identifier, state=order.state, claimed=claimed)
             return order
         if decided.left_s() > 0 and may_post():
@@ -121,7 +121,7 @@ def _accepted(order: Order, outcome: Accepted, at: datetime) -> None:
 
 
 def look_up(client: UpbitExchange, order: Order, *, within_s: float | None = None) -> ExchangeOrder | None:
-    """Return what the exchange tells about `order`; None when it says that there is none.
+    """Return the exchange's report on `order`; None when it says that there is none.
 
     Raises:
         ClientError: it says neither.

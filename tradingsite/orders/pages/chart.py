@@ -39,7 +39,7 @@ WORDS: dict[Kind, Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class PriceSpan:
-    """A price and how long it was in force. A new `part` begins where nobody was watching."""
+    """A price and how long it was in force. A new `part` begins after a gap in the collection."""
 
     since: datetime
     until: datetime

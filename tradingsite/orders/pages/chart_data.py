@@ -16,7 +16,7 @@ SPAN = timedelta(hours=24)
 SLOTS = 144
 """Parts of the time that has prices. The lowest and highest of each are drawn: no peak is lost."""
 WATCHED_WITHIN = timedelta(minutes=3)
-"""Between two prices that are further apart nobody was watching: the line is broken there."""
+"""Between two prices that are further apart prices were not collected: the line is broken there."""
 MARKS_AT_MOST = 200
 
 

@@ -19,12 +19,12 @@ from tradingsite.risk.inputs import Account
 KRW = "KRW"
 _NOTHING = Decimal(0)
 _FEE_AT_MOST = Decimal("0.0025")
-"""The highest fee that Upbit charges. How much a buy may cost is asked before its own fee is known."""
+"""The highest fee that Upbit charges. A buy's cost must be known before its own fee is."""
 _AT_THE_EXCHANGE_FIRST = {OrderState.OPEN: 0, OrderState.PARTIAL: 0}
 
 
 class PriceMissing(Exception):
-    """What is held has no price, so that nobody can say what the account is worth.
+    """A position has no price, so the account's worth is not known.
 
     Attributes:
         markets: those without a price.
@@ -42,13 +42,13 @@ def read(client: UpbitExchange, prices: Mapping[str, Decimal], at: datetime) -> 
 
     Args:
         client: of the account; one request.
-        prices: of every market that is held, the last one however old: the gate asks for its age. See
+        prices: of every market with a position, however old: the gate checks the age. See
             `last_prices`.
         at: the moment of the reading, and of the day's base if it is the day's first.
 
     Raises:
         PriceMissing: no guess is made; the reading is stored without an equity.
-        ClientError: the exchange did not tell.
+        ClientError: no usable answer.
     """
     balances = client.accounts()
     return balances, judge(balances, prices, at)
@@ -78,7 +78,7 @@ def judge(balances: list[Balance], prices: Mapping[str, Decimal], at: datetime) 
 
 
 def last_prices(at: datetime) -> dict[str, Decimal]:
-    """Return the last stored price of every market that is held, however old."""
+    """Return the last stored price of every market with a position, however old."""
     held = [each.market for each in positions(at) if each.volume]
     return {window.market: window.price for window in read_windows(held, at) if window.price is not None}
 

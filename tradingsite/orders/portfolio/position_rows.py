@@ -14,7 +14,7 @@ from tradingsite.orders.portfolio.positions import Holding, is_dust, positions
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """A market's books beside its last price, which may be old (`window.seen_at`) or missing.
+    """A market's books and its last price, which may be old (`window.seen_at`) or missing.
 
     The texts are empty where there is nothing to say: no position, or no price.
     """
@@ -72,7 +72,7 @@ class PositionRow:
 
 
 def position_rows(at: datetime) -> dict[str, Any]:
-    """Return `rows`, what is held first, and the sums of `realised` and `realised_today` of all markets."""
+    """Return `rows`, open positions first, and the sums of `realised` and `realised_today` of all markets."""
     books = sorted(positions(at), key=lambda each: (not each.volume, each.market))
     windows = read_windows([each.market for each in books], at)
     return {

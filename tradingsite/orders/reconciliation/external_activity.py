@@ -18,7 +18,7 @@ from tradingsite.orders.portfolio.positions import positions
 from tradingsite.risk.gate import COIN_STEP
 
 LOOK_BACK = timedelta(days=7)
-"""No older orders are asked for: it is what one request may span."""
+"""How far back orders are read: what one request may span."""
 _OVERLAP = timedelta(minutes=1)
 """An order made at the very moment of the last round, by another clock, is not missed."""
 _GIVEN_UP = (OrderState.LOST, OrderState.REJECTED, OrderState.DENIED)
@@ -32,13 +32,13 @@ class ExternalActivity:
     """One thing that our orders do not explain.
 
     Attributes:
-        kind: "order": nobody here made it. "lost_order": ours, given up by our books, and yet it exists.
+        kind: "order": not made by the trader. "lost_order": ours, given up by our books, and yet it exists.
             "balance": it moved without us since the last reading. "missing": less is there than our position.
             "more": orders that are not listed one by one.
         text: one English sentence for people.
         of: the market or the currency.
         uuid: Upbit's name of the order.
-        identifier: the order's name by whoever made it.
+        identifier: the name its maker gave it.
     """
 
     kind: str
@@ -54,7 +54,7 @@ def find(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[d
     Call it when the round has resolved what it could, with balances read after that. Stores a reading.
 
     Raises:
-        ClientError: the exchange did not tell.
+        ClientError: no usable answer.
     """
     last = SyncRound.objects.filter(at__lt=at).order_by("-at").first()
     start = max(last.at - _OVERLAP, at - LOOK_BACK) if last else at - LOOK_BACK
@@ -97,7 +97,7 @@ def _balances(balances: list[Balance], at: datetime) -> Iterator[ExternalActivit
     now = AccountReading.objects.get(read_at=at).unexplained
     if not now:
         return
-    # Against the last round's: a reading made for a decision in between warned nobody.
+    # Against the last round's: no one is warned of what a reading in between found.
     of_rounds = AccountReading.objects.filter(read_at__lt=at, read_at__in=SyncRound.objects.values("at"))
     settled = of_rounds.exclude(unexplained={}).order_by("-read_at").first()
     before = settled.unexplained if settled else {account.KRW: now[account.KRW]}

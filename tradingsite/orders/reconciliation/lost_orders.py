@@ -22,13 +22,13 @@ logger = structlog.get_logger(__name__)
 LOOKS_NEEDED = 3
 LOOKING_FOR = timedelta(minutes=10)
 LOOKS_APART = timedelta(minutes=1)
-"""Two looks that are closer together tell no more than one."""
+"""Two looks that are closer together count as one."""
 ASKED_FOR_AFTERWARDS = timedelta(days=1)
-"""A list of orders shows what is open or new; what was given up and is neither is asked for by name."""
+"""A list of orders shows what is open or new; what was given up and is neither is looked up by name."""
 
 
 def lock_active(key: int) -> Order | None:
-    """Lock an active order's row; None when it has ended, or while somebody else works on it."""
+    """Lock an active order's row; None when it has ended, or while another process has it locked."""
     rows = Order.objects.select_for_update(skip_locked=True)
     return rows.filter(pk=key, state__in=ACTIVE_STATES).first()
 
@@ -53,13 +53,13 @@ def give_up(client: UpbitExchange, key: int, balances: list[Balance], at: dateti
     """Return whether an order that this round did not find is LOST now.
 
     Args:
-        client: of the account; asked once more, another way, before an order is given up.
+        client: of the account; another kind of look is made before an order is given up.
         key: of an order that `not_found` was just noted of.
         balances: read after that look.
         at: the moment of the round.
 
     Raises:
-        ClientError: the exchange did not tell; the order stays as it is.
+        ClientError: no usable answer; the order stays as it is.
     """
     order = Order.objects.get(pk=key)
     if order.state != OrderState.UNKNOWN or not _looked_long_enough(order, at):
@@ -79,14 +79,14 @@ def give_up(client: UpbitExchange, key: int, balances: list[Balance], at: dateti
 
 
 class NotGivenUp(Exception):
-    """An order is not given up on somebody's word; the text says why."""
+    """An order cannot be given up by hand; the text says why."""
 
 
 def give_up_by_hand(client: UpbitExchange, identifier: str, by: str, reason: str, at: datetime) -> None:
     """Make an order LOST whose coins prove nothing, because a person moved some and says so.
 
     Args:
-        client: of the account; asked once more.
+        client: of the account; looks once more.
         identifier: of an UNKNOWN order that was looked for long enough.
         by: who vouches for it.
         reason: what moved the coins.
@@ -94,7 +94,7 @@ def give_up_by_hand(client: UpbitExchange, identifier: str, by: str, reason: str
 
     Raises:
         NotGivenUp: nothing was changed.
-        ClientError: the exchange did not tell.
+        ClientError: no usable answer.
     """
     order = Order.objects.filter(identifier=identifier).first()
     if order is None or order.state != OrderState.UNKNOWN:
@@ -115,12 +115,12 @@ def recover_lost(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> s
     """Take back what was given up and yet exists; return the uuids of those that were.
 
     Args:
-        client: of the account; asked for all that were given up recent, in one request.
+        client: of the account; reads all that were given up recently, in one request.
         uuids: of orders that a list showed and our books say were given up.
         at: the moment of the round.
 
     Raises:
-        ClientError: the exchange did not tell about one.
+        ClientError: no usable answer about one.
     """
     back = set[str]()
     recent = Order.objects.filter(state=OrderState.LOST, ended_at__gt=at - ASKED_FOR_AFTERWARDS)

@@ -24,8 +24,8 @@ def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOC
 
     It begins up to `submission.SENT_BY` later than `at` when only so it can judge an order.
 
-    An order that the exchange does not tell about keeps no other from being looked at, or given up.
-    Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that somebody is just sending, and
+    A failed look at one order does not keep others from being looked at, or given up.
+    Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that another process is sending, and
     `strangers`, what the trader did not cause.
 
     Raises:
@@ -76,7 +76,7 @@ def _maybe_being_sent(at: datetime) -> bool:
 
 
 def _for_each(keys: Iterable[int], act: Callable[[int], None]) -> list[ClientError]:
-    """Act on all and return the failures of the exchange. While it bans us, the client asks nothing."""
+    """Act on all and return the exchange's failures. During a ban the client sends nothing."""
     failures = list[ClientError]()
     for key in keys:
         try:

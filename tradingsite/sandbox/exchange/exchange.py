@@ -21,8 +21,8 @@ from tradingsite.sandbox.exchange.venue import Venue
 class Exchange:
     """One account on one exchange; safe for threads, and equal after a restart on the same state file.
 
-    Fills are worked out when somebody asks, from the clock: an order meets the book `fill_after_ms` after it
-    was accepted, None for never, whenever the question comes. `offline` holds markets that take no
+    Fills are worked out on each request, from the clock: an order meets the book `fill_after_ms` after it
+    was accepted, None for never, whenever the request comes. `offline` holds markets that take no
     orders, `next_fills` what becomes of the next orders, one each.
 
     Raises:
@@ -79,7 +79,7 @@ class Exchange:
             state.add_post(post)
 
     def close(self) -> None:
-        """Give the state file back; whoever asks after this is hung up on."""
+        """Release the state file; later requests are hung up on."""
         with self._lock:
             self._is_open = False
             self._state.close()

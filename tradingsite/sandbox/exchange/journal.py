@@ -22,7 +22,7 @@ class StateFileError(Exception):
 class Journal:
     """Appends records to `path`. `everything` gives the records that say all, for a rewrite.
 
-    Not safe for threads. After `open` nobody else can open the same path until `close` or the process's end.
+    Not safe for threads. From `open` to `close` or the process's end no other can open the same path.
     """
 
     def __init__(self, path: Path, everything: Callable[[], Iterable[Record]]) -> None:

@@ -20,7 +20,7 @@ _Units = Sequence[Mapping[str, Any]]
 class RelayVenue:
     """The other exchange's book, for the orders of this one. It is as it is now: the past is gone.
 
-    Without an answer the last book holds for 5 s; after that nobody offers anything.
+    Without an answer the last book holds for 5 s; after that there are no offers.
     """
 
     def __init__(self, relay: Relay) -> None:

@@ -49,7 +49,7 @@ class HttpServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End every connection, idle ones too: a stopped exchange answers nobody."""
+        """End every connection, idle ones too: a stopped exchange does not answer."""
         self.stopping.set()
         with self._lock:
             for connection in self._connections:

@@ -1,4 +1,4 @@
-"""Upbit's quotation API, which needs no key: markets, tickers, order books and trades; candles are beside."""
+"""Upbit's quotation API, which needs no key: markets, tickers, order books and trades."""
 
 from itertools import islice, zip_longest
 

@@ -38,7 +38,7 @@ class Relay:
         return Response(status, answer.content, answer.headers.get("Content-Type", ""), headers)
 
     def get(self, target: str) -> requests.Response:
-        """Send one GET, signed by nobody, redirects not followed."""
+        """Send one GET, unsigned, redirects not followed."""
         return self._session().get(self.base_url + target, timeout=_TIMEOUTS_S, allow_redirects=False)
 
     def _session(self) -> requests.Session:
