@@ -27,13 +27,15 @@ def test_a_database_that_works_is_healthy_and_named_with_its_version():
 @pytest.mark.django_db
 def test_pending_migrations_are_a_warning_that_counts_them():
     rows = MigrationRecorder(connection).migration_qs
-    rows.filter(app="healthcheck").delete()
-    rows.filter(app="sessions").delete()
+    count, _ = rows.filter(app__in=["healthcheck", "sessions"]).delete()
 
     finding = probes.database()
 
     assert finding.status == "warning"
-    assert finding.english == "4 migrations are not applied (first: healthcheck.0001_initial): run migrate"
+    assert (
+        finding.english
+        == f"{count} migrations are not applied (first: healthcheck.0001_initial): run migrate"
+    )
 
 
 @pytest.mark.django_db

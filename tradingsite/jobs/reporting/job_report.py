@@ -129,7 +129,8 @@ def _leading(leader: dict[str, Any] | None) -> str:
     if not leader["alive"]:
         return _("No scheduler leads: %(host)s was last alive %(heartbeat_age_s)s s ago.") % facts
     return (
-        _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); status by: %(count)s") % facts
+        _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); standing by: %(count)s")
+        % facts
     )
 
 
