@@ -1,4 +1,4 @@
-"""Runtime settings in admin: seen at a glance, changed by their rules, never over somebody else's change."""
+"""Runtime settings in admin, changed by their rules and never over another user's change."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         return listed(super().get_queryset(request))
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
-        """Order rows as their keys were registered, group by group; the rest by name."""
+        """Order by group, then as the keys were registered; the rest by name."""
         names = groups()
         keys = sorted(registry.registered(), key=lambda key: names.index(key.group))
         places = [When(key=key.name, then=Value(place)) for place, key in enumerate(keys)]
@@ -81,7 +81,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         found, counts, needed, protected = super().get_deleted_objects(objs, request)
         kept = [str(row) for row in objs if registry.find(row.key)]
         if kept and self.has_delete_permission(request):
-            needed = set()  # it is not for want of a permission
+            needed = set()  # no permission would help
         return found, counts, needed, [*protected, *kept]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -99,7 +99,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Let nothing through that raises the risk and isn't confirmed: it is rolled back, and asked for."""
+        """Ask for a confirmation where the change raises the risk; without one it is rolled back."""
         try:
             with as_operator(request):
                 return super().changeform_view(request, object_id, form_url, extra_context)
@@ -107,7 +107,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
             return self._confirmation(request, unconfirmed)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show the history that the table's triggers wrote: it has what passed by this admin too."""
+        """Show the history that triggers wrote, which has changes made past this admin too."""
         row = self.get_object(request, unquote(object_id))
         shown = history_of(row, request.GET.get(PAGE_VAR, "1")) if row else {}
         may = self.has_change_permission(request, row)
@@ -121,9 +121,9 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         return TemplateResponse(request, "admin/sysconfig/processes.html", context)
 
     def save_model(self, request: HttpRequest, obj: SystemConfig, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Save, and raise Unconfirmed, which undoes it, when that raises the risk and nobody said yes."""
+        """Save; raise Unconfirmed, which rolls it back, when that raises the risk without a confirmation."""
         super().save_model(request, obj, form, change)
-        # Under another name it replaces nothing: what it held before says nothing of this key.
+        # A renamed row replaces no value of its new key.
         old = obj.replaced if obj.key in obj.stale_keys else None
         step = Step(obj.key, old, obj.value)
         if step.raises_risk:

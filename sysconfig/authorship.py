@@ -18,7 +18,7 @@ Source = Literal["admin", "command", "program"]
 
 
 class Author(NamedTuple):
-    """Blank texts are filled in by the trigger: the connection's `application_name` and address."""
+    """The trigger fills in blank texts: the connection's `application_name` and address."""
 
     source: Source = "program"
     actor: str = ""

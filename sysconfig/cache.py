@@ -1,6 +1,6 @@
 """A cache for values that are read all the time and changed rarely. No Django in it.
 
-docs/config-cache.md states its rules; the numbers in the comments are that page's.
+docs/config-cache.md 1 to 13 and 18 to 20 states its rules.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ T = TypeVar("T")
 Source = Literal["local", "notify", "reconnect", "anti_entropy"]
 
 TTL_S = 3600.0
-UNLEASED_TTL_S = 1.0  # while nothing proves that a change would be heard (rule 19)
+UNLEASED_TTL_S = 1.0  # while nothing proves that a change would be heard
 # Longer than the longest load: 3 s for a pooled connection, then a statement of at most 15 s.
 WAIT_S = 20.0
 
@@ -41,8 +41,8 @@ class TTLCache(Generic[T]):
     `entries.get`; it then compares the moment and counts the hit itself. Values must be immutable: they are
     handed out without a copy.
 
-    A `leased` cache serves nothing past its lease, which whoever hears of changes extends. It is
-    written into each entry, so that a hit compares one moment and not two.
+    A `leased` cache serves nothing past its lease, which the listener extends. It is written into
+    each entry, so that a hit compares one moment and not two.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class TTLCache(Generic[T]):
         _caches.add(self)
 
     def start_over(self) -> None:
-        """Be as new, counters, lease and lock included: for a forked child, where the lock may be held."""
+        """Reset everything, lock included: in a forked child another thread of the parent may own it."""
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
         self._lease_until = -math.inf if self._leased else math.inf
         self.entries.clear()
         self.hits = self.misses = 0
-        self.coalesced = 0  # calls that were served by a load which another thread had begun
-        self.discarded = 0  # loads that an invalidation overtook: given to who waited, never stored
+        self.coalesced = 0  # calls that were given another thread's load
+        self.discarded = 0  # loads that an invalidation overtook: handed to waiting callers, never stored
         self.invalidations: dict[Source, int] = {"local": 0, "notify": 0, "reconnect": 0, "anti_entropy": 0}
 
     def get_or_set(self, key: str, factory: Callable[[], T]) -> T:
@@ -159,7 +159,7 @@ class TTLCache(Generic[T]):
             flight.error = error
             raise
         finally:
-            # Also after KeyboardInterrupt and the like: with neither value nor error a follower takes over.
+            # Also after KeyboardInterrupt: with neither value nor error a waiting thread takes over.
             self._land(key, flight)
         return value
 
@@ -173,7 +173,7 @@ class TTLCache(Generic[T]):
         with self._lock:
             self.coalesced += 1
             if not landed and self._flights.get(key) is flight:
-                del self._flights[key]  # whoever asks next does not wait for it
+                del self._flights[key]  # so that the next caller does not wait for it
         if flight.error is not None:
             raise flight.error
         if flight.loaded is None:

@@ -1,4 +1,4 @@
-"""What a change would do, before it is done: each step, all that forbids it, and what needs a second look."""
+"""What a change would do: its steps, what forbids it, and what needs a confirmation."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from sysconfig.registry import ChangeRefused, InvalidConfigValue
 
 
 class Step(NamedTuple):
-    """One value that takes the place of another. `old` is None where there is no row."""
+    """One value that replaces another. `old` is None where there is no row."""
 
     key: str
     old: str | None
@@ -21,14 +21,14 @@ class Step(NamedTuple):
 
     @property
     def adds_unregistered(self) -> bool:
-        """Tell whether it makes a key that no code knows: often a slip of the pen."""
+        """Tell whether it adds a key that no code knows: often a typo."""
         return self.old is None and registry.find(self.key) is None
 
 
 class Plan(NamedTuple):
-    """The steps that differ from what stands, and every reason why they can't be done.
+    """The steps that differ from the table, and every reason why they can't be done.
 
-    `seen` is what stood for each key that was asked for, None without a row.
+    `seen` is the stored text of each requested key, None without a row.
     """
 
     steps: Sequence[Step]
@@ -40,14 +40,14 @@ class Plan(NamedTuple):
 
         Raises:
             InvalidConfigValue: a rule forbids it by now.
-            ConcurrentChange: something else stands there than the plan was made for.
+            ConcurrentChange: a value changed since the plan was made.
         """
         changes = {step.key: step.new for step in self.steps}
         SystemConfig.objects.set_values(changes, expected=self.seen)
 
 
 def plan(changes: Mapping[str, object]) -> Plan:
-    """Compare `changes`, typed values or their texts, with what stands. Changes nothing."""
+    """Compare `changes`, typed values or their texts, with the table. Changes nothing."""
     stored = dict(SystemConfig.objects.values_list("key", "value"))
     texts: dict[str, str] = {}
     refusals: list[ChangeRefused] = []

@@ -10,8 +10,6 @@ from sysconfig.errors import ChangeRefused
 
 
 class CannotRevert(ChangeRefused):
-    """A change of the history that has nothing to put back, or nowhere."""
-
     def __init__(self, change_id: int, why: StrOrPromise) -> None:
         super().__init__(
             _("change %(number)s can't be undone: %(why)s"),
@@ -30,7 +28,7 @@ class CannotRevert(ChangeRefused):
 
 class SystemConfigChangeQuerySet(models.QuerySet["SystemConfigChange"]):
     def of(self, key: str) -> "SystemConfigChangeQuerySet":
-        """Return what happened to `key`, under this name or when it got another."""
+        """Return the changes of `key`, renames from and to it included."""
         return self.filter(Q(key=key) | Q(old_key=key))
 
 

@@ -13,7 +13,7 @@ _POOLER_WORDS = ("bouncer", "pooler")
 
 @register("sysconfig")
 def direct_address(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that the address for sessions of our own does not look like a pooler's (rule 24)."""
+    """Warn when the address for our own sessions looks like a pooler's."""
     return [
         Warning(
             f"DATABASES[{alias!r}]: {where} looks like a connection pooler, and changes of the runtime "

@@ -8,15 +8,11 @@ _SHOWN = 80  # characters of a refused value that an error repeats
 
 
 class ChangeRefused(ValidationError):
-    """A change was refused, and nothing is changed."""
-
     def __str__(self) -> str:
         return str(self.messages[0])
 
 
 class InvalidConfigValue(ChangeRefused):
-    """The value breaks a limit or a rule. Names the key, the value and the rule."""
-
     def __init__(self, key: str, value: object, rule: StrOrPromise) -> None:
         self.key, self.value, self.rule = key, value, rule
         params = {"key": key, "value": repr(value)[:_SHOWN], "rule": rule}
@@ -24,7 +20,7 @@ class InvalidConfigValue(ChangeRefused):
 
 
 class ConcurrentChange(ChangeRefused):
-    """The row does not hold what the writer believed it held. None: there is no row."""
+    """The row does not hold what the writer expected. None: there is no row."""
 
     def __init__(self, key: str, expected: str | None, stored: str | None) -> None:
         self.key, self.expected, self.stored = key, expected, stored
@@ -37,7 +33,7 @@ class ConcurrentChange(ChangeRefused):
 
 
 class UnreadableConfig(Exception):
-    """A registered key has no valid row. There is no fallback: who needs the value can't go on."""
+    """A registered key has no valid row. There is no fallback: its readers can't go on."""
 
     def __init__(self, key: str, text: str | None, rule: StrOrPromise) -> None:
         self.key, self.text, self.rule = key, text, rule

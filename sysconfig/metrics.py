@@ -18,7 +18,7 @@ _COUNTERS = {
 
 
 def families() -> Iterator[Metric]:
-    """Yield the families of `SystemConfig.objects.cache_report()`; ages are left out until there are some."""
+    """Yield the figures of `cache_report()`; the lease's age only once there is one."""
     report = SystemConfig.objects.cache_report()
     for name, meaning in _COUNTERS.items():
         yield CounterMetricFamily(f"sysconfig_cache_{name}", meaning, value=report[name])

@@ -1,7 +1,8 @@
-"""The table of runtime settings, and the only way to it for the rest of the code: `SystemConfig.objects`."""
+"""The table of runtime settings. The rest of the code reads and writes it by `SystemConfig.objects`."""
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from functools import partial
 from time import monotonic
 from typing import Any, ClassVar
@@ -30,14 +31,14 @@ _cached = _cache.entries.get
 
 
 class SystemConfigManager(ConfigWriter):
-    """Reads through the cache; writes only what the registry allows. docs/config-cache.md."""
+    """Reads through the cache; writes what the registry allows."""
 
     def get_value(self, key: str, default: Any = None, fresh: bool = False) -> Any:  # noqa: FBT001, FBT002 - a keyword-only one slows each hit
         """Return the committed value of `key`, typed as registered; read the cache first.
 
-        A key that nobody registered gives its text, or `default` without a row; `default` never stands in
-        for a registered key. Inside a transaction a miss loads what that transaction sees, and for nobody
-        else (rule 14); a hit gives what was committed. `fresh` asks the database in any case (rule 27).
+        An unregistered key gives its text, or `default` without a row; `default` never stands in for a
+        registered key. Inside a transaction a miss loads what that transaction sees, and does not share it;
+        a hit gives what was committed. `fresh` asks the database in any case.
 
         Raises:
             UnreadableConfig: a registered key has no row or one with an invalid text.
@@ -51,12 +52,11 @@ class SystemConfigManager(ConfigWriter):
         return default if value is MISSING else value
 
     async def aget_value(self, key: str, default: Any = None) -> Any:
-        """Return what `get_value` returns, without blocking the event loop."""
         value = await _cache.aget_or_set(key, partial(self._load_and_disconnect, key))
         return default if value is MISSING else value
 
     def cache_report(self) -> dict[str, Any]:
-        """Return what this process's cache did and how well it hears of changes (rule 28)."""
+        """Return what this process's cache did and how well it hears of changes."""
         heard = listener.status()
         return {
             **_cache.stats(),
@@ -82,15 +82,10 @@ class SystemConfigManager(ConfigWriter):
             RuntimeError: called inside a transaction, which may see rows that are not committed, or old ones.
         """
         alias = router.db_for_write(self.model)
-        if not connections[alias].in_atomic_block:
-            return self._snapshot(alias)
-        try:
-            with transaction.atomic(using=alias, durable=True):  # only a test case's own block lets it in
-                return self._snapshot(alias)
-        except RuntimeError as nested:
-            raise RuntimeError(
-                "a snapshot is of committed rows: take it outside of the transaction"
-            ) from nested
+        nested = connections[alias].in_atomic_block
+        # `durable` refuses a transaction around it; where there is none, it only adds BEGIN and COMMIT.
+        with transaction.atomic(using=alias, durable=True) if nested else nullcontext():
+            return ConfigSnapshot(dict(self.using(alias).values_list("key", "value")))
 
     def _miss(self, key: str, read: Callable[[str, Callable[[], Any]], Any]) -> Any:
         connection = connections[router.db_for_write(self.model)]
@@ -101,7 +96,7 @@ class SystemConfigManager(ConfigWriter):
         return read(key, load)
 
     def _load(self, key: str) -> Any:
-        rows = self.using(router.db_for_write(self.model)).filter(key=key)  # a replica may lag (rule 16)
+        rows = self.using(router.db_for_write(self.model)).filter(key=key)  # a replica may lag
         text = next(iter(rows.values_list("value", flat=True)), None)
         spec = registry.find(key)
         if spec is not None:
@@ -113,16 +108,13 @@ class SystemConfigManager(ConfigWriter):
         try:
             return self._load(key)
         finally:
-            connections.close_all()  # the thread is the event loop's: nobody else gives its connection back
-
-    def _snapshot(self, alias: str) -> ConfigSnapshot:
-        return ConfigSnapshot(dict(self.using(alias).values_list("key", "value")))
+            connections.close_all()  # the event loop's thread would keep its connection
 
 
 class SystemConfig(models.Model):
     """One runtime setting: text here, typed in the code when its key is registered (`sysconfig.registry`).
 
-    `queryset.update()` and plain SQL pass by every check below; what they break is refused when it is read.
+    `queryset.update()` and plain SQL pass every check below by; what they break is refused when it is read.
     """
 
     key = models.CharField(_("key"), max_length=registry.KEY_MAX_LENGTH, unique=True)
@@ -161,7 +153,7 @@ class SystemConfig(models.Model):
             return super().delete(using, keep_parents)
 
     def clean(self) -> None:
-        """Report a refused change at the form's field, holding the locks of a transaction around it."""
+        """Report a refused change at the form's field; keep the locks of a transaction around it."""
         alias = self._state.db or router.db_for_write(type(self))
         try:
             with transaction.atomic(using=alias):
@@ -177,11 +169,10 @@ class SystemConfig(models.Model):
 
     @classmethod
     def cache_stats(cls) -> dict[str, float]:
-        """Return this process's `hits`, `misses`, `hit_rate` and `size`."""
         return _cache.stats()
 
     def check_change(self, alias: str) -> None:
-        """Make `value` canonical and check what this row would become, with all rows locked that matter."""
+        """Make `value` canonical and check what the row would become, with all rows of its rules locked."""
         before = type(self).objects.using(alias).filter(pk=self.pk).values_list("key", flat=True)
         old_key = next(iter(before), self.key)
         if old_key != self.key and registry.find(old_key):
@@ -195,6 +186,6 @@ class SystemConfig(models.Model):
         self.stale_keys = (old_key,)
 
     def replace_value(self, text: str, alias: str) -> None:
-        """Store a text that has been checked, in a row that is locked."""
+        """Store a checked text in a locked row."""
         self.replaced, self.value = self.value, text
         super().save(using=alias, update_fields=["value", "updated_at"])

@@ -1,6 +1,6 @@
 """What a config key is, which keys there are, and the rules that join several of them.
 
-The project registers its keys once, in an `AppConfig.ready()`. Keys that nobody registered are plain text.
+The project registers its keys once, in an `AppConfig.ready()`. Unregistered keys are plain text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,7 +71,6 @@ class ConfigKey(Generic[T]):
             raise InvalidConfigValue(self.name, value, refused.rule) from None
 
     def format(self, value: object) -> str:
-        """Return the text that the table holds for `value`."""
         return self.value_type.format(self.clean(value))
 
     def read(self, text: str | None) -> T:
@@ -84,7 +83,7 @@ class ConfigKey(Generic[T]):
             raise UnreadableConfig(self.name, text, refused.rule) from None
 
     def is_default(self, text: str) -> bool:
-        """Tell whether a row's text means the default, however that is spelt."""
+        """Tell whether a row's text means the default, in any spelling."""
         try:
             return bool(self.read(text) == self.default)
         except UnreadableConfig:
@@ -93,8 +92,7 @@ class ConfigKey(Generic[T]):
     def raises_risk(self, old_text: str | None, new_text: str) -> bool:
         """Tell whether `new_text`, which is valid, in place of `old_text` (None: no row) raises the risk.
 
-        For a key that has a risky direction it does, too, when what stands there can't be read: nobody can
-        say then which direction this is.
+        It does, too, when a risky key's stored text can't be read: then the direction is unknown.
         """
         if not self.riskier:
             return False
@@ -126,7 +124,7 @@ class Rule:
     text: StrOrPromise
 
     def broken_by(self, values: Mapping[str, Any]) -> str | None:
-        """Return the rule in words when `values` (by key name, all of `keys`) break it."""
+        """Return the rule in words when `values` (by key name) break it."""
         if self.holds(*(values[key.name] for key in self.keys)):
             return None
         return str(self.text) % {key.name: key.value_type.format(values[key.name]) for key in self.keys}
@@ -162,7 +160,6 @@ def rules() -> tuple[Rule, ...]:
 
 
 def check_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> None:
-    """Raise the first InvalidConfigValue of `broken_rules`."""
     for refused in broken_rules(changed, stored):
         raise refused
 
@@ -201,7 +198,7 @@ def raises_risk(name: str, old_text: str | None, new_text: str) -> bool:
 
 
 def text_of(name: str, value: object) -> str:
-    """Return the text to store for `value`; a key that is not registered takes any text."""
+    """Return the text to store for `value`; an unregistered key takes any text."""
     if not 1 <= len(name) <= KEY_MAX_LENGTH:
         raise InvalidConfigValue(name, value, _("a key has 1 to 100 characters"))
     key = find(name)
@@ -215,5 +212,4 @@ def text_of(name: str, value: object) -> str:
 
 
 def _storable(text: str) -> bool:
-    """Tell whether PostgreSQL's text can hold it: no NUL, and no half of a character."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,4 +1,4 @@
-"""What happens beside a write: caches forget, registered rows exist and stay."""
+"""What a write entails: caches forget the row; registered rows exist and can't be deleted."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from sysconfig.models import SystemConfig
 
 @receiver([post_save, post_delete], sender=SystemConfig)
 def forget(instance: SystemConfig, using: str, *, raw: bool = False, **_kwargs: Any) -> None:
-    """Drop what the cache holds of a changed row: once committed, or a reader would cache the old one."""
+    """Drop a changed row from the cache: after the commit, or a reader would cache the old value again."""
     # A fixture's row comes without the check that notes a rename: forget everything.
     for key in (None,) if raw else {instance.key, *instance.stale_keys}:
         transaction.on_commit(partial(SystemConfig.cache.invalidate, key), using=using, robust=True)
@@ -32,7 +32,7 @@ def keep_registered(instance: SystemConfig, **_kwargs: Any) -> None:
 
 
 def add_missing_rows(using: str, apps: Apps = current_apps, **_kwargs: Any) -> None:
-    """After `migrate`, give each registered key that has no row one with its default. Changes no row."""
+    """After `migrate`, add the registered keys' missing rows with their defaults. Changes no row."""
     try:
         model = apps.get_model("sysconfig", "SystemConfig")
     except LookupError:  # migrated to zero: there is no table

@@ -12,14 +12,13 @@ T = TypeVar("T")
 class ConfigSnapshot:
     """The registered values that stood together in one committed state. Never changes.
 
-    A value that can't be read raises `UnreadableConfig` when it is asked for, so that one broken row stops
+    A value that can't be read raises `UnreadableConfig` when it is looked up, so that one broken row stops
     only what depends on it. The same holds for the first key of a rule that the rows break together.
     """
 
     __slots__ = ("_values",)
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        """Read the table's texts, by key name."""
         values = {key.name: _read(key, texts.get(key.name)) for key in registry.registered()}
         self._values = values | _broken_by_rules(values, texts)
 
@@ -31,7 +30,7 @@ class ConfigSnapshot:
 
 
 def problems(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return, by key, why the program would refuse to use what the table's texts say."""
+    """Return, by key, why the program can't use what the table's texts say."""
     snapshot = ConfigSnapshot(texts)
     found = {}
     for key in registry.registered():

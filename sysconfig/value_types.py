@@ -13,7 +13,7 @@ Limits = tuple[Any, Any]
 
 
 class InvalidValue(ValueError):
-    """A value breaks a rule; `rule` says which, in words that an operator can act on."""
+    """A value breaks a rule; `rule` is in words for operators."""
 
     def __init__(self, rule: StrOrPromise) -> None:
         super().__init__(rule)
@@ -36,7 +36,7 @@ class ValueType(ABC, Generic[T]):
 
     @abstractmethod
     def format(self, value: object) -> str:
-        """Return the text of a value of this kind, or raise `InvalidValue` for a value of another."""
+        """Return the text of a value, or raise `InvalidValue` when it is of another type."""
 
     def measure(self, value: T) -> Any:
         return value

@@ -25,13 +25,13 @@ class SystemConfigQuerySet(models.QuerySet["SystemConfig"]):
 
 
 class ConfigWriter(models.Manager["SystemConfig"]):
-    """Writes only what the registry allows; `attributed_to` says in whose name."""
+    """Writes what the registry allows, in the name that `attributed_to` says."""
 
     def get_queryset(self) -> SystemConfigQuerySet:
         return SystemConfigQuerySet(self.model, using=self._db)
 
     def set_value(self, key: str, value: object) -> None:
-        """Store `value`, given typed or as its text; add the row of a key that nobody registered.
+        """Store `value`, given typed or as its text; an unregistered key's row is added.
 
         Raises:
             InvalidConfigValue: the value breaks the key's limits or a rule with other keys.
@@ -43,8 +43,8 @@ class ConfigWriter(models.Manager["SystemConfig"]):
     ) -> "list[SystemConfig]":
         """Store several values at once, or none; rules are judged on the outcome. Return the rows.
 
-        `expected` holds texts as they stand in the table, None for a key without a row. They are compared
-        with the rows locked: who writes between that look and this call is not overwritten.
+        `expected` holds stored texts, None for a key without a row. They are compared under the rows' locks,
+        so that a change made since they were read is not overwritten.
 
         Raises:
             InvalidConfigValue: a value breaks its key's limits or a rule with other keys.
@@ -60,7 +60,7 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         return [rows[key] for key in texts]
 
     def _rows_of(self, texts: Mapping[str, str], expected: Expected, alias: str) -> "dict[str, SystemConfig]":
-        """Lock what `locked` does; add the rows of `texts` that lack. Raise ConcurrentChange."""
+        """Lock what `locked` does and add missing rows of `texts`. Raises ConcurrentChange."""
         keys = {*texts, *expected}
         rows = self.locked(keys, alias)
         _check_expected(expected, rows)
@@ -75,7 +75,7 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         return rows
 
     def _added(self, key: str, text: str, alias: str) -> bool:
-        """Add a row, unless another writer was first; then wait for the end of its transaction."""
+        """Add a row, or wait for another writer's transaction that added it first."""
         try:
             with transaction.atomic(using=alias):
                 self.using(alias).bulk_create([self.model(key=key, value=text)])

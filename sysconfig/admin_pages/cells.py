@@ -19,7 +19,7 @@ def short(text: str) -> str:
 
 
 def source(name: str) -> SafeString:
-    """Return where a change came from; what passed no check is marked."""
+    """Return where a change came from; unchecked sources are marked."""
     label = SystemConfigChange.Source(name).label
     mark = "source unchecked" if name == SystemConfigChange.Source.SQL else "source"
     return format_html('<span class="{}">{}</span>', mark, label)

@@ -23,7 +23,7 @@ from sysconfig.snapshot import problems
 
 
 class Facts(TypedDict):
-    """What the list knows of a row beside its fields."""
+    """What `listed` adds to each row."""
 
     value_changed_at: datetime
     value_changed_by: str | None
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def listed(rows: QuerySet[SystemConfig]) -> QuerySet[Any]:
-    """Add to each row who changed its value last and when, and why it can't be used, if so."""
+    """Annotate each row with the last change of its value and with why it can't be used, if so."""
     last = SystemConfigChange.objects.filter(key=OuterRef("key")).order_by("-id")
     texts = dict(SystemConfig.objects.values_list("key", "value"))
     cases = [When(key=key, then=Value(why)) for key, why in problems(texts).items()]
@@ -49,13 +49,11 @@ def listed(rows: QuerySet[SystemConfig]) -> QuerySet[Any]:
 
 
 def groups() -> list[StrOrPromise]:
-    """Return the names of the registered keys' groups, in the order of registration."""
+    """Return the groups in the order of registration."""
     return list(dict.fromkeys(key.group for key in registry.registered()))
 
 
 class Columns:
-    """The columns of the list."""
-
     @admin.display(description=_("group"))
     def group(self, row: SystemConfig) -> StrOrPromise:
         key = registry.find(row.key)
@@ -95,8 +93,6 @@ class Columns:
 
 
 class GroupFilter(admin.SimpleListFilter):
-    """Shows one group of keys, or those that are not registered."""
-
     title = _("group")
     parameter_name = "group"
 
@@ -116,8 +112,6 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 class StandingFilter(admin.SimpleListFilter):
-    """Shows the rows that an operator looks for: those that are not as they were delivered."""
-
     title = _("value")
     parameter_name = "standing"
 
@@ -131,8 +125,6 @@ class StandingFilter(admin.SimpleListFilter):
 
 
 class ChangedFilter(admin.SimpleListFilter):
-    """Shows the rows whose value changed lately."""
-
     title = _("last change")
     parameter_name = "changed"
     _spans = {"day": timedelta(days=1), "week": timedelta(days=7)}

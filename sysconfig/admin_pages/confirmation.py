@@ -1,7 +1,7 @@
-"""What raises the risk is kept only when somebody has confirmed exactly it (docs/configuration.md).
+"""A change that raises the risk needs a confirmation of exactly its values (docs/configuration.md).
 
-A page does its change in a transaction, looks at what it did, and calls `require`. Without a confirmation of
-just these values that raises `Unconfirmed`, the transaction is rolled back, and `page` asks.
+A page makes its change in a transaction and calls `require`. Without a confirmation of just these values that
+raises `Unconfirmed`, the transaction is rolled back, and `page` asks.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _NOT_REPEATED = (FIELD, "csrfmiddlewaretoken")
 
 
 class Unconfirmed(Exception):
-    """Nobody has confirmed these steps: the transaction around them must not be committed."""
+    """These steps lack a confirmation: the transaction around them must not be committed."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = steps
@@ -30,7 +30,7 @@ class Unconfirmed(Exception):
 
 
 def require(request: HttpRequest, steps: Sequence[Step]) -> None:
-    """Raise Unconfirmed unless the user of `request` confirms exactly `steps`, asked a short time ago."""
+    """Raise Unconfirmed unless `request` carries its user's recent confirmation of exactly `steps`."""
     try:
         confirmed = signing.loads(request.POST.get(FIELD, ""), salt=_SALT, max_age=GOOD_FOR)
     except signing.BadSignature:

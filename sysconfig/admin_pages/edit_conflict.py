@@ -15,7 +15,7 @@ _SHOWN = 10  # changes
 
 
 class FormBase(NamedTuple):
-    """What a form was filled with, and what its input is meant to replace."""
+    """The row as it was when its form was rendered."""
 
     key: str
     value: str
@@ -27,7 +27,7 @@ class FormBase(NamedTuple):
 
     @classmethod
     def read(cls, token: str) -> "FormBase | None":
-        """Return what `token` says, or None when it isn't one of ours."""
+        """Return what `token` says, or None when it is no valid one."""
         try:
             return cls(*signing.loads(token, salt=_SALT))
         except signing.BadSignature:
@@ -35,12 +35,12 @@ class FormBase(NamedTuple):
 
     @property
     def token(self) -> str:
-        """The text that a form carries. Signed and coded, since a browser rewrites line ends."""
+        """What a form carries: signed and encoded, since a browser rewrites line ends."""
         return signing.dumps(list(self), salt=_SALT, compress=True)
 
 
 class Conflict(NamedTuple):
-    """A form's base is not what stands in the table. Without `base` the form did not say what it was."""
+    """The row is no longer what the form was rendered with. `base` is None when the form did not say."""
 
     base: FormBase | None
     stored: FormBase
@@ -48,7 +48,7 @@ class Conflict(NamedTuple):
 
 
 def find_conflict(base: FormBase | None, row: SystemConfig) -> Conflict | None:
-    """Compare a form's base with its row, which must be locked: None when they are the same."""
+    """Compare a form's base with its row, which must be locked. None: they are the same."""
     stored = FormBase.of(row)
     return None if base == stored else Conflict(base, stored, _since(base, stored.key))
 

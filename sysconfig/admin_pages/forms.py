@@ -22,7 +22,7 @@ _STEPS: dict[type[ValueType[Any]], str] = {Integer: "1", Number: "0.1"}
 
 
 class ConfigValueField(forms.CharField):
-    """The text of a registered key's value: made canonical, or refused with key, value and limit."""
+    """The text of a registered key's value: canonical, or refused with key, value and limit."""
 
     def __init__(self, key: ConfigKey[Any], stored: str) -> None:
         self.key = key
@@ -49,7 +49,7 @@ class ConfigValueField(forms.CharField):
 
 
 class PlainTextField(forms.CharField):
-    """The text of a key that nobody registered. How a browser ends its lines is no change of it."""
+    """The text of an unregistered key. Line ends rewritten by a browser are no change."""
 
     def to_python(self, value: Any) -> Any:
         return _line_ends(super().to_python(value) or "")
@@ -63,7 +63,6 @@ def _line_ends(text: str) -> str:
 
 
 def widget_for(key: ConfigKey[Any]) -> forms.Widget:
-    """Return the widget that suits the key's type."""
     value_type: ValueType[Any] = key.value_type
     if isinstance(value_type, Bool):
         return forms.Select(choices=[("true", _("yes")), ("false", _("no"))])
@@ -109,13 +108,12 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
         self.base = FormBase.read(self.data.get("base", "")) if self.is_bound else FormBase.of(self.instance)
 
     def clean_value(self) -> str:
-        """Leave a value alone that was sent back as it was shown, to its last blank."""
+        """Keep a value that was sent back unchanged, to its last blank."""
         sent: str = self.cleaned_data["value"]
         return sent if "value" in self.changed_data else self.initial.get("value", sent)
 
     @property
     def last_changes(self) -> list[cells.ChangeRow]:
-        """The last changes of this setting, for the page around the form."""
         key = self.base.key if self.base else self.instance.key
         return [cells.row(change) for change in SystemConfigChange.objects.of(key)[:_LAST]]
 

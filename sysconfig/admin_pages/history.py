@@ -21,7 +21,7 @@ PER_PAGE = 50
 
 
 class DateFilter(admin.DateFieldListFilter):
-    """Django's own, under a heading that reads as one."""
+    """Django's filter with a title of its own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -54,7 +54,6 @@ class SystemConfigChangeAdmin(admin.ModelAdmin[SystemConfigChange]):
         return super().changelist_view(request, context)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Offer to revert only to who may."""
         may = request.user.has_perm("sysconfig.change_systemconfig")
         return self.list_display if may else [name for name in self.list_display if name != "revert"]
 
@@ -97,7 +96,7 @@ class SystemConfigChangeAdmin(admin.ModelAdmin[SystemConfigChange]):
 
 
 def revert_button(change: SystemConfigChange) -> SafeString:
-    """Return a button for any form that posts: it takes the form to the revert of `change`."""
+    """Return a button that sends any form around it to the revert of `change`."""
     url = reverse("admin:sysconfig_revert", args=[change.pk])
     return format_html(
         '<button type="submit" class="revert" formaction="{}" aria-label="{}">{}</button>',
@@ -108,7 +107,7 @@ def revert_button(change: SystemConfigChange) -> SafeString:
 
 
 def history_of(row: SystemConfig, page_number: str) -> dict[str, Any]:
-    """Return what the history page of one setting shows."""
+    """Return the context of one setting's history page."""
     paginator = Paginator(SystemConfigChange.objects.of(row.key), PER_PAGE)
     page = paginator.get_page(page_number)
     return {

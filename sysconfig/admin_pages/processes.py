@@ -14,7 +14,7 @@ from sysconfig.push.processes import ConfigProcess
 
 
 class ProcessRow(NamedTuple):
-    """One process. `behind_since` is the first change that it does not have, None when it has all."""
+    """`behind_since` is the first change that the process does not have, None when it has all."""
 
     process: ConfigProcess
     started: SafeString
@@ -24,7 +24,6 @@ class ProcessRow(NamedTuple):
 
 
 def context() -> dict[str, Any]:
-    """Return what the page shows: the table's version now and a row for each process."""
     now = _version_now()
     living = set(ConfigProcess.objects.living().values_list("pk", flat=True))
     rows = [_row(process, now, living=process.pk in living) for process in ConfigProcess.objects.all()]
@@ -43,6 +42,6 @@ def _version_now() -> str:
 
 
 def _first_after(taken: datetime) -> datetime:
-    """Return when the first change was made that is younger than the version taken then."""
+    """Return when the first change was made after the version was taken."""
     younger = SystemConfigChange.objects.filter(at__gt=taken).order_by("at").values_list("at", flat=True)
     return younger.first() or taken

@@ -22,7 +22,7 @@ from sysconfig.registry import ChangeRefused
 
 
 def revert_view(site: AdminSite, request: HttpRequest, change_id: int) -> HttpResponse:
-    """Ask with old → new, and put the value back once that is confirmed; say why where it can't be."""
+    """Show old → new; once that is confirmed put the value back, or say why it can't be."""
     if not request.user.has_perm("sysconfig.change_systemconfig"):
         raise PermissionDenied
     change = get_object_or_404(SystemConfigChange, pk=change_id)
@@ -61,7 +61,7 @@ def _log(site: AdminSite, request: HttpRequest, row: SystemConfig, step: Step) -
 
 
 def _history(change: SystemConfigChange) -> str:
-    """Return the address of the key's history: its own page, or the list of changes where it has no row."""
+    """Return the URL of the key's history: its own page, or the list of changes where it has no row."""
     pk = SystemConfig.objects.filter(key=change.key).values_list("pk", flat=True).first()
     if pk is None:
         return reverse("admin:sysconfig_systemconfigchange_changelist", query={"key": change.key})

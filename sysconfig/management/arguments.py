@@ -27,7 +27,6 @@ class ExamplesFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatte
 
 
 def add(parser: CommandParser) -> None:
-    """Add every action with its arguments; `action` names the chosen one."""
     parser.formatter_class = ExamplesFormatter
     parser.description = _("Read and change runtime settings, and see who changed what.")
     parser.epilog = _EXAMPLES

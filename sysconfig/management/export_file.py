@@ -20,11 +20,11 @@ _PARTS = ("values", "unregistered")
 
 
 class UnreadableExport(Exception):
-    """The file is no export, or one that this release can't read. Says what is wrong."""
+    """Says what is wrong with the file."""
 
 
 class Export(NamedTuple):
-    """What a file holds. `mode` is the trading mode of the site that wrote it, "" if it did not say."""
+    """`mode` is the trading mode of the site that wrote it, "" if the file does not say."""
 
     mode: str
     changes: Mapping[str, object]
@@ -32,7 +32,6 @@ class Export(NamedTuple):
 
 
 def exported(mode: str, at: datetime) -> dict[str, Any]:
-    """Return every row of one committed state, registered keys apart from plain texts."""
     texts = dict(SystemConfig.objects.order_by("key").values_list("key", "value"))
     known = [key.name for key in registry.registered() if key.name in texts]
     return {
@@ -45,7 +44,7 @@ def exported(mode: str, at: datetime) -> dict[str, Any]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put `text` in place of the file in one step: nobody finds half of it.
+    """Replace the file by `text` in one step, so that no reader finds half of it.
 
     A device or a pipe is written to, and stays what it is.
     """
@@ -109,7 +108,7 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a name that stands twice: JSON would silently take the last."""
+    """Refuse a repeated name: JSON would silently take the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]

@@ -1,4 +1,4 @@
-"""What a command speaks of when it names a key, a group or a change; close names when there is none."""
+"""Finds the key, group or change that a command names, and suggests close names."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ from sysconfig.registry import ConcurrentChange, InvalidConfigValue, UnreadableC
 
 
 class UnknownName(Exception):
-    """Nothing has this name. `exit_status` is 2 where the names are fixed, as those of options are."""
+    """`exit_status` is 2 where the names are fixed, as those of options are."""
 
     def __init__(self, text: str, exit_status: int = 1) -> None:
         super().__init__(text)
@@ -41,7 +41,7 @@ def _keys_of(group: str) -> set[str]:
 
 
 def _groups() -> dict[str, set[str]]:
-    """Return the keys of each group by its name, in English and in the active language."""
+    """Return the keys of each group by its name in English and in the active language."""
     groups: dict[str, set[str]] = {}
     for key in registry.registered():
         with override("en"):
@@ -52,7 +52,6 @@ def _groups() -> dict[str, set[str]]:
 
 
 def problems() -> dict[str, str]:
-    """Return, by key, why the program would refuse to use what stands in the table now."""
     return snapshot.problems(dict(SystemConfig.objects.values_list("key", "value")))
 
 
@@ -64,7 +63,6 @@ def row(key: str) -> SystemConfig:
 
 
 def changes(key: str | None) -> QuerySet[SystemConfigChange]:
-    """Return the history, of one key or whole, the newest first."""
     history = SystemConfigChange.objects.all()
     if key is None:
         return history
@@ -75,7 +73,7 @@ def changes(key: str | None) -> QuerySet[SystemConfigChange]:
 
 
 def change(number: int) -> SystemConfigChange:
-    """Return a change that can be reverted by now, or raise CannotRevert."""
+    """Return a change that can be reverted now, or raise CannotRevert."""
     found = SystemConfigChange.objects.filter(pk=number).first()
     if found is None:
         raise CannotRevert.unknown(number)
@@ -100,7 +98,6 @@ def require_value(key: str, expected: str, stored: str | None) -> None:
 
 
 def _same(key: str, expected: str, stored: str | None) -> bool:
-    """Tell whether both texts spell one value of a registered key."""
     known = registry.find(key)
     try:
         return known is not None and bool(known.clean(expected) == known.read(stored))
@@ -109,6 +106,6 @@ def _same(key: str, expected: str, stored: str | None) -> bool:
 
 
 def guess(key: str) -> str:
-    """Return a sentence with the registered key that was perhaps meant, or nothing."""
+    """Return a sentence with the registered key that was probably meant, or nothing."""
     close = get_close_matches(key, [known.name for known in registry.registered()], n=1)
     return " " + _("Did you mean %(key)s?") % {"key": close[0]} if close else ""

@@ -1,4 +1,4 @@
-"""Who sits at the terminal, and whether they mean it."""
+"""Who is at the terminal, and whether they confirm."""
 
 import getpass
 import os
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 
 def operator() -> tuple[str, str]:
-    """Return who changes something, also behind sudo, and where: `user@host`."""
+    """Return the user, also behind sudo, and `user@host`."""
     try:
         account = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -19,7 +19,7 @@ def operator() -> tuple[str, str]:
 
 
 def confirm(out: OutputWrapper, why: str, *, yes: bool) -> None:
-    """Ask for a yes, unless it was given with `--yes`. Raises CommandError without one."""
+    """Ask for a yes unless `yes` is set. Raises CommandError without one."""
     if yes:
         return
     if not sys.stdin.isatty():

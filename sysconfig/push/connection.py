@@ -7,7 +7,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 C = TypeVar("C", bound="psycopg.Connection[Any]")
 
-# Django's own cursors and adapters, and its statement cache, are not for a bare connection.
+# For Django's own connections only.
 _DJANGOS = ("cursor_factory", "context", "prepare_threshold")
 
 
@@ -39,7 +39,7 @@ def direct_connect(cls: type[C], wrapper: BaseDatabaseWrapper, **own: Any) -> C:
     try:
         return cls.connect(**parameters(wrapper, **own))
     except psycopg.OperationalError:
-        # A killed embedded server leaves its socket file; without this nobody would start another.
+        # A killed embedded server leaves its socket file, which would keep another from being started.
         if server := getattr(wrapper, "server", None):
             server.doubt()
         raise

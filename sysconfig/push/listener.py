@@ -1,6 +1,6 @@
-"""Hears of configuration changes that any process makes, so that this one forgets what it kept of them.
+"""Hears of configuration changes of all processes, so that this one's cache forgets the old values.
 
-One daemon thread and one connection a process, from the first miss on. docs/config-cache.md, rules 18 to 24.
+One daemon thread and one connection for each process, from the first miss on (docs/config-cache.md 18 to 24).
 """
 
 import atexit
@@ -57,7 +57,7 @@ class ListenerStatus:
 
 
 class ConfigListener:
-    """Keeps `cache` true to the table for as long as it runs; reconnects for ever."""
+    """Keeps `cache` true to the table until it is stopped; reconnects after every failure."""
 
     def __init__(
         self,
@@ -129,7 +129,6 @@ class ConfigListener:
                     self._ending.wait(self._delay_s(failures))
 
     def _listen(self) -> None:
-        """Hear changes over one connection until it is lost or the end."""
         with closing(self._connect()) as connection:
             session = Session(
                 connection,
@@ -172,8 +171,6 @@ class ConfigListener:
 
 
 class _ThisProcess:
-    """The one listener of a process."""
-
     def __init__(self) -> None:
         self.lock = threading.RLock()  # a signal handler may stop what its thread is about to start
         self.listener: ConfigListener | None = None
@@ -184,7 +181,7 @@ _this = _ThisProcess()
 
 
 def ensure_listening() -> None:
-    """Start this process's listener unless it runs, or `settings.SYSCONFIG_LISTEN` is off. Never fails."""
+    """Start this process's listener unless it runs or `SYSCONFIG_LISTEN` is off. Never fails."""
     listener = _this.listener
     if (listener is not None and listener.is_alive()) or not settings.SYSCONFIG_LISTEN:
         return
@@ -209,7 +206,6 @@ def stop_listening() -> None:
 
 
 def status() -> ListenerStatus:
-    """Return how well this process hears; all zero before its first miss."""
     listener = _this.listener
     return ListenerStatus() if listener is None else listener.status()
 

@@ -36,8 +36,6 @@ ON CONFLICT (id) DO UPDATE SET
 
 
 class Process(NamedTuple):
-    """What a process tells about itself."""
-
     id: UUID
     host: str
     pid: int
@@ -52,7 +50,7 @@ class ConfigProcessQuerySet(models.QuerySet["ConfigProcess"]):
 
 
 class ConfigProcess(models.Model):
-    """One process and the version of the configuration that it has taken (`system_config_fingerprint()`)."""
+    """One process and the version (`system_config_fingerprint()`) of the configuration that it has taken."""
 
     id = models.UUIDField(primary_key=True)
     host = models.TextField(_("host"))
@@ -82,7 +80,7 @@ def this_process(process_id: UUID, started_at: datetime) -> Process:
 
 
 def role_of(argv: Sequence[str]) -> str:
-    """Return how a process was started, in a word or two: `gunicorn`, `manage.py runscheduler`."""
+    """Return how a process was started: `gunicorn`, `manage.py runscheduler`."""
     name = Path(argv[0]).name if argv and argv[0] else "python"
     if name == "__main__.py":  # python -m package
         name = Path(argv[0]).parent.name
@@ -91,17 +89,16 @@ def role_of(argv: Sequence[str]) -> str:
 
 
 def record(connection: Connection[Any], process: Process, fingerprint: str) -> None:
-    """Write that `process` has taken this version. `connection` is the session that it listens with."""
+    """Record that `process` has taken this version. `connection` is the session that it listens with."""
     connection.execute(_RECORD, process._asdict() | {"fingerprint": fingerprint})
 
 
 def forget(connection: Connection[Any], process: Process) -> None:
-    """Remove the row of a process that stops."""
     connection.execute(_FORGET, [process.id])
 
 
 def prune(connection: Connection[Any]) -> None:
-    """Remove the rows of processes whose session is gone."""
+    """Delete the rows of processes whose session is gone."""
     connection.execute(_PRUNE)
 
 

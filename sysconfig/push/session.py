@@ -1,4 +1,4 @@
-"""One session that hears of configuration changes, from LISTEN to its end. docs/config-cache.md, 18 to 21."""
+"""One session that hears of configuration changes, from LISTEN to its end (docs/config-cache.md 18 to 21)."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ from sysconfig.push.processes import Process
 CHANNEL = "system_config"
 _LISTEN = sql.SQL("LISTEN {}")
 _NOTIFY = "SELECT pg_notify(%s, %s)"
-_QUIET_S = 0.2  # without news, before the new version is written: a burst of changes is one version
+_QUIET_S = 0.2  # without a change, before the new version is recorded: a burst of changes is one version
 _LATE_S = 2.0  # but a stream of changes does not put it off for longer
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class NotHearing(Exception):
 
 
 class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose every answer comes in time or is an error: a silent network would say neither."""
+    """A connection on which an answer that does not come in time is an error."""
 
     answer_s = 5.0
 
@@ -129,7 +129,7 @@ class Session:
         self._cache.invalidate_many([None], source="reconnect")
 
     def _drain(self) -> None:
-        """Apply all that has arrived at once: what was heard, then the proof that nothing else was said."""
+        """Apply all that has arrived in one step: the changed keys, then the lease of an echoed heartbeat."""
         keys: list[str | None] = []
         lease_until = None
         for note in list(self._connection.notifies(timeout=0)):
@@ -167,7 +167,7 @@ class Session:
         return min(self._sent_s + self._period_s, self._version_due_s, self._compare_due_s)
 
     def _do_what_is_due(self) -> bool:
-        """Do the first thing whose time has come; return whether there was one."""
+        """Do the first thing that is due; return whether there was one."""
         now_s = monotonic()
         if now_s >= self._sent_s + self._period_s:
             self._beat(self._notify)
@@ -192,7 +192,7 @@ class Session:
         self._connection.execute(_NOTIFY, [channel, payload])
 
     def _write_version(self) -> None:
-        """Say which version this process works with, if it is another than was said in this session."""
+        """Record the version of this process, if it is another than was recorded in this session."""
         found = processes.fingerprint(self._connection)
         if not self._recorded:
             processes.prune(self._connection)
@@ -202,7 +202,7 @@ class Session:
         self._changed_s = self._version_due_s = math.inf
 
     def _compare(self) -> None:
-        """Forget all when the table is not what it was: the news of one key may hide a silent change."""
+        """Forget all when the table is not what it was: one key's notification may hide a silent change."""
         now_s = monotonic()
         found = processes.fingerprint(self._connection)
         if found != self._compared:

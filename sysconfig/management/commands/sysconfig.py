@@ -20,8 +20,6 @@ from sysconfig.registry import ChangeRefused
 
 
 class Command(BaseCommand):
-    """All of its changes go through the checks, the locks and the history of `SystemConfig.objects`."""
-
     # A setting must be changeable while something else is broken.
     requires_system_checks = ()
     mode: ClassVar[str] = ""  # the trading mode that an export names; the project's own command knows it
@@ -108,7 +106,7 @@ class Command(BaseCommand):
     def _carry_out(
         self, made: Plan, options: dict[str, Any], carry_out: Callable[[], object], question: str = ""
     ) -> None:
-        """Show the plan, ask when it needs a second look or there is a `question`, and do it."""
+        """Show the plan, ask where it raises the risk or there is a `question`, and do it."""
         if made.refusals:
             raise CommandError("\n".join([_("Nothing was changed."), *map(str, made.refusals)]))
         if not made.steps:

@@ -98,7 +98,7 @@ def test_a_key_that_nobody_registered_is_a_mistake_of_the_caller():
 
 
 def test_a_snapshot_inside_a_transaction_is_refused():
-    with transaction.atomic(), pytest.raises(RuntimeError, match="outside of the transaction"):
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         take()
 
 
