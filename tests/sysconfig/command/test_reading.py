@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core.management import call_command, execute_from_command_line
 from django.utils.translation import override
+from rich.cells import cell_len
 
 from sysconfig.models import SystemConfig
 from tests.sysconfig.command.desk import on_a_terminal, past_the_checks
@@ -97,6 +98,19 @@ def test_a_default_in_another_spelling_is_no_change(run):
     SystemConfig.objects.set_value("t_least", "1")
 
     assert run("list", "--group", "Test", "--changed") == "Every value is its default.\n"
+
+
+def test_columns_are_aligned_under_korean_letters_too(run):
+    SystemConfig.objects.set_value("설정", "한글")
+    lines = run("list").splitlines()
+    starts = {
+        cell_len(line[: line.index(unit)])
+        for line in lines
+        for key, unit in (("t_count", "things"), ("설정", "not registered"))
+        if f" {key} " in line
+    }
+
+    assert len(starts) == 1
 
 
 def test_a_pipe_gets_long_values_whole_and_each_row_on_one_line(run):
