@@ -3,12 +3,13 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.core.management import CommandError
+from django.core.management.base import OutputWrapper
 from django.db import connections
 from django.db.utils import OperationalError
 
@@ -87,15 +88,15 @@ class MigrationSession(DatabaseWrapper):
 
 
 @contextmanager
-def migration_session(using: str, write: Callable[[str], object]) -> Iterator[MigrationSession]:
+def migration_session(using: str, stdout: OutputWrapper) -> Iterator[MigrationSession]:
     """Wait until no other process migrates; inside, Django's connection `using` is the one that may."""
     outer = connections[using]
     if isinstance(outer, MigrationSession):  # `prepare` runs `migrate`
         yield outer
         return
-    session = MigrationSession(outer.copy().settings_dict, using)
+    session = MigrationSession(outer.settings_dict, using)
     try:
-        _lock(session, write)
+        _lock(session, stdout)
         connections[using] = session
         yield session
     finally:
@@ -108,7 +109,7 @@ def others_hold_locks(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and isinstance(error.__cause__, _OTHERS_HOLD_LOCKS)
 
 
-def _lock(session: MigrationSession, write: Callable[[str], object]) -> None:
+def _lock(session: MigrationSession, stdout: OutputWrapper) -> None:
     """Take the lock, however long it takes.
 
     It asks again and again, as a session that waits inside `pg_advisory_lock` has a snapshot, and the
@@ -119,7 +120,8 @@ def _lock(session: MigrationSession, write: Callable[[str], object]) -> None:
         while not _try(session, cursor):
             if time.monotonic() >= say_s:
                 say_s = time.monotonic() + _REPEAT_S
-                write(_whom_it_waits_for(cursor))
+                stdout.write(_whom_it_waits_for(cursor))
+                stdout.flush()
             time.sleep(_POLL_S)
 
 

@@ -74,11 +74,11 @@ def start(*command, **environ):
     )
 
 
-def said(process):
-    """Return the output of a process that must end well."""
-    output, _ = process.communicate(timeout=WITHIN_S)
-    assert process.returncode == 0, output
-    return output
+def said(*processes):
+    """Return the output of processes that must end well, once all of them have ended."""
+    outputs = [process.communicate(timeout=WITHIN_S)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), outputs
+    return "".join(outputs)
 
 
 def until(process, text):

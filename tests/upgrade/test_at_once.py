@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 from sysconfig import registry
+from tests.embedded_postgres.processes import all_gone
 from tests.upgrade.processes import said, start, until
 from tradingsite.migration_session import _KEY
 
@@ -12,9 +13,9 @@ COUNT_OPERATORS = "from django.contrib.auth.models import User; print(User.objec
 
 def test_four_on_an_empty_database_end_well_and_apply_each_migration_once(server, migrated):
     database = server.create()
-    outputs = [said(process) for process in [database.start("migrate") for _ in range(4)]]
+    output = said(*[database.start("migrate") for _ in range(4)])
 
-    applied = Counter(re.findall(r"Applying (\S+)\.\.\. OK", "".join(outputs)))
+    applied = Counter(re.findall(r"Applying (\S+)\.\.\. OK", output))
     names = "SELECT app || '.' || name FROM django_migrations"
     assert applied == Counter(name for (name,) in database.ask(names))
     assert sorted(database.ask(names)) == sorted(migrated.ask(names))
@@ -24,12 +25,12 @@ def test_four_on_an_empty_database_end_well_and_apply_each_migration_once(server
 
 def test_three_that_prepare_one_folder_end_well(folder):
     place = folder / "var"
-    for process in [start("prepare", VAR_DIR=str(place)) for _ in range(3)]:
-        said(process)
+    said(*[start("prepare", VAR_DIR=str(place)) for _ in range(3)])
 
     made = said(start("shell", "-v", "0", "-c", COUNT_OPERATORS, VAR_DIR=str(place)))
     assert made.strip().splitlines()[-1] == "1"
     assert (place / "static" / "staticfiles.json").stat().st_size
+    assert all_gone(place / "postgres")  # before its folder goes
 
 
 def test_one_that_waits_says_for_whom(migrated):

@@ -1,8 +1,11 @@
 """A migration takes as long as it needs, but never stands in the way of those who work with a table."""
 
+import sys
+
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection, connections
 from tenacity import wait_none
 
@@ -116,7 +119,7 @@ def test_a_migrate_that_was_killed_while_it_made_an_index_can_be_run_again(plant
 
 @pytest.mark.django_db(transaction=True)
 def test_a_session_that_is_lost_is_not_replaced_by_one_without_the_lock():
-    with migration_session.migration_session("default", print):
+    with migration_session.migration_session("default", OutputWrapper(sys.stdout)):
         connection.close()
         with pytest.raises(OperationalError, match="migrate again"):
             connection.ensure_connection()

@@ -29,7 +29,7 @@ class Command(migrate.Command):
             before_sleep=self._say_when,
             reraise=True,
         )
-        with migration_session(options["database"], self._say) as self.session:
+        with migration_session(options["database"], self.stdout) as self.session:
             try:
                 retrying(self._attempt, *args, **options)
             except OperationalError as error:
@@ -64,19 +64,16 @@ class Command(migrate.Command):
 
     def _say_when(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        self._say(
+        self.stdout.write(
             f"\n{self._what_happened(error)}\n"
             f"Trying again in {state.upcoming_sleep:.0f} s; {state.attempt_number} of {ATTEMPTS} tries made."
         )
+        self.stdout.flush()
 
     def _what_happened(self, error: BaseException | None) -> str:
         transactions = self.session.long_transactions() or ["no transaction is open that long any more"]
         reason = str(error).splitlines()[0]
         return "\n  ".join([f"Another session holds a lock that is needed here ({reason}):", *transactions])
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
 
 
 def _is_concurrent(migration: Migration) -> bool:

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         self.stdout.write("Preparing the database ...")
-        with migration_session(DEFAULT_DB_ALIAS, self.stdout.write):
+        with migration_session(DEFAULT_DB_ALIAS, self.stdout):
             call_command("migrate", verbosity=0, stdout=self.stdout)  # refuses the other mode's
             settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
             call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)

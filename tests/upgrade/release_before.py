@@ -1,0 +1,88 @@
+"""The release before, out of the repository's history, running as `make run` does."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from tests.site.processes import free_port, own_environ
+from tests.upgrade.baseline import COMMIT
+from tests.upgrade.processes import ROOT
+from tradingsite.embedded_postgres.folder import socket_folder
+
+# What a database says to code that does not know its schema.
+_REFUSALS = ("IntegrityError", "ProgrammingError", "DataError", "Violation", "Undefined")
+
+
+class HistoryIsMissing(Exception):
+    """The clone has no such commit: it is a shallow one."""
+
+
+class ReleaseBefore:
+    """Its web, scheduler and sandbox, on a database in `folder` that other trees may migrate."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tree = folder / "tree"
+        self._log = folder / "log"
+        self._var = folder / "var"
+        self._environ = own_environ(
+            VAR_DIR=str(self._var), PORT=str(free_port()), PYTHONUNBUFFERED="1", PYTHONSAFEPATH=""
+        )
+        _extract(self._tree)
+
+    def start(self) -> None:
+        """Start it, and return once it says that everything answers."""
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tradingsite.run"],
+                cwd=self._tree,
+                env=self._environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        while "  Stop  " not in self._log.read_text():
+            if self._process.poll() is not None:
+                raise RuntimeError(self._log.read_text())
+            time.sleep(0.2)
+
+    def manage(self, *arguments: str, tree: Path | None = None, check: bool = True) -> str:
+        """Run a management command of its own tree, or of another, on its database."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=tree or self._tree, env=self._environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def migrate_with_this_tree(self) -> str:
+        return self.manage("migrate", tree=ROOT)
+
+    def ask(self, statement: str):
+        host = socket_folder(self._var / "postgres")
+        with psycopg.connect(f"postgresql://postgres@/postgres?host={host}", autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def refusals(self) -> list[str]:
+        """Return the lines of its log in which the database refused what it wrote or asked."""
+        return [line for line in self._log.read_text().splitlines() if any(w in line for w in _REFUSALS)]
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+
+
+def _extract(tree: Path) -> None:
+    made = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=False)
+    if made.returncode:
+        raise HistoryIsMissing(f"{COMMIT} is not in this clone: git fetch --unshallow")
+    with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
+        archive.extractall(tree, filter="data")
+    (tree / ".venv").symlink_to(os.path.realpath(sys.prefix))
