@@ -1,6 +1,5 @@
 """Whether a model can be used: one GET, no tokens."""
 
-import re
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -11,11 +10,11 @@ from tradingsite.clients.errors import KeyRejected, NotSent, Rejected
 from tradingsite.clients.gemini.refusals import explain
 from tradingsite.clients.gemini.schemas import Model
 from tradingsite.clients.http import Http
+from tradingsite.clients.key_format import why_unusable
 from tradingsite.clients.response import value
 
 _MODEL = TypeAdapter(Model)
 _GENERATE = "generateContent"
-_KEY = re.compile(r"[!-~]+")  # printable ASCII without a space
 
 
 @dataclass(eq=False)
@@ -55,9 +54,7 @@ class GeminiClient:
         return model
 
     def _http(self) -> Http:
-        # Checked here because the libraries below show the value of a header they refuse.
-        if not _KEY.fullmatch(self.api_key):
-            message = "the API key has characters that no key has" if self.api_key else "no API key is set"
+        if message := why_unusable(self.api_key):
             raise KeyRejected(message, name=None, message=message, status=None)
         return Http(
             self.base_url,

@@ -9,8 +9,8 @@ from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.gemini.answers import Generation, generation
 from tradingsite.clients.gemini.failures import ModelFailure
 from tradingsite.clients.gemini.sdk import Host
+from tradingsite.clients.key_format import why_unusable
 
-_KEY = re.compile(r"[!-~]+")  # printable ASCII without a space
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATIENCE_S = 3600.0
 """For one read: the first byte comes when the model has thought to its end. Its call ends before."""
@@ -63,9 +63,7 @@ class GeminiModel:
             ModelFailure: there is no whole, finished answer. Nothing else is raised.
         """
         deadline = Deadline.of_call(within_s, self.clock)
-        # Checked here because the package would go looking for other credentials, or show the header.
-        if not _KEY.fullmatch(self.api_key):
-            text = "the API key has characters that no key has" if self.api_key else "no API key is set"
+        if text := why_unusable(self.api_key):  # without a key the package would look for other credentials
             raise ModelFailure("auth", text)
         body = _body(request)
         begun = self.clock.monotonic()

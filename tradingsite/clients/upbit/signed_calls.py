@@ -1,6 +1,5 @@
 """Signed requests to Upbit's exchange API, paced by key (U11, U12)."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from tradingsite.clients import call_log
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import KeyRejected
 from tradingsite.clients.http import Http
+from tradingsite.clients.key_format import why_unusable
 from tradingsite.clients.response import Answer, value
 from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit.auth import Signature
@@ -21,7 +21,6 @@ from tradingsite.clients.upbit.refusals import explain_exchange, requests_left
 
 T = TypeVar("T")
 
-_KEY = re.compile(r"[!-~]+")  # printable ASCII without a space
 _PATIENCE_S = 3600.0
 """For one read of what acts: only the call's bound ends the wait for an order's answer."""
 
@@ -75,7 +74,7 @@ class SignedCalls:
         return self._new_http(_PATIENCE_S, keep_alive=False)
 
     def _check_keys(self) -> None:
-        if not (_KEY.fullmatch(self.access_key) and _KEY.fullmatch(self.secret_key)):
+        if why_unusable(self.access_key) or why_unusable(self.secret_key):
             message = "no usable API key is set: it needs an access key and a secret key"
             raise KeyRejected(message, name=None, message=message, status=None)
 
