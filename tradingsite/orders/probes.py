@@ -17,7 +17,7 @@ UNKNOWN_LIMIT = timedelta(minutes=20)
 """By then evidence should have said what became of it: three looks over ten minutes."""
 ANSWER_LIMIT = timedelta(minutes=2)
 """By then a decision to buy or sell has its order, or a denied one that says why not."""
-STRANGERS_TOLD = timedelta(hours=1)
+EXTERNAL_SHOWN_FOR = timedelta(hours=1)
 """What a round found is a warning for so long: the round itself is followed by the next within minutes."""
 DECISIONS_SOUGHT = timedelta(days=1)
 """An older decision without an order is history: nothing will come of it any more."""
@@ -77,7 +77,7 @@ def _facts() -> _Facts:
         "unclear": UNKNOWN_LIMIT,
         "answer": ANSWER_LIMIT,
         "sought": DECISIONS_SOUGHT,
-        "told": STRANGERS_TOLD,
+        "shown_for": EXTERNAL_SHOWN_FOR,
     }
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, limits)
@@ -92,7 +92,7 @@ def _minutes(span: timedelta) -> int:
 _FACTS = """
 SELECT (
            SELECT jsonb_agg(DISTINCT stranger)
-           FROM sync_round, jsonb_array_elements(strangers) AS stranger WHERE at > now() - %(told)s
+           FROM sync_round, jsonb_array_elements(strangers) AS stranger WHERE at > now() - %(shown_for)s
        ),
        EXISTS (SELECT FROM trading_order), pending.*, decided.*
 FROM (

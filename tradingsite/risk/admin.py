@@ -23,7 +23,7 @@ class HaltForm(forms.ModelForm[Halt]):
     def clean(self) -> None:
         """Refuse a second halt, whose maker would not notice that the first one's maker ended it."""
         super().clean()
-        halt = Halt.objects.open().filter(kind=Halt.Kind.OPERATOR).first()
+        halt = halts.by_operators().first()
         if halt is not None:
             raise forms.ValidationError(_already_halted(halt))
 

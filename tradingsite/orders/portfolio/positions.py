@@ -101,22 +101,22 @@ def _share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     return amount if part == whole else (amount * part / whole).quantize(_SMALLEST)
 
 
-# An order's fills of one day are one row, which folds faster than the fills would. The exchange tells one fee
-# an order: the part of an order's second day is what the first day's part leaves of it.
+# An order's fills of one day are one row, which folds faster than the fills would. The exchange reports one
+# fee an order: the part of an order's second day is what the first day's part leaves of it.
 _TRADES = """
-SELECT placed.market, placed.side, told.volume, told.funds,
-       CASE WHEN told.funds = told.whole THEN placed.paid_fee
-            WHEN told.today
-            THEN placed.paid_fee - round(placed.paid_fee * (told.whole - told.funds) / told.whole, 16)
-            ELSE round(placed.paid_fee * told.funds / told.whole, 16) END,
-       told.today
+SELECT placed.market, placed.side, filled.volume, filled.funds,
+       CASE WHEN filled.funds = filled.whole THEN placed.paid_fee
+            WHEN filled.today
+            THEN placed.paid_fee - round(placed.paid_fee * (filled.whole - filled.funds) / filled.whole, 16)
+            ELSE round(placed.paid_fee * filled.funds / filled.whole, 16) END,
+       filled.today
 FROM (
     SELECT order_id, traded_at >= %(today)s AS today, sum(volume) AS volume, sum(funds) AS funds,
            sum(sum(funds)) OVER (PARTITION BY order_id) AS whole, min(traded_at) AS at, min(id) AS first_id
     FROM fill
     WHERE %(market)s::text IS NULL OR order_id IN (SELECT id FROM trading_order WHERE market = %(market)s)
     GROUP BY order_id, traded_at >= %(today)s
-) AS told
-JOIN trading_order AS placed ON placed.id = told.order_id
-ORDER BY placed.market, told.at, told.first_id
+) AS filled
+JOIN trading_order AS placed ON placed.id = filled.order_id
+ORDER BY placed.market, filled.at, filled.first_id
 """
