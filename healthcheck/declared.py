@@ -131,6 +131,11 @@ def configured_abilities() -> Sequence[AbilityTask]:
     return [AbilityTask(**entry) for entry in settings.HEALTH_ABILITIES]
 
 
+def component_label(name: str) -> str | Promise:
+    """Return a component's name for people; `name` itself where it has none or is not configured any more."""
+    return next((task.label for task in configured_probes() if task.name == name and task.label), name)
+
+
 def imported(path: str) -> Callable[[], Any]:
     """Return the function at a dotted path. Called late, in the thread that runs it."""
     return cast("Callable[[], Any]", import_string(path))

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 COOKIE = "timezone"
+KOREA = ZoneInfo("Asia/Seoul")
+"""Of texts that have no viewer: alerts, and what is pasted into the incident channel."""
 
 # Not Django's active time zone: forms and admin read and write times by that one.
 _viewer: ContextVar[ZoneInfo | None] = ContextVar("viewer_zone", default=None)

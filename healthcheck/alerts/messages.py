@@ -4,20 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+
+from django.utils.translation import override
 
 from healthcheck.redaction import redacted_text
+from healthcheck.report import Status
+from healthcheck.status_words import STATUS_WORDS
+from healthcheck.templatetags.durations import duration
+from healthcheck.templatetags.moments import moment_text
+from healthcheck.zones import KOREA
 
 Format = Literal["slack", "discord", "json"]
 
-KOREA = ZoneInfo("Asia/Seoul")
-_MARKS = {"healthy": "✅", "warning": "⚠️", "unhealthy": "🔴"}
 _DISCORD_LENGTH = 2000
 
 
 @dataclass(frozen=True)
 class AlertChange:
-    """One transition as an alert tells it.
+    """One transition as an alert says it.
 
     Attributes:
         lasted: how long the state before had lasted; None when nobody knows.
@@ -27,8 +31,8 @@ class AlertChange:
     component: str
     label: str
     at: datetime
-    before: str
-    after: str
+    before: Status
+    after: Status
     message: str
     version: str
     rehearsal: bool = False
@@ -53,8 +57,8 @@ def body(form: Format, site: str, newest: AlertChange, earlier: Sequence[AlertCh
 
 def _text(site: str, newest: AlertChange, earlier: Sequence[AlertChange]) -> str:
     lines = [
-        f"{_MARKS[newest.after]} {'REHEARSAL: ' if newest.rehearsal else ''}{site}: {newest.label} is "
-        f"{newest.after}, was {newest.before}{f' for {_span(newest.lasted)}' if newest.lasted else ''}",
+        f"{STATUS_WORDS[newest.after].mark} {'REHEARSAL: ' if newest.rehearsal else ''}"
+        f"{site}: {newest.label} is {newest.after}, was {_was(newest)}",
         newest.message,
         *(f"before it: {change.after} at {_moment(change.at)}" for change in earlier),
         f"{_moment(newest.at)}, release {newest.version or 'unknown'}",
@@ -76,19 +80,9 @@ def _facts(change: AlertChange) -> dict[str, Any]:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at.astimezone(KOREA):%Y-%m-%d %H:%M:%S} KST ({at.astimezone(UTC):%H:%M:%S} UTC)"
+    return f"{moment_text(at, zone=KOREA)} KST ({moment_text(at, 'time')} UTC)"
 
 
-def _span(lasted: timedelta) -> str:
-    """Return the two largest units.
-
-    >>> _span(timedelta(days=1, hours=3, minutes=5))
-    '1 d 3 h'
-    """
-    left_s = int(lasted.total_seconds())
-    parts = []
-    for unit, size_s in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left_s = divmod(left_s, size_s)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+def _was(change: AlertChange) -> str:
+    with override("en"):
+        return f"{change.before} for {duration(change.lasted)}" if change.lasted else change.before

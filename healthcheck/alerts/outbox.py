@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
+from typing import cast
 
 from django.conf import settings
 from django.db import connection
@@ -16,9 +17,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from healthcheck.alerts.messages import AlertChange
-from healthcheck.declared import configured_probes
+from healthcheck.declared import component_label
 from healthcheck.models import Alert, HealthTransition
-from healthcheck.report import Finding
+from healthcheck.report import Finding, Status
 
 PAUSES_S = (1, 4, 16, 60, 300, 600, 600, 600, 600)
 """After each failure; after as many the next one is the last."""
@@ -152,13 +153,12 @@ def change(row: HealthTransition) -> AlertChange:
 
 def as_change(row: HealthTransition, lasted: timedelta | None = None) -> AlertChange:
     """Return the same without asking the database."""
-    labels = {task.name: str(task.label or task.name) for task in configured_probes()}
     return AlertChange(
         component=row.component,
-        label=labels.get(row.component, row.component),
+        label=str(component_label(row.component)),
         at=row.at,
-        before=row.before,
-        after=row.after,
+        before=cast("Status", row.before),
+        after=cast("Status", row.after),
         message=Finding("healthy", row.message, **row.params).english,
         version=row.version,
         rehearsal=row.rehearsal,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop
 from healthcheck.engine.slot import Clock, Flight, Result
 from healthcheck.report import Finding, Status
 from healthcheck.snapshot import Component
+from healthcheck.templatetags.moments import moment_text
 
 logger = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ class Override:
         )
 
     def _facts(self, found: Finding) -> dict[str, str]:
-        until = f"{self.until:%Y-%m-%d %H:%M}"
+        until = moment_text(self.until, "dated minutes")
         return {"until": until, "by": self.by, "reason": self.reason, "found": found.english}
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from healthcheck.access import query_or_none, staff_page, unknown
+from healthcheck.declared import component_label
 from healthcheck.engine.engine import engine
 from healthcheck.facts import facts
 from healthcheck.history.queries import histories, transitions
@@ -18,17 +19,15 @@ from healthcheck.pages import runbook
 from healthcheck.pages.history_bars import (
     BAR,
     HEIGHT,
-    STATES,
-    VERDICTS,
     HistoryRow,
     change_rows,
     draw_history,
     kinds,
-    labels,
 )
 from healthcheck.pages.status_page import override_word
-from healthcheck.report import Fact
+from healthcheck.report import Fact, component_names
 from healthcheck.snapshot import Component
+from healthcheck.status_words import STATUS_WORDS
 
 _CHANGES = 20
 
@@ -45,23 +44,24 @@ class ShownFact:
 @staff_page
 def component_page(request: HttpRequest, name: str) -> HttpResponse:
     """Show one component; 404 with the known names for another, and 200 whatever its state is."""
-    known = labels()
+    known = component_names()
     if name not in known:
         pages = [(each, reverse("healthcheck:component_page", args=[each])) for each in known]
         return unknown(request, name, pages)
-    found = engine().component(name)
+    found, label = engine().component(name), component_label(name)
+    words = STATUS_WORDS[found.status]
     context = {
         "name": name,
-        "label": known[name],
+        "label": label,
         "found": found,
-        "verdict": VERDICTS[found.status],
-        "favicon": f"healthcheck/favicon-{VERDICTS[found.status]}.svg",
-        "word": STATES[found.status],
+        "verdict": words.verdict,
+        "favicon": f"healthcheck/favicon-{words.verdict}.svg",
+        "word": words.word,
         "imposed": override_word(found.override),
         "facts": _evidence(name),
         "advice": runbook.advice(name, found.status if found.judged else ""),
         "rests_on": _rests_on(found),
-        **_past(name, known[name]),
+        **_past(name, label),
     }
     return render(request, "status/component_page.html", context)
 
@@ -69,8 +69,7 @@ def component_page(request: HttpRequest, name: str) -> HttpResponse:
 def _rests_on(found: Component) -> tuple[str, object] | None:
     """Return the component that must be well before this one can be judged: its name, and that for people."""
     name = "" if found.judged else str(found.finding.params.get("component", ""))
-    known = labels()
-    return (name, known[name]) if name in known else None
+    return (name, component_label(name)) if name in component_names() else None
 
 
 def _evidence(name: str) -> list[ShownFact] | None:

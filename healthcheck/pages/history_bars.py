@@ -7,28 +7,13 @@ from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext
 
-from healthcheck.declared import configured_probes
+from healthcheck.declared import component_label
 from healthcheck.history.queries import ComponentHistory, Day, TransitionRow, histories, transitions
+from healthcheck.status_words import DAY_WORDS, STATUS_WORDS
 
 BAR, PITCH, HEIGHT = 4, 5, 24
-# Each kind has a height of its own, so that colour alone says nothing.
-_HEIGHTS = {"healthy": 24, "warning": 16, "unhealthy": 9, "paused": 12, "nothing": 2}
-_WORDS = {
-    "healthy": gettext_lazy("healthy"),
-    "warning": gettext_lazy("with a warning"),
-    "unhealthy": gettext_lazy("unhealthy"),
-    "paused": gettext_lazy("paused on purpose"),
-    "nothing": gettext_lazy("without a record"),
-}
-STATES = {
-    "healthy": gettext_lazy("Healthy"),
-    "warning": gettext_lazy("Warning"),
-    "unhealthy": gettext_lazy("Unhealthy"),
-}
-VERDICTS = {"healthy": "healthy", "warning": "degraded", "unhealthy": "unhealthy"}
-"""The class of the verdict that says a component's state, as it says the whole site's."""
 _PLAIN = ("healthy", "nothing")  # drawn as one path each: most days are, and the page is made every 5 s
 
 
@@ -44,12 +29,12 @@ class Bar:
 
     @property
     def word(self) -> object:
-        return _WORDS[self.kind]
+        return DAY_WORDS[self.kind].word
 
     @property
     def text(self) -> str:
         """In the language of whoever reads it."""
-        text = f"{self.day.date:%Y-%m-%d}: {_WORDS[self.kind]}"
+        text = f"{self.day.date}: {DAY_WORDS[self.kind].word}"
         uptime_pct = self.day.uptime_pct
         return text if uptime_pct is None or uptime_pct == 100 else f"{text}, {uptime_pct:.2f} %"
 
@@ -75,7 +60,7 @@ class HistoryRow:
 
     @property
     def word(self) -> object:
-        return STATES[self.past.status] if self.past.status else ""
+        return STATUS_WORDS[self.past.status].word if self.past.status else ""
 
     @property
     def uptimes(self) -> Sequence[tuple[str, float | None]]:
@@ -116,14 +101,14 @@ class HistoryRow:
     @property
     def text(self) -> str:
         kinds: Counter[str] = Counter(day.kind for day in self.past.days)
-        told = ", ".join(f"{kinds[kind]} {word}" for kind, word in _WORDS.items() if kinds[kind])
+        told = ", ".join(f"{kinds[kind]} {day.word}" for kind, day in DAY_WORDS.items() if kinds[kind])
         return gettext("90 days: %(days)s") % {"days": told}
 
 
 def history() -> dict[str, Any]:
     """Return the context of `status/history.html`; five queries however long the history is."""
-    known, now = labels(), timezone.now()
-    rows = [draw_history(past, known[name], now) for name, past in histories().items()]
+    now = timezone.now()
+    rows = [draw_history(past, component_label(name), now) for name, past in histories().items()]
     return {"bar": BAR, "height": HEIGHT, "rows": rows}
 
 
@@ -134,18 +119,12 @@ def changes() -> dict[str, Any]:
 
 def kinds() -> list[tuple[str, int, object]]:
     """Return the legend of the bars: each kind of day, how far its bar reaches up (negative), its word."""
-    return [(kind, -height, _WORDS[kind]) for kind, height in _HEIGHTS.items()]
-
-
-def labels() -> dict[str, object]:
-    """Return the configured components' names for people, by their names."""
-    return {task.name: task.label or task.name for task in configured_probes()}
+    return [(kind, -day.height, day.word) for kind, day in DAY_WORDS.items()]
 
 
 def change_rows(rows: Sequence[TransitionRow]) -> list[tuple[object, object, TransitionRow]]:
     """Return each change with its component's name and its state in words, for whoever reads it."""
-    known = labels()
-    return [(known.get(row.component, row.component), STATES[row.after], row) for row in rows]
+    return [(component_label(row.component), STATUS_WORDS[row.after].word, row) for row in rows]
 
 
 def draw_history(past: ComponentHistory, label: object, now: datetime) -> HistoryRow:
@@ -166,7 +145,7 @@ def _path(bars: Sequence[Bar], kind: str) -> str:
 
 
 def _bars(days: Sequence[Day]) -> tuple[Bar, ...]:
-    heights = [_HEIGHTS[day.kind] for day in days]
+    heights = [DAY_WORDS[day.kind].height for day in days]
     return tuple(
         Bar(PITCH * number, HEIGHT - height, height, day.kind, day)
         for number, (day, height) in enumerate(zip(days, heights, strict=True))

@@ -15,9 +15,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from healthcheck.abilities import Ability, Answer
-from healthcheck.declared import Panel, configured_probes
+from healthcheck.declared import Panel, component_label
 from healthcheck.report import Finding, Overall, Status
 from healthcheck.snapshot import Component, Imposition, Snapshot
+from healthcheck.status_words import ANSWER_WORDS, STATUS_WORDS
 
 logger = structlog.get_logger(__name__)
 
@@ -149,7 +150,7 @@ def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> 
     rows = tuple(_row(component, staff=staff) for component in snapshot.components)
     return StatusPage(
         status=snapshot.status,
-        status_word=_word(snapshot.status),
+        status_word=str(STATUS_WORDS[snapshot.status].word),
         headline=_headline(snapshot.status, rows),
         measured_at=snapshot.measured_at,
         version=snapshot.version,
@@ -161,8 +162,8 @@ def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> 
         refresh_s=_REFRESH_S,
         question=str(settings.HEALTH_QUESTION) if snapshot.abilities else "",
         answer=snapshot.can_act,
-        answer_word=_answer_word(snapshot.can_act),
-        answer_state=_ANSWER_STATES[snapshot.can_act],
+        answer_word=str(ANSWER_WORDS[snapshot.can_act].word),
+        answer_state=ANSWER_WORDS[snapshot.can_act].shape,
         abilities=tuple(_ability(ability, staff=staff) for ability in snapshot.abilities),
     )
 
@@ -170,12 +171,12 @@ def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> 
 def _ability(ability: Ability, *, staff: bool) -> PageAbility:
     reason = ability.reason.text() if staff and ability.answer != "yes" else None
     if reason and ability.blamed:
-        reason = f"{_label(ability.blamed)}: {reason}"
+        reason = f"{component_label(ability.blamed)}: {reason}"
     return PageAbility(
         label=str(ability.label),
         answer=ability.answer,
-        word=_answer_word(ability.answer),
-        state=_ANSWER_STATES[ability.answer],
+        word=str(ANSWER_WORDS[ability.answer].word),
+        state=ANSWER_WORDS[ability.answer].shape,
         reason=reason,
     )
 
@@ -183,9 +184,9 @@ def _ability(ability: Ability, *, staff: bool) -> PageAbility:
 def _row(component: Component, *, staff: bool) -> PageComponent:
     return PageComponent(
         name=component.name,
-        label=_label(component.name),
+        label=str(component_label(component.name)),
         status=component.status,
-        status_word=_word(component.status),
+        status_word=str(STATUS_WORDS[component.status].word),
         text=component.finding.text() if staff else None,
         latency_ms=component.latency_ms if staff else None,
         measured_at=component.measured_at,
@@ -213,7 +214,7 @@ def _headline(status: Overall, rows: Iterable[PageComponent]) -> str:
         return gettext("All is well")
     blamed = "unhealthy" if status == "unhealthy" else "warning"
     names = ", ".join(_named(row) for row in rows if row.status == blamed)
-    return gettext("%(state)s: %(names)s") % {"state": _word(status), "names": names}
+    return gettext("%(state)s: %(names)s") % {"state": STATUS_WORDS[status].word, "names": names}
 
 
 def _named(row: PageComponent) -> str:
@@ -224,36 +225,3 @@ def override_word(override: Imposition) -> str:
     """Return what is imposed in one word of the active language; "" for nothing."""
     words = {"": "", "maintenance": gettext("Maintenance"), "rehearsal": gettext("Rehearsal")}
     return words[override]
-
-
-def _label(name: str) -> str:
-    return next((str(task.label) for task in configured_probes() if task.name == name and task.label), name)
-
-
-# The icon's state.
-_ANSWER_STATES: dict[Answer, str] = {
-    "yes": "healthy",
-    "no": "unhealthy",
-    "paused": "idle",
-    "unknown": "warning",
-}
-
-
-def _answer_word(answer: Answer) -> str:
-    words = {
-        "yes": gettext("Yes"),
-        "no": gettext("No"),
-        "paused": gettext("Paused on purpose"),
-        "unknown": gettext("Nobody can tell"),
-    }
-    return words[answer]
-
-
-def _word(status: Overall | Status) -> str:
-    words = {
-        "healthy": gettext("Healthy"),
-        "warning": gettext("Warning"),
-        "degraded": gettext("Degraded"),
-        "unhealthy": gettext("Unhealthy"),
-    }
-    return words[status]

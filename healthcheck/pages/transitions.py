@@ -9,11 +9,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from healthcheck.access import query_or_none, staff_page, unknown
+from healthcheck.declared import component_label
 from healthcheck.engine.engine import engine
 from healthcheck.history.queries import TransitionRow, transition, transitions
 from healthcheck.models import Alert
 from healthcheck.pages import runbook
-from healthcheck.pages.history_bars import STATES, VERDICTS, change_rows, labels
+from healthcheck.pages.history_bars import change_rows
+from healthcheck.report import component_names
+from healthcheck.status_words import STATUS_WORDS
 
 PAGE = 50
 _HIGHEST_PK = 2**63 - 1
@@ -22,7 +25,7 @@ _HIGHEST_PK = 2**63 - 1
 @staff_page
 def transition_list(request: HttpRequest) -> HttpResponse:
     """Show 50 changes, the newest first: `?component=` chooses, `?older=` goes on after a change."""
-    known = labels()
+    known = component_names()
     component = request.GET.get("component", "")
     if component and component not in known:
         address = reverse("healthcheck:transitions")
@@ -32,7 +35,7 @@ def transition_list(request: HttpRequest) -> HttpResponse:
     rows = found or []
     context = {
         "readable": found is not None,
-        "components": list(known.items()),
+        "components": [(each, component_label(each)) for each in known],
         "chosen": component,
         "changes": change_rows(rows[:PAGE]),
         "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
@@ -60,20 +63,20 @@ def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _shown(row: TransitionRow, alert: Alert | None) -> dict[str, Any]:
-    known = labels()
-    found = engine().component(row.component) if row.component in known else None
+    is_configured = row.component in component_names()
+    found = engine().component(row.component) if is_configured else None
     return {
         "pk": row.pk,
         # What is over is no alarm any more.
-        "verdict": f"notice was-{row.after}" if row.lasted else VERDICTS[row.after],
+        "verdict": f"notice was-{row.after}" if row.lasted else STATUS_WORDS[row.after].verdict,
         "found": found,
-        "found_word": STATES[found.status] if found else "",
+        "found_word": STATUS_WORDS[found.status].word if found else "",
         "change": row,
         "alert": alert,
-        "label": known.get(row.component, row.component),
-        "is_configured": row.component in known,
-        "before": STATES[row.before],
-        "after": STATES[row.after],
+        "label": component_label(row.component),
+        "is_configured": is_configured,
+        "before": STATUS_WORDS[row.before].word,
+        "after": STATUS_WORDS[row.after].word,
         "lasts": timezone.now() - row.at,
         "advice": runbook.advice(row.component, row.after),
     }

@@ -1,6 +1,6 @@
-"""Moments as people read them: in the viewer's zone, and in UTC beside it (docs/health.md, 28)."""
+"""Moments as people read them: in the viewer's zone and in UTC, or as plain text (docs/health.md, 28)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from django import template
 from django.templatetags.tz import do_timezone
@@ -12,10 +12,14 @@ from healthcheck.zones import viewer_zone
 register = template.Library()
 
 _FORMS = {
-    "seconds": ("%m-%d %H:%M:%S", "%H:%M:%S"),
-    "minutes": ("%m-%d %H:%M", "%H:%M"),
-    "dated": ("%Y-%m-%d %H:%M:%S", "%H:%M:%S"),
+    "dated": "%Y-%m-%d %H:%M:%S",
+    "dated minutes": "%Y-%m-%d %H:%M",
+    "seconds": "%m-%d %H:%M:%S",
+    "minutes": "%m-%d %H:%M",
+    "time": "%H:%M:%S",
+    "time minutes": "%H:%M",
 }
+_WITHOUT_DATE = {"dated": "time", "seconds": "time", "minutes": "time minutes"}
 
 
 @register.simple_tag
@@ -25,16 +29,24 @@ def moment(at: datetime, form: str = "seconds") -> SafeString:
     UTC has its own date only where that is another one. `form`: `seconds`, `minutes`, `dated` with the year.
     """
     there, utc = at.astimezone(viewer_zone()), at.astimezone(UTC)
-    long, short = _FORMS[form]
     name = _name(there)
-    shown = f"{there.strftime(long)} {name}"
+    shown = f"{there.strftime(_FORMS[form])} {name}"
     stamp = utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     if name == "UTC":
         return format_html('<time datetime="{}">{}</time>', stamp, shown)
-    beside = utc.strftime(short if there.date() == utc.date() else long)
+    beside = utc.strftime(_FORMS[_WITHOUT_DATE[form] if there.date() == utc.date() else form])
     return format_html(
         '<time datetime="{}">{} <span class="utc">· {} UTC</span></time>', stamp, shown, beside
     )
+
+
+def moment_text(at: datetime, form: str = "dated", zone: tzinfo = UTC) -> str:
+    """Return an aware moment as text, without the zone's name.
+
+    >>> moment_text(datetime(2026, 1, 24, 12, tzinfo=UTC))
+    '2026-01-24 12:00:00'
+    """
+    return at.astimezone(zone).strftime(_FORMS[form])
 
 
 @register.filter

@@ -32,9 +32,8 @@ def test_pending_migrations_are_a_warning_that_counts_them():
     finding = probes.database()
 
     assert finding.status == "warning"
-    assert (
-        finding.english
-        == f"{count} migrations are not applied (first: healthcheck.0001_initial): run migrate"
+    assert finding.english == (
+        f"{count} migrations are not applied (first: healthcheck.0001_initial): run migrate"
     )
 
 

@@ -13,6 +13,8 @@ from healthcheck.alerts.messages import AlertChange, body
 from healthcheck.alerts.webhook import NotDelivered, Webhook
 from healthcheck.management.examples import ExamplesFormatter
 from healthcheck.models import Alert
+from healthcheck.templatetags.moments import moment_text
+from healthcheck.terminal import table
 
 _EXAMPLES = """\
 examples:
@@ -82,17 +84,14 @@ class Command(BaseCommand):
             return
         if not rows:
             self.stdout.write(_("There was no alert yet."))
-        for row in rows:
-            self.stdout.write(_line(row))
+        for line in table([_cells(row) for row in rows], right=[2]):
+            self.stdout.write(line)
 
 
-def _line(row: Alert) -> str:
+def _cells(row: Alert) -> tuple[str, ...]:
     change = row.transition
     told = f"{row.get_state_display()}: {row.error}" if row.error else row.get_state_display()
-    return (
-        f"{change.at:%Y-%m-%d %H:%M:%S} UTC  {change.component:<14} "
-        f"{change.before:>9} → {change.after:<9}  {told}"
-    )
+    return f"{moment_text(change.at)} UTC", change.component, change.before, f"→ {change.after}", told
 
 
 def _test_change() -> AlertChange:

@@ -62,7 +62,7 @@ def test_the_list_tells_what_became_of_each(capsys, client):
     Alert.objects.create(transition=change, state=Alert.State.FAILED, attempts=10, error="HTTP 500")
 
     call_command("alerts", "list")
-    assert "upbit_api        healthy → unhealthy  failed: HTTP 500" in capsys.readouterr().out
+    assert "upbit_api  healthy  → unhealthy  failed: HTTP 500" in capsys.readouterr().out
     call_command("alerts", "list", "--json")
     [row] = json.loads(capsys.readouterr().out)
     assert (row["component"], row["state"], row["attempts"], row["error"]) == (
