@@ -1,17 +1,17 @@
 """Health in admin: alerts to look at, maintenance windows and rehearsals to begin and end."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from healthcheck.models import Alert
 from healthcheck.override_admin import HealthOverrideAdmin
+from healthcheck.read_only_admin import ReadOnlyAdmin
 
 __all__ = ["AlertAdmin", "HealthOverrideAdmin"]
 
 
 @admin.register(Alert)
-class AlertAdmin(admin.ModelAdmin[Alert]):
+class AlertAdmin(ReadOnlyAdmin[Alert]):
     """Only the scheduler writes these."""
 
     list_display = ("transition", "at", "state", "attempts", "sent_at", "next_attempt_at", "error")
@@ -23,12 +23,3 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
     def at(self, alert: Alert) -> object:
         """Return when the state changed."""
         return alert.transition.at
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
-        return False

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from healthcheck import overrides
 from healthcheck.declared import configured_probes
 from healthcheck.models import HealthOverride
+from healthcheck.read_only_admin import AppendOnlyAdmin
 
 _Choices = forms.ChoiceField
 _ALL = "all"
@@ -94,7 +95,7 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
 
 
 @admin.register(HealthOverride)
-class HealthOverrideAdmin(admin.ModelAdmin[HealthOverride]):
+class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
     """Every one, newest first, those in force marked."""
 
     list_display = (
@@ -149,12 +150,6 @@ class HealthOverrideAdmin(admin.ModelAdmin[HealthOverride]):
             "show_save_and_continue": False,
         }
         return super().add_view(request, form_url, {**once, **(extra_context or {})})
-
-    def has_change_permission(self, request: HttpRequest, obj: HealthOverride | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: HealthOverride | None = None) -> bool:
-        return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("healthcheck.change_healthoverride")

@@ -5,7 +5,6 @@ from typing import Any
 import django_apscheduler.admin  # noqa: F401 - registers what is removed below
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -14,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from healthcheck.read_only_admin import ReadOnlyAdmin
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
 from tradingsite.jobs.reporting import panel
@@ -21,19 +21,6 @@ from tradingsite.jobs.schedule import registered
 
 # A row's time edited there makes a job run off its grid; "Run selected" runs jobs in the web process.
 admin.site.unregister([DjangoJob, DjangoJobExecution])
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[models.Model]):
-    """Rows that only the program writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 QUESTIONS = {
@@ -50,7 +37,7 @@ MOST_EVENTS = 50
 
 
 @admin.register(JobState)
-class JobStateAdmin(ReadOnlyAdmin):
+class JobStateAdmin(ReadOnlyAdmin[JobState]):
     """One row a job. Who may change job states may pause, resume and run them: the leader does it (R18)."""
 
     exclude = ("recent",)  # drawn as a strip
@@ -126,7 +113,7 @@ def _do(name: str, action: str, request: HttpRequest) -> None:
 
 
 @admin.register(JobEvent)
-class JobEventAdmin(ReadOnlyAdmin):
+class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
     """What happened to jobs beside their timed runs, newest first."""
 
     list_display = ("at", "job_name", "kind", "by", "text")
@@ -134,7 +121,7 @@ class JobEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(JobRun)
-class JobRunAdmin(ReadOnlyAdmin):
+class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     """Failed runs of every job, and all runs of the rare ones."""
 
     list_display = ("run_time", "job_id", "succeeded", "seconds", "exception")

@@ -14,14 +14,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tradingsite.marketdata.admin import RecordAdmin
+from healthcheck.read_only_admin import ReadOnlyAdmin
 from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound, TradingDay
 from tradingsite.orders.pages.order_chain import chain
 from tradingsite.orders.portfolio.position_rows import position_rows
 
 
 @admin.register(Order)
-class OrderAdmin(RecordAdmin[Order]):
+class OrderAdmin(ReadOnlyAdmin[Order]):
     """Every intent, newest first; each one's page shows the whole chain from inputs to fills."""
 
     list_display = (
@@ -94,19 +94,19 @@ class OrderAdmin(RecordAdmin[Order]):
 
 
 @admin.register(AccountReading)
-class AccountReadingAdmin(RecordAdmin[AccountReading]):
+class AccountReadingAdmin(ReadOnlyAdmin[AccountReading]):
     list_display = ("read_at", "equity", "krw_free", "krw_locked", "coins", "unexplained")
     ordering = ("-read_at",)
 
 
 @admin.register(TradingDay)
-class TradingDayAdmin(RecordAdmin[TradingDay]):
+class TradingDayAdmin(ReadOnlyAdmin[TradingDay]):
     list_display = ("day", "base_equity", "base_result", "based_at")
     ordering = ("-day",)
 
 
 @admin.register(SyncRound)
-class SyncRoundAdmin(RecordAdmin[SyncRound]):
+class SyncRoundAdmin(ReadOnlyAdmin[SyncRound]):
     list_display = ("at", "looked", "resolved", "found")
     ordering = ("-at",)
 

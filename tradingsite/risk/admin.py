@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.read_only_admin import AppendOnlyAdmin
 from tradingsite.risk import halts
 from tradingsite.risk.models import Halt
 
@@ -29,7 +30,7 @@ class HaltForm(forms.ModelForm[Halt]):
 
 
 @admin.register(Halt)
-class HaltAdmin(admin.ModelAdmin[Halt]):
+class HaltAdmin(AppendOnlyAdmin[Halt]):
     form = HaltForm
     list_display = (
         "where",
@@ -67,12 +68,6 @@ class HaltAdmin(admin.ModelAdmin[Halt]):
             "show_save_and_continue": False,
         }
         return super().add_view(request, form_url, {**once, **(extra_context or {})})
-
-    def has_change_permission(self, request: HttpRequest, obj: Halt | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Halt | None = None) -> bool:
-        return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("risk.change_halt")

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.read_only_admin import ReadOnlyAdmin
 from tradingsite.korean_day import start_of_day
-from tradingsite.marketdata.admin import RecordAdmin
 from tradingsite.strategy.models import ModelCall, SignalOutcome, TradingSignal
 
 
@@ -41,7 +41,7 @@ class OutcomeInline(admin.TabularInline[SignalOutcome, TradingSignal]):
 
 
 @admin.register(TradingSignal)
-class TradingSignalAdmin(RecordAdmin[TradingSignal]):
+class TradingSignalAdmin(ReadOnlyAdmin[TradingSignal]):
     list_display = (
         "tick",
         "market",
@@ -94,7 +94,7 @@ class TradingSignalAdmin(RecordAdmin[TradingSignal]):
 
 
 @admin.register(ModelCall)
-class ModelCallAdmin(RecordAdmin[ModelCall]):
+class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
     list_display = (
         "started_at",
         "market",
