@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting.status import read
 from tradingsite.jobs.reporting.trading_panel import what_stops_buys
@@ -57,7 +58,9 @@ def next_runs() -> Finding:
     if not upcoming:
         return Finding("warning", gettext_noop("no run is planned: no scheduler has led yet"))
     at, name = min(upcoming)
-    return Finding("healthy", gettext_noop("next: %(job)s at %(at)s UTC"), job=name, at=f"{at:%H:%M:%S}")
+    return Finding(
+        "healthy", gettext_noop("next: %(job)s at %(at)s UTC"), job=name, at=moment_text(at, "time")
+    )
 
 
 def _age_of_success(name: str) -> timedelta | None:

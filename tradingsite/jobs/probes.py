@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding, Status
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.reporting.status import HEARTBEAT_LIMIT, LOOP_LIMIT, JobStatus, SchedulerStatus, read
 from tradingsite.jobs.schedule import registered
 
@@ -58,7 +59,7 @@ def _bad(status: SchedulerStatus) -> Finding | None:
 
 def _good(status: SchedulerStatus) -> Finding:
     leader = status.leader
-    since = f"{leader.acquired_at:%Y-%m-%d %H:%M:%S}" if leader else ""
+    since = moment_text(leader.acquired_at) if leader else ""
     facts = {"host": leader.holder if leader else "", "since": since}
     found = _by_state([each for each in status.jobs if each.state in _NOTED])
     if not found:

@@ -1,11 +1,12 @@
 """What the trader's own calls say about the exchange, our key there, and our clock (M10 to M12)."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.marketdata import api_key
 from tradingsite.marketdata.venue_stats import ACCOUNT, UPBIT, VenueStats, read_stats
 
@@ -57,7 +58,7 @@ def account_objection(known: Mapping[str, VenueStats]) -> Finding | None:
 
 def limited_until(end: datetime, *, banned: bool) -> Finding:
     """Return that Upbit limits or bans us, with its end."""
-    until = f"{end.astimezone(UTC):%H:%M:%S}"
+    until = moment_text(end, "time")
     if banned:
         text = gettext_noop("Upbit blocks our address until %(until)s UTC; nothing is sent before")
         return Finding("unhealthy", text, until=until)
@@ -101,7 +102,7 @@ def _of_the_key(prices: VenueStats | None) -> Finding | None:
     expires_at = prices.row.key_expires_at if prices else None
     if prices is None or expires_at is None or expires_at - prices.now > api_key.SOON:
         return None
-    date = f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    date = moment_text(expires_at, "dated minutes")
     if expires_at <= prices.now:
         text = gettext_noop("the API key expired at %(date)s UTC: make a new one at Upbit")
         return Finding("unhealthy", text, date=date)

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.risk.models import Halt, HaltQuerySet
 
 logger = structlog.get_logger(__name__)
@@ -14,9 +15,7 @@ class AlreadyHalted(Exception):
     """An operator's halt is open: `halt` says whose and why."""
 
     def __init__(self, halt: Halt) -> None:
-        super().__init__(
-            f"halted by {halt.made_by} since {halt.started_at:%Y-%m-%d %H:%M:%S} UTC: {halt.reason}"
-        )
+        super().__init__(f"halted by {halt.made_by} since {moment_text(halt.started_at)} UTC: {halt.reason}")
         self.halt = halt
 
 

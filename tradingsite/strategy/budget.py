@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.korean_day import start_of_day
 from tradingsite.strategy.calls import ModelCall
 from tradingsite.strategy.hold_reasons import NoAdvice
@@ -78,7 +79,7 @@ def _check_quota(model: str, at: datetime) -> None:
     )
     until = waiting.order_by("-not_before").values_list("not_before", flat=True).first()
     if until is not None:
-        raise NoAdvice("quota_wait", f"the model's quota is used up until {until:%Y-%m-%d %H:%M:%S} UTC")
+        raise NoAdvice("quota_wait", f"the model's quota is used up until {moment_text(until)} UTC")
 
 
 def _check_breaker(model: str, tick: datetime) -> None:
@@ -89,5 +90,6 @@ def _check_breaker(model: str, tick: datetime) -> None:
     until = failures[0].tick + PAUSES[min(further, len(PAUSES) - 1)]
     if tick < until:
         kinds = ", ".join(dict.fromkeys(call.error_kind for call in failures))
-        text = f"{len(failures)} calls in a row failed ({kinds}): the next is at {until:%H:%M} UTC"
+        next_at = moment_text(until, "time minutes")
+        text = f"{len(failures)} calls in a row failed ({kinds}): the next is at {next_at} UTC"
         raise NoAdvice("breaker_open", text)

@@ -1,7 +1,7 @@
 """Health of the model and of the signals (docs/signals.md D13)."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
+from healthcheck.templatetags.moments import moment_text
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tradingsite.clients.errors import ClientError, KeyRejected, NotFound, RateLimited, Rejected
@@ -72,7 +73,7 @@ def _answered(known: ModelStats, newest: ModelCall) -> Finding:
 
 
 def _quota(until: datetime) -> Finding:
-    shown = f"{until.astimezone(UTC):%H:%M:%S}"
+    shown = moment_text(until, "time")
     return Finding("warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=shown)
 
 

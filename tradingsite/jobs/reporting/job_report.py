@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
 from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
@@ -153,7 +154,7 @@ def run_lines(told: dict[str, Any]) -> list[str]:
 def event_line(each: JobEvent) -> str:
     """Return what happened in one line."""
     by = f" ({each.by})" if each.by else ""
-    return f"{each.at:%Y-%m-%d %H:%M:%S}  {each.get_kind_display()}{by}  {each.text}".rstrip()
+    return f"{moment_text(each.at)}  {each.get_kind_display()}{by}  {each.text}".rstrip()
 
 
 def _iso(at: datetime | None) -> str | None:

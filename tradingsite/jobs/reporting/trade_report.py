@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import exact
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
@@ -168,7 +169,7 @@ def _halt_line(halt: Halt) -> str:
     facts = {
         "market": halt.market or _("all markets"),
         "reason": halt.explanation(),
-        "since": _shown(halt.started_at),
+        "since": moment_text(halt.started_at),
         "who": halt.made_by,
     }
     return _("%(market)s: %(reason)s (since %(since)s UTC, by %(who)s)") % facts
@@ -183,7 +184,7 @@ def _age_lines(told: Report) -> Iterator[str]:
         said = "-"
         if last is not None:
             age = _("(%(age_s)d s ago)") % {"age_s": (told.at - last).total_seconds()}
-            said = f"{_shown(last)} UTC {age}"
+            said = f"{moment_text(last)} UTC {age}"
         yield f"{job}: {_('last success at')} {said}"
 
 
@@ -194,7 +195,7 @@ def _account_lines(told: Report) -> Iterator[str]:
             "equity": "-" if reading.equity is None else won(reading.equity),
             "free": won(reading.krw_free),
             "locked": won(reading.krw_locked),
-            "at": _shown(reading.read_at),
+            "at": moment_text(reading.read_at),
         }
         text = _("equity %(equity)s KRW, free %(free)s KRW, locked %(locked)s KRW (read at %(at)s UTC)")
         yield text % facts
@@ -220,11 +221,7 @@ def _order_line(order: Order) -> str:
         "market": order.market,
         "side": order.get_side_display(),
         "state": order.get_state_display(),
-        "since": _shown(order.created_at),
+        "since": moment_text(order.created_at),
         "name": order.identifier,
     }
     return _("%(market)s: %(side)s, %(state)s since %(since)s UTC (%(name)s)") % facts
-
-
-def _shown(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"

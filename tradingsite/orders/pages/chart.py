@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import grouped
 from tradingsite.korean_day import start_of_day
 
@@ -106,7 +107,7 @@ class Chart:
             "market": self.market,
             "price": self.shown_last,
             "change": self.shown_change,
-            "since": f"{self.start:%Y-%m-%d %H:%M}",
+            "since": moment_text(self.start, "dated minutes"),
             "signals": self.signals,
             "fills": self.fills,
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import exact
 from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
@@ -83,7 +84,7 @@ def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[ExternalActivity]:
 def _what(order: ExchangeOrder) -> str:
     side = {"bid": "buy", "ask": "sell"}.get(order.side, order.side)
     filled = f"{exact(order.executed_volume)} filled"
-    return f"the {order.market} {side} of {order.created_at:%Y-%m-%d %H:%M:%S} UTC ({order.state}, {filled})"
+    return f"the {order.market} {side} of {moment_text(order.created_at)} UTC ({order.state}, {filled})"
 
 
 def _the_rest(orders: list[ExternalActivity]) -> Iterator[ExternalActivity]:
