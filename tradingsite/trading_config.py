@@ -25,7 +25,7 @@ TRADING_ENABLED = ConfigKey(
     BOOL,
     default=settings.TRADING_MODE == "sandbox",
     group=_TRADING,
-    help=_("Off: no new buys; sells and stop-losses go on. The program never turns it on."),
+    help=_("Off: no new buys; it stops no sell and no stop-loss. The program never turns it on."),
     riskier="higher" if settings.TRADING_MODE == "live" else "",
 )
 MARKETS = ConfigKey(

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TradingState:
-    """What is allowed now. Sells and stop-losses go on in every state.
+    """What is allowed now. No state stops a sell or a stop-loss; whether one is sold is another question.
 
     Attributes:
         halted: what an operator has switched off, or a setting that cannot be read: no buys.

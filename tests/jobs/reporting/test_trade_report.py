@@ -17,7 +17,7 @@ from django.utils.translation import override
 from sysconfig.models import SystemConfig
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought
-from tradingsite.jobs.models import JobState
+from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.run_result import RunResult
 from tradingsite.korean_day import day_of
 from tradingsite.models import DatabaseMode
@@ -37,6 +37,7 @@ STAMP = f"{SINCE:%Y-%m-%d %H:%M:%S}"
 def at_work():
     """A market that is watched; nothing was traded."""
     now = timezone.now()
+    SchedulerHeartbeat.objects.take_over("trader-1", 4711)
     JobState.objects.register(["check_volatility"])
     JobState.objects.record(RunResult("check_volatility", now, 1.0, {}, None))
     record_price(BTC, "120", now - timedelta(minutes=5), now)
@@ -82,7 +83,8 @@ def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
 
     assert trade("status").splitlines() == [
         "new buys paused: check_volatility has never succeeded",
-        "Sells and stop-losses go on.",
+        "Nothing is held: there is nothing for a stop-loss to sell. "
+        "None would be sold: check_volatility has never succeeded",
         "",
         "Halts",
         "  none",
@@ -150,6 +152,7 @@ def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(
     assert told == {
         "state": "reducing",
         "text": text,
+        "stop_losses": {"text": "Sells and stop-losses go on.", "reasons": []},
         "markets": {BTC: {"state": "reducing", "text": text}},
         "halts": [
             {
@@ -235,7 +238,10 @@ def test_a_halt_stops_buys_at_once_in_the_name_of_who_asked(trade):
 
     halt = Halt.objects.open().get()
     assert (halt.kind, halt.market, halt.reason, halt.made_by) == ("operator", "", "odd prices", "alice")
-    assert said == ("Halted: nothing is bought until an operator ends it. Sells and stop-losses go on.\n")
+    assert said.splitlines() == [
+        "Halted: nothing is bought until an operator ends it.",
+        "Nothing is held: there is nothing for a stop-loss to sell.",
+    ]
     assert trade("status").splitlines()[0] == "halted by alice: odd prices"
 
 

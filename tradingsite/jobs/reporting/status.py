@@ -182,9 +182,9 @@ class SchedulerStatus:
     def stuck(self) -> bool:
         return self.loop_lag is not None and self.loop_lag > LOOP_LIMIT
 
-    @property
-    def late(self) -> list[JobStatus]:
-        return [status for status in self.jobs if status.late_by is not None]
+    def job(self, name: str) -> JobStatus:
+        """Return one registered job's."""
+        return next(each for each in self.jobs if each.job.name == name)
 
     @cached_property
     def standbys(self) -> list[SchedulerProcess]:

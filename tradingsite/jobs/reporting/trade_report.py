@@ -14,6 +14,7 @@ from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import exact
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
+from tradingsite.jobs.reporting.stop_losses import StopLosses
 from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
@@ -34,6 +35,7 @@ class Report:
 
     at: datetime
     state: TradingState
+    stop_losses: StopLosses
     markets: dict[str, TradingState]
     halts: list[Halt]
     volatility_checked_at: datetime | None
@@ -54,6 +56,7 @@ def report() -> Report:
     return Report(
         at=timezone.now(),
         state=trading["state"],
+        stop_losses=trading["stop_losses"],
         markets=trading["markets"],
         halts=trading["open"],
         volatility_checked_at=JobState.objects.last_success_at("check_volatility"),
@@ -72,6 +75,7 @@ def as_json(told: Report) -> dict[str, Any]:
             "at": told.at.isoformat(),
             "state": told.state.name,
             "text": told.state.text,
+            "stop_losses": {"text": told.stop_losses.text, "reasons": told.stop_losses.reasons},
             "markets": {
                 market: {"state": state.name, "text": state.text} for market, state in told.markets.items()
             },
@@ -149,8 +153,8 @@ def as_text(told: Report) -> str:
 
 def _lines(told: Report) -> Iterator[str]:
     yield told.state.text
-    if told.state.name != "active":
-        yield _("Sells and stop-losses go on.")
+    if told.state.name != "active" or told.stop_losses.unguarded:
+        yield told.stop_losses.text
     if len(told.markets) > 1:
         yield from _part(_("Markets"), [f"{market}: {state.text}" for market, state in told.markets.items()])
     yield from _part(_("Halts"), map(_halt_line, told.halts))

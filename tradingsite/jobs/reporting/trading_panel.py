@@ -10,24 +10,27 @@ from django.utils.translation import gettext_noop
 from healthcheck.report import Finding
 from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.models import JobState
+from tradingsite.jobs.reporting.stop_losses import stop_losses
 from tradingsite.orders.panel import today
-from tradingsite.orders.portfolio.position_rows import position_rows
+from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows
 from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.risk.panel import halts
 from tradingsite.risk.trading_state import states
 
 
 def trading() -> dict[str, Any]:
-    """Return the context of `status/trading.html`: the state, each market's, the halts; 7 queries."""
+    """Return the context of `status/trading.html`: state, each market's, stop-losses, halts; 15 queries."""
     at = timezone.now()
-    found = states(others=what_stops_buys(at))
-    return {"state": found.pop(""), "markets": found, **halts()}
+    rows = position_rows(at)["rows"]
+    found = states(others=[*_unwatched(at), *_lost(rows, at)])
+    held = [row.window for row in rows if row.holding.volume]
+    return {"state": found.pop(""), "markets": found, "stop_losses": stop_losses(held), **halts()}
 
 
 def what_stops_buys(at: datetime) -> Iterator[Finding]:
     """Yield what stops new buys beside halts and settings."""
     yield from _unwatched(at)
-    yield from _lost(at)
+    yield from _lost(position_rows(at)["rows"], at)
 
 
 def _unwatched(at: datetime) -> Iterator[Finding]:
@@ -39,9 +42,9 @@ def _unwatched(at: datetime) -> Iterator[Finding]:
         yield Finding("warning", text, age=round((at - last).total_seconds()), limit=CHECKED_LIMIT.seconds)
 
 
-def _lost(at: datetime) -> Iterator[Finding]:
+def _lost(rows: list[PositionRow], at: datetime) -> Iterator[Finding]:
     try:
-        day = today(position_rows(at)["rows"], at)
+        day = today(rows, at)
     except UnreadableConfig:  # `states` halts on it and names it
         return
     if day.reached:

@@ -46,7 +46,7 @@ def run(
     stop_pct = config[trading_config.STOP_LOSS_PCT]
     held = [each for each in positions(at) if each.volume]
     windows = read_windows([each.market for each in held], at)
-    fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _is_fresh(window)]
+    fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _is_judged(window)]
     stopped_out = [found for each, window in fresh if (found := _stopped_out(each, window, stop_pct))]
     to_sell = [each for each in stopped_out if may_be_sold(each.holding, each.price)]
     sale = Sale(make_client, at, may_post, clock)
@@ -58,10 +58,16 @@ def run(
     }
 
 
-def _is_fresh(window: Window) -> bool:
+def is_fresh(window: Window) -> bool:
+    """Return whether the market's last price may decide a stop-loss."""
     age_s = window.seen_age_s
-    if window.price is not None and age_s is not None and age_s <= SEEN_LIMIT_S:
+    return window.price is not None and age_s is not None and age_s <= SEEN_LIMIT_S
+
+
+def _is_judged(window: Window) -> bool:
+    if is_fresh(window):
         return True
+    age_s = window.seen_age_s
     logger.warning("stop_loss.not_judged", market=window.market, seen_age_s=age_s, limit_s=SEEN_LIMIT_S)
     return False
 

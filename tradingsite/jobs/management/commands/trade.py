@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from healthcheck.management.examples import ExamplesFormatter
 from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.reporting import trading_panel
+from tradingsite.jobs.reporting.stop_losses import stop_losses
 from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, report
 from tradingsite.risk import halts
 from tradingsite.startup import CannotStart, refuse_other_mode
@@ -30,7 +31,7 @@ Exit status: 0; 1 when it failed; 2 for wrong arguments; 3 when somebody had hal
 
 
 class Command(BaseCommand):
-    """Stops buys only: sells and stop-losses go on in every state."""
+    """Stops buys only: no state of trading stops a sell or a stop-loss."""
 
     # A halt must be possible while something else is broken.
     requires_system_checks = ()
@@ -78,9 +79,8 @@ class Command(BaseCommand):
             raise CommandError(text, returncode=ALREADY_HALTED) from already
         except ValueError as refused:
             raise CommandError(str(refused)) from refused
-        self.stdout.write(
-            _("Halted: nothing is bought until an operator ends it. Sells and stop-losses go on.")
-        )
+        self.stdout.write(_("Halted: nothing is bought until an operator ends it."))
+        self.stdout.write(stop_losses().text)
 
     def _resume(self, by: str) -> None:
         ended = [halt for halt in halts.by_operators() if halts.end(halt, by)]
