@@ -174,7 +174,7 @@ if _env.behind_proxy:
     AXES_CLIENT_IP_CALLABLE = SYSCONFIG_CLIENT_ADDRESS = "tradingsite.proxy.client_address"
 
 JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
-JOBS_LIMITS = "tradingsite.jobs.scheduler.intervals.LIMITS"
+JOBS_INTERVALS = "tradingsite.jobs.scheduler.intervals.INTERVALS"
 
 SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears of its changes
 

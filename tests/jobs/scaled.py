@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import OperationalError, connection
 
 from tradingsite.jobs.schedule import ScheduledJob
-from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.intervals import Intervals
 
 
 def note(name):
@@ -84,7 +84,7 @@ class _Attempts:
 
 _attempts = _Attempts()
 
-BRISK = Limits(
+BRISK = Intervals(
     poll_s=0.2,
     beat_every_s=0.5,
     seen_every_s=0.5,
@@ -96,7 +96,7 @@ BRISK = Limits(
     watch_every_s=0.1,
     retry_after_s=(0.2, 0.4, 0.8),
 )
-DEFAULT = Limits()
+DEFAULT = Intervals()
 
 QUICK = (ScheduledJob("quick", timedelta(seconds=0.5), quick),)
 MIXED = (

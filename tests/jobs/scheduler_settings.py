@@ -5,7 +5,7 @@ import os
 from tradingsite.settings import *  # noqa: F403 - a settings module is its names
 
 JOBS_SCHEDULE = f"tests.jobs.scaled.{os.environ['SCALED']}"
-JOBS_LIMITS = f"tests.jobs.scaled.{os.environ['LIMITS']}"
+JOBS_INTERVALS = f"tests.jobs.scaled.{os.environ['LIMITS']}"
 # Judged often, and nobody else is asked.
 HEALTH_PROBES = [
     {

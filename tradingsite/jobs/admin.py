@@ -38,7 +38,7 @@ MOST_EVENTS = 50
 
 @admin.register(JobState)
 class JobStateAdmin(ReadOnlyAdmin[JobState]):
-    """One row a job. Who may change job states may pause, resume and run them: the leader does it (R18)."""
+    """One row a job. Who may change job states may pause, resume and run them: the leader does it."""
 
     exclude = ("recent",)  # drawn as a strip
 

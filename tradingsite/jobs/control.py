@@ -13,11 +13,11 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.models import QUARANTINE, JobEvent, JobState
 from tradingsite.jobs.schedule import registered
 
 LONGEST_REASON = 400
-_NOT_PAUSED_BY_HAND = Q(paused=False) | Q(pause_reason__startswith="quarantine:")
+_NOT_PAUSED_BY_HAND = Q(paused=False) | Q(pause_reason__startswith=QUARANTINE)
 
 
 class NotAllowed(Exception):
@@ -57,8 +57,8 @@ def resume(name: str, by: str) -> None:
         NotAllowed: it is not paused.
     """
     with transaction.atomic():
-        held = _row(name).filter(paused=True)
-        if not held.update(paused=False, pause_reason="", paused_by="", paused_at=None):
+        paused = _row(name).filter(paused=True)
+        if not paused.update(paused=False, pause_reason="", paused_by="", paused_at=None):
             raise NotAllowed(_("%(job)s is not paused.") % {"job": name})
         _record(name, JobEvent.Kind.RESUMED, by)
 

@@ -1,4 +1,4 @@
-"""JobMetric: the one bare JSON line that every run leaves in the log (R21)."""
+"""JobMetric: the one bare JSON line that every run leaves in the log (docs/scheduler.md R21)."""
 
 import logging
 from datetime import UTC, datetime
@@ -52,7 +52,6 @@ class JobMetric(BaseModel):
 
 
 def emit(result: RunResult) -> None:
-    """Log a run's metric."""
     metric = JobMetric(
         job_name=result.job_name,
         duration_ms=result.duration_ms,

@@ -1,4 +1,7 @@
-"""Who leads and who stands by: the row that fences a former leader off, and a row a process (R3, R6)."""
+"""Who leads and who stands by: the row that fences a former leader off, and a row a process.
+
+Rules: docs/scheduler.md R3, R6.
+"""
 
 import uuid
 from datetime import datetime, timedelta
@@ -42,7 +45,7 @@ class SchedulerHeartbeatQuerySet(models.QuerySet["SchedulerHeartbeat"]):
         Args:
             holder: the host's name.
             pid: the process there.
-            lock_pid: the server's process id of the session that holds the lock; None: not to be ended (R5).
+            lock_pid: the server's process id of the session that holds the lock; None: not to be ended.
         """
         (row,) = self.raw(_TAKE_OVER, [holder, pid, lock_pid])
         return row
@@ -83,8 +86,6 @@ class SchedulerHeartbeat(models.Model):
 
 
 class SchedulerProcessQuerySet(models.QuerySet["SchedulerProcess"]):
-    """Every scheduler process that is there, whether it leads or waits."""
-
     def seen(self, process: "SchedulerProcess") -> None:
         """Say that `process` is there now, in its present role."""
         with connections[self.db].cursor() as cursor:
@@ -97,8 +98,6 @@ class SchedulerProcessQuerySet(models.QuerySet["SchedulerProcess"]):
 
 
 class SchedulerProcess(models.Model):
-    """One scheduler process, from its start to its end."""
-
     class Role(models.TextChoices):
         LEADER = "leader", _("leader")
         STANDBY = "standby", _("standby")

@@ -1,4 +1,7 @@
-"""The scheduler and its jobs for OpenMetrics, from the database: the same in every web process (R22)."""
+"""The scheduler and its jobs for OpenMetrics, from the database: the same in every web process.
+
+Rules: docs/scheduler.md R22.
+"""
 
 from collections.abc import Iterator
 

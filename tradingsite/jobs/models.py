@@ -38,7 +38,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
         self.bulk_create([JobState(job_name=name) for name in names], ignore_conflicts=True)
 
     def await_ticks(self, names: Iterable[str]) -> None:
-        """Note that somebody runs what comes due from now on, unless no tick was run since noted (R23).
+        """Note that somebody runs what comes due from now on, unless no tick was run since noted.
 
         For a new leader. So leaders that come and go without running anything give a job no more time.
         """
@@ -60,7 +60,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
     ) -> bool:
         """Note how a run ended; False when it was somebody else's meanwhile. Its times are kept.
 
-        A run of the timetable is noted only while its claim stands: another leader may have closed it (R15).
+        A run of the timetable is noted only while its claim stands: another leader may have closed it.
 
         Args:
             result: over, perhaps since a while.
@@ -102,9 +102,9 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
 
 def _recent(outcomes: Iterable[RunResult]) -> RawSQL:
     """Append to the list, and keep the last of it, without reading it first."""
-    told = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.kind} for each in outcomes]
+    added = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.kind} for each in outcomes]
     last = f"jsonb_path_query_array(recent || %s::jsonb, '$[last-{MOST_RECENT - 1} to last]')"
-    return RawSQL(last, [json.dumps(told)])  # noqa: S611 - what varies is a parameter, or a number of ours
+    return RawSQL(last, [json.dumps(added)])  # noqa: S611 - what varies is a parameter, or a number of ours
 
 
 class JobState(models.Model):

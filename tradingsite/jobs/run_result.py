@@ -11,8 +11,6 @@ SKIPPED, REFUSED, ABORTED = "skipped", "refused", "aborted"
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One run of one job, over."""
-
     job_name: str
     tick: datetime | None
     """The instant of the grid this run was for; None for a run by hand."""
@@ -34,7 +32,6 @@ class RunResult:
 
     @property
     def kind(self) -> str:
-        """Return `kind_of` its error."""
         return kind_of(self.error)
 
 

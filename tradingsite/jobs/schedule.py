@@ -16,7 +16,7 @@ from tradingsite.strategy.evaluation import SIGNAL_INTERVAL
 ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
 UNLIMITED = timedelta.max
-"""The `catch_up` of a job that runs, before the others, whenever a scheduler begins to lead (R10)."""
+"""The `catch_up` of a job that runs, before the others, whenever a scheduler begins to lead."""
 
 
 class AlignedInterval(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
@@ -26,12 +26,10 @@ class AlignedInterval(BaseTrigger):  # type: ignore[misc]  # apscheduler has no 
     """
 
     def __init__(self, every: timedelta, phase: timedelta = timedelta(0)) -> None:
-        """Put ticks `every` so often, `phase` after each full interval since `ORIGIN`."""
         self.every = every
         self.start = ORIGIN + phase
 
     def floor(self, at: datetime) -> datetime:
-        """Return the last tick at or before `at`."""
         return self.start + (at - self.start) // self.every * self.every
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
@@ -48,22 +46,20 @@ class AlignedInterval(BaseTrigger):  # type: ignore[misc]  # apscheduler has no 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """One job: its id, its grid of ticks and its body."""
-
     name: str
     every: timedelta
     run: Callable[[datetime], Mapping[str, int]]
     """Does the work of a tick once and returns what is worth counting. A run by hand gets its own moment."""
     phase_s: float = 0
-    """Seconds from the full interval to the tick, so that jobs do not start together (R9)."""
+    """Seconds from the full interval to the tick, so that jobs do not start together."""
     deadline_s: float = 60
-    """How long a run may take. Later it is a failure, whatever it did; see also `hard_limit_s` (R12)."""
+    """How long a run may take. Later it is a failure, whatever it did; see also `hard_limit_s`."""
     catch_up: timedelta = timedelta(0)
-    """How late a tick that nobody was there for may still be run by the next scheduler (R10)."""
+    """How late a tick that nobody was there for may still be run by the next scheduler."""
     at_once: bool = False
     """Whether it runs when a scheduler begins to lead, not at the next tick, until it has once succeeded."""
     always_tried: bool = False
-    """Whether a quarantine leaves it its trial runs: money is at stake while it does not run (R13)."""
+    """Whether a quarantine leaves it its trial runs: money is at stake while it does not run."""
     why: str = ""
     """Why these times, as a msgid: for people who look at the timetable."""
 
@@ -79,7 +75,7 @@ class ScheduledJob:
 
     @property
     def hard_limit_s(self) -> float:
-        """Return after how many seconds a run ends its process: a thread cannot be ended alone (R12)."""
+        """Return after how many seconds a run ends its process: a thread cannot be ended alone."""
         return self.nears_limit_s + 2
 
     @property

@@ -1,4 +1,4 @@
-"""How a scheduler is told to end, and how it ends (R20)."""
+"""How a scheduler is told to end, and how it ends (docs/scheduler.md R20)."""
 
 import logging
 import os

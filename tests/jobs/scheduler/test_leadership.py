@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from tests.jobs.conftest import COMMITTED, until
 from tradingsite.jobs.models import SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.intervals import Intervals
 from tradingsite.jobs.scheduler.lock import LeaderLock
 from tradingsite.jobs.scheduler.presence import Interval, Presence, run_until_failure
 
@@ -72,12 +72,12 @@ def test_a_take_over_says_who_and_since_when_and_by_which_session():
 
 
 def test_a_process_says_that_it_is_there_at_once_when_its_role_changes_else_from_time_to_time(session):
-    presence = Presence(Limits(seen_every_s=60))
-    presence.tell(session, leads=False)
+    presence = Presence(Intervals(seen_every_s=60))
+    presence.announce(session, leads=False)
     first = SchedulerProcess.objects.get()
-    presence.tell(session, leads=False)
+    presence.announce(session, leads=False)
     assert SchedulerProcess.objects.get().seen_at == first.seen_at
-    presence.tell(session, leads=True)
+    presence.announce(session, leads=True)
 
     row = SchedulerProcess.objects.get()
     assert (first.role, row.role) == ("standby", "leader")
@@ -94,10 +94,10 @@ def test_the_leader_forgets_who_is_silent_and_who_has_lost_its_session(session):
     SchedulerProcess.objects.update(seen_at=Now() - timedelta(seconds=21))
     SchedulerProcess.objects.create(host="gone", pid=2, backend_pid=2**31 - 1)
     SchedulerProcess.objects.create(host="there", pid=3, backend_pid=session)
-    Presence(Limits()).tell(session, leads=False)
+    Presence(Intervals()).announce(session, leads=False)
     assert SchedulerProcess.objects.count() == 4, "a standby clears nothing away"
 
-    Presence(Limits()).tell(session, leads=True)
+    Presence(Intervals()).announce(session, leads=True)
 
     assert set(SchedulerProcess.objects.values_list("host", flat=True)) == {"there", socket.gethostname()}
     silent.save()  # it was only slow

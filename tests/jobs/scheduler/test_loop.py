@@ -11,7 +11,7 @@ from tests.jobs.conftest import COMMITTED, NOON, until
 from tests.jobs.timetables import nothing
 from tradingsite.jobs.schedule import SCHEDULE, ScheduledJob
 from tradingsite.jobs.scheduler import loop
-from tradingsite.jobs.scheduler.intervals import LIMITS
+from tradingsite.jobs.scheduler.intervals import INTERVALS
 from tradingsite.jobs.scheduler.job_store import CodeJobStore
 from tradingsite.jobs.scheduler.loop import SafeScheduler
 
@@ -240,7 +240,7 @@ def test_a_resting_loop_hands_out_nothing_and_goes_on_afterwards(lead):
     scheduler.ran.get(timeout=WITHIN_S)
     scheduler.rest()
     rested_at = timezone.now()
-    assert scheduler._process_jobs() == LIMITS.longest_wait_s
+    assert scheduler._process_jobs() == INTERVALS.longest_wait_s
 
     scheduler.lead()
     ticks = [scheduler.ran.get(timeout=WITHIN_S)[1] for _ in range(4)]
@@ -286,4 +286,4 @@ def test_an_ended_loop_ends_its_thread_and_does_nothing_on_the_way(lead):
 def test_jobs_without_a_row_leave_the_loop_waiting_its_longest(lead, monkeypatch):
     scheduler = lead()
 
-    assert scheduler._process_jobs() == LIMITS.longest_wait_s
+    assert scheduler._process_jobs() == INTERVALS.longest_wait_s

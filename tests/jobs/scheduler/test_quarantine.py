@@ -91,8 +91,8 @@ def test_f24_a_run_over_its_hard_limit_is_told_once_and_noted_for_the_next_leade
         runner.flush()
         until(runner.over_hard_limit)
         ((name, ran_s),) = runner.over_hard_limit()
-        runner.tell_hard_limit(name)
-        runner.tell_hard_limit("check_volatility")  # it has ended meanwhile
+        runner.log_hard_limit(name)
+        runner.log_hard_limit("check_volatility")  # it has ended meanwhile
         told = metrics()
         take_over(job)
         assert metrics() == told

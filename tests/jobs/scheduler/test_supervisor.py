@@ -13,7 +13,7 @@ from tests.jobs.conftest import COMMITTED, NOON, until
 from tradingsite.clients.call_log import CallLog
 from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.intervals import Intervals
 from tradingsite.jobs.scheduler.lock import LeaderLock, Look
 from tradingsite.jobs.scheduler.supervisor import LockLost, Supervisor
 from tradingsite.jobs.scheduler.watchdog import FROZEN
@@ -34,7 +34,7 @@ def supervisors(settings):
     made = []
 
     def make(stop=None, grace_s=5, **limits):
-        made.append(Supervisor(stop or threading.Event(), grace_s, limits=Limits(**limits)))
+        made.append(Supervisor(stop or threading.Event(), grace_s, intervals=Intervals(**limits)))
         made[-1]._loop.start(paused=True)
         return made[-1]
 
@@ -135,7 +135,7 @@ def test_a_scheduler_whose_lock_another_got_meanwhile_waits(supervisors):
 def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monkeypatch):
     supervisor = supervisors()
     supervisor._step()
-    monkeypatch.setattr(LeaderLock, "look", lambda _: Look(holds=False, asked=False))
+    monkeypatch.setattr(LeaderLock, "look", lambda _: Look(holds=False, run_requested=False))
 
     assert not supervisor._step()
     assert not leads(supervisor)
@@ -157,7 +157,7 @@ def test_the_leader_writes_what_became_of_its_calls(supervisors, monkeypatch):
     log = CallLog()
     monkeypatch.setattr(venue_stats, "_CALL_LOGS", {"upbit": log})
     monkeypatch.setattr(venue_stats, "_written", {})
-    supervisor = supervisors(evidence_every_s=0)
+    supervisor = supervisors(venue_stats_every_s=0)
     supervisor._step()
     with log.recording(SYSTEM_CLOCK):
         pass

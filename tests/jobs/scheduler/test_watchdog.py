@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from tests.jobs.processes import ROOT, WITHIN_S
-from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.intervals import Intervals
 from tradingsite.jobs.scheduler.watchdog import FROZEN, OVER_HARD_LIMIT, Watchdog
 
-LIMITS = Limits(frozen_after_s=15, loop_dead_after_s=30)
+LIMITS = Intervals(frozen_after_s=15, loop_dead_after_s=30)
 
 
 class Patient:
@@ -21,7 +21,7 @@ class Patient:
     def over_hard_limit(self):
         return self.over
 
-    def tell_hard_limit(self, name): ...
+    def log_hard_limit(self, name): ...
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_it_condemns_a_process_that_does_not_come_round_and_one_with_a_job_that_
 
 
 def test_it_looks_on_until_it_is_told_to_end():
-    watchdog = Watchdog(Patient(), Limits(watch_every_s=0.01))
+    watchdog = Watchdog(Patient(), Intervals(watch_every_s=0.01))
     watchdog.start()
     watchdog.join(0.1)
     assert watchdog.is_alive()
@@ -52,14 +52,14 @@ def test_it_looks_on_until_it_is_told_to_end():
 
 PROGRAM = """
 import logging, sys, threading
-from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.intervals import Intervals
 from tradingsite.jobs.scheduler.watchdog import Watchdog
 
 class Patient:
     silent_s = loop_silent_s = 0
     def over_hard_limit(self):
         return [("slow", 14.2)]
-    def tell_hard_limit(self, name):
+    def log_hard_limit(self, name):
         print("told", name, flush=True)
         logging.getLogger().error("told")
 
@@ -67,7 +67,7 @@ handler = logging.StreamHandler()
 logging.getLogger().addHandler(handler)
 if sys.argv[1] == "stuck":
     handler.acquire()
-Watchdog(Patient(), Limits(watch_every_s=0.01)).start()
+Watchdog(Patient(), Intervals(watch_every_s=0.01)).start()
 threading.Event().wait()
 """
 

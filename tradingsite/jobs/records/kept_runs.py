@@ -36,12 +36,10 @@ def keep(result: RunResult, every: timedelta) -> None:
 
 
 def older_than(cutoff: datetime) -> models.QuerySet[models.Model]:
-    """Return the kept runs of ticks before `cutoff`."""
     rows: models.QuerySet[models.Model] = DjangoJobExecution.objects.filter(run_time__lt=cutoff)
     return rows
 
 
 def events_older_than(cutoff: datetime) -> models.QuerySet[models.Model]:
-    """Return the events before `cutoff`."""
     rows: models.QuerySet[Any] = JobEvent.objects.filter(at__lt=cutoff)
     return rows

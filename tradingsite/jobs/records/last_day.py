@@ -33,7 +33,6 @@ class Histogram:
         self.counts[_NOTHING if small else math.floor(math.log(time_ms) / _LOG)] += 1
 
     def merge(self, other: "Histogram") -> None:
-        """Count all that `other` has counted, too."""
         self.counts.update(other.counts)
 
     def percentile_ms(self, pct: float) -> float | None:
@@ -71,7 +70,6 @@ class LastDay:
         return 100 * (self.runs - self.failures) / begun if begun else None
 
     def add(self, hour: JobHour) -> None:
-        """Add one saved hour."""
         for column in COUNTED:
             setattr(self, column, getattr(self, column) + getattr(hour, column))
         self.durations.merge(Histogram(hour.duration_histogram))

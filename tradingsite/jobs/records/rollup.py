@@ -1,4 +1,7 @@
-"""What the jobs do, added up in memory and saved once a minute into a row a job and hour (R22)."""
+"""What the jobs do, added up in memory and saved once a minute into a row a job and hour.
+
+Rules: docs/scheduler.md R22.
+"""
 
 import json
 import threading
@@ -97,7 +100,6 @@ def note(
 
 
 def count(result: RunResult) -> None:
-    """Count how a run of the timetable ended, or that there was none."""
     note(result.job_name, result.kind, result.duration_ms, result.lateness_ms, result.ended_at)
 
 

@@ -91,7 +91,7 @@ def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
     }
 
 
-def as_table(told: dict[str, Any], *, is_terminal: bool) -> str:
+def as_table(report: dict[str, Any], *, is_terminal: bool) -> str:
     """Return `everything` for people; what is not for a terminal is as wide as it needs, without colour."""
     from rich.console import Console  # only here: a command that prints JSON need not load it
     from rich.table import Table
@@ -101,12 +101,12 @@ def as_table(told: dict[str, Any], *, is_terminal: bool) -> str:
         table.add_column(head)
     for head in ("p50", "p95", _("success")):
         table.add_column(head, justify="right")
-    for job in told["jobs"]:
+    for job in report["jobs"]:
         table.add_row(*_cells(job))
     text = StringIO()
     width = None if is_terminal else _WIDE
     Console(file=text, force_terminal=is_terminal, width=width, markup=False).print(table)
-    return f"{_leading(told['leader'])}\n\n{text.getvalue()}"
+    return f"{_leading(report['leader'])}\n\n{text.getvalue()}"
 
 
 def _cells(job: dict[str, Any]) -> list[str]:
@@ -135,24 +135,24 @@ def _leading(leader: dict[str, Any] | None) -> str:
     )
 
 
-def as_facts(told: dict[str, Any]) -> list[str]:
+def as_facts(report: dict[str, Any]) -> list[str]:
     """Return `one` line by line; the names are those of the JSON."""
-    flat = {**told, **told["last_24_h"], "recent": " ".join(told["recent"])}
+    flat = {**report, **report["last_24_h"], "recent": " ".join(report["recent"])}
     del flat["last_24_h"]
     return [f"{name:22}  {'-' if value in (None, '') else value}" for name, value in flat.items()]
 
 
-def run_lines(told: dict[str, Any]) -> list[str]:
-    """Return how a run ended, for a terminal."""
-    counts = ", ".join(f"{what}: {count}" for what, count in told["counts"].items())
-    word = _("succeeded") if told["success"] else _("failed")
+def run_lines(report: dict[str, Any]) -> list[str]:
+    counts = ", ".join(f"{what}: {count}" for what, count in report["counts"].items())
+    word = _("succeeded") if report["success"] else _("failed")
     return [
-        line for line in (f"{told['job']} {word}, {told['duration_ms']:g} ms", told["error"], counts) if line
+        line
+        for line in (f"{report['job']} {word}, {report['duration_ms']:g} ms", report["error"], counts)
+        if line
     ]
 
 
 def event_line(each: JobEvent) -> str:
-    """Return what happened in one line."""
     by = f" ({each.by})" if each.by else ""
     return f"{moment_text(each.at)}  {each.get_kind_display()}{by}  {each.text}".rstrip()
 

@@ -74,7 +74,6 @@ class JobStatus:
 
     @property
     def look(self) -> Literal["healthy", "warning", "unhealthy", "idle", "run"]:
-        """Return the colour and shape of its state on pages."""
         match self.state:
             case JobStatus.State.OK:
                 return "healthy"
@@ -145,7 +144,7 @@ class JobStatus:
         return age if age > limit else None
 
     def _since(self, last: datetime | None) -> datetime | None:
-        """What came before a leader was there, or before the job was resumed, was nobody's to do."""
+        """Return when the wait began: what came before a leader, or before a resume, does not count."""
         if self.awaited_since is None:
             return None
         return max(last, self.awaited_since) if last else self.awaited_since
@@ -153,8 +152,6 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class SchedulerStatus:
-    """Everything at one moment."""
-
     leader: SchedulerHeartbeat | None
     """Who leads or led last; None when no scheduler ever did."""
     now: datetime
@@ -183,7 +180,6 @@ class SchedulerStatus:
         return self.loop_lag is not None and self.loop_lag > LOOP_LIMIT
 
     def job(self, name: str) -> JobStatus:
-        """Return one registered job's."""
         return next(each for each in self.jobs if each.job.name == name)
 
     @cached_property
@@ -217,10 +213,10 @@ def read() -> SchedulerStatus:
 
 def _resumed() -> dict[str, datetime]:
     """Return when jobs were last resumed, as far back as that can still excuse one."""
-    lately = JobEvent.objects.filter(
+    resumed = JobEvent.objects.filter(
         kind=JobEvent.Kind.RESUMED, job_name__in=list(registered()), at__gte=Now() - _LONGEST_EXCUSE
     )
-    return dict(lately.order_by().values_list("job_name").annotate(Max("at")))
+    return dict(resumed.order_by().values_list("job_name").annotate(Max("at")))
 
 
 def _responsible_since(

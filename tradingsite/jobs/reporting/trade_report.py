@@ -1,4 +1,4 @@
-"""What `manage.py trade status` tells: the trading state, the halts, the account and what is under way."""
+"""What `manage.py trade status` prints: the trading state, the halts, the account and what is under way."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Report:
     orders: list[Order]
 
 
-def report() -> Report:
+def read_report() -> Report:
     """Read it from our own database; the exchange is not asked.
 
     Raises:
@@ -68,28 +68,28 @@ def report() -> Report:
     )
 
 
-def as_json(told: Report) -> dict[str, Any]:
+def as_json(report: Report) -> dict[str, Any]:
     """Return it for programs, in English; amounts are texts with all their digits."""
     with translation.override("en"):
         return {
-            "at": told.at.isoformat(),
-            "state": told.state.name,
-            "text": told.state.text,
-            "stop_losses": {"text": told.stop_losses.text, "reasons": told.stop_losses.reasons},
+            "at": report.at.isoformat(),
+            "state": report.state.name,
+            "text": report.state.text,
+            "stop_losses": {"text": report.stop_losses.text, "reasons": report.stop_losses.reasons},
             "markets": {
-                market: {"state": state.name, "text": state.text} for market, state in told.markets.items()
+                market: {"state": state.name, "text": state.text} for market, state in report.markets.items()
             },
-            "halts": [_halt(halt) for halt in told.halts],
-            "volatility_checked_at": _moment(told.volatility_checked_at),
-            "synced_at": _moment(told.synced_at),
-            "account": _account(told.reading),
+            "halts": [_halt(halt) for halt in report.halts],
+            "volatility_checked_at": _moment(report.volatility_checked_at),
+            "synced_at": _moment(report.synced_at),
+            "account": _account(report.reading),
             "today": {
-                "base": _amount(told.today.base),
-                "result": _amount(told.today.result),
-                "limit": _amount(told.today.limit),
+                "base": _amount(report.today.base),
+                "result": _amount(report.today.result),
+                "limit": _amount(report.today.limit),
             },
-            "positions": [_position(row) for row in told.positions],
-            "orders": [_order(order) for order in told.orders],
+            "positions": [_position(row) for row in report.positions],
+            "orders": [_order(order) for order in report.orders],
         }
 
 
@@ -146,22 +146,23 @@ def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def as_text(told: Report) -> str:
-    """Return it for people, in the active language."""
-    return "\n".join(_lines(told))
+def as_text(report: Report) -> str:
+    return "\n".join(_lines(report))
 
 
-def _lines(told: Report) -> Iterator[str]:
-    yield told.state.text
-    if told.state.name != "active" or told.stop_losses.unguarded:
-        yield told.stop_losses.text
-    if len(told.markets) > 1:
-        yield from _part(_("Markets"), [f"{market}: {state.text}" for market, state in told.markets.items()])
-    yield from _part(_("Halts"), map(_halt_line, told.halts))
-    yield from _part(_("Jobs"), _age_lines(told))
-    yield from _part(_("Account"), _account_lines(told))
-    yield from _part(_("Positions"), map(_position_line, told.positions))
-    yield from _part(_("Open orders"), map(_order_line, told.orders))
+def _lines(report: Report) -> Iterator[str]:
+    yield report.state.text
+    if report.state.name != "active" or report.stop_losses.unguarded:
+        yield report.stop_losses.text
+    if len(report.markets) > 1:
+        yield from _part(
+            _("Markets"), [f"{market}: {state.text}" for market, state in report.markets.items()]
+        )
+    yield from _part(_("Halts"), map(_halt_line, report.halts))
+    yield from _part(_("Jobs"), _age_lines(report))
+    yield from _part(_("Account"), _account_lines(report))
+    yield from _part(_("Positions"), map(_position_line, report.positions))
+    yield from _part(_("Open orders"), map(_order_line, report.orders))
 
 
 def _part(title: str, lines: Any) -> Iterator[str]:
@@ -179,21 +180,21 @@ def _halt_line(halt: Halt) -> str:
     return _("%(market)s: %(reason)s (since %(since)s UTC, by %(who)s)") % facts
 
 
-def _age_lines(told: Report) -> Iterator[str]:
+def _age_lines(report: Report) -> Iterator[str]:
     # The second counts the rounds of every job that reconciles; it is named as the one made for it.
     for job, last in (
-        ("check_volatility", told.volatility_checked_at),
-        ("sync_pending_orders", told.synced_at),
+        ("check_volatility", report.volatility_checked_at),
+        ("sync_pending_orders", report.synced_at),
     ):
         said = "-"
         if last is not None:
-            age = _("(%(age_s)d s ago)") % {"age_s": (told.at - last).total_seconds()}
+            age = _("(%(age_s)d s ago)") % {"age_s": (report.at - last).total_seconds()}
             said = f"{moment_text(last)} UTC {age}"
         yield f"{job}: {_('last success at')} {said}"
 
 
-def _account_lines(told: Report) -> Iterator[str]:
-    reading, today = told.reading, told.today
+def _account_lines(report: Report) -> Iterator[str]:
+    reading, today = report.reading, report.today
     if reading is not None:
         facts = {
             "equity": "-" if reading.equity is None else won(reading.equity),

@@ -1,4 +1,4 @@
-"""The claim of a tick: one statement that says whether this process may run it (R7)."""
+"""The claim of a tick: one statement that says whether this process may run it (docs/scheduler.md R7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +39,7 @@ class Claim:
 
     Attributes:
         requested_by: who asked for this run; "" for a timed one.
-        on_trial: whether the job is in quarantine and tried all the same (R13).
+        on_trial: whether the job is in quarantine and tried all the same.
     """
 
     requested_by: str = ""

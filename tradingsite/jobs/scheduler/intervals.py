@@ -1,4 +1,4 @@
-"""How long what may take. Process tests name a scaled set in `settings.JOBS_LIMITS`."""
+"""How long what may take. Process tests name a scaled set in `settings.JOBS_INTERVALS`."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -8,26 +8,26 @@ from django.utils.module_loading import import_string
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Intervals:
     """Everything in seconds; the rules are in docs/scheduler.md."""
 
     poll_s: float = 1.0
-    """How often the lock is tried or verified, and commands are looked for (R1, R2)."""
+    """How often the lock is tried or verified, and commands are looked for."""
     beat_every_s: float = 4.0
     seen_every_s: float = 5.0
     """How often a process, leader or standby, says that it is there."""
     gone_after_s: float = 20.0
     """A process that has not said so for this long is forgotten."""
     flush_every_s: float = 60.0
-    """How much of the roll-up a crash may lose (R22)."""
+    """How much of the roll-up a crash may lose."""
     frozen_after_s: float = 15.0
     """A supervisor that has not come round for this long ends its process; a leader that has not beaten for
-    this long is ended by a standby (R4, R5)."""
+    this long is ended by a standby."""
     loop_dead_after_s: float = 30.0
     """A loop that has not come round for this long gets no heartbeat; half as long again ends the process."""
     longest_wait_s: float = 5.0
     """The loop comes round at least this often, also while it rests: it notices edited rows and clocks."""
-    evidence_every_s: float = 5.0
+    venue_stats_every_s: float = 5.0
     """How often the leader writes what became of its calls to the exchange, if there were any."""
     health_look_every_s: float = 15.0
     """How often the leader looks at the components for the history of health."""
@@ -36,9 +36,8 @@ class Limits:
     """After one failure, two, and all further ones in a row."""
 
 
-LIMITS = Limits()
+INTERVALS = Intervals()
 
 
-def in_force() -> Limits:
-    """Return the limits that `settings.JOBS_LIMITS` names."""
-    return cast("Limits", import_string(settings.JOBS_LIMITS))
+def in_force() -> Intervals:
+    return cast("Intervals", import_string(settings.JOBS_INTERVALS))

@@ -1,4 +1,7 @@
-"""The job store: definitions come from code, only the next run time from the database (R16)."""
+"""The job store: definitions come from code, only the next run time from the database.
+
+Rules: docs/scheduler.md R16.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

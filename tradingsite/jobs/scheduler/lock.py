@@ -50,10 +50,11 @@ class NotOneSession(Exception):
 
 
 class Look(NamedTuple):
-    """What a leader sees each second. `asked`: somebody may want a job run now."""
+    """What a leader sees each second."""
 
     holds: bool
-    asked: bool
+    run_requested: bool
+    """Of some job, maybe of one that this version does not know."""
 
 
 class LeaderLock:
@@ -98,7 +99,7 @@ class LeaderLock:
         """
         connection = self._connection
         row = connection.execute(_LOOK, _KEY).fetchone() if connection else None
-        return Look(*row) if row else Look(holds=False, asked=False)
+        return Look(*row) if row else Look(holds=False, run_requested=False)
 
     @property
     def session_pid(self) -> int | None:

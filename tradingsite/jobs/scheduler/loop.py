@@ -1,4 +1,7 @@
-"""APScheduler's loop, made to outlive whatever happens in it (R17), with one thread a job (R11)."""
+"""APScheduler's loop, made to outlive whatever happens in it, with one thread a job.
+
+Rules: docs/scheduler.md R11, R17.
+"""
 
 import threading
 import time
@@ -18,7 +21,7 @@ from django.utils import timezone
 
 from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
-from tradingsite.jobs.scheduler.intervals import LIMITS
+from tradingsite.jobs.scheduler.intervals import INTERVALS
 from tradingsite.jobs.scheduler.job_store import CodeJobStore
 
 logger = structlog.get_logger(__name__)
@@ -42,7 +45,7 @@ class JobThread(BasePoolExecutor):  # type: ignore[misc]  # apscheduler has no t
 class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler has no types
     """The loop in its daemon thread. It is paused while this process does not lead, and never shut down.
 
-    `shutdown()` waits for threads while it holds locks that they may want, and its time has no limit (R20).
+    `shutdown()` waits for threads while it holds locks that they may want, and its time has no limit.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
         skipped: Callable[[str, datetime], None],
         store: CodeJobStore | None = None,
         clock: Callable[[], datetime] = timezone.now,
-        longest_wait_s: float = LIMITS.longest_wait_s,
+        longest_wait_s: float = INTERVALS.longest_wait_s,
     ) -> None:
         """Prepare the loop for `jobs`.
 
@@ -61,7 +64,7 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
             jobs: the timetable.
             run_tick: runs a job for a tick, in the job's thread; it must not raise.
             skipped: hears of a tick that came while the job's previous run went on.
-            store: another store, for tests.
+            store: of the next run times.
             clock: says what time it is, in UTC; ticks are instants of this clock.
             longest_wait_s: between two rounds.
         """
@@ -104,7 +107,6 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
         self.wakeup()
 
     def lead(self) -> None:
-        """Begin to hand out ticks."""
         self.state = STATE_RUNNING
         self.wakeup()
 
@@ -149,7 +151,7 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
     def _round(self) -> float | None:
         now = self._clock()
         for job in self.store.get_due_jobs(now):
-            tick = job._get_run_times(now)[-1]  # noqa: SLF001 - a missed tick is not made up for, R10 does that
+            tick = job._get_run_times(now)[-1]  # noqa: SLF001 - older ticks are for `align` to make up for
             if not self.run_now(job.id, tick):
                 self._skipped(job.id, tick)
             job._modify(next_run_time=job.trigger.get_next_fire_time(tick, now))  # noqa: SLF001 - as its own loop

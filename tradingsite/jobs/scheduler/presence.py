@@ -1,4 +1,4 @@
-"""What a scheduler does beside leading: says that it is there, hands out asked-for runs, saves the roll-up.
+"""What a scheduler does besides leading: says that it is there, hands out requested runs, saves the roll-up.
 
 None of it is worth a leadership: what fails is logged and tried again with the next turn.
 """
@@ -14,15 +14,13 @@ from django.db import Error as DatabaseError
 
 from tradingsite.jobs.control import requested_runs
 from tradingsite.jobs.models import SchedulerProcess
-from tradingsite.jobs.scheduler.intervals import Limits
+from tradingsite.jobs.scheduler.intervals import Intervals
 from tradingsite.jobs.scheduler.loop import SafeScheduler
 
 logger = structlog.get_logger(__name__)
 
 
 class Interval:
-    """Says when it is time again."""
-
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._last_s = float("-inf")
@@ -39,12 +37,12 @@ class Interval:
 class Presence:
     """This process's row among the schedulers."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._gone_after = timedelta(seconds=limits.gone_after_s)
-        self._time = Interval(limits.seen_every_s)
+    def __init__(self, intervals: Intervals) -> None:
+        self._gone_after = timedelta(seconds=intervals.gone_after_s)
+        self._time = Interval(intervals.seen_every_s)
         self._process = SchedulerProcess(host=socket.gethostname(), pid=os.getpid())
 
-    def tell(self, session_pid: int | None, *, leads: bool) -> None:
+    def announce(self, session_pid: int | None, *, leads: bool) -> None:
         """Say in which role this process is there: at once when that is new, else from time to time.
 
         Args:
@@ -61,12 +59,11 @@ class Presence:
             SchedulerProcess.objects.prune(self._gone_after)
 
     def end(self) -> None:
-        """Take the row away."""
         SchedulerProcess.objects.filter(pk=self._process.pk).delete()
 
 
 def hand_out_requests(loop: SafeScheduler) -> None:
-    """Begin the runs that somebody asked for. One whose job still runs stays asked for (R18)."""
+    """Begin the requested runs. One whose job still runs stays requested."""
     for request in requested_runs(loop.job_names):
         if loop.run_now(request.job_name, request.tick):
             logger.info("scheduler.run_requested", job=request.job_name)

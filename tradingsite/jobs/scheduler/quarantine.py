@@ -1,11 +1,14 @@
-"""Runs whose process ended before them, and a job that ends its process again and again (R3, R13)."""
+"""Runs whose process ended before them, and a job that ends its process again and again.
+
+Rules: docs/scheduler.md R3, R13.
+"""
 
 from datetime import timedelta
 
 import structlog
 from django.db.models.functions import Now
 
-from tradingsite.jobs.models import JobEvent, JobState
+from tradingsite.jobs.models import QUARANTINE, JobEvent, JobState
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.run_result import ABORTED, RunResult
 from tradingsite.jobs.schedule import ScheduledJob
@@ -47,9 +50,8 @@ def close(state: JobState, job: ScheduledJob) -> RunResult | None:
 
 
 def lift(name: str) -> None:
-    """End the quarantine of a job that has just succeeded."""
-    held = JobState.objects.filter(job_name=name, paused=True, pause_reason__startswith="quarantine:")
-    if held.update(paused=False, pause_reason="", paused_by="", paused_at=None):
+    quarantined = JobState.objects.filter(job_name=name, paused=True, pause_reason__startswith=QUARANTINE)
+    if quarantined.update(paused=False, pause_reason="", paused_by="", paused_at=None):
         JobEvent.objects.create(job_name=name, kind=JobEvent.Kind.RESUMED, text="a trial run succeeded")
         logger.warning("job.quarantine_ended", job=name)
 
@@ -65,7 +67,7 @@ def _judge(job: ScheduledJob) -> None:
         return
     minutes = round(WITHIN / timedelta(minutes=1))
     limit = f"{_BY_HARD_LIMIT} of {job.hard_limit_s:g} s"
-    reason = f"quarantine: ended its process {count} times within {minutes} min, {limit}"
+    reason = f"{QUARANTINE} ended its process {count} times within {minutes} min, {limit}"
     running = JobState.objects.filter(job_name=job.name, paused=False)
     if running.update(paused=True, pause_reason=reason, paused_by="scheduler", paused_at=Now()):
         JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.QUARANTINED, text=reason)

@@ -1,4 +1,4 @@
-"""Outcomes on their way into the database (R15)."""
+"""Outcomes on their way into the database (docs/scheduler.md R15)."""
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _MOST_SKIPPED = 40
 
 
 class ResultBuffer:
-    """What has ended and is not recorded yet. Any thread may add and record."""
+    """Run results waiting to be saved. Thread-safe."""
 
     def __init__(self, jobs: Mapping[str, ScheduledJob]) -> None:
         self._jobs = jobs
@@ -28,7 +28,6 @@ class ResultBuffer:
         self._skipped: dict[str, deque[RunResult]] = defaultdict(lambda: deque(maxlen=_MOST_SKIPPED))
 
     def add(self, result: RunResult) -> None:
-        """Take a run that has ended."""
         self._waiting.append(result)
 
     def skipped(self, result: RunResult) -> None:

@@ -1,4 +1,7 @@
-"""One run of one job: its attempts within the deadline, and its line in the log (R12, R14, R21)."""
+"""One run of one job: its attempts within the deadline, and its line in the log.
+
+Rules: docs/scheduler.md R12, R14, R21.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -68,7 +68,7 @@ class Runner:
         self._running: dict[str, _Run] = {}
         self._changed = threading.Condition()
         self._results = ResultBuffer(jobs)
-        self._told_paused: set[str] = set()
+        self._paused_logged: set[str] = set()
 
     @property
     def running(self) -> frozenset[str]:
@@ -117,7 +117,7 @@ class Runner:
         runs = self._running.copy()
         return [(name, run.ran_s) for name, run in runs.items() if run.ran_s > run.job.hard_limit_s]
 
-    def tell_hard_limit(self, name: str) -> None:
+    def log_hard_limit(self, name: str) -> None:
         """Log the failure of a job that is over its hard limit. Takes no lock and asks no database."""
         run = self._running.get(name)
         if run is not None:
@@ -161,13 +161,13 @@ class Runner:
             self._results.uncertain_claim(job.name, tick, epoch)
             return None
         if isinstance(found, Claim):
-            self._told_paused.discard(job.name)
+            self._paused_logged.discard(job.name)
             return found
-        # A pause is told once, and not again at every tick of what may be days.
-        if not (found.paused and job.name in self._told_paused):
+        # A pause is logged once, and not again at every tick of what may be days.
+        if not (found.paused and job.name in self._paused_logged):
             self._record_not_run(RunResult(job.name, tick, 0, error=f"{REFUSED}: {found.why}"[:500]))
         if found.paused:
-            self._told_paused.add(job.name)
+            self._paused_logged.add(job.name)
         return None
 
     def _may_post(self, epoch: int) -> bool:

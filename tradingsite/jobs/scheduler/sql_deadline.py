@@ -1,4 +1,7 @@
-"""The soft deadline of a run, carried into every HTTP call and every SQL statement inside it (R12)."""
+"""The soft deadline of a run, carried into every HTTP call and every SQL statement inside it.
+
+Rules: docs/scheduler.md R12.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The scheduler's main thread: gets the lock, leads while it holds it, beats, and ends when told to."""
+"""The scheduler's main thread: gets the lock, leads while it holds it, beats, and ends on a signal."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.scheduler import presence
-from tradingsite.jobs.scheduler.intervals import Limits, in_force
+from tradingsite.jobs.scheduler.intervals import Intervals, in_force
 from tradingsite.jobs.scheduler.lock import LeaderLock
 from tradingsite.jobs.scheduler.loop import SafeScheduler
 from tradingsite.jobs.scheduler.runner import Runner
@@ -46,7 +46,7 @@ class Supervisor:
         stop: Stop,
         grace_s: float,
         *,
-        limits: Limits | None = None,
+        intervals: Intervals | None = None,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
         """Prepare without touching the database.
@@ -54,12 +54,12 @@ class Supervisor:
         Args:
             stop: when it is set, the scheduler winds down.
             grace_s: how long running jobs may take then.
-            limits: others than those in force.
+            intervals: others than those in force.
             clock: the timetable's; ages are never taken from it.
         """
         self._stop = stop
         self._grace_s = grace_s
-        self._limits = limits or in_force()
+        self._intervals = intervals or in_force()
         self._clock = clock
         self._jobs = registered()
         self._lock = LeaderLock()
@@ -69,18 +69,18 @@ class Supervisor:
             run_tick=self._runner.run_tick,
             skipped=self._runner.skip,
             clock=clock,
-            longest_wait_s=self._limits.longest_wait_s,
+            longest_wait_s=self._intervals.longest_wait_s,
         )
         self._recorder = Recorder(
-            lambda: self.epoch is not None, AlertSender(), look_every_s=self._limits.health_look_every_s
+            lambda: self.epoch is not None, AlertSender(), look_every_s=self._intervals.health_look_every_s
         )
         self._leader: SchedulerHeartbeat | None = None
-        self._presence = presence.Presence(self._limits)
-        self._beat = presence.Interval(self._limits.beat_every_s)
-        self._flush = presence.Interval(self._limits.flush_every_s)
-        self._evidence = presence.Interval(self._limits.evidence_every_s)
+        self._presence = presence.Presence(self._intervals)
+        self._beat = presence.Interval(self._intervals.beat_every_s)
+        self._flush = presence.Interval(self._intervals.flush_every_s)
+        self._venue_stats = presence.Interval(self._intervals.venue_stats_every_s)
         self._turned_s = time.monotonic()
-        self._waiting_told = self._trouble_told = False
+        self._waiting_logged = self._trouble_logged = False
 
     @property
     def epoch(self) -> int | None:
@@ -90,21 +90,17 @@ class Supervisor:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the supervisor last came round."""
         return time.monotonic() - self._turned_s
 
     @property
     def loop_silent_s(self) -> float:
-        """Seconds since the loop last came round."""
         return self._loop.age_s
 
     def over_hard_limit(self) -> list[tuple[str, float]]:
-        """Return the jobs that run longer than they ever may, and for how many seconds they have run."""
         return self._runner.over_hard_limit()
 
-    def tell_hard_limit(self, name: str) -> None:
-        """Log the failure of such a job."""
-        self._runner.tell_hard_limit(name)
+    def log_hard_limit(self, name: str) -> None:
+        self._runner.log_hard_limit(name)
 
     def run(self) -> int:
         """Supervise until `stop` is set; return the process's exit code.
@@ -124,9 +120,9 @@ class Supervisor:
             self._lock.release()
 
     def _supervise(self) -> int:
-        failures, delays_s = 0, (self._limits.poll_s, *self._limits.retry_after_s)
+        failures, delays_s = 0, (self._intervals.poll_s, *self._intervals.retry_after_s)
         while not self._stop.is_set():
-            if self.silent_s > self._limits.frozen_after_s:  # the watchdog was frozen as well
+            if self.silent_s > self._intervals.frozen_after_s:  # the watchdog was frozen as well
                 logger.critical("scheduler.was_frozen", silent_s=round(self.silent_s, 1))
                 return FROZEN
             failures = 0 if self._step() else min(failures + 1, len(delays_s) - 1)
@@ -149,22 +145,22 @@ class Supervisor:
             return False
         finally:
             connections.close_all()
-        self._trouble_told = False
+        self._trouble_logged = False
         return True
 
     def _try_to_lead(self) -> None:
         if self._lock.acquire() or self._took_from_a_frozen_one():
             refuse_other_mode()
             self._lead()
-        elif not self._waiting_told:
+        elif not self._waiting_logged:
             logger.info("scheduler.waiting", reason="another scheduler leads")
-            self._waiting_told = True
+            self._waiting_logged = True
         presence.run_until_failure(self._say_who_leads)
 
     def _took_from_a_frozen_one(self) -> bool:
-        if not self._lock.break_frozen(self._limits.frozen_after_s):
+        if not self._lock.break_frozen(self._intervals.frozen_after_s):
             return False
-        logger.warning("scheduler.ended_frozen_leader", after_s=self._limits.frozen_after_s)
+        logger.warning("scheduler.ended_frozen_leader", after_s=self._intervals.frozen_after_s)
         return self._lock.acquire()
 
     def _lead(self) -> None:
@@ -180,23 +176,23 @@ class Supervisor:
         self._loop.store.align(self._jobs.values(), last_ticks, self._clock())
         self._leader = leader  # from here on the runs have an epoch to claim with
         self._loop.lead()
-        self._waiting_told = False
+        self._waiting_logged = False
         logger.info("scheduler.leading", epoch=leader.epoch, jobs=list(self._jobs))
 
     def _keep(self, leader: SchedulerHeartbeat) -> None:
         look = self._lock.look()
         if not look.holds:
             raise LockLost("the lock is not held by this session")
-        if self._loop.age_s > self._limits.loop_dead_after_s:
+        if self._loop.age_s > self._intervals.loop_dead_after_s:
             logger.error("scheduler.loop_stuck", age_s=round(self._loop.age_s))
         elif self._beat.due() and not SchedulerHeartbeat.objects.beat(
             leader, timedelta(seconds=self._loop.age_s)
         ):
             raise LockLost("another scheduler has taken over")
         self._runner.flush()
-        if look.asked and not self._stop.is_set():
+        if look.run_requested and not self._stop.is_set():
             presence.run_until_failure(self._hand_out_requests)
-        presence.run_until_failure(self._flush_rollup, self._flush_evidence, self._say_who_leads)
+        presence.run_until_failure(self._flush_rollup, self._flush_venue_stats, self._say_who_leads)
 
     def _hand_out_requests(self) -> None:
         presence.hand_out_requests(self._loop)
@@ -205,19 +201,19 @@ class Supervisor:
         if self._flush.due():
             rollup.flush()
 
-    def _flush_evidence(self) -> None:
-        if self._evidence.due():
+    def _flush_venue_stats(self) -> None:
+        if self._venue_stats.due():
             venue_stats.flush()
 
     def _say_who_leads(self) -> None:
-        self._presence.tell(self._lock.session_pid, leads=self._leader is not None)
+        self._presence.announce(self._lock.session_pid, leads=self._leader is not None)
 
     def _still_leads(self) -> bool:
         """Asked in a job's thread right before its run: between two looks a second is long.
 
         A process that was frozen begins nothing, though nobody took its lock: its tick may be of long ago.
         """
-        if self._leader is None or self.silent_s > self._limits.frozen_after_s:
+        if self._leader is None or self.silent_s > self._intervals.frozen_after_s:
             return False
         try:
             return self._lock.holds()
@@ -225,13 +221,13 @@ class Supervisor:
             return False
 
     def _resign(self, error: Exception) -> None:
-        """Claim nothing from here on, before anything that may wait (R4)."""
+        """Claim nothing from here on, before anything that may wait."""
         led, self._leader = self._leader is not None, None
         self._loop.rest()
         self._lock.release()
-        if not self._trouble_told:
+        if not self._trouble_logged:
             logger.error("scheduler.resigned" if led else "scheduler.cannot_lead", error=describe(error))
-            self._trouble_told = True
+            self._trouble_logged = True
 
     def _wind_down(self) -> int:
         """Let running jobs end, within the grace; return 0 when all did, else 1."""
@@ -241,12 +237,12 @@ class Supervisor:
         logger.info("scheduler.stopping", running=sorted(self._runner.running))
         deadline = time.monotonic() + self._grace_s
         while (left_s := deadline - time.monotonic()) > 0:
-            if self._runner.wait_until_idle(min(left_s, self._limits.poll_s)):
+            if self._runner.wait_until_idle(min(left_s, self._intervals.poll_s)):
                 break
             self._turned_s = time.monotonic()  # who has resigned waits for its runs as well
             if self._leader is not None:
                 self._step()
-        if not self._trouble_told:  # without a database nobody would hear it
+        if not self._trouble_logged:  # without a database nobody would hear it
             presence.run_until_failure(rollup.flush, self._presence.end)
         connections.close_all()
         running = self._runner.running

@@ -1,8 +1,9 @@
-"""`manage.py jobs list|show|run|pause|resume|history`: the timed jobs and what people do to them (R18)."""
+"""`manage.py jobs list|show|run|pause|resume|history`: the timed jobs and what people do to them.
 
-import getpass
+Rules: docs/scheduler.md R18.
+"""
+
 import json
-import os
 import time
 from datetime import datetime
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from healthcheck.management.examples import ExamplesFormatter
 from tradingsite.jobs import control
+from tradingsite.jobs.management.operator_name import operator_name
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import job_report
 from tradingsite.jobs.reporting.status import read
@@ -85,42 +87,42 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
-        told = job_report.everything()
-        table = job_report.as_table(told, is_terminal=self.stdout.isatty())
-        self._tell(told, [table], options)
+        report = job_report.everything()
+        table = job_report.as_table(report, is_terminal=self.stdout.isatty())
+        self._print(report, [table], options)
 
     def _show(self, options: dict[str, Any]) -> None:
-        told = job_report.one(options["name"])
-        self._tell(told, job_report.as_facts(told), options)
+        report = job_report.one(options["name"])
+        self._print(report, job_report.as_facts(report), options)
 
     def _history(self, options: dict[str, Any]) -> None:
         events = JobEvent.objects.filter(job_name=options["name"])[: max(options["limit"], 1)]
-        told = [job_report.event(each) for each in events]
+        report = [job_report.event(each) for each in events]
         lines = [job_report.event_line(each) for each in events] or [_("Nothing has happened.")]
-        self._tell(told, lines, options)
+        self._print(report, lines, options)
 
     def _pause(self, options: dict[str, Any]) -> None:
-        control.pause(options["name"], options["reason"], _who(options["by"]))
-        self._tell_state(_("%(job)s is paused."), options)
+        control.pause(options["name"], options["reason"], operator_name(options["by"]))
+        self._print_state(_("%(job)s is paused."), options)
 
     def _resume(self, options: dict[str, Any]) -> None:
-        control.resume(options["name"], _who(options["by"]))
-        self._tell_state(_("%(job)s runs again from its next tick on."), options)
+        control.resume(options["name"], operator_name(options["by"]))
+        self._print_state(_("%(job)s runs again from its next tick on."), options)
 
     def _run(self, options: dict[str, Any]) -> None:
         name = options["name"]
         if not read().alive:
             text = _("No scheduler leads: nobody would run %(job)s. Nothing was asked for.")
             raise CommandError(text % {"job": name}, returncode=NOBODY_LEADS)
-        asked_at = control.request_run(name, _who(options["by"]))
+        asked_at = control.request_run(name, operator_name(options["by"]))
         if options["no_wait"]:
-            self._tell_state(
+            self._print_state(
                 _("A run of %(job)s is asked for; the leader begins it within a second."), options
             )
             return
         state = self._run_of(name, asked_at, options["timeout_s"])
-        told = job_report.last_run(state)
-        self._tell(told, job_report.run_lines(told), options)
+        report = job_report.last_run(state)
+        self._print(report, job_report.run_lines(report), options)
         if not state.last_success:
             raise CommandError(_("The run failed."))
 
@@ -144,12 +146,12 @@ class Command(BaseCommand):
                 _not_in_time(name, asked_at, limit_s)
             time.sleep(_LOOK_EVERY_S)
 
-    def _tell_state(self, text: str, options: dict[str, Any]) -> None:
-        told = job_report.one(options["name"])
-        self._tell(told, [text % {"job": options["name"]}], options)
+    def _print_state(self, text: str, options: dict[str, Any]) -> None:
+        report = job_report.one(options["name"])
+        self._print(report, [text % {"job": options["name"]}], options)
 
-    def _tell(self, told: object, lines: list[str], options: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(told, ensure_ascii=False) if options["as_json"] else "\n".join(lines))
+    def _print(self, report: object, lines: list[str], options: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(report, ensure_ascii=False) if options["as_json"] else "\n".join(lines))
 
 
 def _not_in_time(name: str, asked_at: datetime, limit_s: float) -> NoReturn:
@@ -162,13 +164,3 @@ def _not_in_time(name: str, asked_at: datetime, limit_s: float) -> NoReturn:
         nobody = _("No scheduler leads.")
         raise CommandError(f"{text} {nobody}", returncode=NOBODY_LEADS)
     raise CommandError(text)
-
-
-def _who(by: str | None) -> str:
-    """Return the name to record: what was said, or who is logged in, also behind sudo."""
-    if by is not None:
-        return by
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError) as error:  # a container's user may have no name
-        raise CommandError(_("This user has no name: say who with --by.")) from error

@@ -1,8 +1,6 @@
 """`manage.py trade status|halt|resume`: the trading state and the operator's brake (docs/risk.md V16)."""
 
-import getpass
 import json
-import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,9 +9,10 @@ from django.utils.translation import gettext as _
 
 from healthcheck.management.examples import ExamplesFormatter
 from sysconfig.registry import UnreadableConfig
+from tradingsite.jobs.management.operator_name import operator_name
 from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.reporting.stop_losses import stop_losses
-from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, report
+from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, read_report
 from tradingsite.risk import halts
 from tradingsite.startup import CannotStart, refuse_other_mode
 
@@ -58,17 +57,17 @@ class Command(BaseCommand):
             if action == "status":
                 self._status(as_json=options["as_json"], fail_on=options["fail_on"])
             elif action == "halt":
-                self._halt(options["reason"], _who(options["by"]))
+                self._halt(options["reason"], operator_name(options["by"]))
             else:
-                self._resume(_who(options["by"]))
+                self._resume(operator_name(options["by"]))
         except (CannotStart, DatabaseError, UnreadableConfig) as error:
             raise CommandError(str(error)) from error
 
     def _status(self, *, as_json: bool, fail_on: str | None) -> None:
-        told = report()
-        self.stdout.write(_json(told) if as_json else as_text(told))
-        if fail_on and _STATES.index(told.state.name) >= _STATES.index(fail_on):
-            raise CommandError(told.state.text)
+        report = read_report()
+        self.stdout.write(_json(report) if as_json else as_text(report))
+        if fail_on and _STATES.index(report.state.name) >= _STATES.index(fail_on):
+            raise CommandError(report.state.text)
 
     def _halt(self, reason: str, by: str) -> None:
         try:
@@ -92,15 +91,5 @@ class Command(BaseCommand):
         self.stdout.write(_("Now: %(state)s") % {"state": trading_panel.trading()["state"].text})
 
 
-def _json(told: Report) -> str:
-    return json.dumps(as_json(told), ensure_ascii=False)
-
-
-def _who(by: str | None) -> str:
-    """Return the name to record: what was said, or who is logged in, also behind sudo."""
-    if by is not None:
-        return by
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError) as error:  # a container's user may have no name
-        raise CommandError(_("This user has no name: say who with --by.")) from error
+def _json(report: Report) -> str:
+    return json.dumps(as_json(report), ensure_ascii=False)
