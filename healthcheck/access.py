@@ -80,7 +80,7 @@ def staff_json(view: View) -> View:
 def may_see_details(request: HttpRequest, snapshot: Snapshot | None = None) -> bool:
     """Tell whether the caller bears the token or is signed in as staff.
 
-    Only the database knows who is signed in: nobody is while it is down, by `snapshot` where one is at hand.
+    Only the database knows who is signed in. Whether it is down is read from `snapshot` if there is one.
     """
     if _bears_token(request):
         return True

@@ -48,7 +48,7 @@ class ProbeTask(Task):
         label: the component's name for people; without one they read `name`.
         shared: all processes use one result, kept in a row of the database.
         evidence: dotted path of a function `() -> Sequence[Fact]`: what its state is judged by; "" for none.
-        slow_ms: an answer within this is never called slow (rule 18); None: none ever is.
+        slow_ms: an answer within this is never called slow; None: none ever is.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ProbeTask(Task):
 
 @dataclass(frozen=True, kw_only=True)
 class AbilityTask(Task):
-    """Something that the site can do while the components in `needs` are well (rule 20).
+    """Something that the site can do while the components in `needs` are well.
 
     Attributes:
         label: for people, fit for a list: "place orders".

@@ -23,6 +23,6 @@ def facts(component: str) -> Sequence[Fact]:
     except DatabaseError:
         raise
     except Exception:
-        # What judges beside the probe must not take the page, or the component's JSON, with it.
+        # Broken evidence must not take the page, or the component's JSON, with it.
         logger.exception("health.evidence_failed", component=component)
         return ()

@@ -1,9 +1,9 @@
-"""`/livez` and `/readyz`, answered before every other middleware (docs/health.md).
+"""`/livez` and `/readyz`, answered before every other middleware (docs/health.md, 19 and 24).
 
 A prober comes with any Host, over plain http, without a session, and counts a redirect as success; so its
 question must not reach the host check, the https redirect, or anything that asks the database.
 
-A process told to end is unready first, so that a balancer looks elsewhere (rule 24).
+A process told to end is unready first, so that a balancer looks elsewhere.
 """
 
 import threading
@@ -58,7 +58,7 @@ def _live() -> int:
 def _ready() -> int:
     """Ready is: not about to end, and the database answers, may be written to, and has all migrations.
 
-    A maintenance window makes nothing ready that is not; a rehearsal is obeyed (rule 19).
+    A maintenance window makes nothing ready that is not; a rehearsal is obeyed.
     """
     if _draining.is_set():
         return 503

@@ -1,4 +1,4 @@
-"""What health keeps in the database: shared results and the history (docs/health.md)."""
+"""What health keeps: shared results, history, overrides and alerts (docs/health.md, 9, 15, 19, 22)."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -19,7 +19,7 @@ class HealthResultQuerySet(models.QuerySet["HealthResult"]):
         return self.annotate(age=models.ExpressionWrapper(Now() - F("measured_at"), models.DurationField()))
 
     def claim(self, name: str, *, ttl_s: float, ttl_bad_s: float, hold_s: float) -> UUID | None:
-        """Return a claim on the next run; None while a result is fresh or somebody else's claim lives."""
+        """Return a claim on the next run; None while a result is fresh or another claim lives."""
         expired = Q(measured_at=None) | Q(measured_at__lte=Now() - timedelta(seconds=ttl_s))
         expired |= ~Q(status="healthy") & Q(measured_at__lte=Now() - timedelta(seconds=ttl_bad_s))
         unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=Now())
@@ -30,7 +30,7 @@ class HealthResultQuerySet(models.QuerySet["HealthResult"]):
         return claim if taken else None
 
     def publish(self, name: str, claim: UUID, result: Mapping[str, Any]) -> bool:
-        """Store a result for all processes, unless the claim has expired and gone to somebody else."""
+        """Store a result for all processes, unless the claim has expired and another was given."""
         return bool(
             self.filter(name=name, claimed_by=claim).update(
                 **result, measured_at=Now(), flags_at=Now(), claimed_until=None, claimed_by=None
@@ -193,7 +193,7 @@ class HealthTransition(models.Model):
 
 
 class HealthOverride(models.Model):
-    """What staff impose on a component for a time: a maintenance window, or a rehearsal (rule 19).
+    """What staff impose on a component for a time: a maintenance window, or a rehearsal.
 
     It begins and ends by the database's clock. `component` is "" for all of them.
     """

@@ -18,7 +18,7 @@ LONGEST = {
     Kind.WARN: timedelta(minutes=60),
     Kind.FAIL: timedelta(minutes=60),
 }
-"""So that what somebody forgot to end hides nothing for long."""
+"""So that a forgotten one hides nothing for long."""
 
 
 class OverrideRefused(ValueError):
@@ -37,7 +37,7 @@ class OverrideRequest:
 
 
 def allowed_kinds() -> list[Kind]:
-    """Return what may be imposed here: in live mode nobody may play an outage."""
+    """Return what may be imposed here: there are no rehearsals in live mode."""
     return [kind for kind in Kind if kind == Kind.MAINTENANCE or settings.HEALTH_REHEARSALS]
 
 

@@ -1,4 +1,4 @@
-"""What a health answer says: findings, the two published schemas, and the overall rule (docs/health.md)."""
+"""What a health answer says: findings, two published schemas, the overall rule (docs/health.md, 13, 14)."""
 
 from collections.abc import Iterable, Mapping
 from copy import copy
@@ -22,14 +22,14 @@ _SLOW = gettext_noop("took %(took_ms).0f ms, over three times its usual 95th per
 
 @dataclass(frozen=True, init=False)
 class Finding:
-    """What a probe found: a status and one sentence with the limit beside the value.
+    """What a probe found: a status and one sentence with value and limit.
 
     `message` is an English msgid with `%(name)s` placeholders, marked by `gettext_noop` where it is written;
     `params` are JSON scalars. Never put an exception's text into either: it may hold a secret.
 
     Attributes:
-        judged: False when it cannot be known: neither up nor down, so it counts in no uptime (rule 13).
-        paused: rests on purpose: never red, never downtime (rule 14).
+        judged: False when it cannot be known: neither up nor down, so it counts in no uptime.
+        paused: rests on purpose: never red, never downtime.
         ready: a warning that does not make `/readyz` fail.
         timed_out: no answer came in time: how long that took says nothing, so the latency is null.
         inner: the finding whose sentence stands in the place of `%(found)s`.
@@ -75,7 +75,7 @@ class Finding:
 
     @classmethod
     def slow(cls, took_ms: float, usual_ms: float) -> Self:
-        """Return a warning that it takes much longer than it usually does (rule 18)."""
+        """Return a warning that it takes much longer than it usually does."""
         return cls.ready_warning(_SLOW, took_ms=took_ms, usual_ms=usual_ms)
 
     @classmethod

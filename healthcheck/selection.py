@@ -1,4 +1,4 @@
-"""Which components somebody asks for: `only` some, or all but the `exclude`d (docs/health.md, 25)."""
+"""Which components are chosen: `only` some, or all but the `exclude`d (docs/health.md, 25)."""
 
 from collections.abc import Sequence
 

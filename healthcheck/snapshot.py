@@ -1,4 +1,4 @@
-"""What the engine knew at one moment, frozen: all answers made from one snapshot agree."""
+"""What the engine knew at one moment, frozen, so that all answers made from it agree (docs/health.md, 25)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Component:
         measured_at: aware UTC.
         age_s: seconds between that and the snapshot.
         late: older than its TTL; its refresh is under way.
-        raw: what was found, before slowness and whatever staff imposed (rules 18, 19); `finding` by default.
+        raw: what was found, before slowness and whatever staff imposed; `finding` by default.
         override: what staff imposed, on this component or on one that it needs.
     """
 
@@ -134,7 +134,7 @@ class Snapshot:
 
     @cached_property
     def full_etag(self) -> str:
-        """Changes with anything but the timestamp (rule 25)."""
+        """Changes with anything but the timestamp."""
         return self._etag(hidden=False)
 
     @cached_property

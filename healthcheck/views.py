@@ -1,4 +1,4 @@
-"""Answers over HTTP. Every one is made from one frozen snapshot, so that all of them tell the same."""
+"""Answers over HTTP, each made from one frozen snapshot (docs/health.md, 20 and 25)."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -23,7 +23,7 @@ def health(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest) -> HttpResponse:
     """Answer the `DetailedHealthResponse`, without messages and latencies for those who may not see them.
 
-    `?only=` and `?exclude=` choose components; who sends the ETag back may get a 304 (rule 25).
+    `?only=` and `?exclude=` choose components; who sends the ETag back may get a 304.
     """
     try:
         chosen = request.META.get("QUERY_STRING")  # hardly anybody chooses, and parsing takes time
@@ -45,7 +45,7 @@ def detail(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def abilities(request: HttpRequest) -> HttpResponse:
-    """Answer what the site can do now (rule 20); the reasons are for those who may see details."""
+    """Answer what the site can do now; the reasons are for those who may see details."""
     snapshot = engine().snapshot()
     hidden = not may_see_details(request, snapshot)
     because = snapshot.can_act_because

@@ -1,4 +1,4 @@
-"""Whose time a page shows: the viewer's, as their browser says it, beside UTC (docs/health.md, 28)."""
+"""Whose time a page shows: the viewer's, as their browser says it, and UTC (docs/health.md, 28)."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -17,7 +17,7 @@ _viewer: ContextVar[ZoneInfo | None] = ContextVar("viewer_zone", default=None)
 
 
 def viewer_zone() -> ZoneInfo:
-    """Return the zone of the request under way; the site's own where nobody said one."""
+    """Return the zone of the request under way; the site's own where the browser said none."""
     return _viewer.get() or site_zone()
 
 

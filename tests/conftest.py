@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django.test import TransactionTestCase
 from django.utils import translation
 
@@ -21,6 +23,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", pristine.put_back)
         yield
+
+
+@receiver(setting_changed)
+def forget_what_was_made_of_settings(*, setting, **_kwargs):
+    if setting in {"HEALTH_PROBES", "HEALTH_ABILITIES", "STATUS_PANELS", "VERSION"}:
+        forget_engine()
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ class AlertChange:
     """One transition as an alert says it.
 
     Attributes:
-        lasted: how long the state before had lasted; None when nobody knows.
+        lasted: how long the state before had lasted; None when it is not known.
         label: the component's name for people.
     """
 

@@ -124,7 +124,7 @@ def claim() -> Batch | None:
     """Return a component's changes that are to be told now; None when there are none.
 
     Raises:
-        django.db.Error: nobody knows; nothing may be sent.
+        django.db.Error: it is not known; nothing may be sent.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"apart": _apart_s(), "hold": _HOLD_S})

@@ -28,7 +28,7 @@ _ASK_AGAIN_S = 5.0
 
 
 class AlertSender:
-    """One thread beside the recorder. Without addresses in the settings it does nothing.
+    """One thread of its own. Without addresses in the settings it does nothing.
 
     Args:
         clock: seconds, monotonic.

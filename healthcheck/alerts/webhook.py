@@ -54,7 +54,7 @@ class Webhook:
 
     def _answered(self, method: str, **options: Any) -> None:
         with requests.Session() as session:
-            session.trust_env = False  # no proxy and no password that somebody else's program needs
+            session.trust_env = False  # no proxy and no password of another program
             with session.request(
                 method, self._url, timeout=self._within_s, allow_redirects=False, stream=True, **options
             ) as response:

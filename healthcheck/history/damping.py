@@ -26,7 +26,7 @@ class Damper:
     def feed(self, component: Component) -> bool:
         """Take in what was found; return whether the state has changed by it.
 
-        The same measurement counts once, and what nobody could judge counts as nothing. The first healthy
+        The same measurement counts once, and what could not be judged counts as nothing. The first healthy
         answer of all is no change; the first state of all that is not healthy is one, from healthy.
         """
         if component.measured_at == self.seen_at or not component.judged:

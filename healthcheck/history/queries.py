@@ -34,7 +34,7 @@ class Day:
 
     @property
     def kind(self) -> DayKind:
-        """The worst of the day; "nothing" when nobody looked."""
+        """The worst of the day; "nothing" without a record."""
         kinds: Sequence[DayKind] = ("unhealthy", "warning", "healthy", "paused")
         return next((kind for kind in kinds if getattr(self, kind)), "nothing")
 

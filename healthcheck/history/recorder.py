@@ -115,7 +115,7 @@ class Recorder:
             self._alone.clear()
             self._write()
             self._learn_usual()
-        elif "database" in self._known:  # the outage is told at once, with its end: nobody begins between
+        elif "database" in self._known:  # the outage is written at once, with its end
             self._alone.add(self._known["database"].seen_at)
             logger.warning("health.kept", minutes=len(self._unwritten))
         self._notify(found, leading=leads, well=snapshot.status != "unhealthy")

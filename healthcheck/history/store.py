@@ -129,13 +129,13 @@ def write(
 
 
 def rewrite_usual() -> None:
-    """Write each component's usual 95th percentile (rule 18), in one statement. Raises django.db.Error."""
+    """Write each component's usual 95th percentile, in one statement. Raises django.db.Error."""
     with connection.cursor() as cursor:
         cursor.execute(_USUAL, [ENOUGH_SAMPLES])
 
 
 def _is_news(row: HealthTransition) -> bool:
-    """Whether nobody wrote the same change already: while one hands over to another, both may see it."""
+    """Whether the change is not written yet: while one leader hands over to another, both may see it."""
     before = HealthTransition.objects.filter(component=row.component, at__lte=row.at).order_by("-at", "-pk")
     return before.values_list("after", flat=True).first() != row.after
 

@@ -33,7 +33,7 @@ class Bar:
 
     @property
     def text(self) -> str:
-        """In the language of whoever reads it."""
+        """In the language of the reader."""
         text = f"{self.day.date}: {DAY_WORDS[self.kind].word}"
         uptime_pct = self.day.uptime_pct
         return text if uptime_pct is None or uptime_pct == 100 else f"{text}, {uptime_pct:.2f} %"
@@ -123,7 +123,7 @@ def kinds() -> list[tuple[str, int, object]]:
 
 
 def change_rows(rows: Sequence[TransitionRow]) -> list[tuple[object, object, TransitionRow]]:
-    """Return each change with its component's name and its state in words, for whoever reads it."""
+    """Return each change with its component's name and its state in words, in the language of the reader."""
     return [(component_label(row.component), STATUS_WORDS[row.after].word, row) for row in rows]
 
 

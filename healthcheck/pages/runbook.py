@@ -43,11 +43,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Advice:
-    """A section for somebody who looks at one state: `now` is about that, `beside` about the others."""
+    """A section for one state: `now` is about that, `others` about the other ones."""
 
     html: SafeString
     now: Part | None
-    beside: Sequence[Part]
+    others: Sequence[Part]
 
 
 def section(name: str) -> Section | None:

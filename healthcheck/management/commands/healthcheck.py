@@ -29,7 +29,7 @@ Exit status: 0, or 1 when the site is unhealthy. Ends at its deadline even when 
 
 
 class Command(BaseCommand):
-    """Runs every probe once, in threads that nobody joins: a probe that hangs can't hold the exit."""
+    """Runs every probe once, in daemon threads: a probe that hangs can't hold the exit."""
 
     help = "Show the health of every component. Exits 1 when the site is unhealthy."
     # A broken check elsewhere must not keep an operator from seeing what is wrong.

@@ -94,7 +94,7 @@ def test_a_part_is_known_by_its_state_and_titled_for_people(book):
         ("warning", "too slow", "<p>Wait.</p>\n"),
     ]
     advice = runbook.advice("api", "warning")
-    assert (advice.now.title, [part.state for part in advice.beside]) == ("too slow", ["unhealthy"])
+    assert (advice.now.title, [part.state for part in advice.others]) == ("too slow", ["unhealthy"])
     assert runbook.advice("api", "healthy").now is None
 
 
