@@ -1,13 +1,179 @@
-"""Health in admin: alerts to look at, maintenance windows and rehearsals to begin and end."""
+"""Health in admin: maintenance windows and rehearsals, made and ended by hand, and the alerts to look at."""
 
+from datetime import timedelta
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from healthcheck.models import Alert
-from healthcheck.override_admin import HealthOverrideAdmin
-from healthcheck.read_only_admin import ReadOnlyAdmin
+from healthcheck import overrides
+from healthcheck.declared import configured_probes
+from healthcheck.models import Alert, HealthOverride
+from healthcheck.read_only_admin import AppendOnlyAdmin, ReadOnlyAdmin
 
-__all__ = ["AlertAdmin", "HealthOverrideAdmin"]
+_Choices = forms.ChoiceField
+_ALL = "all"
+_PAST, _AHEAD = timedelta(minutes=10), timedelta(days=30)
+
+
+class OverrideForm(forms.ModelForm[HealthOverride]):
+    """What, on which component, from when, for how long, and why."""
+
+    component = forms.ChoiceField(label=_("Component"))
+    kind = forms.ChoiceField(label=_("Kind"))
+    starts_at = forms.DateTimeField(
+        label=_("From"),
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"),
+    )
+    minutes = forms.IntegerField(
+        label=_("For how many minutes"),
+        min_value=1,
+        error_messages={"min_value": _("%(show_value)s minutes are too few, limit %(limit_value)s.")},
+        help_text=_("It ends by itself. At most 1440 for a maintenance, 60 for a rehearsal."),
+    )
+
+    class Meta:
+        model = HealthOverride
+        fields = ("component", "kind", "reason")
+        widgets = {"reason": AdminTextInputWidget}
+        help_texts = {"reason": _("Shown with the component, to staff, with your name.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        component, kind = cast("_Choices", self.fields["component"]), cast("_Choices", self.fields["kind"])
+        zone = {"zone": timezone.get_current_timezone_name()}
+        self.fields["starts_at"].help_text = _("Empty: now. In the time zone %(zone)s.") % zone
+        named = [(task.name, task.label or task.name) for task in configured_probes()]
+        component.choices = [("", "---------"), *named, (_ALL, _("all components"))]
+        kind.choices = [("", "---------")] + [(each.value, each.label) for each in overrides.allowed_kinds()]
+        if settings.HEALTH_REHEARSALS:
+            kind.help_text = _(
+                "A rehearsal changes what is shown and alerted, and nothing that the trader does. One of the "
+                "database also takes this site out of its load balancer until it ends."
+            )
+        else:
+            refused = _("%(value)s is refused: there are no rehearsals in live mode.")
+            kind.error_messages["invalid_choice"] = refused
+
+    def clean_starts_at(self) -> Any:
+        """Refuse what would have begun long ago, or nobody would remember."""
+        starts_at, now = self.cleaned_data["starts_at"], timezone.now()
+        if starts_at and not now - _PAST <= starts_at <= now + _AHEAD:
+            text = _("%(value)s must be from 10 minutes ago to 30 days from now; leave it empty for now.")
+            raise forms.ValidationError(text, params={"value": timezone.localtime(starts_at)})
+        return starts_at
+
+    def clean(self) -> None:
+        """Refuse what lasts longer than its kind may."""
+        super().clean()
+        kind, minutes = self.cleaned_data.get("kind"), self.cleaned_data.get("minutes")
+        if not kind or not minutes:
+            return
+        longest = overrides.LONGEST[overrides.Kind(kind)] // timedelta(minutes=1)
+        if minutes > longest:
+            text = _("%(value)d minutes are too many for %(kind)s, limit %(limit)d.")
+            facts = {"value": minutes, "kind": overrides.Kind(kind).label, "limit": longest}
+            self.add_error("minutes", forms.ValidationError(text, params=facts))
+
+    def to_request(self) -> overrides.OverrideRequest:
+        """Return what the valid form asks for."""
+        given = self.cleaned_data
+        return overrides.OverrideRequest(
+            component="" if given["component"] == _ALL else given["component"],
+            kind=overrides.Kind(given["kind"]),
+            lasts=timedelta(minutes=given["minutes"]),
+            reason=given["reason"],
+            starts_at=given["starts_at"],
+        )
+
+
+@admin.register(HealthOverride)
+class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
+    """Every one, newest first, those in force marked."""
+
+    list_display = (
+        "where",
+        "what",
+        "reason",
+        "starts_at",
+        "ends_at",
+        "in_force",
+        "made_by",
+        "ended_at",
+        "ended_by",
+    )
+    list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
+    search_fields = ("component", "reason", "made_by")
+    actions = ("end_now",)
+
+    @admin.display(description=_("component"), ordering="component")
+    def where(self, override: HealthOverride) -> str:
+        return override.component or gettext("all components")
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def what(self, override: HealthOverride) -> str:
+        return override.get_kind_display()  # also of a kind that this release does not know
+
+    @admin.display(description=_("in force"), boolean=True)
+    def in_force(self, override: HealthOverride) -> bool:
+        return override.ended_at is None and override.starts_at <= timezone.now() < override.ends_at
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: HealthOverride | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
+    ) -> Any:
+        return OverrideForm if obj is None else super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: HealthOverride | None = None) -> Any:
+        if obj is None:
+            return ("component", "kind", "starts_at", "minutes", "reason")
+        names = [field.name for field in self.opts.concrete_fields if field.name != "id"]
+        return ["what" if name == "kind" else name for name in names]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the form as the one act it is."""
+        once = {
+            "title": gettext("Begin a maintenance or a rehearsal"),
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+        }
+        return super().add_view(request, form_url, {**once, **(extra_context or {})})
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("healthcheck.change_healthoverride")
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: HealthOverride,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Impose it in the name of who asks."""
+        made = overrides.impose(form.to_request(), request.user.get_username())
+        obj.pk = made.pk
+        obj.refresh_from_db()
+
+    @admin.action(description=_("End the selected ones now"), permissions=["end"])
+    def end_now(self, request: HttpRequest, queryset: Any) -> None:
+        name = request.user.get_username()
+        ended = [override for override in queryset if overrides.end(override, name)]
+        for override in ended:
+            self.log_change(request, override, gettext("Ended."))
+        told = ngettext("%(count)d ended.", "%(count)d ended.", len(ended)) % {"count": len(ended)}
+        self.message_user(request, told)
 
 
 @admin.register(Alert)
