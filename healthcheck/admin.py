@@ -71,7 +71,6 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
         return starts_at
 
     def clean(self) -> None:
-        """Refuse what lasts longer than its kind may."""
         super().clean()
         kind, minutes = self.cleaned_data.get("kind"), self.cleaned_data.get("minutes")
         if not kind or not minutes:
@@ -83,7 +82,6 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
             self.add_error("minutes", forms.ValidationError(text, params=facts))
 
     def to_request(self) -> overrides.OverrideRequest:
-        """Return what the valid form asks for."""
         given = self.cleaned_data
         return overrides.OverrideRequest(
             component="" if given["component"] == _ALL else given["component"],
@@ -161,7 +159,6 @@ class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
         form: Any,
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Impose it in the name of who asks."""
         made = overrides.impose(form.to_request(), request.user.get_username())
         obj.pk = made.pk
         obj.refresh_from_db()
@@ -187,5 +184,4 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
 
     @admin.display(description=_("at"), ordering="transition__at")
     def at(self, alert: Alert) -> object:
-        """Return when the state changed."""
         return alert.transition.at

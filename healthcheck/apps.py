@@ -5,8 +5,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class HealthcheckConfig(AppConfig):
-    """Registers the system checks."""
-
     name = "healthcheck"
     verbose_name = _("Health")
 

@@ -57,7 +57,6 @@ def status_panels(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register()
 def metric_sources(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that each source of metrics can be imported."""
     return [error for path in settings.METRIC_SOURCES for error in _function("METRIC_SOURCES", path)]
 
 

@@ -101,7 +101,6 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
 
 @answers_always
 def schema(request: HttpRequest) -> HttpResponse:
-    """Answer the JSON schema of `component`."""
     published: dict[str, Any] = ComponentDetail.model_json_schema()
     return JsonResponse(published, content_type="application/schema+json")
 

@@ -55,27 +55,22 @@ class Finding:
 
     @classmethod
     def unjudged(cls, message: str, /, **params: Param) -> Self:
-        """Return a warning because it cannot be known."""
         return _with(cls("warning", message, **params), judged=False)
 
     @classmethod
     def pause(cls, message: str, /, **params: Param) -> Self:
-        """Return a healthy one that rests on purpose; the message is the reason."""
         return _with(cls("healthy", message, **params), paused=True)
 
     @classmethod
     def ready_warning(cls, message: str, /, **params: Param) -> Self:
-        """Return a warning about what works more slowly, but rightly."""
         return _with(cls("warning", message, **params), ready=True)
 
     @classmethod
     def timeout(cls, message: str, /, **params: Param) -> Self:
-        """Return an unhealthy one because no answer came in time."""
         return _with(cls("unhealthy", message, **params), timed_out=True)
 
     @classmethod
     def slow(cls, took_ms: float, usual_ms: float) -> Self:
-        """Return a warning that it takes much longer than it usually does."""
         return cls.ready_warning(_SLOW, took_ms=took_ms, usual_ms=usual_ms)
 
     @classmethod
@@ -170,7 +165,6 @@ class DetailedHealthResponse(SelectedHealthResponse):
 
 
 def component_names() -> list[str]:
-    """Return the configured components' names, in the order of every answer."""
     return [entry["name"] for entry in settings.HEALTH_PROBES]
 
 

@@ -124,7 +124,6 @@ class Snapshot:
 
     @cached_property
     def full_json(self) -> bytes:
-        """The detailed answer for those who may see messages and latencies; made once a snapshot."""
         return self._json(hidden=False)
 
     @cached_property

@@ -14,7 +14,6 @@ from healthcheck.snapshot import Snapshot
 
 @answers_always
 def health(request: HttpRequest) -> HttpResponse:
-    """Answer the overall status and nothing else."""
     snapshot = engine().snapshot()
     return _json(snapshot.status_json, snapshot)
 
@@ -68,7 +67,6 @@ def abilities(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def schema(request: HttpRequest) -> HttpResponse:
-    """Answer the JSON schema of `detail`."""
     return JsonResponse(published_schema(), content_type="application/schema+json")
 
 

@@ -83,7 +83,6 @@ class Batch:
         return Q(pk__in=keys, state=Alert.State.PENDING, claimed_until=self.claimed_until)
 
     def sent(self) -> None:
-        """Record that it was delivered."""
         done = {"sent_at": Now(), "claimed_until": None, "next_attempt_at": None, "error": ""}
         rows = Alert.objects.filter(self._claimed)
         rows.exclude(pk=self.newest.pk).update(state=Alert.State.HELD, **done)

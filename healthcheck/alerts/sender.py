@@ -50,11 +50,9 @@ class AlertSender:
 
     @property
     def has_webhook(self) -> bool:
-        """Whether changes are posted anywhere."""
         return self._webhook is not None
 
     def start(self) -> None:
-        """Begin, if there is an address."""
         if self._webhook or self._heartbeat:
             self._thread = threading.Thread(target=self._run, name="health-alerts", daemon=True)
             self._thread.start()

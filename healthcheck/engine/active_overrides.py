@@ -81,7 +81,6 @@ class ActiveOverrides:
         )
 
     def changes_in(self, now_s: float) -> float:
-        """Return the seconds until one begins or ends."""
         moments = [moment for each in self.overrides for moment in (each.starts_s, each.ends_s)]
         return min((moment - now_s for moment in moments if moment > now_s), default=inf)
 
@@ -109,7 +108,6 @@ class OverrideReader:
 
 
 def nothing(_clock: Clock) -> ActiveOverrides:
-    """Impose nothing."""
     return ActiveOverrides()
 
 

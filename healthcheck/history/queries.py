@@ -87,8 +87,6 @@ class TransitionRow:
 
 @dataclass(frozen=True)
 class _Counted:
-    """What the queries found, by component."""
-
     days: Mapping[str, Mapping[date, Day]]
     uptimes: Mapping[str, Mapping[str, float | None]]
     speeds: Mapping[str, tuple[float | None, float | None, int]]

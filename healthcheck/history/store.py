@@ -55,7 +55,6 @@ def status(state: HealthState) -> Status:
 
 
 def transition(component: Component, before: Status, at: datetime, version: str) -> HealthTransition:
-    """Return the row of a change to what `component` is now."""
     finding = component.finding
     return HealthTransition(
         component=component.name,

@@ -113,7 +113,6 @@ def history() -> dict[str, Any]:
 
 
 def changes() -> dict[str, Any]:
-    """Return the context of `status/changes.html`."""
     return {"changes": change_rows(transitions(limit=10))}
 
 
@@ -128,7 +127,6 @@ def change_rows(rows: Sequence[TransitionRow]) -> list[tuple[object, object, Tra
 
 
 def draw_history(past: ComponentHistory, label: object, now: datetime) -> HistoryRow:
-    """Return what is drawn of one component's past."""
     bars = _bars(past.days)
     return HistoryRow(
         past,

@@ -26,8 +26,6 @@ _TITLE = re.compile(r"(?P<title>.*?)\s*(?:\((?P<state>[a-z_]+)\))?\s*")
 
 @dataclass(frozen=True)
 class Part:
-    """What one state means, and what to do."""
-
     state: str
     title: str
     html: SafeString
