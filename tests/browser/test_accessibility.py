@@ -73,6 +73,8 @@ def test_the_jobs_on_the_status_page_and_in_admin(visit, faults, operator, width
     page = visit(user=operator, width=width, language=language)
 
     assert faults(page) == []
+    page.goto("/status/jobs/collect_market_data/")
+    assert faults(page) == []
     for path in ("", "check_volatility/change/", "collect_market_data/pause/now/"):
         page.goto(f"/admin/jobs/jobstate/{path}")
         assert faults(page) == []

@@ -293,7 +293,7 @@ def test_the_panel_shows_failures_runs_under_way_and_what_is_late():
 
     assert row("check_volatility")["failures"] == 2
     text = page()
-    assert "failed 2 times" in text
+    assert "2 in a row" in text
     assert ">late<" in text.replace(" ", "")
     assert ">50 s<" in text
     assert "Unreachable: &lt;no answer&gt;" in text
