@@ -38,7 +38,8 @@ class StopLosses:
         why = "; ".join(self.reasons)
         if not self.held:
             nothing = _("Nothing is held: there is nothing for a stop-loss to sell.")
-            return f"{nothing} {_('None would be sold: %(why)s') % {'why': why}}" if why else nothing
+            none = _("None would be sold: %(why)s") % {"why": why}
+            return f"{nothing} {none}" if why else nothing
         if why:
             return _("No stop-loss is sold now: %(why)s") % {"why": why}
         if self.scheduler.job("generate_trading_signal").paused:
