@@ -102,7 +102,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
 
 def _recent(outcomes: Iterable[RunResult]) -> RawSQL:
     """Append to the list, and keep the last of it, without reading it first."""
-    added = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.kind} for each in outcomes]
+    added = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.outcome} for each in outcomes]
     last = f"jsonb_path_query_array(recent || %s::jsonb, '$[last-{MOST_RECENT - 1} to last]')"
     return RawSQL(last, [json.dumps(added)])  # noqa: S611 - what varies is a parameter, or a number of ours
 

@@ -31,11 +31,11 @@ class RunResult:
         return self.error is None
 
     @property
-    def kind(self) -> str:
-        return kind_of(self.error)
+    def outcome(self) -> str:
+        return outcome_of(self.error)
 
 
-def kind_of(error: str | None) -> str:
+def outcome_of(error: str | None) -> str:
     """Return "ok", "failed", "skipped" (not begun) or "aborted" (not ended by its own process)."""
     if error is None:
         return "ok"

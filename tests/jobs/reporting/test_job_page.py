@@ -114,7 +114,7 @@ def test_last_runs_are_the_kept_ones_and_the_outcomes_of_the_others(db, job):
 
     runs = last_runs(job, state)
 
-    assert [(run.tick, run.kind, run.duration_s) for run in runs] == [
+    assert [(run.tick, run.outcome, run.duration_s) for run in runs] == [
         (ticks[0], "ok", None),
         (ticks[1], "aborted", 1.5),
         (ticks[2], "ok", None),

@@ -173,7 +173,7 @@ def test_an_outcome_says_what_kind_it_is():
         "aborted: x": "aborted",
     }
 
-    assert {error: RunResult(COLLECT, None, 0, error=error).kind for error in kinds} == kinds
+    assert {error: RunResult(COLLECT, None, 0, error=error).outcome for error in kinds} == kinds
 
 
 def test_the_claim_and_the_result_of_a_run_are_one_statement_each(django_assert_num_queries):

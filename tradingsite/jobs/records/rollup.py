@@ -77,19 +77,19 @@ _hours: dict[tuple[str, datetime], _Hour] = {}
 
 
 def note(
-    job_name: str, kind: str, duration_ms: float | None, lateness_ms: float | None, at: datetime
+    job_name: str, outcome: str, duration_ms: float | None, lateness_ms: float | None, at: datetime
 ) -> None:
     """Count an outcome. Asks no database.
 
     Args:
         job_name: of a registered job.
-        kind: "ok", "failed", "skipped" or "aborted", as `RunResult.kind`.
+        outcome: "ok", "failed", "skipped" or "aborted", as `RunResult.outcome`.
         duration_ms: of the body; not counted unless the run came to its end.
         lateness_ms: from the tick to the body's begin; None where there was none.
         at: when it was over, aware.
     """
     one = _Hour()
-    for column in _COUNTED_AS[kind]:
+    for column in _COUNTED_AS[outcome]:
         one.counts[column] = 1
     if one.counts["runs"] and duration_ms is not None:
         one.durations.add(duration_ms)
@@ -100,7 +100,7 @@ def note(
 
 
 def count(result: RunResult) -> None:
-    note(result.job_name, result.kind, result.duration_ms, result.lateness_ms, result.ended_at)
+    note(result.job_name, result.outcome, result.duration_ms, result.lateness_ms, result.ended_at)
 
 
 def flush() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
-from tradingsite.jobs.run_result import kind_of
+from tradingsite.jobs.run_result import outcome_of
 from tradingsite.jobs.schedule import ScheduledJob
 
 SHOWN = 50
@@ -18,13 +18,13 @@ class Run:
     """One run.
 
     Attributes:
-        kind: "ok", "failed", "skipped" or "aborted".
+        outcome: "ok", "failed", "skipped" or "aborted".
         duration_s: None for those of which the outcome alone is kept: the successes of frequent jobs.
         asked_by: who asked for it; "" for the timetable.
     """
 
     tick: datetime
-    kind: str
+    outcome: str
     duration_s: float | None
     asked_by: str
     message: str
@@ -52,7 +52,7 @@ def _kept(name: str) -> Iterator[Run]:
     for row in rows.values("run_time", "duration", "exception")[:SHOWN]:
         error = row["exception"] or ""
         duration_s = None if row["duration"] is None else float(row["duration"])
-        yield Run(row["run_time"], kind_of(error or None), duration_s, "", error)
+        yield Run(row["run_time"], outcome_of(error or None), duration_s, "", error)
 
 
 def _with_people(job: ScheduledJob, runs: Sequence[Run]) -> list[Run]:
@@ -60,7 +60,7 @@ def _with_people(job: ScheduledJob, runs: Sequence[Run]) -> list[Run]:
     asked = JobEvent.objects.filter(job_name=job.name, kind=JobEvent.Kind.RUN_REQUESTED)
     requests = list(asked.values_list("at", "by")[:SHOWN])
     return [
-        Run(run.tick, run.kind, run.duration_s, _asked_by(job, run, requests), run.message) for run in runs
+        Run(run.tick, run.outcome, run.duration_s, _asked_by(job, run, requests), run.message) for run in runs
     ]
 
 
