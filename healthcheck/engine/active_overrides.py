@@ -107,10 +107,6 @@ class OverrideReader:
         return Result(self.known, None, timezone.now(), self._clock())
 
 
-def nothing(_clock: Clock) -> ActiveOverrides:
-    return ActiveOverrides()
-
-
 def read(clock: Clock) -> ActiveOverrides:
     """Read what is in force or will be, in one statement. Where rehearsals are not allowed there are none.
 

@@ -62,7 +62,7 @@ class Engine:
 
     Args:
         clock: seconds, monotonic.
-        read_overrides: reads what staff impose and what is usual; None: nothing is.
+        read_overrides: reads what staff impose and what is usual.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Engine:
         *,
         version: str,
         clock: Clock = time.monotonic,
-        read_overrides: Read | None = None,
+        read_overrides: Read = read,
     ) -> None:
         limits_s = [task.timeout_s + task.allowance_s for task in (*probes, *panels, *abilities)]
         self.deadline_s = max(limits_s, default=0) + _MARGIN_S
@@ -135,7 +135,7 @@ class Engine:
             slot.start_if_due()
         ends_s = self._clock() + self.deadline_s
         while waits_s := [
-            wait_s for slot in (*slots, *self._overrides.start_if_due()) if (wait_s := slot.settles_in()) > 0
+            wait_s for slot in (*slots, self._overrides.start_if_due()) if (wait_s := slot.settles_in()) > 0
         ]:
             left_s = ends_s - self._clock()
             if left_s <= 0:
@@ -237,7 +237,6 @@ def engine() -> Engine:
                 configured_panels(),
                 configured_abilities(),
                 version=settings.VERSION,
-                read_overrides=read,
             )
         return _engine
 

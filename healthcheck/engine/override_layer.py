@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from healthcheck.declared import NamedTask, OwnTask, ProbeTask
-from healthcheck.engine.active_overrides import OverrideReader, Read, nothing
+from healthcheck.engine.active_overrides import OverrideReader, Read
 from healthcheck.engine.slot import Clock, Slot, Work
 from healthcheck.report import Finding
 from healthcheck.snapshot import Component
@@ -21,23 +21,21 @@ class OverrideLayer:
 
     def __init__(
         self,
-        read: Read | None,
+        read: Read,
         tasks: Iterable[ProbeTask],
         *,
         clock: Clock,
         slot: Callable[[NamedTask, Work[Any]], Slot[Any]],
     ) -> None:
-        self._reader = OverrideReader(read or nothing, clock=clock)
+        self._reader = OverrideReader(read, clock=clock)
         self._tasks: Mapping[str, ProbeTask] = {task.name: task for task in tasks}
         self._clock = clock
-        self._read = slot(_READ_TASK, self._reader) if read else None
+        self._read = slot(_READ_TASK, self._reader)
 
-    def start_if_due(self) -> list[Slot[Any]]:
-        """Read what is imposed if that is due; return the slot to wait for, if any."""
-        if self._read is None:
-            return []
+    def start_if_due(self) -> Slot[Any]:
+        """Read what is imposed if that is due; return the slot to wait for."""
         self._read.start_if_due()
-        return [self._read]
+        return self._read
 
     def shown(self, component: Component) -> Component:
         """Return the component as slowness and staff make it."""

@@ -57,11 +57,10 @@ class Recorder:
         sender: AlertSender | None = None,
         *,
         look_every_s: float = LOOK_EVERY_S,
-        look_soon_s: float = LOOK_SOON_S,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
         self._leads, self._sender, self._clock = leads, sender, clock
-        self._every_s, self._soon_s = look_every_s, min(look_soon_s, look_every_s)
+        self._every_s, self._soon_s = look_every_s, min(LOOK_SOON_S, look_every_s)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._dampers: dict[str, Damper] | None = None

@@ -10,6 +10,7 @@ from healthcheck.engine.engine import Engine
 from healthcheck.engine.slot import Slot
 from healthcheck.report import Finding
 from tests.healthcheck import samples
+from tests.healthcheck.imposing import nothing
 
 ENOUGH_S = 10
 TOKEN = "a-token-for-monitors"
@@ -92,7 +93,7 @@ def engine_of(clock):
     """Make an engine of these tasks; it goes by the test's clock unless the test wants the real one."""
 
     def make(*tasks: ProbeTask, **options: Any) -> Engine:
-        return Engine(tasks, version="1.2.3", **{"clock": clock} | options)
+        return Engine(tasks, version="1.2.3", **{"clock": clock, "read_overrides": nothing} | options)
 
     return make
 
@@ -114,8 +115,7 @@ def scripts():
 def all_landed(engine: Engine) -> bool:
     """Wait until nothing is in flight."""
     slots: list[Slot[Any]] = [*engine._slots.values(), *(slot for _, slot in engine._panels)]
-    if engine._overrides._read:
-        slots.append(engine._overrides._read)
+    slots.append(engine._overrides._read)
     with engine._changed:
         return engine._changed.wait_for(lambda: all(slot._flight is None for slot in slots), ENOUGH_S)
 

@@ -14,6 +14,7 @@ from healthcheck.engine.engine import Engine, engine, forget_engine
 from healthcheck.report import Finding
 from tests.healthcheck.conftest import ENOUGH_S, all_landed
 from tests.healthcheck.databases import pooled
+from tests.healthcheck.imposing import nothing
 from tests.healthcheck.processes import DEADLINE_S
 
 LIMIT_S = 0.4
@@ -233,6 +234,7 @@ def test_the_page_waits_for_everything_together(probe, panel, scripts):
         [panel("shown", hung, timeout_s=0.5)],
         [AbilityTask(name="act", label="Act", probe=slow.probe, timeout_s=0.5)],
         version="1",
+        read_overrides=nothing,
     )
     began_s = time.monotonic()
 

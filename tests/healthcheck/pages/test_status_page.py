@@ -8,6 +8,7 @@ from healthcheck.engine.engine import Engine
 from healthcheck.pages.status_page import status_page
 from healthcheck.report import Finding
 from tests.healthcheck.conftest import all_landed
+from tests.healthcheck.imposing import nothing
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def panelled(monkeypatch, tmp_path, settings):
 
 
 def engine_with(*panels, probes=()):
-    return Engine(probes, panels, version="1.2.3")
+    return Engine(probes, panels, version="1.2.3", read_overrides=nothing)
 
 
 def shown(engine, *, staff=True):
