@@ -19,7 +19,7 @@ _CONVENTIONS = {
     *("probes", "panel", "metrics", "retention"),
 }
 # Two sides of one wire: our client's and the sandbox's.
-_TWO_SIDES = {"Order", "Trade", "Ticker", "Market", "ApiKey", "Side"}
+_TWO_SIDES = {"Order", "Trade", "Ticker", "Market", "ApiKey", "Side", "Bar", "Terms"}
 _PROGRAM = ("tradingsite", "healthcheck", "sysconfig")
 
 

@@ -18,7 +18,7 @@ _PLAIN = ("healthy", "nothing")  # drawn as one path each: most days are, and th
 
 
 @dataclass(frozen=True)
-class Bar:
+class HistoryBar:
     """One day: where it stands, and what its tooltip says."""
 
     x: int
@@ -49,7 +49,7 @@ class HistoryRow:
     past: ComponentHistory
     label: object
     now: datetime
-    bars: tuple[Bar, ...]
+    bars: tuple[HistoryBar, ...]
     paths: Sequence[tuple[str, str]]
     lines: Sequence[str]
     width: int = PITCH * 90
@@ -68,7 +68,7 @@ class HistoryRow:
         return [(names[window], uptime_pct) for window, uptime_pct in self.past.uptime_pct.items()]
 
     @property
-    def troubles(self) -> Sequence[Bar]:
+    def troubles(self) -> Sequence[HistoryBar]:
         """The days that were not simply healthy, the newest first."""
         return self.bars[::-1]
 
@@ -138,14 +138,14 @@ def draw_history(past: ComponentHistory, label: object, now: datetime) -> Histor
     )
 
 
-def _path(bars: Sequence[Bar], kind: str) -> str:
+def _path(bars: Sequence[HistoryBar], kind: str) -> str:
     return "".join(f"M{bar.x} {bar.y}h{BAR}v{bar.height}h-{BAR}Z" for bar in bars if bar.kind == kind)
 
 
-def _bars(days: Sequence[Day]) -> tuple[Bar, ...]:
+def _bars(days: Sequence[Day]) -> tuple[HistoryBar, ...]:
     heights = [DAY_WORDS[day.kind].height for day in days]
     return tuple(
-        Bar(PITCH * number, HEIGHT - height, height, day.kind, day)
+        HistoryBar(PITCH * number, HEIGHT - height, height, day.kind, day)
         for number, (day, height) in enumerate(zip(days, heights, strict=True))
     )
 

@@ -40,7 +40,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Advice:
+class RunbookAdvice:
     """A section for one state: `now` is about that, `others` about the other ones."""
 
     html: SafeString
@@ -55,13 +55,13 @@ def section(name: str) -> Section | None:
     return _sections(Path(path)).get(name)
 
 
-def advice(name: str, state: str) -> Advice | None:
+def advice(name: str, state: str) -> RunbookAdvice | None:
     """Return the same, with what is about `state` first; None when there is nothing about `name`."""
     found = section(name)
     if found is None:
         return None
     now = next((part for part in found.parts if part.state == state), None)
-    return Advice(found.html, now, [part for part in found.parts if part is not now])
+    return RunbookAdvice(found.html, now, [part for part in found.parts if part is not now])
 
 
 @cache

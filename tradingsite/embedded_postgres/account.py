@@ -8,7 +8,7 @@ from typing import TypedDict
 from tradingsite.embedded_postgres.folder import user_name
 
 
-class Account(TypedDict, total=False):
+class OsAccount(TypedDict, total=False):
     """Arguments of `subprocess.run` that make a program run as another user."""
 
     user: int
@@ -17,7 +17,7 @@ class Account(TypedDict, total=False):
     umask: int
 
 
-def owner_of(folder: Path) -> Account:
+def owner_of(folder: Path) -> OsAccount:
     """Return how to run a program as the owner of `folder`, since PostgreSQL refuses to run as root.
 
     A folder that belongs to root (new, or copied by root) is given to `nobody`: no account is created.
@@ -32,7 +32,7 @@ def owner_of(folder: Path) -> Account:
     return _running_as(owner.st_uid, owner.st_gid)
 
 
-def owner_of_new_folders() -> Account:
+def owner_of_new_folders() -> OsAccount:
     """Return how programs run on a data folder that is still to be made."""
     if os.geteuid() != 0:
         return {}
@@ -40,7 +40,7 @@ def owner_of_new_folders() -> Account:
     return _running_as(nobody.pw_uid, nobody.pw_gid)
 
 
-def closed_folder(who: Account, path: Path) -> str | None:
+def closed_folder(who: OsAccount, path: Path) -> str | None:
     """Return a clause that names the first folder above `path` that `who` may not enter.
 
     It goes by the modes of the folders that exist.
@@ -58,5 +58,5 @@ def closed_folder(who: Account, path: Path) -> str | None:
     return None
 
 
-def _running_as(user: int, group: int) -> Account:
+def _running_as(user: int, group: int) -> OsAccount:
     return {"user": user, "group": group, "extra_groups": [], "umask": 0o077}

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from tradingsite.embedded_postgres import place
-from tradingsite.embedded_postgres.account import Account, closed_folder, owner_of
+from tradingsite.embedded_postgres.account import OsAccount, closed_folder, owner_of
 from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError, refuse_characters
 from tradingsite.embedded_postgres.keeper import open_lock
 
@@ -69,7 +69,7 @@ def run_program(program: str, *arguments: str | Path, folder: Path) -> None:
             raise EmbeddedPostgresError(reason) from error
 
 
-def _binaries_for(who: Account, folder: Path) -> Path:
+def _binaries_for(who: OsAccount, folder: Path) -> Path:
     """Return the folder of the programs for `who`: of a copy where the wheel's own is closed to that account.
 
     The copy is shared by all checkouts; it lies next to the data where `STATE` can't be used.
