@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sysconfig
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 _FOLDER = str(Path(__file__).resolve().parent.parent / "sysconfig")
 # Python owns the name `sysconfig`; ours are offered as submodules of the standard module.
