@@ -18,11 +18,14 @@ _MASKED_NAME = (
     "(?:access_key|secret_key|api[_-]?key|password|passwd|token|secret|authorization"
     "|balance|locked|avg_buy_price)"
 )
+# Sixteen backslashes are more than four levels of quoting make. Without a bound the search for the closing
+# quote compares as many characters at each position.
 _NAMED = re.compile(
     rf"""(?ix)
     (?P<name> {_MASKED_NAME} ) (?P<close> \\*+["']?+ ) (?P<is> \s*+[=:]\s*+ )
     (?: Decimal\( ['"] [^'"\n]*+ (?: ['"] \)? )?
-      | (?P<quote> \\*+["'] ) (?![,}}\]]) (?: .*? (?P=quote) | .*+ )
+      | (?P<quote> \\{{0,16}}+["'] ) (?![,}}\]]) (?: .*? (?P=quote) | .*+ )
+      | \\{{17}} .*+
       | [^\s,;}}\])"'\\]++
     )
     """

@@ -51,9 +51,10 @@ SEEDS = [
     *("postgres://", 'server at "x" (', "/.s.PGSQL.", "1.1", "123456789 ", "_1", "macd", "@", "access_key\\"),
 ]
 DESCENDING = "".join("token=" + "\\" * length + '"' for length in range(180, 0, -1))
+ONE_LONG_QUOTE = "token=" + "\\" * (SIZE // 2) + '"' + "\\" * (SIZE // 2)
 DICE = random.Random(4711)  # noqa: S311 - the same texts in every run
 ALNUM = "".join(DICE.choices(string.ascii_letters + string.digits, k=SIZE))
-HOSTILE = [*((seed * SIZE)[:SIZE] for seed in SEEDS), DESCENDING, ALNUM]
+HOSTILE = [*((seed * SIZE)[:SIZE] for seed in SEEDS), DESCENDING, ONE_LONG_QUOTE, ALNUM]
 MIXED = ["".join(DICE.choices(SEEDS, k=SIZE // 3))[:SIZE] for _ in range(40)]
 
 
