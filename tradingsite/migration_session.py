@@ -29,10 +29,13 @@ FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.objsubid = 2 AND l.granted
   AND l.database = {_HERE}
 """  # noqa: S608 - made of constants
-# Whoever made a wait for a lock time out has been in a transaction for at least as long.
+# Whoever made a wait for a lock time out has been in a transaction for at least as long. Its query is shown
+# without the texts in it: they may be session keys or hashes.
 _LONG_TRANSACTIONS = f"""
 SELECT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type), coalesce(a.state, 'active'),
-  extract(epoch FROM now() - a.xact_start), left(regexp_replace(a.query, '\\s+', ' ', 'g'), 100)
+  extract(epoch FROM now() - a.xact_start),
+  left(regexp_replace(
+    regexp_replace(left(a.query, 1000), $q$'[^']*('|$)$q$, $q$'…'$q$, 'g'), '\\s+', ' ', 'g'), 100)
 FROM pg_stat_activity a
 WHERE a.xact_start < now() - make_interval(secs => %s) AND a.pid <> pg_backend_pid()
   AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.database = {_HERE})
