@@ -75,7 +75,7 @@ def test_a_hundred_pollers_and_a_stuck_probe(site):
         assert {run: times for run, times in site.runs().items() if run[0] == name} == dict.fromkeys(
             ((name, worker) for worker in workers), 1
         )
-    # So busy that the row is not had in time, each process asks for itself; `test_sharing` is exact.
+    # So busy that the row is not had in time, each process asks for itself; `test_shared_results` is exact.
     assert 1 <= sum(times for (name, _), times in site.runs().items() if name == "warns") <= len(workers)
     assert site.threads() <= threads
     assert sessions() <= before
