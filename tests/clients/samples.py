@@ -22,10 +22,6 @@ ORDERBOOK = """{"market":"KRW-BTC","timestamp":1751606867762,"total_ask_size":10
 "total_bid_size":15.77734058,"orderbook_units":[{"ask_price":148520000,"bid_price":148490000,
 "ask_size":0.0134662,"bid_size":0.04296774}],"level":0}"""
 
-INSTRUMENT = (
-    '{"market":"KRW-BTC","quote_currency":"KRW","tick_size":"1000","supported_levels":["0","10000",100000]}'
-)
-
 MARKET = """{"market":"KRW-BTC","korean_name":"비트코인","english_name":"Bitcoin",
 "market_event":{"warning":false,"caution":{"PRICE_FLUCTUATIONS":true,"TRADING_VOLUME_SOARING":false,
 "DEPOSIT_AMOUNT_SOARING":false,

@@ -48,9 +48,9 @@ def test_each_group_has_its_own_pace(peer, client, ticking):
 
 def test_endpoints_of_one_group_share_its_pace(peer, client, ticking):
     for _ in range(4):
-        client.orderbooks(["KRW-BTC"])
-        client.instruments(["KRW-BTC"])
-    client.orderbooks(["KRW-BTC"])
+        client.candles("KRW-BTC", 1, 1)
+        client.candles("KRW-BTC", 5, 1)
+    client.candles("KRW-BTC", 1, 1)
 
     assert ticking.slept == [1]
 
@@ -120,7 +120,7 @@ def test_a_429_holds_the_whole_group(peer, client, ticking):
     with pytest.raises(RateLimited):
         client.tickers(["KRW-BTC"])
     client.markets()
-    client.all_tickers(["KRW"])
+    client.tickers(["KRW-ETH"])
 
     assert ticking.slept == [5]
 

@@ -24,26 +24,14 @@ NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
             {"markets": ["KRW-BTC,KRW-ETH"]},
         ),
         (
-            lambda c: c.all_tickers(["KRW", "BTC"]),
-            samples.TICKER,
-            "/v1/ticker/all",
-            {"quote_currencies": ["KRW,BTC"]},
-        ),
-        (
             lambda c: c.candles("KRW-BTC", 5, 200, NOON),
             samples.MINUTE_CANDLE,
             "/v1/candles/minutes/5",
             {"market": ["KRW-BTC"], "count": ["200"], "to": ["2025-07-01T12:00:00Z"]},
         ),
         (lambda c: c.orderbooks(["KRW-BTC"]), samples.ORDERBOOK, "/v1/orderbook", {"markets": ["KRW-BTC"]}),
-        (
-            lambda c: c.instruments(["KRW-BTC"]),
-            samples.INSTRUMENT,
-            "/v1/orderbook/instruments",
-            {"markets": ["KRW-BTC"]},
-        ),
     ],
-    ids=["markets", "tickers", "all_tickers", "candles", "orderbooks", "instruments"],
+    ids=["markets", "tickers", "candles", "orderbooks"],
 )
 def test_every_method_is_one_get_with_documented_parameters(peer, client, *, call, sample, path, query):
     peer.script(Reply(body=samples.array(sample)))
@@ -120,15 +108,6 @@ def test_candle_times_may_say_their_zone(peer, client):
     [candle] = client.candles("KRW-BTC", 1, 1)
 
     assert candle.candle_date_time_kst == NOON
-
-
-def test_instruments_give_the_tick_size_as_a_number_or_a_string(peer, client):
-    peer.script(Reply(body=samples.array(samples.INSTRUMENT)))
-
-    [instrument] = client.instruments(["KRW-BTC"])
-
-    assert instrument.tick_size == 1000
-    assert instrument.supported_levels == (0, 10000, 100000)
 
 
 @pytest.mark.parametrize(
@@ -242,8 +221,6 @@ def test_every_korean_market_fits_into_one_request(peer, client):
         (lambda c: c.candles("KRW-BTC", 1, 201), "count 201"),
         (lambda c: c.candles("KRW-BTC", 1, 0), "count 0"),
         (lambda c: c.candles("KRW-BTC", 1, 1, NOON.replace(tzinfo=None)), "must have a time zone"),
-        (lambda c: c.all_tickers([]), "must be one or more codes"),
-        (lambda c: c.all_tickers(["KRW", "krw"]), "'krw'"),
     ],
 )
 def test_what_breaks_a_known_rule_is_not_sent(peer, client, call, message):

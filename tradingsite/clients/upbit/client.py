@@ -15,7 +15,7 @@ from tradingsite.clients.retry import read_again
 from tradingsite.clients.upbit import parameters
 from tradingsite.clients.upbit.limits import shared_limits
 from tradingsite.clients.upbit.refusals import explain, requests_left
-from tradingsite.clients.upbit.schemas import Instrument, Market, MinuteCandle, Orderbook, Ticker
+from tradingsite.clients.upbit.schemas import Market, MinuteCandle, Orderbook, Ticker
 
 T = TypeVar("T")
 
@@ -23,7 +23,6 @@ _MARKETS = TypeAdapter(list[Market])
 _TICKERS = TypeAdapter(list[Ticker])
 _MINUTE_CANDLES = TypeAdapter(list[MinuteCandle])
 _ORDERBOOKS = TypeAdapter(list[Orderbook])
-_INSTRUMENTS = TypeAdapter(list[Instrument])
 
 
 @dataclass(eq=False)
@@ -72,11 +71,6 @@ class UpbitClient:
         """
         return self._read_lists("ticker", "/v1/ticker", markets, _TICKERS, within_s)
 
-    def all_tickers(self, quote_currencies: Iterable[str], *, within_s: float | None = None) -> list[Ticker]:
-        """Return the latest price of every market that is priced in one of `quote_currencies`, e.g. KRW."""
-        wanted = {"quote_currencies": parameters.currency_list(quote_currencies)}
-        return self._read("ticker", "/v1/ticker/all", wanted, _TICKERS, self._deadline(within_s))
-
     def candles(
         self,
         market: str,
@@ -97,10 +91,6 @@ class UpbitClient:
     def orderbooks(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Orderbook]:
         """Return the order book of each market, 30 levels."""
         return self._read_lists("orderbook", "/v1/orderbook", markets, _ORDERBOOKS, within_s)
-
-    def instruments(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Instrument]:
-        """Return the tick size of each market at its present price."""
-        return self._read_lists("orderbook", "/v1/orderbook/instruments", markets, _INSTRUMENTS, within_s)
 
     def _deadline(self, within_s: float | None) -> Deadline:
         return Deadline.of_call(self.wall_clock_s if within_s is None else within_s, self.clock)

@@ -12,7 +12,6 @@ MAX_MARKETS_LENGTH = 4000
 """Characters of market codes in one URL; every KRW market together is under half of it."""
 
 _MARKET = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
-_CURRENCY = re.compile(r"[A-Z0-9]+")
 
 
 def market_code(market: str) -> str:
@@ -31,15 +30,6 @@ def market_lists(markets: Iterable[str]) -> list[str]:
         else:
             lists.append(market)
     return lists
-
-
-def currency_list(currencies: Iterable[str]) -> str:
-    """Return the quote currencies as one list. Raises NotSent for none, or for a wrong code."""
-    wanted = list(dict.fromkeys(currencies))
-    wrong = [currency for currency in wanted if not _CURRENCY.fullmatch(currency)]
-    if wrong or not wanted:
-        raise NotSent(f"quote currencies {wrong or wanted}: must be one or more codes such as KRW")
-    return ",".join(wanted)
 
 
 def candle_parameters(market: str, count: int, to: datetime | None) -> dict[str, str]:

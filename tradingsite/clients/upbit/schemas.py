@@ -160,12 +160,3 @@ class Orderbook(Body):
     total_bid_size: Amount
     orderbook_units: tuple[OrderbookUnit, ...]
     level: Number | None = None
-
-
-class Instrument(Body):
-    """One element of GET /v1/orderbook/instruments: the truth about a market's tick size."""
-
-    market: str
-    tick_size: Price
-    quote_currency: str | None = None
-    supported_levels: tuple[Number, ...] = ()
