@@ -167,10 +167,6 @@ class SystemConfig(models.Model):
         key = registry.find(self.key)
         return None if key is None else not key.is_default(self.value)
 
-    @classmethod
-    def cache_stats(cls) -> dict[str, float]:
-        return _cache.stats()
-
     def check_change(self, alias: str) -> None:
         """Make `value` canonical and check what the row would become, with all rows of its rules locked."""
         before = type(self).objects.using(alias).filter(pk=self.pk).values_list("key", flat=True)

@@ -12,7 +12,7 @@ from sysconfig.registry import ConfigKey
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite import trading_config
 
-BUY, SELL = "bid", "ask"
+BUY = "bid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def test_a_value_is_typed_as_registered_and_read_from_the_database_once():
 
     assert values == [Decimal("1.0")] * 3
     assert len(queries) == 1
-    assert SystemConfig.cache_stats() == {"hits": 2, "misses": 1, "hit_rate": 2 / 3, "size": 1}
+    assert SystemConfig.cache.stats() == {"hits": 2, "misses": 1, "hit_rate": 2 / 3, "size": 1}
 
 
 def test_rule_27_a_fresh_read_asks_the_database_and_refreshes_what_is_kept():

@@ -12,9 +12,5 @@ class Model(BaseModel):
     )
 
     name: str
-    version: str | None = None
-    display_name: str | None = None
-    description: str | None = None
     input_token_limit: int | None = None
-    output_token_limit: int | None = None
     supported_generation_methods: tuple[str, ...] = ()
