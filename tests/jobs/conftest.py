@@ -68,7 +68,7 @@ def shared_house():
     house = House(folder)
     yield house
     house.start()
-    house.server.ctl("stop", "-m", "immediate")
+    house.stop("immediate")
     shutil.rmtree(folder)
 
 

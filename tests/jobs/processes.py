@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from tests import pg_ctl
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 from tradingsite.jobs.job_metric import JobMetric
 
@@ -53,7 +54,7 @@ class House:
         self.ask("CREATE TABLE scaled_run (job text, pid int, tick timestamptz)")
 
     def stop(self, how="fast"):
-        self.server.ctl("stop", "-m", how)
+        pg_ctl.stop(self.server, how)
 
     def start(self):
         self.server.doubt()

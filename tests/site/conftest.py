@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import pg_ctl
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
 
@@ -19,7 +20,7 @@ class OwnServer:
         self.url = f"postgresql://postgres@/postgres?host={self._server.use()}"
 
     def stop(self, how="fast"):
-        self._server.ctl("stop", "-m", how)
+        pg_ctl.stop(self._server, how)
 
     def start(self):
         self._server.doubt()

@@ -7,6 +7,7 @@ from time import monotonic
 
 import psycopg
 
+from tests import pg_ctl
 from tests.site.processes import own_environ
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
@@ -56,7 +57,7 @@ class Server:
         return Database(self._url(name))
 
     def stop(self):
-        self._server.ctl("stop", "-m", "immediate")
+        pg_ctl.stop(self._server, "immediate")
 
     def _url(self, name):
         return f"postgresql://postgres@/{name}?host={self._host}"

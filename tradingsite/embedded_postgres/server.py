@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from tradingsite.embedded_postgres import keeper, place
 from tradingsite.embedded_postgres.folder import EmbeddedPostgresError, explained, refuse_characters
-from tradingsite.embedded_postgres.programs import run_program
 from tradingsite.embedded_postgres.start import start_server
 
 _LOCK_WAIT_S = 90.0  # more than a start (60 s) or a stop (at most 30 s) takes
@@ -71,14 +70,6 @@ class EmbeddedPostgres:
         """Return the socket's folder of a server that runs on this folder and is ready, or None."""
         server = keeper.running_server(self.data / "postmaster.pid")
         return server[1] if server else None
-
-    def ctl(self, *arguments: str | Path) -> None:
-        """Run `pg_ctl` on this folder.
-
-        Raises:
-            EmbeddedPostgresError: it failed.
-        """
-        run_program("pg_ctl", "-D", self.data, *arguments, folder=self.data)
 
     def beside(self, suffix: str) -> Path:
         """Return a path next to the requested folder."""
