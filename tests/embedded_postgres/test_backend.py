@@ -3,7 +3,6 @@ from struct import pack
 from threading import Thread
 
 import pytest
-from django.core.management.color import no_style
 from django.db import NotSupportedError, OperationalError
 
 from tests.embedded_postgres.databases import connections_to
@@ -63,32 +62,6 @@ def test_dbshell_is_the_servers_own_psql(connection, capfd):
     connection.client.runshell(["--no-psqlrc", "-Atc", "SELECT 42"])
 
     assert capfd.readouterr().out == "42\n"
-
-
-def test_a_flush_empties_tables_in_any_order(connection):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE parent AS SELECT 1 AS id")
-        cursor.execute("ALTER TABLE parent ADD PRIMARY KEY (id)")
-        cursor.execute("CREATE TEMPORARY TABLE child AS SELECT 1 AS parent_id")
-        cursor.execute("ALTER TABLE child ADD FOREIGN KEY (parent_id) REFERENCES parent")
-        statements = connection.ops.sql_flush(no_style(), ["parent", "child"])
-
-        cursor.execute(f"BEGIN; {'; '.join(statements)}; COMMIT")
-
-        cursor.execute("SELECT count(*) FROM parent, child")
-        assert cursor.fetchone() == (0,)
-        cursor.execute("SHOW session_replication_role")
-        assert cursor.fetchone() == ("origin",)
-
-
-@pytest.mark.parametrize(
-    ("data", "options"),
-    [(None, {}), ("/embedded", {"reset_sequences": True}), ("/embedded", {"allow_cascade": True})],
-)
-def test_any_other_flush_is_djangos(data, options):
-    operations = connections_to(data)["own"].ops
-
-    assert operations.sql_flush(no_style(), ["ticker"], **options)[0].startswith("TRUNCATE")
 
 
 BEGIN_TESTS = """

@@ -16,7 +16,6 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from tradingsite.embedded_postgres.client import DatabaseClient
 from tradingsite.embedded_postgres.creation import DatabaseCreation
-from tradingsite.embedded_postgres.operations import DatabaseOperations
 from tradingsite.embedded_postgres.server import EmbeddedPostgres, embedded_server
 
 
@@ -28,7 +27,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     client_class = DatabaseClient
     creation_class = DatabaseCreation
-    ops_class = DatabaseOperations
     _connection_pools: ClassVar[dict[str, ConnectionPool]] = {}
     _inherited: ClassVar[list[object]] = []
     _limited: Any = None
