@@ -3,9 +3,19 @@
 from itertools import count
 
 from tests.marketdata.feed import NOON
-from tradingsite.orders.models import MOVES, PLACED_STATES, Order, OrderState
+from tradingsite.orders.models import PLACED_STATES, Order, OrderState
 from tradingsite.strategy.models import TradingSignal
 
+_PLACED = (OrderState.OPEN, OrderState.PARTIAL, OrderState.DONE, OrderState.CANCELLED)
+MOVES: dict[OrderState, tuple[OrderState, ...]] = {
+    OrderState.PLANNED: (OrderState.DENIED, OrderState.SUBMITTING),
+    OrderState.SUBMITTING: (*_PLACED, OrderState.REJECTED, OrderState.UNKNOWN),
+    OrderState.UNKNOWN: (*_PLACED, OrderState.LOST),
+    OrderState.OPEN: (OrderState.PARTIAL, OrderState.DONE, OrderState.CANCELLED),
+    OrderState.PARTIAL: (OrderState.DONE, OrderState.CANCELLED),
+    OrderState.LOST: _PLACED,
+}
+"""Every move that docs/orders.md and the database allow."""
 _numbers = count(1)
 
 

@@ -9,11 +9,11 @@ from django.db.models import ProtectedError
 from django.urls import reverse
 
 from tests.marketdata.feed import NOON
-from tests.orders.book import advice, placed
+from tests.orders.book import MOVES, advice, placed
 from tests.orders.trades import bought, fill
 from tradingsite.marketdata.retention import delete_before, delete_in_batches
 from tradingsite.orders.execution import intents
-from tradingsite.orders.models import MOVES, PLACED_STATES, Fill, Order, OrderEvent, OrderState
+from tradingsite.orders.models import PLACED_STATES, Fill, Order, OrderEvent, OrderState
 from tradingsite.risk.models import Halt
 from tradingsite.strategy.models import TradingSignal
 
@@ -98,7 +98,7 @@ def test_a_market_has_one_order_under_way_and_an_unknown_one_may_be_joined():
 
 @pytest.mark.parametrize("before", OrderState)
 @pytest.mark.parametrize("after", OrderState)
-def test_the_database_allows_exactly_the_moves_that_the_code_knows(before, after):
+def test_the_database_allows_exactly_the_moves_that_there_are(before, after):
     order = placed(state=before, uuid="u-1")
     order.state = after
     if after in PLACED_STATES:

@@ -61,17 +61,12 @@ ENDED_STATES = [
     OrderState.LOST.value,
 ]
 """Final, but for LOST: an order that is found after all was not."""
-_PLACED = (OrderState.OPEN, OrderState.PARTIAL, OrderState.DONE, OrderState.CANCELLED)
-MOVES: dict[OrderState, tuple[OrderState, ...]] = {
-    OrderState.PLANNED: (OrderState.DENIED, OrderState.SUBMITTING),
-    OrderState.SUBMITTING: (*_PLACED, OrderState.REJECTED, OrderState.UNKNOWN),
-    OrderState.UNKNOWN: (*_PLACED, OrderState.LOST),
-    OrderState.OPEN: (OrderState.PARTIAL, OrderState.DONE, OrderState.CANCELLED),
-    OrderState.PARTIAL: (OrderState.DONE, OrderState.CANCELLED),
-    OrderState.LOST: _PLACED,
-}
-"""Every move there is. The database knows the same and allows no other."""
-PLACED_STATES = [state.value for state in _PLACED]
+PLACED_STATES = [
+    OrderState.OPEN.value,
+    OrderState.PARTIAL.value,
+    OrderState.DONE.value,
+    OrderState.CANCELLED.value,
+]
 """Known to the exchange, which gave it a UUID."""
 
 
