@@ -242,7 +242,7 @@ def engine() -> Engine:
 
 
 def forget_engine() -> None:
-    """Begin anew at the next call: a forked child has none of its parent's threads; tests change settings."""
+    """Begin anew at the next call: a forked child has none of its parent's threads."""
     global _engine, _making
     _engine, _making = None, threading.Lock()
 

@@ -39,7 +39,6 @@ class Options:
     first_block_s: int = 10
     plain_text_429: bool = False
     numeric_strings: bool = False
-    gemini_key: str = GEMINI_KEY
     fill_after_ms: int | None = 300
     api_key: ApiKey = field(default_factory=ApiKey)
     relay_url: str | None = None

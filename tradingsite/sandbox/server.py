@@ -19,7 +19,7 @@ from tradingsite.sandbox.gemini.generator import Generator
 from tradingsite.sandbox.gemini.model_api import Gemini
 from tradingsite.sandbox.http.messages import Request, Response
 from tradingsite.sandbox.http.server import HOST, HttpServer
-from tradingsite.sandbox.options import DEFAULT_SEED, Options
+from tradingsite.sandbox.options import DEFAULT_SEED, GEMINI_KEY, Options
 from tradingsite.sandbox.quotation.prices import Prices
 from tradingsite.sandbox.quotation.relay import Relay
 
@@ -62,7 +62,7 @@ class SandboxServer:
             self._http.server_close()
             raise
         self.faults = Faults(self.exchange)
-        self.model = Generator(Gemini(options.gemini_key))
+        self.model = Generator(Gemini(GEMINI_KEY))
         control = ControlApi(self.faults, self.model, self.exchange, self.requests)
         self._router = application(market_data, self.exchange, self.model, control, options)
         self._thread = Thread(target=self._http.serve_forever, args=(0.01,), name="sandbox", daemon=True)

@@ -15,6 +15,7 @@ from tradingsite.clients.response import value
 
 _MODEL = TypeAdapter(Model)
 _GENERATE = "generateContent"
+_CONNECT_TIMEOUT_S = 2.0
 
 
 @dataclass(eq=False)
@@ -29,7 +30,6 @@ class GeminiClient:
 
     base_url: str
     api_key: str = field(repr=False)
-    connect_timeout_s: float = 2.0
     read_timeout_s: float = 3.0
     wall_clock_s: float = 3.5
     user_agent: str = "tradingsite"
@@ -58,7 +58,7 @@ class GeminiClient:
             raise KeyRejected(message, name=None, message=message, status=None)
         return Http(
             self.base_url,
-            timeouts_s=(self.connect_timeout_s, self.read_timeout_s),
+            timeouts_s=(_CONNECT_TIMEOUT_S, self.read_timeout_s),
             headers={"User-Agent": self.user_agent, "x-goog-api-key": self.api_key},
             keep_alive=False,
             secrets=[self.api_key],
