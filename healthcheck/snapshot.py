@@ -1,4 +1,4 @@
-"""What the engine knew at one moment, frozen, so that all answers made from it agree (docs/health.md, 25)."""
+"""What the engine knew at one moment, frozen: all answers made from it agree (docs/health.md, 10, 18, 25)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -174,7 +174,7 @@ class Snapshot:
 
 
 class ChangeDetector:
-    """Remembers each component's last state, so that a change is logged once (docs/health.md, 10 and 18)."""
+    """Remembers each component's last state, so that a change is logged once."""
 
     def __init__(self) -> None:
         self._known: dict[str, Status] = {}

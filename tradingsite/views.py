@@ -21,5 +21,5 @@ def favicon(_request: HttpRequest) -> HttpResponse:
 
 @staff_json
 def config_cache(_request: HttpRequest) -> HttpResponse:
-    """Answer the report on the cache of this process (docs/config-cache.md, rule 28)."""
+    """Answer the report on the cache of this process."""
     return JsonResponse(SystemConfig.objects.cache_report())

@@ -36,7 +36,7 @@ class NoAdvice(Exception):
     """There is no advice: the signal is a HOLD with this reason code.
 
     Attributes:
-        code: one of the codes of D2, or the kind of a failed call.
+        code: of a guard or of a failed call; `REASONS` has the words.
         text: one English sentence for operators, with value and limit.
     """
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 FillPlan = Literal["normal", "partial_then_cancel", "never"]
-"""What becomes of the next order: see docs/sandbox-exchange.md E16."""
+"""What becomes of the next order: its usual course, half a fill and the rest cancelled, or no fill."""
 
 _MONEY = ("price", "volume", "fee_rate", "reserved_fee")
 
