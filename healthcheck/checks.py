@@ -46,7 +46,6 @@ def health_abilities(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 @register()
 def status_panels(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that each panel is spelt right and can be imported."""
     names = [entry.get("name", "") for entry in settings.HEALTH_PROBES]
     found: list[CheckMessage] = []
     for entry in settings.STATUS_PANELS:

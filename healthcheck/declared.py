@@ -122,12 +122,10 @@ def configured_probes() -> Sequence[ProbeTask]:
 
 
 def configured_panels() -> Sequence[PanelTask]:
-    """Return `STATUS_PANELS`, as above."""
     return [PanelTask(**entry) for entry in settings.STATUS_PANELS]
 
 
 def configured_abilities() -> Sequence[AbilityTask]:
-    """Return `HEALTH_ABILITIES`, as above."""
     return [AbilityTask(**entry) for entry in settings.HEALTH_ABILITIES]
 
 

@@ -43,7 +43,6 @@ def _without_socket(path: re.Match[bytes]) -> bytes:
 
 
 def redacted_text(text: str) -> str:
-    """Return the same of a text for a terminal."""
     return redacted(text.encode()).decode()
 
 

@@ -98,7 +98,6 @@ class Finding:
         return self._filled(self.message)
 
     def text(self) -> str:
-        """Return the sentence in the active language."""
         found = {"found": self.inner.text()} if self.inner else {}
         return self._filled(gettext(self.message), **found)
 

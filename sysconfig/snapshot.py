@@ -1,5 +1,3 @@
-"""All registered values of one moment."""
-
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 

@@ -28,7 +28,6 @@ class CannotStart(Exception):
 
 
 def missing_keys() -> list[str]:
-    """Return the variables that live mode needs and that are not set."""
     needed = ("UPBIT_ACCESS_KEY", "UPBIT_SECRET_KEY", "GEMINI_API_KEY")
     return [name for name in needed if settings.LIVE and not getattr(settings, name)]
 

@@ -1,5 +1,3 @@
-"""The help of a command that shows examples."""
-
 from argparse import RawDescriptionHelpFormatter
 
 from django.core.management.base import DjangoHelpFormatter

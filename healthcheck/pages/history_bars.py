@@ -33,7 +33,6 @@ class HistoryBar:
 
     @property
     def text(self) -> str:
-        """In the language of the reader."""
         text = f"{self.day.date}: {DAY_WORDS[self.kind].word}"
         uptime_pct = self.day.uptime_pct
         return text if uptime_pct is None or uptime_pct == 100 else f"{text}, {uptime_pct:.2f} %"

@@ -1,5 +1,3 @@
-"""The list of runtime settings: its columns, and the filters that narrow it."""
-
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -49,7 +47,6 @@ def listed(rows: QuerySet[SystemConfig]) -> QuerySet[Any]:
 
 
 def groups() -> list[StrOrPromise]:
-    """Return the groups in the order of registration."""
     return list(dict.fromkeys(key.group for key in registry.registered()))
 
 

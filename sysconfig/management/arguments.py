@@ -1,5 +1,3 @@
-"""The command line of `manage.py sysconfig`."""
-
 import argparse
 
 from django.core.management.base import CommandParser, DjangoHelpFormatter

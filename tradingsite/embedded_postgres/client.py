@@ -15,7 +15,6 @@ class DatabaseClient(client.DatabaseClient):
     def settings_to_cmd_args_env(
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
-        """Return psql's command line and its additions to the environment."""
         command, environment = super().settings_to_cmd_args_env(settings_dict, parameters)
         if settings_dict.get("EMBEDDED_DIR") is not None:
             command[0] = str(binaries() / "psql")

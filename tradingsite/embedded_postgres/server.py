@@ -72,7 +72,6 @@ class EmbeddedPostgres:
         return server[1] if server else None
 
     def beside(self, suffix: str) -> Path:
-        """Return a path next to the requested folder."""
         return self._requested.with_name(f"{self._requested.name}.{suffix}")
 
     def _ensure_keeper(self) -> None:

@@ -34,7 +34,6 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
     """
 
     def register(self, names: Iterable[str]) -> None:
-        """Make the missing rows."""
         self.bulk_create([JobState(job_name=name) for name in names], ignore_conflicts=True)
 
     def await_ticks(self, names: Iterable[str]) -> None:

@@ -1,5 +1,3 @@
-"""How one run ended."""
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field

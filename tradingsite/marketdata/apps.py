@@ -1,5 +1,3 @@
-"""Market data: what the exchange said, and when."""
-
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 

@@ -1,5 +1,3 @@
-"""What the status page shows of the prices."""
-
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig

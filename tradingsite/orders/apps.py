@@ -1,5 +1,3 @@
-"""Orders: what was sent to the exchange, and what became of it."""
-
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 

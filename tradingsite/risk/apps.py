@@ -1,5 +1,3 @@
-"""Risk: what stops new buys, and why."""
-
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 

@@ -1,5 +1,3 @@
-"""Signals and the model's calls, to be read."""
-
 from datetime import timedelta
 from typing import Any
 

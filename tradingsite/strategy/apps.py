@@ -1,5 +1,3 @@
-"""Strategy: what the model advised."""
-
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 

@@ -1,5 +1,3 @@
-"""What the status page shows of the decisions."""
-
 from dataclasses import dataclass
 
 from django.utils.translation import gettext

@@ -48,7 +48,6 @@ class Histogram:
         return 0.0 if bucket == _NOTHING else float(RATIO ** (bucket + 0.5))
 
     def as_json(self) -> dict[str, int]:
-        """Return the buckets that hold something: {"bucket": count}."""
         return {str(bucket): count for bucket, count in sorted(self.counts.items())}
 
 

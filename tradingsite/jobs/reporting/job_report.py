@@ -16,25 +16,21 @@ _WIDE = 1000
 
 
 def everything() -> dict[str, Any]:
-    """Return who leads and every job, for JSON."""
     status, days = read(), last_day()
     return {"leader": _leader(status), "jobs": [_job(each, days[each.job.name]) for each in status.jobs]}
 
 
 def one(name: str) -> dict[str, Any]:
-    """Return one registered job, for JSON."""
     status, days = read(), last_day()
     (found,) = (each for each in status.jobs if each.job.name == name)
     return _job(found, days[name])
 
 
 def event(each: JobEvent) -> dict[str, Any]:
-    """Return what happened, for JSON."""
     return {"at": _iso(each.at), "job": each.job_name, "kind": each.kind, "by": each.by, "text": each.text}
 
 
 def last_run(state: JobState) -> dict[str, Any]:
-    """Return how the last run ended, for JSON."""
     return {
         "job": state.job_name,
         "success": state.last_success,

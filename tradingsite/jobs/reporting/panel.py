@@ -1,5 +1,3 @@
-"""The jobs on the status page."""
-
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -32,7 +30,7 @@ def jobs() -> dict[str, Any]:
 
 
 def one(name: str) -> dict[str, Any]:
-    """Return the same for one registered job, as `job`."""
+    """Return the context about one registered job, as `job`."""
     whole = jobs()
     (job,) = (each for each in whole["jobs"] if each["name"] == name)
     return {"job": job, "outcome_words": whole["outcome_words"]}

@@ -28,8 +28,6 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Run:
-    """A run in its thread."""
-
     job: ScheduledJob
     tick: datetime
     began_s: float = field(default_factory=time.monotonic)
@@ -41,7 +39,15 @@ class _Run:
 
 
 class Runner:
-    """Shared by all job threads, the supervisor and the watchdog."""
+    """Shared by all job threads, the supervisor and the watchdog.
+
+    Args:
+        jobs: by name.
+        may_start: whether this process still leads; called in the job's thread, right before each run and
+            again before each order is sent.
+        epoch: of this process's present term; None while it does not lead.
+        clock: the timetable's, for lateness.
+    """
 
     def __init__(
         self,
@@ -51,15 +57,6 @@ class Runner:
         epoch: Callable[[], int | None],
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
-        """Take the timetable.
-
-        Args:
-            jobs: by name.
-            may_start: asked in the job's thread, right before each run and again before each order is sent:
-                does this process still lead?
-            epoch: of this process's present term; None while it does not lead.
-            clock: the timetable's, for lateness.
-        """
         self._jobs = jobs
         self._may_start = may_start
         self._epoch = epoch
@@ -72,7 +69,6 @@ class Runner:
 
     @property
     def running(self) -> frozenset[str]:
-        """The names of the jobs that run now in this process."""
         with self._changed:
             return frozenset(self._running)
 

@@ -92,7 +92,6 @@ def of_currency(balances: Iterable[Balance], currency: str) -> tuple[Decimal, De
 
 
 def total(balances: Iterable[Balance], currency: str) -> Decimal:
-    """Return all of it, what is locked included."""
     free, locked = of_currency(balances, currency)
     return free + locked
 

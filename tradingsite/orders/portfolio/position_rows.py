@@ -60,7 +60,6 @@ class PositionRow:
 
     @property
     def note(self) -> str:
-        """Return what is special about it, in the active language."""
         if self.holding.volume and self.window.price is None:
             return gettext("no price is stored")
         if self.window.price is not None and is_dust(self.holding.volume, self.window.price):
