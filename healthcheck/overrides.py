@@ -1,4 +1,4 @@
-"""OverrideLayer an override and ending it, by the database's clock (docs/health.md, 19)."""
+"""Makes and ends overrides, by the database's clock (docs/health.md, 19)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

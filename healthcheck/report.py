@@ -88,7 +88,7 @@ class Finding:
 
     @property
     def flags(self) -> dict[str, bool]:
-        """Those that differ from a plain finding's, to be stored."""
+        """The flags to store: those that differ from a plain finding's."""
         own = {name: getattr(self, name) for name in _FLAGS}
         return {name: value for name, value in own.items() if value != getattr(Finding, name)}
 

@@ -71,7 +71,7 @@ WHERE alert.state = 'pending'
 
 @dataclass(frozen=True)
 class Batch:
-    """What one message tells of one component: the newest change, and those before it that were not told."""
+    """One message about one component: its newest change, and the earlier ones that were not sent."""
 
     newest: Alert
     earlier: Sequence[Alert]
@@ -89,7 +89,7 @@ class Batch:
         rows.filter(pk=self.newest.pk).update(state=Alert.State.SENT, **done)
 
     def failed(self, why: str, retry_after_s: float) -> None:
-        """Record that it was not, and when it is tried again; who was tried too often is given up."""
+        """Record a failed attempt and when the next one is due; after the last pause an alert is given up."""
         rows = Alert.objects.filter(self._claimed)
         rows.filter(attempts__gt=len(PAUSES_S)).update(
             state=Alert.State.FAILED, claimed_until=None, next_attempt_at=None, error=why
@@ -144,14 +144,14 @@ def wait_s() -> float | None:
 
 
 def change(row: HealthTransition) -> AlertChange:
-    """Return a transition as an alert tells it. Raises django.db.Error."""
+    """Return `as_change` with the time since the component's previous change. Raises django.db.Error."""
     earlier = HealthTransition.objects.filter(component=row.component, at__lt=row.at).order_by("-at")
     before = earlier.values_list("at", flat=True).first()
     return as_change(row, row.at - before if before else None)
 
 
 def as_change(row: HealthTransition, lasted: timedelta | None = None) -> AlertChange:
-    """Return the same without asking the database."""
+    """Return a transition as an alert states it, without a query. `lasted`: of the status before it."""
     return AlertChange(
         component=row.component,
         label=str(component_label(row.component)),

@@ -9,11 +9,11 @@ from tradingsite.clients.errors import ClientError, RateLimited, Rejected, Timed
 
 @dataclass(frozen=True, slots=True)
 class FailureTexts:
-    """What a probe says of one host's failures: message ids, marked by `gettext_noop`.
+    """The messages of a probe for one host's failures, as message ids marked by `gettext_noop`.
 
     Attributes:
-        timed_out: with `limit`, in seconds.
-        unavailable: with `status`.
+        timed_out: has the parameter `limit`, in seconds.
+        unavailable: has the parameter `status` of HTTP.
     """
 
     timed_out: str

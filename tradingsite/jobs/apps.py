@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class JobsConfig(AppConfig):
-    """The timed jobs. The numbered rules (R8 …) are in docs/scheduler.md."""
+    """The timed jobs. The rules, R1 to R24, are in docs/scheduler.md."""
 
     name = "tradingsite.jobs"
     verbose_name = _("Jobs")

@@ -181,7 +181,7 @@ class JobState(models.Model):
 
 
 class JobHour(models.Model):
-    """What a job did within one hour. Histograms are sparse: {"bucket": count}, see docs/scheduler.md R22."""
+    """What a job did within one hour. Histograms are sparse: {"bucket": count}."""
 
     job_name = models.CharField(_("job"), max_length=100)
     hour = models.DateTimeField(_("hour"))
@@ -233,7 +233,7 @@ class JobEvent(models.Model):
 
 
 class JobRun(DjangoJobExecution):  # type: ignore[misc]  # django_apscheduler has no types
-    """A kept run, under a name of ours. See `history`."""
+    """A kept run, under a name of ours. See `records.kept_runs`."""
 
     class Meta:
         proxy = True

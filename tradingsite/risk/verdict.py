@@ -45,7 +45,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """Return what that check says, in English."""
+        """Return the English sentence of the first check that failed; empty when the order may go out."""
         return next((check.text for check in self.checks if not check.passed), "")
 
     def checks_as_json(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How the model's last calls went: the rows that were written anyway are the evidence (D13, D15)."""
+"""How the model's last calls went: the rows that were written anyway are the evidence (D13)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Upbit. The rules that are kept here, U1 to U18, stand in docs/upbit-client.md."""
+"""Upbit. The rules that are kept here, U1 to U19, stand in docs/upbit-client.md."""
 
 from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange

@@ -192,7 +192,7 @@ _LONGEST_EXCUSE = timedelta(hours=27)  # a daily job is stale after 26
 
 
 def read() -> SchedulerStatus:
-    """Ask the database, in six short queries."""
+    """Read the state of the scheduler and of all jobs, in six short queries."""
     leader, now = SchedulerHeartbeat.objects.by_the_clock()
     states = JobState.objects.in_bulk()
     next_runs = dict(DjangoJob.objects.values_list("id", "next_run_time"))

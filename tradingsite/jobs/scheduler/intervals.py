@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Everything in seconds; the rules are in docs/scheduler.md."""
+    """The scheduler's periods and limits, in seconds."""
 
     poll_s: float = 1.0
     """How often the lock is tried or verified, and commands are looked for."""

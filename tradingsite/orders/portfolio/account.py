@@ -55,7 +55,7 @@ def read(client: UpbitExchange, prices: Mapping[str, Decimal], at: datetime) -> 
 
 
 def judge(balances: list[Balance], prices: Mapping[str, Decimal], at: datetime) -> Account:
-    """Do what `read` does with balances that were just read."""
+    """Store a reading of balances just read; return what they are worth. Raises PriceMissing."""
     held = positions(at)
     missing = [each.market for each in held if each.volume and each.market not in prices]
     if missing:
