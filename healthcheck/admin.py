@@ -7,15 +7,15 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from healthcheck import overrides
+from healthcheck.admin_bases import EndableAdmin, ReadOnlyAdmin
 from healthcheck.declared import configured_probes
 from healthcheck.models import Alert, HealthOverride
-from healthcheck.read_only_admin import AppendOnlyAdmin, ReadOnlyAdmin
 
 _Choices = forms.ChoiceField
 _ALL = "all"
@@ -93,7 +93,7 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
 
 
 @admin.register(HealthOverride)
-class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
+class HealthOverrideAdmin(EndableAdmin[HealthOverride]):
     """Every one, newest first, those in force marked."""
 
     list_display = (
@@ -109,7 +109,7 @@ class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
     )
     list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
     search_fields = ("component", "reason", "made_by")
-    actions = ("end_now",)
+    add_title = _("Begin a maintenance or a rehearsal")
 
     @admin.display(description=_("component"), ordering="component")
     def where(self, override: HealthOverride) -> str:
@@ -138,20 +138,6 @@ class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
         names = [field.name for field in self.opts.concrete_fields if field.name != "id"]
         return ["what" if name == "kind" else name for name in names]
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the form as the one act it is."""
-        once = {
-            "title": gettext("Begin a maintenance or a rehearsal"),
-            "show_save_and_add_another": False,
-            "show_save_and_continue": False,
-        }
-        return super().add_view(request, form_url, {**once, **(extra_context or {})})
-
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("healthcheck.change_healthoverride")
-
     def save_model(
         self,
         request: HttpRequest,
@@ -163,14 +149,8 @@ class HealthOverrideAdmin(AppendOnlyAdmin[HealthOverride]):
         obj.pk = made.pk
         obj.refresh_from_db()
 
-    @admin.action(description=_("End the selected ones now"), permissions=["end"])
-    def end_now(self, request: HttpRequest, queryset: Any) -> None:
-        name = request.user.get_username()
-        ended = [override for override in queryset if overrides.end(override, name)]
-        for override in ended:
-            self.log_change(request, override, gettext("Ended."))
-        told = ngettext("%(count)d ended.", "%(count)d ended.", len(ended)) % {"count": len(ended)}
-        self.message_user(request, told)
+    def end(self, row: HealthOverride, by: str) -> bool:
+        return overrides.end(row, by)
 
 
 @admin.register(Alert)

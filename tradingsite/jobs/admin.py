@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from healthcheck.read_only_admin import ReadOnlyAdmin
+from healthcheck.admin_bases import ReadOnlyAdmin
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
 from tradingsite.jobs.reporting import panel

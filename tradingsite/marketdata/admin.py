@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from healthcheck.read_only_admin import ReadOnlyAdmin
+from healthcheck.admin_bases import ReadOnlyAdmin
 from tradingsite.marketdata.models import Poll
 
 

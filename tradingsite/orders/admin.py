@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from healthcheck.read_only_admin import ReadOnlyAdmin
+from healthcheck.admin_bases import ReadOnlyAdmin
 from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound, TradingDay
 from tradingsite.orders.pages.order_chain import chain
 from tradingsite.orders.portfolio.position_rows import position_rows

@@ -4,6 +4,7 @@ import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from healthcheck.templatetags.moments import moment_text
 from tradingsite.risk.models import Halt, HaltQuerySet
@@ -42,6 +43,12 @@ def halt_now(reason: str, by: str) -> Halt:
         raise AlreadyHalted(by_operators().get()) from error
     logger.warning("halt.begun", kind=str(halt.kind), reason=reason, by=by)
     return halt
+
+
+def already_halted(halt: Halt) -> str:
+    """Return what a second halt is refused with, in the active language."""
+    facts = {"who": halt.made_by, "reason": halt.reason}
+    return gettext("New buys are already halted by %(who)s: %(reason)s") % facts
 
 
 def by_operators() -> HaltQuerySet:

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from healthcheck.read_only_admin import ReadOnlyAdmin
+from healthcheck.admin_bases import ReadOnlyAdmin
 from tradingsite.korean_day import start_of_day
 from tradingsite.strategy.models import ModelCall, SignalOutcome, TradingSignal
 

@@ -73,8 +73,7 @@ class Command(BaseCommand):
         try:
             halts.halt_now(reason, by)
         except halts.AlreadyHalted as already:
-            facts = {"who": already.halt.made_by, "reason": already.halt.reason}
-            text = _("New buys are already halted by %(who)s: %(reason)s") % facts
+            text = halts.already_halted(already.halt)
             raise CommandError(text, returncode=ALREADY_HALTED) from already
         except ValueError as refused:
             raise CommandError(str(refused)) from refused
