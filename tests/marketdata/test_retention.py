@@ -8,8 +8,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from tests.marketdata.feed import NOON, record_polls, record_price
+from tradingsite.batches import delete_in_batches
 from tradingsite.marketdata.models import Poll, Ticker
-from tradingsite.marketdata.retention import delete_before, delete_in_batches
+from tradingsite.marketdata.retention import delete_before
 
 BTC, ETH = "KRW-BTC", "KRW-ETH"
 SECOND = timedelta(seconds=1)

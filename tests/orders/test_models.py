@@ -11,7 +11,8 @@ from django.urls import reverse
 from tests.marketdata.feed import NOON
 from tests.orders.book import MOVES, advice, placed
 from tests.orders.trades import bought, fill
-from tradingsite.marketdata.retention import delete_before, delete_in_batches
+from tradingsite.batches import delete_in_batches
+from tradingsite.marketdata.retention import delete_before
 from tradingsite.orders.execution import intents
 from tradingsite.orders.models import PLACED_STATES, Fill, Order, OrderEvent, OrderState
 from tradingsite.risk.models import Halt

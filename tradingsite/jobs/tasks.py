@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from healthcheck.history import queries as health_history
 from sysconfig.models import SystemConfig
+from tradingsite.batches import delete_in_batches
 from tradingsite.clients.factory import exchange_client, upbit_client
 from tradingsite.jobs import fence
 from tradingsite.jobs.models import JobState
@@ -85,12 +86,10 @@ def cleanup_old_data(_tick: datetime) -> Counts:
         **account_readings.delete_before(past_prices, stop=winding_down),
         **model_texts.blank_before(past_texts, stop=winding_down),
         "job_hour": rollup.fold_before(now - rollup.KEPT),
-        "job_event": market_data.delete_in_batches(
-            kept_runs.events_older_than(now - rollup.KEPT), stop=winding_down
-        ),
-        "job_execution": market_data.delete_in_batches(executions, stop=winding_down),
+        "job_event": delete_in_batches(kept_runs.events_older_than(now - rollup.KEPT), stop=winding_down),
+        "job_execution": delete_in_batches(executions, stop=winding_down),
         **{
-            table: market_data.delete_in_batches(rows, stop=winding_down)
+            table: delete_in_batches(rows, stop=winding_down)
             for table, rows in health_history.older_than(past_health).items()
         },
     }

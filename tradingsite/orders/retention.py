@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from threading import Event
 
-from tradingsite.marketdata.retention import delete_in_batches
+from tradingsite.batches import delete_in_batches
 from tradingsite.orders.models import AccountReading
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from threading import Event
 
-from django.db import transaction
-
+from tradingsite.batches import in_batches
 from tradingsite.strategy.calls import ModelCall
 
 BATCH_ROWS = 1_000
@@ -20,12 +19,10 @@ def blank_before(
     Each batch is a transaction of its own. When `stop` is set the rest waits for the next run.
     """
     old = ModelCall.objects.filter(started_at__lt=cutoff).exclude(prompt="").order_by("started_at")
-    blanked = 0
-    while stop is None or not stop.is_set():
-        with transaction.atomic(durable=True):
-            batch = ModelCall.objects.filter(pk__in=old.values("pk")[:batch_rows])
-            gone = batch.update(prompt="", instruction="", response="")
-        blanked += gone
-        if gone < batch_rows:
-            break
+    blanked = in_batches(
+        old,
+        lambda batch: batch.update(prompt="", instruction="", response=""),
+        batch_rows=batch_rows,
+        stop=stop,
+    )
     return {"model_call_text": blanked}

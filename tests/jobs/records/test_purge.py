@@ -10,9 +10,9 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED
+from tradingsite.batches import BATCH_ROWS, delete_in_batches
 from tradingsite.jobs.models import JobRun
 from tradingsite.jobs.records.kept_runs import older_than
-from tradingsite.marketdata.retention import BATCH_ROWS, delete_in_batches
 
 pytestmark = COMMITTED
 
