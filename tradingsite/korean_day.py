@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, time, timedelta, timezone
 
-_KST = timezone(timedelta(hours=9))  # no summer time since 1988
+KST = timezone(timedelta(hours=9))  # no summer time since 1988
 
 
 def day_of(at: datetime) -> date:
@@ -12,9 +12,9 @@ def day_of(at: datetime) -> date:
     >>> day_of(datetime(2026, 1, 5, 15, 0, tzinfo=UTC))
     datetime.date(2026, 1, 6)
     """
-    return at.astimezone(_KST).date()
+    return at.astimezone(KST).date()
 
 
 def start_of_day(at: datetime) -> datetime:
     """Return the 00:00 in Korea at or before `at`."""
-    return datetime.combine(day_of(at), time(), _KST)
+    return datetime.combine(day_of(at), time(), KST)

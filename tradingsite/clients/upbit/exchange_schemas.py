@@ -4,25 +4,11 @@ Amounts come as decimal strings and are exact; times are aware UTC; words are te
 Null fields are left out by Upbit.
 """
 
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from tradingsite.clients.upbit.schemas import Amount, Body
-
-
-def _from_iso(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("must be an ISO date and time")  # noqa: TRY004 - pydantic turns ValueErrors into its own
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None or not 2000 <= moment.year < 2100:
-        raise ValueError("must be a date and time from 2000 to 2099 with its zone")
-    return moment.astimezone(UTC)
-
-
-Moment = Annotated[datetime, BeforeValidator(_from_iso)]
+from tradingsite.clients.upbit.schemas import Amount, Body, Moment
 
 
 class Balance(Body):

@@ -6,7 +6,7 @@ from itertools import islice
 
 from tradingsite.clients.errors import NotSent
 from tradingsite.clients.upbit.order_request import identifier_text
-from tradingsite.clients.upbit.schemas import KST
+from tradingsite.korean_day import KST
 
 MOST_NAMED = 100
 """Orders that one request may name."""

@@ -8,12 +8,14 @@ and new ones are ignored.
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tradingsite.korean_day import KST
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-KST = timezone(timedelta(hours=9))
 # From 2001 to 2286: a time in seconds or microseconds is an error, not a date in 1970 or the year 57000.
 _MILLISECONDS = re.compile(r"\d{13}")
 
@@ -25,21 +27,17 @@ def _from_ms(value: object) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(text))
 
 
-def _from_naive(value: object, zone: timezone) -> datetime:
+def _from_iso(value: object, *, zone: timezone | None = None) -> datetime:
+    """Return the moment in UTC. A text without its zone is of `zone`; an error where that is None."""
     if not isinstance(value, str):
         raise ValueError("must be an ISO date and time")  # noqa: TRY004 - pydantic turns ValueErrors into its own
     moment = datetime.fromisoformat(value)
     if not 2000 <= moment.year < 2100:
         raise ValueError("must be a date and time from 2000 to 2099")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _from_utc(value: object) -> datetime:
-    return _from_naive(value, UTC)
-
-
-def _from_kst(value: object) -> datetime:
-    return _from_naive(value, KST)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    if aware.tzinfo is None:
+        raise ValueError("must have its zone")
+    return aware.astimezone(UTC)
 
 
 # The limit keeps 1e999999 out, whose first use in a sum or an int would take all memory.
@@ -47,8 +45,9 @@ Number = Annotated[Decimal, Field(max_digits=64)]
 Price = Annotated[Decimal, Field(max_digits=64, gt=0)]
 Amount = Annotated[Decimal, Field(max_digits=64, ge=0)]
 EpochMs = Annotated[datetime, BeforeValidator(_from_ms)]
-NaiveUtc = Annotated[datetime, BeforeValidator(_from_utc)]
-NaiveKst = Annotated[datetime, BeforeValidator(_from_kst)]
+NaiveUtc = Annotated[datetime, BeforeValidator(partial(_from_iso, zone=UTC))]
+NaiveKst = Annotated[datetime, BeforeValidator(partial(_from_iso, zone=KST))]
+Moment = Annotated[datetime, BeforeValidator(_from_iso)]
 
 
 class Body(BaseModel):
