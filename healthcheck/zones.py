@@ -9,8 +9,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 COOKIE = "timezone"
-KOREA = ZoneInfo("Asia/Seoul")
-"""Of texts that have no viewer: alerts, and what is pasted into the incident channel."""
 
 # Not Django's active time zone: forms and admin read and write times by that one.
 _viewer: ContextVar[ZoneInfo | None] = ContextVar("viewer_zone", default=None)
@@ -22,7 +20,7 @@ def viewer_zone() -> ZoneInfo:
 
 
 def site_zone() -> ZoneInfo:
-    """Return `HEALTH_TIME_ZONE`: what days of the history are days of."""
+    """Return `HEALTH_TIME_ZONE`: of the history's days, and of texts without a viewer, such as alerts."""
     return ZoneInfo(settings.HEALTH_TIME_ZONE)
 
 

@@ -1,4 +1,4 @@
-"""What an alert says, in the three forms that are taken: English, Korean time and UTC (docs/alerts.md, 1)."""
+"""What an alert says, in its three forms: English, the site's time and UTC (docs/alerts.md, 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,7 @@ from healthcheck.redaction import redacted_text
 from healthcheck.report import Status
 from healthcheck.status_words import STATUS_WORDS
 from healthcheck.templatetags.durations import duration
-from healthcheck.templatetags.moments import moment_text
-from healthcheck.zones import KOREA
+from healthcheck.templatetags.moments import moment_text, site_moment
 
 Format = Literal["slack", "discord", "json"]
 
@@ -80,7 +79,7 @@ def _facts(change: AlertChange) -> dict[str, Any]:
 
 
 def _moment(at: datetime) -> str:
-    return f"{moment_text(at, zone=KOREA)} KST ({moment_text(at, 'time')} UTC)"
+    return f"{site_moment(at)} ({moment_text(at, 'time')} UTC)"
 
 
 def _was(change: AlertChange) -> str:

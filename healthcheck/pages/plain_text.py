@@ -10,9 +10,8 @@ from healthcheck.access import answers_always, may_see_details
 from healthcheck.engine.engine import engine
 from healthcheck.pages.status_page import PageComponent, StatusPage, status_page
 from healthcheck.status_words import STATUS_WORDS
-from healthcheck.templatetags.moments import moment_text
+from healthcheck.templatetags.moments import moment_text, site_moment
 from healthcheck.terminal import table
-from healthcheck.zones import KOREA
 
 
 @answers_always
@@ -34,8 +33,8 @@ def as_text(page: StatusPage, style: Style) -> str:
 
 
 def _times(at: datetime) -> str:
-    times = {"kst": moment_text(at, zone=KOREA), "utc": moment_text(at)}
-    return gettext("Status of %(kst)s KST (%(utc)s UTC)") % times
+    times = {"site": site_moment(at), "utc": moment_text(at)}
+    return gettext("Status of %(site)s (%(utc)s UTC)") % times
 
 
 def _abilities(page: StatusPage) -> list[str]:

@@ -7,7 +7,7 @@ from django.templatetags.tz import do_timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from healthcheck.zones import viewer_zone
+from healthcheck.zones import site_zone, viewer_zone
 
 register = template.Library()
 
@@ -47,6 +47,12 @@ def moment_text(at: datetime, form: str = "dated", zone: tzinfo = UTC) -> str:
     '2026-01-24 12:00:00'
     """
     return at.astimezone(zone).strftime(_FORMS[form])
+
+
+def site_moment(at: datetime) -> str:
+    """Return an aware moment as text in the site's zone, with the zone's name: for texts without a viewer."""
+    there = at.astimezone(site_zone())
+    return f"{there.strftime(_FORMS['dated'])} {_name(there)}"
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """Alerts: each change told once, in its form, with retries, by one sender (docs/alerts.md)."""
 
+import re
 import threading
 from datetime import timedelta
 
@@ -98,6 +99,15 @@ def test_a_change_is_told_once(site, hook):
     assert second == "no answer within 2 s"
     assert " KST (" in last
     assert state() == ("sent", 1, "")
+
+
+def test_an_alert_has_the_time_of_the_site(site, hook, settings):
+    settings.HEALTH_TIME_ZONE = "America/Bogota"
+    site.fall()
+    site.sender.work()
+
+    [message] = hook.messages
+    assert re.search(r" UTC-05 \(\S+ UTC\), release", message["text"])
 
 
 @pytest.mark.parametrize(("form", "key"), [("slack", "text"), ("discord", "content")])

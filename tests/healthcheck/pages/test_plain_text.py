@@ -26,6 +26,15 @@ def test_it_has_both_times_and_every_component(client, site, settings):
     assert lines[-1].startswith("- Decide: Gemini API: ") or lines[-1].startswith("- Decide: gemini_api: ")
 
 
+def test_its_time_is_that_of_the_site(client, site, settings):
+    settings.HEALTH_TIME_ZONE = "America/Bogota"  # has no name, so its offset stands there
+    site()
+
+    first = client.get(ADDRESS, headers=BEARER).content.decode().splitlines()[0]
+
+    assert re.fullmatch(r"Status of \S+ \S+ UTC-05 \(\S+ \S+ UTC\)", first)
+
+
 def test_anybody_reads_states_and_no_messages(client, site):
     site(upbit_api="tests.healthcheck.samples.warns")
 
