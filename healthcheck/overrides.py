@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from healthcheck.models import HealthOverride
+from healthcheck.templatetags.moments import iso
 
 logger = structlog.get_logger(__name__)
 
@@ -66,8 +67,8 @@ def impose(request: OverrideRequest, by: str) -> HealthOverride:
         component=made.component or "all",
         kind=made.kind,
         by=by,
-        starts_at=made.starts_at.isoformat(),
-        ends_at=made.ends_at.isoformat(),
+        starts_at=iso(made.starts_at),
+        ends_at=iso(made.ends_at),
     )
     return made
 

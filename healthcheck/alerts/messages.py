@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.utils.translation import override
@@ -11,7 +11,7 @@ from healthcheck.redaction import redacted_text
 from healthcheck.report import Status
 from healthcheck.status_words import STATUS_WORDS
 from healthcheck.templatetags.durations import duration
-from healthcheck.templatetags.moments import moment_text, site_moment
+from healthcheck.templatetags.moments import iso, moment_text, site_moment
 
 Format = Literal["slack", "discord", "json"]
 
@@ -71,7 +71,7 @@ def _facts(change: AlertChange) -> dict[str, Any]:
         "before": change.before,
         "after": change.after,
         "message": redacted_text(change.message),
-        "at": change.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "at": iso(change.at),
         "before_lasted_s": change.lasted.total_seconds() if change.lasted else None,
         "version": change.version,
         "rehearsal": change.rehearsal,

@@ -49,6 +49,15 @@ def moment_text(at: datetime, form: str = "dated", zone: tzinfo = UTC) -> str:
     return at.astimezone(zone).strftime(_FORMS[form])
 
 
+def iso(at: datetime | None) -> str | None:
+    """Return an aware moment as JSON and logs have it; None for None.
+
+    >>> iso(datetime(2026, 1, 24, 12, tzinfo=UTC))
+    '2026-01-24T12:00:00Z'
+    """
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def site_moment(at: datetime) -> str:
     """Return an aware moment as text in the site's zone, with the zone's name: for texts without a viewer."""
     there = at.astimezone(site_zone())

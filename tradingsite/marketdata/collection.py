@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import structlog
 from django.db import connection, transaction
 
+from healthcheck.templatetags.moments import iso
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import Rejected
 
@@ -99,7 +100,7 @@ def _true(answer: Priced, at: datetime) -> bool:
         "collect.refused",
         market=answer.market,
         price=str(answer.trade_price),
-        traded_at=answer.trade_timestamp.isoformat(),
+        traded_at=iso(answer.trade_timestamp),
     )
     return False
 

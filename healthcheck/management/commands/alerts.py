@@ -13,7 +13,7 @@ from healthcheck.alerts.messages import AlertChange, body
 from healthcheck.alerts.webhook import NotDelivered, Webhook
 from healthcheck.management.examples import ExamplesFormatter
 from healthcheck.models import Alert
-from healthcheck.templatetags.moments import moment_text
+from healthcheck.templatetags.moments import iso, moment_text
 from healthcheck.terminal import table
 
 _EXAMPLES = """\
@@ -110,13 +110,13 @@ def _facts(row: Alert) -> dict[str, Any]:
     change = row.transition
     return {
         "component": change.component,
-        "at": change.at.isoformat(),
+        "at": iso(change.at),
         "before": change.before,
         "after": change.after,
         "rehearsal": change.rehearsal,
         "state": row.state,
         "attempts": row.attempts,
-        "sent_at": row.sent_at and row.sent_at.isoformat(),
-        "next_attempt_at": row.next_attempt_at and row.next_attempt_at.isoformat(),
+        "sent_at": iso(row.sent_at),
+        "next_attempt_at": iso(row.next_attempt_at),
         "error": row.error,
     }

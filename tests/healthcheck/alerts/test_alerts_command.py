@@ -68,6 +68,7 @@ def test_the_list_tells_what_became_of_each(capsys, client):
     assert (row["component"], row["state"], row["attempts"], row["error"]) == (
         "upbit_api", "failed", 10, "HTTP 500",
     )  # fmt: skip
+    assert (row["at"], row["sent_at"]) == (f"{change.at:%Y-%m-%dT%H:%M:%S.%fZ}", None)
 
     sign_in(client, is_staff=True, is_superuser=True)
     page = client.get("/admin/healthcheck/alert/").text

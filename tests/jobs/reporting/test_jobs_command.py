@@ -37,6 +37,7 @@ def test_the_list_tells_every_job_and_who_leads(capsys):
     assert first.endswith("standing by: 0")
     told = json.loads(jobs(capsys, "list", "--json"))
     assert told["leader"]["alive"] is True
+    assert told["leader"]["since"].endswith("Z")
     assert told["jobs"][0]["job"] == NAME
     assert told["jobs"][0]["last_24_h"]["runs"] == 0
 

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.django_db
 BTC = "KRW-BTC"
 ROOT = Path(__file__).resolve().parents[3]
 SINCE = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
+ISO = f"{SINCE:%Y-%m-%dT%H:%M:%SZ}"
 STAMP = f"{SINCE:%Y-%m-%d %H:%M:%S}"
 
 
@@ -146,8 +147,8 @@ def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(
     with override("ko"):
         told = json.loads(trade("status", "--json"))
 
-    assert told.pop("at") > told.pop("volatility_checked_at") > SINCE.isoformat()
-    assert told["positions"][0].pop("price_seen_at") > SINCE.isoformat()
+    assert told.pop("at") > told.pop("volatility_checked_at") > ISO
+    assert told["positions"][0].pop("price_seen_at") > ISO
     text = "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes"
     assert told == {
         "state": "reducing",
@@ -160,14 +161,14 @@ def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(
                 "market": BTC,
                 "kind": "volatility",
                 "reason": "moved 3.4 % in 5 min, limit 3 %",
-                "started_at": SINCE.isoformat(),
-                "until": (SINCE + timedelta(minutes=15)).isoformat(),
+                "started_at": ISO,
+                "until": f"{SINCE + timedelta(minutes=15):%Y-%m-%dT%H:%M:%SZ}",
                 "made_by": "check_volatility",
             }
         ],
-        "synced_at": SINCE.isoformat(),
+        "synced_at": ISO,
         "account": {
-            "read_at": SINCE.isoformat(),
+            "read_at": ISO,
             "equity": "1000039",
             "krw_free": "999799",
             "krw_locked": "0",
@@ -180,7 +181,7 @@ def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(
                 "market": BTC,
                 "side": "bid",
                 "state": "UNKNOWN",
-                "created_at": SINCE.isoformat(),
+                "created_at": ISO,
             }
         ],
     }

@@ -1,12 +1,12 @@
 """The jobs as JSON and as text, for `manage.py jobs`."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from healthcheck.templatetags.moments import moment_text
+from healthcheck.templatetags.moments import iso, moment_text
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
 from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
@@ -27,7 +27,7 @@ def one(name: str) -> dict[str, Any]:
 
 
 def event(each: JobEvent) -> dict[str, Any]:
-    return {"at": _iso(each.at), "job": each.job_name, "kind": each.kind, "by": each.by, "text": each.text}
+    return {"at": iso(each.at), "job": each.job_name, "kind": each.kind, "by": each.by, "text": each.text}
 
 
 def last_run(state: JobState) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _leader(status: SchedulerStatus) -> dict[str, Any] | None:
         "host": leader.holder,
         "pid": leader.pid,
         "epoch": leader.epoch,
-        "since": _iso(leader.acquired_at),
+        "since": iso(leader.acquired_at),
         "heartbeat_age_s": round(age.total_seconds(), 1),
         "alive": status.alive,
         "standbys": [f"{each.host}:{each.pid}" for each in status.standbys],
@@ -64,9 +64,9 @@ def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
         "state": each.state.value,
         "every_s": each.job.every.total_seconds(),
         "deadline_s": each.job.deadline_s,
-        "last_tick": _iso(state.last_tick),
-        "last_started_at": _iso(state.last_started_at),
-        "next_run_at": _iso(each.next_run_at),
+        "last_tick": iso(state.last_tick),
+        "last_started_at": iso(state.last_started_at),
+        "next_run_at": iso(each.next_run_at),
         "late_by_s": _s(each.late_by),
         "running_s": _s(each.running_for),
         "consecutive_failures": state.consecutive_failures,
@@ -153,12 +153,8 @@ def event_line(each: JobEvent) -> str:
     return f"{moment_text(each.at)}  {each.get_kind_display()}{by}  {each.text}".rstrip()
 
 
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat().replace("+00:00", "Z") if at else None
-
-
-def _clock(iso: str | None) -> str:
-    return iso[:19].replace("T", " ") if iso else "-"
+def _clock(stamp: str | None) -> str:
+    return stamp[:19].replace("T", " ") if stamp else "-"
 
 
 def _ms(value: float | None) -> str:

@@ -10,7 +10,7 @@ from django.db.models import Max
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from healthcheck.templatetags.moments import moment_text
+from healthcheck.templatetags.moments import iso, moment_text
 from tradingsite.amounts import exact
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
@@ -72,7 +72,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return it for programs, in English; amounts are texts with all their digits."""
     with translation.override("en"):
         return {
-            "at": report.at.isoformat(),
+            "at": iso(report.at),
             "state": report.state.name,
             "text": report.state.text,
             "stop_losses": {"text": report.stop_losses.text, "reasons": report.stop_losses.reasons},
@@ -80,8 +80,8 @@ def as_json(report: Report) -> dict[str, Any]:
                 market: {"state": state.name, "text": state.text} for market, state in report.markets.items()
             },
             "halts": [_halt(halt) for halt in report.halts],
-            "volatility_checked_at": _moment(report.volatility_checked_at),
-            "synced_at": _moment(report.synced_at),
+            "volatility_checked_at": iso(report.volatility_checked_at),
+            "synced_at": iso(report.synced_at),
             "account": _account(report.reading),
             "today": {
                 "base": _amount(report.today.base),
@@ -99,8 +99,8 @@ def _halt(halt: Halt) -> dict[str, Any]:
         "market": halt.market or None,
         "kind": halt.kind,
         "reason": halt.explanation(),
-        "started_at": _moment(halt.started_at),
-        "until": _moment(halt.until),
+        "started_at": iso(halt.started_at),
+        "until": iso(halt.until),
         "made_by": halt.made_by,
     }
 
@@ -109,7 +109,7 @@ def _account(reading: AccountReading | None) -> dict[str, Any] | None:
     if reading is None:
         return None
     return {
-        "read_at": _moment(reading.read_at),
+        "read_at": iso(reading.read_at),
         "equity": _amount(reading.equity),
         "krw_free": _amount(reading.krw_free),
         "krw_locked": _amount(reading.krw_locked),
@@ -123,7 +123,7 @@ def _position(row: PositionRow) -> dict[str, Any]:
         "volume": _amount(row.holding.volume),
         "cost": _amount(row.holding.cost),
         "price": _amount(price),
-        "price_seen_at": _moment(row.window.seen_at),
+        "price_seen_at": iso(row.window.seen_at),
         "unrealised": None if price is None else _amount(row.holding.unrealised(price)),
     }
 
@@ -134,16 +134,12 @@ def _order(order: Order) -> dict[str, Any]:
         "market": order.market,
         "side": order.side,
         "state": order.state,
-        "created_at": _moment(order.created_at),
+        "created_at": iso(order.created_at),
     }
 
 
 def _amount(amount: Decimal | None) -> str | None:
     return None if amount is None else exact(amount)
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def as_text(report: Report) -> str:
