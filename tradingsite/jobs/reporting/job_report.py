@@ -21,9 +21,7 @@ def everything() -> dict[str, Any]:
 
 
 def one(name: str) -> dict[str, Any]:
-    status, days = read(), last_day()
-    (found,) = (each for each in status.jobs if each.job.name == name)
-    return _job(found, days[name])
+    return _job(read().job(name), last_day()[name])
 
 
 def event(each: JobEvent) -> dict[str, Any]:

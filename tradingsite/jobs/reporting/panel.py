@@ -31,9 +31,7 @@ def jobs() -> dict[str, Any]:
 
 def one(name: str) -> dict[str, Any]:
     """Return the context about one registered job, as `job`."""
-    whole = jobs()
-    (job,) = (each for each in whole["jobs"] if each["name"] == name)
-    return {"job": job, "outcome_words": whole["outcome_words"]}
+    return {"job": row(read().job(name), last_day()[name]), "outcome_words": list(OUTCOME_WORDS.items())}
 
 
 def row(status: JobStatus, day: LastDay) -> dict[str, Any]:
