@@ -6,10 +6,11 @@ from decimal import Decimal
 def exact(number: Decimal) -> str:
     """Return all digits, no zeros at the end.
 
-    >>> exact(Decimal("0.5999")), exact(Decimal("60.00"))
-    ('0.5999', '60')
+    >>> exact(Decimal("0.5999")), exact(Decimal("60.00")), exact(Decimal("1E-8")), exact(Decimal("1E+3"))
+    ('0.5999', '60', '0.00000001', '1000')
     """
-    return f"{number.normalize():f}"
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def grouped(number: Decimal) -> str:
@@ -28,3 +29,21 @@ def short(number: Decimal) -> str:
     ('5500.1', '0.00000001', '1000')
     """
     return exact(round(number, 2) or number)
+
+
+def whole_won(amount: Decimal) -> str:
+    """Return an amount of won rounded to whole ones.
+
+    >>> whole_won(Decimal("-1234567.891"))
+    '-1,234,568'
+    """
+    return f"{amount:,.0f}"
+
+
+def won_with_decimals(amount: Decimal) -> str:
+    """Return an amount of won rounded to two decimals.
+
+    >>> won_with_decimals(Decimal("-1234567.891"))
+    '-1,234,567.89'
+    """
+    return f"{amount:,.2f}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig
+from tradingsite.amounts import won_with_decimals
 from tradingsite.korean_day import day_of
 from tradingsite.orders.models import (
     ACTIVE_STATES,
@@ -18,7 +19,7 @@ from tradingsite.orders.models import (
 )
 from tradingsite.orders.pages.chart import WORDS
 from tradingsite.orders.pages.chart_data import charts
-from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows, won
+from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows
 
 OPEN_SHOWN = 12
 ENDED_SHOWN = 5
@@ -50,7 +51,7 @@ class Today:
 
     @property
     def shown_result(self) -> str:
-        return "" if self.result is None else f"{'+' * (self.result > 0)}{won(self.result)}"
+        return "" if self.result is None else f"{'+' * (self.result > 0)}{won_with_decimals(self.result)}"
 
     @property
     def result_pct(self) -> str:
@@ -58,7 +59,7 @@ class Today:
 
     @property
     def shown_limit(self) -> str:
-        return "" if self.limit is None else won(self.limit)
+        return "" if self.limit is None else won_with_decimals(self.limit)
 
 
 def chart() -> dict[str, object]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradingsite.amounts import exact
 from tradingsite.clients.errors import NotSent
 from tradingsite.clients.upbit.parameters import market_code
 
@@ -69,8 +70,7 @@ def order_body(request: OrderRequest) -> dict[str, str]:
 def _plain(name: str, amount: Decimal) -> str:
     if not amount.is_finite() or amount <= 0:
         raise NotSent(f"{name} {amount}: must be above 0")
-    text = f"{amount:f}"  # str() may give 1E-8
-    text = text.rstrip("0").rstrip(".") if "." in text else text
+    text = exact(amount)  # str() may give 1E-8
     if len(text.partition(".")[2]) > _MOST_DECIMALS:
         raise NotSent(f"{name} {text}: must have at most {_MOST_DECIMALS} decimals")
     return text

@@ -11,14 +11,14 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from healthcheck.templatetags.moments import iso, moment_text
-from tradingsite.amounts import exact
+from tradingsite.amounts import exact, won_with_decimals
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.reporting.stop_losses import StopLosses
 from tradingsite.orders.models import AccountReading, Order, SyncRound
 from tradingsite.orders.panel import Today
 from tradingsite.orders.panel import account as account_panel
-from tradingsite.orders.portfolio.position_rows import PositionRow, won
+from tradingsite.orders.portfolio.position_rows import PositionRow
 from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import TradingState
 
@@ -193,9 +193,9 @@ def _account_lines(report: Report) -> Iterator[str]:
     reading, today = report.reading, report.today
     if reading is not None:
         facts = {
-            "equity": "-" if reading.equity is None else won(reading.equity),
-            "free": won(reading.krw_free),
-            "locked": won(reading.krw_locked),
+            "equity": "-" if reading.equity is None else won_with_decimals(reading.equity),
+            "free": won_with_decimals(reading.krw_free),
+            "locked": won_with_decimals(reading.krw_locked),
             "at": moment_text(reading.read_at),
         }
         text = _("equity %(equity)s KRW, free %(free)s KRW, locked %(locked)s KRW (read at %(at)s UTC)")

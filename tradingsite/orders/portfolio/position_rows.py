@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from tradingsite.amounts import exact
+from tradingsite.amounts import exact, won_with_decimals
 from tradingsite.marketdata.windows import Window, read_windows
 from tradingsite.orders.portfolio.positions import Holding, is_dust, positions
 
@@ -34,7 +34,7 @@ class PositionRow:
 
     @property
     def cost(self) -> str:
-        return won(self.holding.cost) if self.holding.volume else ""
+        return won_with_decimals(self.holding.cost) if self.holding.volume else ""
 
     @property
     def price(self) -> str:
@@ -43,20 +43,20 @@ class PositionRow:
     @property
     def value(self) -> str:
         price, volume = self.window.price, self.holding.volume
-        return "" if price is None or not volume else won(volume * price)
+        return "" if price is None or not volume else won_with_decimals(volume * price)
 
     @property
     def unrealised(self) -> str:
         price, volume = self.window.price, self.holding.volume
-        return "" if price is None or not volume else won(self.holding.unrealised(price))
+        return "" if price is None or not volume else won_with_decimals(self.holding.unrealised(price))
 
     @property
     def realised(self) -> str:
-        return won(self.holding.realised)
+        return won_with_decimals(self.holding.realised)
 
     @property
     def realised_today(self) -> str:
-        return won(self.holding.realised_today)
+        return won_with_decimals(self.holding.realised_today)
 
     @property
     def note(self) -> str:
@@ -76,15 +76,6 @@ def position_rows(at: datetime) -> dict[str, Any]:
     windows = read_windows([each.market for each in books], at)
     return {
         "rows": [PositionRow(book, window) for book, window in zip(books, windows, strict=True)],
-        "realised": won(sum((each.realised for each in books), Decimal(0))),
-        "realised_today": won(sum((each.realised_today for each in books), Decimal(0))),
+        "realised": won_with_decimals(sum((each.realised for each in books), Decimal(0))),
+        "realised_today": won_with_decimals(sum((each.realised_today for each in books), Decimal(0))),
     }
-
-
-def won(amount: Decimal) -> str:
-    """Return an amount as people read it.
-
-    >>> won(Decimal("-1234567.891"))
-    '-1,234,567.89'
-    """
-    return f"{amount:,.2f}"

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django import template
 
-from tradingsite.amounts import grouped
+from tradingsite import amounts
 
 register = template.Library()
 
@@ -17,17 +17,13 @@ def plain(amount: Decimal | None) -> str:
     >>> plain(Decimal("143210000.00000000")), plain(Decimal("0.00070000")), plain(None)
     ('143,210,000', '0.0007', '')
     """
-    return "" if amount is None else grouped(amount)
+    return "" if amount is None else amounts.grouped(amount)
 
 
 @register.filter
-def won(amount: Decimal | None) -> str:
-    """Return an amount of won without its fractions; empty for None.
-
-    >>> won(Decimal("-1234567.891"))
-    '-1,234,568'
-    """
-    return "" if amount is None else f"{amount:,.0f}"
+def whole_won(amount: Decimal | None) -> str:
+    """Return an amount of won without its fractions; empty for None."""
+    return "" if amount is None else amounts.whole_won(amount)
 
 
 @register.filter
