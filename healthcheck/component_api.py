@@ -120,7 +120,7 @@ def _published(past: ComponentHistory, changes: list[TransitionRow]) -> History:
         uptime_pct=dict(past.uptime_pct),
         p50_ms=past.p50_ms,
         p95_ms=past.p95_ms,
-        troubles_24h=past.troubles_today,
+        troubles_24h=past.troubles_24h,
         transitions=[_change(change) for change in changes],
     )
 

@@ -53,7 +53,7 @@ class ComponentHistory:
         p50_ms, p95_ms: of the answers in 24 h that could be judged.
         days: `DAYS` of them, oldest first.
         latency_ms: the median of each of the last `QUARTERS` quarter hours, oldest first.
-        troubles_today: how often it left healthy in 24 h.
+        troubles_24h: how often it left healthy in 24 h.
     """
 
     component: str
@@ -67,7 +67,7 @@ class ComponentHistory:
     p95_ms: float | None
     days: tuple[Day, ...]
     latency_ms: tuple[float | None, ...]
-    troubles_today: int
+    troubles_24h: int
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _one(name: str, state: HealthState | None, counted: _Counted, today: date) -
         p95_ms=p95_ms,
         days=tuple(days.get(each, Day(each)) for each in dates),
         latency_ms=tuple(quarters.get(ago) for ago in reversed(range(QUARTERS))),
-        troubles_today=troubles,
+        troubles_24h=troubles,
     )
 
 

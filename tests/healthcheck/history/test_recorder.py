@@ -234,7 +234,7 @@ def test_a_component_without_a_past_has_an_empty_one(settings):
 
     past = history.histories()["api"]
 
-    assert (past.status, past.uptime_pct["24h"], past.p50_ms, past.troubles_today) == (None, None, None, 0)
+    assert (past.status, past.uptime_pct["24h"], past.p50_ms, past.troubles_24h) == (None, None, None, 0)
     assert {day.kind for day in past.days} == {"nothing"}
 
 
