@@ -56,7 +56,7 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Add the chain to what the template knows; a stranger's id is Django's to answer."""
+        """Add the chain to what the template knows; an unknown id is Django's to answer."""
         order = self.get_object(request, object_id)
         shown = chain(order) if order and self.has_view_permission(request, order) else {}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
@@ -112,4 +112,4 @@ class SyncRoundAdmin(ReadOnlyAdmin[SyncRound]):
 
     @admin.display(description=_("not ours"))
     def found(self, sync_round: SyncRound) -> str:
-        return "; ".join(stranger["text"] for stranger in sync_round.strangers)
+        return "; ".join(activity["text"] for activity in sync_round.strangers)

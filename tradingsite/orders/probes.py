@@ -25,7 +25,7 @@ DECISIONS_SOUGHT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    strangers: list[dict[str, str]]
+    external: list[dict[str, str]]
     any: bool
     active: int
     old: int
@@ -55,9 +55,9 @@ def _warning(facts: _Facts) -> Finding | None:
     if facts.old:
         text = gettext_noop("active orders older than %(limit)s min: %(old)s of %(active)s")
         return Finding("warning", text, old=facts.old, active=facts.active, limit=_minutes(OLD))
-    if facts.strangers:
+    if facts.external:
         text = gettext_noop("not caused by the trader: %(n)s, first: %(what)s")
-        return Finding("warning", text, n=len(facts.strangers), what=facts.strangers[0]["text"])
+        return Finding("warning", text, n=len(facts.external), what=facts.external[0]["text"])
     return None
 
 
@@ -81,8 +81,8 @@ def _facts() -> _Facts:
     }
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, limits)
-        strangers, *counts = cursor.fetchone()
-        return _Facts(json.loads(strangers or "[]"), *counts)
+        external, *counts = cursor.fetchone()
+        return _Facts(json.loads(external or "[]"), *counts)
 
 
 def _minutes(span: timedelta) -> int:
@@ -91,8 +91,8 @@ def _minutes(span: timedelta) -> int:
 
 _FACTS = """
 SELECT (
-           SELECT jsonb_agg(DISTINCT stranger)
-           FROM sync_round, jsonb_array_elements(strangers) AS stranger WHERE at > now() - %(shown_for)s
+           SELECT jsonb_agg(DISTINCT found)
+           FROM sync_round, jsonb_array_elements(strangers) AS found WHERE at > now() - %(shown_for)s
        ),
        EXISTS (SELECT FROM trading_order), pending.*, decided.*
 FROM (

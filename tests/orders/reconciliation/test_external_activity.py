@@ -116,7 +116,7 @@ def test_an_order_that_our_books_gave_up_is_told_by_both_names(venue):
     assert order.state == OrderState.LOST
 
 
-def test_a_lost_order_without_a_uuid_does_not_hide_a_strangers_without_a_name(venue):
+def test_a_lost_order_without_a_uuid_does_not_hide_an_external_one_without_a_name(venue):
     bought("KRW-BTC", at=NOON, state=OrderState.LOST)
     venue.server.exchange.next_fills.append("never")
     uuid = venue.place("KRW-BTC", "bid", 20_000)
@@ -179,7 +179,7 @@ def test_without_a_price_the_balances_are_compared_all_the_same(venue):
     assert AccountReading.objects.latest().equity is None
 
 
-def test_of_very_many_strangers_the_rest_is_counted(venue, monkeypatch):
+def test_of_very_many_external_orders_the_rest_is_counted(venue, monkeypatch):
     monkeypatch.setattr(external_activity, "_SHOWN", 2)
     venue.server.exchange.next_fills.extend(["never"] * 5)
     for _ in range(5):

@@ -18,7 +18,7 @@ from tradingsite.orders.portfolio.positions import position
 from tradingsite.orders.reconciliation import lost_orders
 
 pytestmark = pytest.mark.django_db
-QUIET = {"looked": 0, "ended": 0, "lost": 0, "busy": 0, "strangers": 0}
+QUIET = {"looked": 0, "ended": 0, "lost": 0, "busy": 0, "external": 0}
 
 
 class Forgetful(UpbitExchange):
@@ -297,7 +297,7 @@ def test_what_others_did_is_noticed_and_not_adopted(trader):
     trader.sync()
     trader.venue.place("KRW-BTC", "bid", 10_000)
 
-    assert trader.sync()["strangers"] == 2  # the order, and the coins that it brought
+    assert trader.sync()["external"] == 2  # the order, and the coins that it brought
     assert not Order.objects.exists()
     assert position("KRW-BTC").volume == Decimal(0)
 

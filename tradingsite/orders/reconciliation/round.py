@@ -26,13 +26,13 @@ def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOC
 
     A failed look at one order does not keep others from being looked at, or given up.
     Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that another process is sending, and
-    `strangers`, what the trader did not cause.
+    `external`, what the trader did not cause.
 
     Raises:
         ClientError: the exchange did not answer everything; what it did answer is written.
     """
     at = _once_ripe(at, clock)
-    counts = Counter(dict.fromkeys(("looked", "ended", "lost", "busy", "strangers"), 0))
+    counts = Counter(dict.fromkeys(("looked", "ended", "lost", "busy", "external"), 0))
     missing = list[int]()
     active = list(Order.objects.active().order_by("pk").values_list("pk", flat=True))
     failures = _for_each(active, lambda key: counts.update([_look(client, key, at, missing)]))
@@ -51,7 +51,7 @@ def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOC
         )
     counts["looked"] += counts["ended"]
     counts["ended"] += counts["lost"]
-    counts["strangers"] = len(found)
+    counts["external"] = len(found)
     for activity in found:
         logger.warning("sync.stranger", kind=activity["kind"], text=activity["text"])
     facts = {"looked": counts["looked"], "resolved": counts["ended"], "strangers": found}
