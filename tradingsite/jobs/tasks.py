@@ -46,7 +46,9 @@ def generate_trading_signal(tick: datetime) -> Counts:
     return cycle.generate(
         SystemConfig.objects.snapshot(),
         tick,
-        cycle.Fence(fence.may_post, lambda: JobState.objects.last_success_at("check_volatility")),
+        cycle.OrderPreconditions(
+            fence.may_post, lambda: JobState.objects.last_success_at("check_volatility")
+        ),
     )
 
 

@@ -31,7 +31,7 @@ COUNTED = ("signals", "buy", "sell", "hold", "ordered", "denied")
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
+class OrderPreconditions:
     """What only the caller can say, right before an order.
 
     Attributes:
@@ -43,7 +43,7 @@ class Fence:
     volatility_checked_at: Callable[[], datetime | None]
 
 
-def generate(config: ConfigSnapshot, tick: datetime, fence: Fence) -> Mapping[str, int]:
+def generate(config: ConfigSnapshot, tick: datetime, preconditions: OrderPreconditions) -> Mapping[str, int]:
     """Make one signal for each traded market, and act on those that say BUY or SELL.
 
     It begins with a reconciliation, so nothing is ever bought on top of an order whose outcome is open: when
@@ -56,7 +56,7 @@ def generate(config: ConfigSnapshot, tick: datetime, fence: Fence) -> Mapping[st
     failures = list[Exception]()
     for market in config[TRADING_MARKETS]:
         try:
-            _take_turn(market, tick, config, counts, fence, synced=synced)
+            _take_turn(market, tick, config, counts, preconditions, synced=synced)
         except Exception as failure:  # noqa: BLE001 - one market's trouble must not cost another its sell
             logger.warning("generate.market_failed", market=market, error=type(failure).__name__)
             failures.append(failure)
@@ -72,14 +72,14 @@ def _take_turn(
     tick: datetime,
     config: ConfigSnapshot,
     counts: Counter[str],
-    fence: Fence,
+    preconditions: OrderPreconditions,
     *,
     synced: bool,
 ) -> None:
     signal = _signal(market, tick, config)
     counts.update(("signals", signal.decision.lower()))
     if signal.decision != TradingSignal.Decision.HOLD:
-        state = _act(signal, config, fence, synced=synced)
+        state = _act(signal, config, preconditions, synced=synced)
         counts["denied" if state == OrderState.DENIED else "ordered"] += 1
 
 
@@ -143,14 +143,16 @@ def _window(market: str, config: ConfigSnapshot) -> Window:
     return window
 
 
-def _act(signal: TradingSignal, config: ConfigSnapshot, fence: Fence, *, synced: bool) -> str:
+def _act(
+    signal: TradingSignal, config: ConfigSnapshot, preconditions: OrderPreconditions, *, synced: bool
+) -> str:
     order = signal_order.order_from_signal(
         signal,
         config,
         exchange_client(),
         synced=synced,
-        volatility_checked_at=fence.volatility_checked_at(),
+        volatility_checked_at=preconditions.volatility_checked_at(),
         at=timezone.now(),
-        may_post=fence.may_post,
+        may_post=preconditions.may_post,
     )
     return order.state
