@@ -90,7 +90,7 @@ def may_see_details(request: HttpRequest, snapshot: Snapshot | None = None) -> b
         return False
 
 
-def unknown(request: HttpRequest, name: str, known: Sequence[tuple[str, str]]) -> HttpResponse:
+def unknown_name_page(request: HttpRequest, name: str, known: Sequence[tuple[str, str]]) -> HttpResponse:
     """Answer 404 with what is `known`: each name with its page's address."""
     return render(request, "status/unknown.html", {"name": name, "known": known}, status=404)
 

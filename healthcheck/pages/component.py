@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from healthcheck.access import query_or_none, staff_page, unknown
+from healthcheck.access import query_or_none, staff_page, unknown_name_page
 from healthcheck.declared import component_label
 from healthcheck.engine.engine import engine
 from healthcheck.facts import facts
@@ -47,7 +47,7 @@ def component_page(request: HttpRequest, name: str) -> HttpResponse:
     known = component_names()
     if name not in known:
         pages = [(each, reverse("healthcheck:component_page", args=[each])) for each in known]
-        return unknown(request, name, pages)
+        return unknown_name_page(request, name, pages)
     found, label = engine().component(name), component_label(name)
     words = STATUS_WORDS[found.status]
     context = {

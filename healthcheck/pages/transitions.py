@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from healthcheck.access import query_or_none, staff_page, unknown
+from healthcheck.access import query_or_none, staff_page, unknown_name_page
 from healthcheck.declared import component_label
 from healthcheck.engine.engine import engine
 from healthcheck.history.queries import TransitionRow, transition, transitions
@@ -29,7 +29,9 @@ def transition_list(request: HttpRequest) -> HttpResponse:
     component = request.GET.get("component", "")
     if component and component not in known:
         address = reverse("healthcheck:transitions")
-        return unknown(request, component, [(each, f"{address}?component={each}") for each in known])
+        return unknown_name_page(
+            request, component, [(each, f"{address}?component={each}") for each in known]
+        )
     older_than_pk = _pk(request.GET.get("older", ""))
     found = query_or_none(lambda: transitions(component or None, limit=PAGE + 1, older_than_pk=older_than_pk))
     rows = found or []
@@ -58,7 +60,7 @@ def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
         return render(request, "status/transition.html", {"pk": pk})
     row, alert = found
     if row is None:
-        return unknown(request, gettext("change %(number)s") % {"number": pk}, [])
+        return unknown_name_page(request, gettext("change %(number)s") % {"number": pk}, [])
     return render(request, "status/transition.html", _shown(row, alert))
 
 

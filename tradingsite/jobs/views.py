@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from healthcheck.access import query_or_none, staff_page, unknown
+from healthcheck.access import query_or_none, staff_page, unknown_name_page
 from healthcheck.pages import runbook
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import panel
@@ -32,7 +32,7 @@ def job_page(request: HttpRequest, name: str) -> HttpResponse:
     """Show one registered job; 404 with the registered names for another."""
     known = registered()
     if name not in known:
-        return unknown(request, name, [(each, reverse("job_page", args=[each])) for each in known])
+        return unknown_name_page(request, name, [(each, reverse("job_page", args=[each])) for each in known])
     found = query_or_none(lambda: _found(known[name]))
     state = found["job"]["state"] if found else None
     look = found["job"]["look"] if found else "warning"

@@ -36,7 +36,7 @@ _Endpoint = Callable[[Request], object]
 
 
 @dataclass(frozen=True)
-class Answered:
+class RequestLogLine:
     """One line of the request log: `status` is None when a fault sent no answer, `fault` the fault's kind."""
 
     request: Request
@@ -52,7 +52,7 @@ class ControlApi:
     """The endpoints for the person or test that runs the sandbox; faults never strike them."""
 
     def __init__(
-        self, faults: Faults, model: Generator, exchange: Exchange, requests: Iterable[Answered]
+        self, faults: Faults, model: Generator, exchange: Exchange, requests: Iterable[RequestLogLine]
     ) -> None:
         self._faults = faults
         self._model = model
@@ -114,14 +114,14 @@ def _recorded(order: Order) -> Mapping[str, object]:
     }
 
 
-def _logged(answered: Answered) -> Mapping[str, object]:
-    request = answered.request
+def _logged(line: RequestLogLine) -> Mapping[str, object]:
+    request = line.request
     return {
         "at_ms": request.at_ms,
         "method": request.method,
         "target": request.target,
-        "status": answered.status,
-        "fault": answered.fault,
+        "status": line.status,
+        "fault": line.fault,
     }
 
 

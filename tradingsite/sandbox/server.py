@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from tradingsite.sandbox.app import application
-from tradingsite.sandbox.control_api import Answered, ControlApi
+from tradingsite.sandbox.control_api import ControlApi, RequestLogLine
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.journal import StateFileError
 from tradingsite.sandbox.exchange.relay_venue import RelayVenue
@@ -48,7 +48,7 @@ class SandboxServer:
         options: Options | None = None,
         state_file: Path | None = None,
     ) -> None:
-        self.requests: deque[Answered] = deque(maxlen=_REQUESTS_KEPT)
+        self.requests: deque[RequestLogLine] = deque(maxlen=_REQUESTS_KEPT)
         options = options or Options()
         relay = Relay(options.relay_url) if options.relay_url else None
         market_data = relay or Prices(seed)
@@ -102,7 +102,7 @@ class SandboxServer:
     def _answer(self, request: Request) -> Response:
         response, fault = self.faults.answer(request, self._router.answer)
         status = None if response.delivery.reset else response.status
-        self.requests.append(Answered(request, status, fault))
+        self.requests.append(RequestLogLine(request, status, fault))
         return response
 
 

@@ -40,18 +40,18 @@ def test_one_process_holds_it_and_the_other_gets_it_when_the_first_lets_go(locks
     assert not first.holds()
 
 
-def test_a_look_tells_the_lock_and_whether_somebody_asked_for_a_run(locks):
+def test_a_check_tells_the_lock_and_whether_somebody_asked_for_a_run(locks):
     first, second = locks
     first.acquire()
     second.acquire()
     JobState.objects.create(job_name="good")
-    assert first.look() == (True, False)
+    assert first.check() == (True, False)
 
     JobState.objects.update(run_requested_at=Now())
 
-    assert (first.look(), second.look()) == ((True, True), (False, True))
+    assert (first.check(), second.check()) == ((True, True), (False, True))
     first.release()
-    assert first.look() == (False, False)
+    assert first.check() == (False, False)
 
 
 def test_a_session_that_ended_holds_nothing_and_says_so(locks):
@@ -59,7 +59,7 @@ def test_a_session_that_ended_holds_nothing_and_says_so(locks):
     first.acquire()
     end_its_session(first)
 
-    for question in (first.holds, first.look):
+    for question in (first.holds, first.check):
         with pytest.raises(psycopg.OperationalError):
             question()
     assert second.acquire()

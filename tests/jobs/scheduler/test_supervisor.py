@@ -14,7 +14,7 @@ from tradingsite.clients.call_log import CallLog
 from tradingsite.clients.deadline import SYSTEM_CLOCK
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.scheduler.intervals import Intervals
-from tradingsite.jobs.scheduler.lock import LeaderLock, Look
+from tradingsite.jobs.scheduler.lock import LeaderLock, LockCheck
 from tradingsite.jobs.scheduler.supervisor import LockLost, Supervisor
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import winding_down
@@ -135,7 +135,7 @@ def test_a_scheduler_whose_lock_another_got_meanwhile_waits(supervisors):
 def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monkeypatch):
     supervisor = supervisors()
     supervisor._step()
-    monkeypatch.setattr(LeaderLock, "look", lambda _: Look(holds=False, run_requested=False))
+    monkeypatch.setattr(LeaderLock, "check", lambda _: LockCheck(holds=False, run_requested=False))
 
     assert not supervisor._step()
     assert not leads(supervisor)

@@ -19,7 +19,7 @@ WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
   AND pid = pg_backend_pid() AND granted
 """
 # Once a second is often: what a person may have asked for is looked up in the same statement.
-_LOOK = f"""
+_CHECK = f"""
 SELECT ({_HOLDS}) = 1, EXISTS (SELECT FROM job_state WHERE run_requested_at IS NOT NULL)
 """  # noqa: S608 - made of constants
 # A leader that is alive beats, and asks its session each second. Its row names that session, except in the
@@ -49,7 +49,7 @@ class NotOneSession(Exception):
     """A pooler gives each statement another session: the lock would protect nothing."""
 
 
-class Look(NamedTuple):
+class LockCheck(NamedTuple):
     """What a leader sees each second."""
 
     holds: bool
@@ -91,15 +91,15 @@ class LeaderLock:
         """
         return self._connection is not None and bool(self._ask(_HOLDS))
 
-    def look(self) -> Look:
+    def check(self) -> LockCheck:
         """Ask the server the same, and whether anybody has asked for a run.
 
         Raises:
             psycopg.Error: as for `holds`.
         """
         connection = self._connection
-        row = connection.execute(_LOOK, _KEY).fetchone() if connection else None
-        return Look(*row) if row else Look(holds=False, run_requested=False)
+        row = connection.execute(_CHECK, _KEY).fetchone() if connection else None
+        return LockCheck(*row) if row else LockCheck(holds=False, run_requested=False)
 
     @property
     def session_pid(self) -> int | None:

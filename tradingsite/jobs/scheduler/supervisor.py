@@ -180,8 +180,8 @@ class Supervisor:
         logger.info("scheduler.leading", epoch=leader.epoch, jobs=list(self._jobs))
 
     def _keep(self, leader: SchedulerHeartbeat) -> None:
-        look = self._lock.look()
-        if not look.holds:
+        check = self._lock.check()
+        if not check.holds:
             raise LockLost("the lock is not held by this session")
         if self._loop.age_s > self._intervals.loop_dead_after_s:
             logger.error("scheduler.loop_stuck", age_s=round(self._loop.age_s))
@@ -190,7 +190,7 @@ class Supervisor:
         ):
             raise LockLost("another scheduler has taken over")
         self._runner.flush()
-        if look.run_requested and not self._stop.is_set():
+        if check.run_requested and not self._stop.is_set():
             presence.run_until_failure(self._hand_out_requests)
         presence.run_until_failure(self._flush_rollup, self._flush_venue_stats, self._say_who_leads)
 

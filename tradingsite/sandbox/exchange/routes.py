@@ -15,39 +15,38 @@ from tradingsite.sandbox.http.messages import Request, Response, Route, json_res
 from tradingsite.sandbox.options import MAKE_ORDERS, VIEW_ACCOUNTS, VIEW_ORDERS, ApiKey
 from tradingsite.sandbox.throttle import Throttle
 
-_Endpoint = Callable[[Request, ExchangeState], object]
 _PLACE = "/v1/orders"
 
 
-class _Way(NamedTuple):
+class _Endpoint(NamedTuple):
     """One endpoint: how it is reached and what it takes to be let in."""
 
     method: str
     path: str
     group: str
     permission: str | None
-    endpoint: _Endpoint
+    answer: Callable[[Request, ExchangeState], object]
     status: HTTPStatus = HTTPStatus.OK
 
 
 def exchange_routes(exchange: Exchange, throttle: Throttle, key: ApiKey) -> list[Route]:
     api = ExchangeApi(exchange, key)
     made = HTTPStatus.CREATED
-    ways = (
-        _Way("GET", "/v1/accounts", "default", VIEW_ACCOUNTS, api.accounts),
-        _Way("GET", "/v1/orders/chance", "default", VIEW_ORDERS, api.chance),
-        _Way("POST", _PLACE, "order", MAKE_ORDERS, api.place, made),
-        _Way("POST", "/v1/orders/test", "order-test", MAKE_ORDERS, api.test, made),
-        _Way("GET", "/v1/order", "default", VIEW_ORDERS, api.order),
-        _Way("DELETE", "/v1/order", "default", MAKE_ORDERS, api.cancel),
-        _Way("GET", "/v1/orders/uuids", "default", VIEW_ORDERS, api.orders_by_name),
-        _Way("GET", "/v1/orders/open", "default", VIEW_ORDERS, api.open_orders),
-        _Way("GET", "/v1/orders/closed", "default", VIEW_ORDERS, api.closed_orders),
-        _Way("GET", "/v1/api_keys", "default", None, api.api_keys),
-        _Way("GET", "/v1/status/wallet", "default", None, api.wallet_status),
+    endpoints = (
+        _Endpoint("GET", "/v1/accounts", "default", VIEW_ACCOUNTS, api.accounts),
+        _Endpoint("GET", "/v1/orders/chance", "default", VIEW_ORDERS, api.chance),
+        _Endpoint("POST", _PLACE, "order", MAKE_ORDERS, api.place, made),
+        _Endpoint("POST", "/v1/orders/test", "order-test", MAKE_ORDERS, api.test, made),
+        _Endpoint("GET", "/v1/order", "default", VIEW_ORDERS, api.order),
+        _Endpoint("DELETE", "/v1/order", "default", MAKE_ORDERS, api.cancel),
+        _Endpoint("GET", "/v1/orders/uuids", "default", VIEW_ORDERS, api.orders_by_name),
+        _Endpoint("GET", "/v1/orders/open", "default", VIEW_ORDERS, api.open_orders),
+        _Endpoint("GET", "/v1/orders/closed", "default", VIEW_ORDERS, api.closed_orders),
+        _Endpoint("GET", "/v1/api_keys", "default", None, api.api_keys),
+        _Endpoint("GET", "/v1/status/wallet", "default", None, api.wallet_status),
     )
     guard = _Guard(exchange, throttle, key)
-    return [Route(way.method, way.path, guard.around(way)) for way in ways]
+    return [Route(endpoint.method, endpoint.path, guard.around(endpoint)) for endpoint in endpoints]
 
 
 class _Guard:
@@ -58,11 +57,14 @@ class _Guard:
         self._throttle = throttle
         self._key = key
 
-    def around(self, way: _Way) -> Callable[..., Response]:
+    def around(self, endpoint: _Endpoint) -> Callable[..., Response]:
         limited = self._throttle.limited(
-            way.group, lambda request: self._answer(way, request), client=self._client, refusal=refusal
+            endpoint.group,
+            lambda request: self._answer(endpoint, request),
+            client=self._client,
+            refusal=refusal,
         )
-        if way.path != _PLACE:
+        if endpoint.path != _PLACE:
             return limited
 
         def recorded(request: Request) -> Response:
@@ -78,20 +80,20 @@ class _Guard:
         known = claimed_key(request) == self._key.access_key
         return f"key {self._key.access_key}" if known else request.client
 
-    def _answer(self, way: _Way, request: Request) -> Response:
+    def _answer(self, endpoint: _Endpoint, request: Request) -> Response:
         """Answer from the state, which is saved before the answer is returned."""
         with self._exchange.at(request.at_ms) as state:
-            response = self._response(way, request, state)
-            if way.path == _PLACE:
+            response = self._response(endpoint, request, state)
+            if endpoint.path == _PLACE:
                 state.add_post(post(request, response.status))
         return response
 
-    def _response(self, way: _Way, request: Request, state: ExchangeState) -> Response:
+    def _response(self, endpoint: _Endpoint, request: Request, state: ExchangeState) -> Response:
         try:
-            authenticate(request, _signed_text(request), self._key, way.permission, state.use_nonce)
+            authenticate(request, _signed_text(request), self._key, endpoint.permission, state.use_nonce)
             if ":" in request.query:
                 raise invalid("Invalid parameter. Check the given value!")
-            return json_response(way.endpoint(request, state), way.status)
+            return json_response(endpoint.answer(request, state), endpoint.status)
         except Denied as denied:
             return denied.response()
 
