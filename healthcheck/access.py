@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from healthcheck.engine.bounded import CallTimedOut
+from healthcheck.engine.bounded_thread import CallTimedOut
 from healthcheck.engine.engine import engine
 from healthcheck.redaction import redacted
 from healthcheck.snapshot import Snapshot

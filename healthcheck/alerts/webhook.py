@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from healthcheck.engine.bounded import BoundedThread, CallTimedOut
+from healthcheck.engine.bounded_thread import BoundedThread, CallTimedOut
 
 WITHIN_S = 5.0
 _REASONS: tuple[tuple[type[Exception], str], ...] = (

@@ -28,7 +28,7 @@ from healthcheck.declared import (
     plain,
 )
 from healthcheck.engine.active_overrides import Read, read
-from healthcheck.engine.bounded import BoundedThread
+from healthcheck.engine.bounded_thread import BoundedThread
 from healthcheck.engine.override_layer import OverrideLayer
 from healthcheck.engine.probe_run import ProbeRun, Words
 from healthcheck.engine.shared_results import SharedResult

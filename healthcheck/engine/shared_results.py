@@ -11,7 +11,7 @@ import structlog
 from django.db import Error
 
 from healthcheck.declared import ROW_WAIT_S, ProbeTask
-from healthcheck.engine.bounded import BoundedThread, CallTimedOut
+from healthcheck.engine.bounded_thread import BoundedThread, CallTimedOut
 from healthcheck.engine.slot import LATE_TTLS, Clock, Flight, Result, Work
 from healthcheck.models import HealthResult
 from healthcheck.report import Finding, Status

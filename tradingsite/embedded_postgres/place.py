@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import structlog
 
-from tradingsite.embedded_postgres.account import closed_folder, owner_of_new_folders
 from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError
+from tradingsite.embedded_postgres.os_account import closed_folder, owner_of_new_folders
 
 logger = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import structlog
 
 from tradingsite.embedded_postgres import place
-from tradingsite.embedded_postgres.account import OsAccount, closed_folder, owner_of
 from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError, refuse_characters
 from tradingsite.embedded_postgres.keeper import open_lock
+from tradingsite.embedded_postgres.os_account import OsAccount, closed_folder, owner_of
 
 logger = structlog.get_logger(__name__)
 

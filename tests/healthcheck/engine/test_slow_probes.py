@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from healthcheck.declared import AbilityTask
-from healthcheck.engine.bounded import BoundedThread, CallTimedOut
+from healthcheck.engine.bounded_thread import BoundedThread, CallTimedOut
 from healthcheck.engine.engine import Engine, engine, forget_engine
 from healthcheck.report import Finding
 from tests.healthcheck.conftest import ENOUGH_S, all_landed

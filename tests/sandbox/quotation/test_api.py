@@ -11,7 +11,7 @@ from tests.sandbox.conftest import NOON, NOON_MS, asking
 from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.quotation.markets import markets
-from tradingsite.sandbox.quotation.ticks import GRIDS, e8
+from tradingsite.sandbox.quotation.price_grid import GRIDS, e8
 from tradingsite.sandbox.server import SandboxServer
 
 TICKER_FIELDS = (

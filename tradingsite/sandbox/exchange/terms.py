@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tradingsite.sandbox.exchange.refusals import Denied, invalid
 from tradingsite.sandbox.quotation.markets import Market, markets
-from tradingsite.sandbox.quotation.ticks import E8
+from tradingsite.sandbox.quotation.price_grid import E8
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,8})?")
 _IDENTIFIER_LENGTH = 128

@@ -8,9 +8,9 @@ from tradingsite.sandbox.exchange.matching import Offer, crosses
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.quotation.book import Books, Level
 from tradingsite.sandbox.quotation.markets import markets
-from tradingsite.sandbox.quotation.path import Span
+from tradingsite.sandbox.quotation.price_grid import E8, from_e8
+from tradingsite.sandbox.quotation.price_path import Span
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
-from tradingsite.sandbox.quotation.ticks import E8, from_e8
 from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
 _MINUTES = (24 * 60, 60, 5, 1)  # a day, an hour and so on: each is split into the next

@@ -17,9 +17,9 @@ from tradingsite.sandbox.quotation.parameters import (
     some_markets,
     whole,
 )
+from tradingsite.sandbox.quotation.price_grid import from_e8
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
 from tradingsite.sandbox.quotation.ticker import ticker
-from tradingsite.sandbox.quotation.ticks import from_e8
 from tradingsite.sandbox.quotation.trades import TradeTick
 
 _CAUTIONS = (

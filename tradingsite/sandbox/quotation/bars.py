@@ -6,7 +6,8 @@ from math import exp, log
 from typing import NamedTuple
 
 from tradingsite.sandbox.quotation.markets import Market
-from tradingsite.sandbox.quotation.path import Span
+from tradingsite.sandbox.quotation.price_grid import E8
+from tradingsite.sandbox.quotation.price_path import Span
 from tradingsite.sandbox.quotation.prices import (
     DAY_MS,
     DAYS_A_BLOCK,
@@ -15,7 +16,6 @@ from tradingsite.sandbox.quotation.prices import (
     MINUTES_A_FIVE,
     Prices,
 )
-from tradingsite.sandbox.quotation.ticks import E8
 from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
 _PARTS_MS = (DAYS_A_BLOCK * DAY_MS, DAY_MS, 60 * MINUTE_MS, MINUTES_A_FIVE * MINUTE_MS, MINUTE_MS)

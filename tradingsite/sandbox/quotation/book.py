@@ -6,8 +6,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from tradingsite.sandbox.quotation.markets import Market
+from tradingsite.sandbox.quotation.price_grid import E8
 from tradingsite.sandbox.quotation.prices import Prices
-from tradingsite.sandbox.quotation.ticks import E8
 from tradingsite.sandbox.quotation.trades import TradeTick
 
 UNITS = 30

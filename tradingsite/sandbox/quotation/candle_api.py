@@ -9,9 +9,9 @@ from tradingsite.sandbox.quotation.candles import Period, candle, even
 from tradingsite.sandbox.quotation.dates import written
 from tradingsite.sandbox.quotation.markets import Market, markets
 from tradingsite.sandbox.quotation.parameters import invalid, moment_ms, one_market, whole
+from tradingsite.sandbox.quotation.price_grid import E8, from_e8
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
 from tradingsite.sandbox.quotation.ticker import rate
-from tradingsite.sandbox.quotation.ticks import E8, from_e8
 from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
 MINUTE_UNITS = (1, 3, 5, 10, 15, 30, 60, 240)

@@ -7,8 +7,8 @@ from itertools import islice
 from tradingsite.sandbox.quotation.bars import Bar, Bars
 from tradingsite.sandbox.quotation.dates import KST, written
 from tradingsite.sandbox.quotation.markets import Market
+from tradingsite.sandbox.quotation.price_grid import from_e8
 from tradingsite.sandbox.quotation.prices import DAY_MS, FIRST_DAY, Prices
-from tradingsite.sandbox.quotation.ticks import from_e8
 
 _FIRST_MS = FIRST_DAY * DAY_MS
 _SECONDS_KEPT_MS = 90 * DAY_MS

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from tradingsite.sandbox.quotation.ticks import E8, GRIDS, Grid
+from tradingsite.sandbox.quotation.price_grid import E8, GRIDS, Grid
 
 
 @dataclass(frozen=True, eq=False)  # one object a market: identity is the cheapest key for the caches

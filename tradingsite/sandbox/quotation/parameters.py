@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from tradingsite.sandbox.http.messages import Request
 from tradingsite.sandbox.quotation.markets import Market, markets
-from tradingsite.sandbox.quotation.ticks import e8
+from tradingsite.sandbox.quotation.price_grid import e8
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?")
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from tradingsite.sandbox.quotation.markets import Market
 from tradingsite.sandbox.quotation.noise import Noise
-from tradingsite.sandbox.quotation.path import DRAWS_PER_PART, DRAWS_PER_SPLIT, Span, block_span, split
-from tradingsite.sandbox.quotation.ticks import E8
+from tradingsite.sandbox.quotation.price_grid import E8
+from tradingsite.sandbox.quotation.price_path import DRAWS_PER_PART, DRAWS_PER_SPLIT, Span, block_span, split
 from tradingsite.sandbox.quotation.trades import MINUTE_MS, TradeTick, trades_of_minute
 
 DAY_MS = 24 * 60 * MINUTE_MS

@@ -6,8 +6,8 @@ from decimal import Decimal
 from tradingsite.sandbox.quotation.bars import Bar, Bars
 from tradingsite.sandbox.quotation.dates import KST, written
 from tradingsite.sandbox.quotation.markets import Market
+from tradingsite.sandbox.quotation.price_grid import from_e8
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
-from tradingsite.sandbox.quotation.ticks import from_e8
 from tradingsite.sandbox.quotation.trades import TradeTick
 
 _DATE, _TIME = "%Y%m%d", "%H%M%S"

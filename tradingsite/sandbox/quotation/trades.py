@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from tradingsite.sandbox.quotation.markets import Market
 from tradingsite.sandbox.quotation.noise import Noise
-from tradingsite.sandbox.quotation.path import Span, share
-from tradingsite.sandbox.quotation.ticks import Grid
+from tradingsite.sandbox.quotation.price_grid import Grid
+from tradingsite.sandbox.quotation.price_path import Span, share
 
 MINUTE_MS = 60_000
 _DRAWS = 4

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tradingsite.sandbox.quotation.markets import markets
-from tradingsite.sandbox.quotation.ticks import E8, GRIDS, e8, from_e8
+from tradingsite.sandbox.quotation.price_grid import E8, GRIDS, e8, from_e8
 
 KRW_TICKS = {
     "2000000": "1000",

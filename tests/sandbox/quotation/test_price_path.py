@@ -14,8 +14,8 @@ from tests.sandbox.conftest import NOON_MS
 from tradingsite.sandbox.quotation.bars import Bar, Bars
 from tradingsite.sandbox.quotation.book import Books
 from tradingsite.sandbox.quotation.markets import markets
+from tradingsite.sandbox.quotation.price_grid import E8
 from tradingsite.sandbox.quotation.prices import DAY_MS, FIRST_DAY, Prices
-from tradingsite.sandbox.quotation.ticks import E8
 from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
 HOUR_MS = 60 * MINUTE_MS
@@ -152,7 +152,7 @@ def story(seed):
 
 
 def test_another_process_tells_the_same_story():
-    script = "import json, tests.sandbox.quotation.test_path as t; print(json.dumps(t.story(1)))"
+    script = "import json, tests.sandbox.quotation.test_price_path as t; print(json.dumps(t.story(1)))"
     told = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
