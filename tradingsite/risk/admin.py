@@ -19,7 +19,10 @@ class HaltForm(forms.ModelForm[Halt]):
         model = Halt
         fields = ("reason",)
         help_texts = {
-            "reason": _("Stops new buys of all markets at once, until an operator ends it. Sells go on.")
+            "reason": _(
+                "Stops new buys of all markets at once, until an operator ends it. "
+                "It stops no sell and no stop-loss."
+            )
         }
 
     def clean(self) -> None:

@@ -20,7 +20,10 @@ class HaltQuerySet(models.QuerySet["Halt"]):
 
 
 class Halt(models.Model):
-    """A time without new buys; sells go on. Rows are made and ended, never edited or deleted."""
+    """A time without new buys; it stops no sell and no stop-loss.
+
+    Rows are made and ended, never edited or deleted.
+    """
 
     class Kind(models.TextChoices):
         """Why, in one word: it decides who ends the halt."""

@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from sysconfig.models import SystemConfig
+from tests.jobs.reporting.test_job_states import FACTS, FINE, State, others_are_well
 from tests.jobs.reporting.test_status import ago, fact, lead
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought, sold
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.reporting import trading_panel
+from tradingsite.jobs.reporting.status import read
 from tradingsite.jobs.run_result import RunResult
 from tradingsite.marketdata.models import Ticker
 from tradingsite.risk import halts
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.django_db
 
 BTC = "KRW-BTC"
 CHECK = "check_volatility"
+SIGNAL = "generate_trading_signal"
 GO_ON = "Sells and stop-losses go on."
 NOTHING_HELD = "Nothing is held: there is nothing for a stop-loss to sell."
 
@@ -158,10 +161,23 @@ def test_while_they_are_sold_page_and_commands_say_so(capsys):
     assert json.loads(trade(capsys, "status", "--json"))["stop_losses"] == {"text": GO_ON, "reasons": []}
 
 
-def test_while_no_signal_is_made_only_stop_losses_go_on(capsys):
-    control.pause("generate_trading_signal", "rebuild", "ann")
+SIGNAL_FACTS = FACTS | {
+    State.OVERRUN: {"running_since": ago(301)},
+    State.LATE: {"last_tick": ago(4000)},
+    State.STALE: {"last_success_at": ago(6000)},
+}
 
-    assert trade(capsys, "halt", "--reason", "odd", "--by", "kim").splitlines()[1] == "Stop-losses go on."
+
+@pytest.mark.parametrize("state", SIGNAL_FACTS)
+def test_sells_go_on_only_while_nothing_speaks_against_the_job_that_makes_signals(state, capsys):
+    others_are_well(since_s=7000)
+    fact(CHECK, **FINE)
+    fact(SIGNAL, **FINE | SIGNAL_FACTS[state])
+    said = GO_ON if state in {State.FAILED, State.RUNNING, State.OK} else "Stop-losses go on."
+
+    assert read().job(SIGNAL).state is state
+    assert trade(capsys, "halt", "--reason", "odd", "--by", "kim").splitlines()[1] == said
+    assert re.search(rf"(^| ){said}", page())
 
 
 def test_one_failed_run_and_one_that_goes_on_say_nothing_against_it():

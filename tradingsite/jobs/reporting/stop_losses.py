@@ -14,8 +14,8 @@ from tradingsite.orders.portfolio.positions import positions
 from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.trading_config import STOP_LOSS_PCT
 
-_SELLS_IN = {JobStatus.State.FAILED, JobStatus.State.RUNNING, JobStatus.State.OK, JobStatus.State.NEVER_RAN}
-"""States of the job that say nothing against it; how long ago it succeeded is looked at all the same."""
+_WORKS_IN = {JobStatus.State.FAILED, JobStatus.State.RUNNING, JobStatus.State.OK, JobStatus.State.NEVER_RAN}
+"""States that say nothing against a job; how long ago a check succeeded is looked at all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class StopLosses:
             return f"{nothing} {none}" if why else nothing
         if why:
             return _("No stop-loss is sold now: %(why)s") % {"why": why}
-        if self.scheduler.job("generate_trading_signal").paused:
-            return _("Stop-losses go on.")  # but no signal is made that could sell
+        if self.scheduler.job("generate_trading_signal").state not in _WORKS_IN:
+            return _("Stop-losses go on.")  # but no signal may be made that could sell
         return _("Sells and stop-losses go on.")
 
     @property
@@ -64,7 +64,7 @@ class StopLosses:
 
     def _of_the_job(self) -> Iterator[str]:
         check = self.scheduler.job("check_volatility")
-        if check.state not in _SELLS_IN:
+        if check.state not in _WORKS_IN:
             why = f" ({check.why_paused})" if check.why_paused else ""
             yield _("check_volatility: %(state)s") % {"state": f"{check.state.label}{why}"}
         last = check.row.last_success_at if check.row else None
