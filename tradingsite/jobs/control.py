@@ -13,7 +13,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from tradingsite.jobs.models import QUARANTINE, JobEvent, JobState
+from tradingsite.jobs.models import BY_HAND, QUARANTINE, JobEvent, JobState
 from tradingsite.jobs.schedule import registered
 
 LONGEST_REASON = 400
@@ -38,14 +38,14 @@ def pause(name: str, reason: str, by: str) -> None:
     with transaction.atomic():
         found = _row(name).filter(_NOT_PAUSED_BY_HAND).update(
             paused=True,
-            pause_reason=f"operator: {reason}",
+            pause_reason=f"{BY_HAND} {reason}",
             paused_by=by[:255],
             paused_at=Now(),
             run_requested_at=None,
             run_requested_by="",
         )  # fmt: skip
         if not found:
-            why = _row(name).values_list("pause_reason", flat=True).get()
+            why = _row(name).get().why_paused
             raise NotAllowed(_("%(job)s is paused already: %(why)s") % {"job": name, "why": why})
         _record(name, JobEvent.Kind.PAUSED, by, reason)
 
@@ -104,7 +104,7 @@ def withdraw(name: str, asked_at: datetime) -> bool:
 
 
 def _why_not(state: JobState) -> str:
-    facts = {"job": state.job_name, "why": state.pause_reason, "who": state.run_requested_by}
+    facts = {"job": state.job_name, "why": state.why_paused, "who": state.run_requested_by}
     if state.paused:
         return _("%(job)s is paused: %(why)s. Resume it first.") % facts
     return _("A run of %(job)s is asked for already, by %(who)s.") % facts

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JobEvent", "JobHour", "JobRun", "JobState", "SchedulerHeartbeat", "SchedulerProcess"]
 
-QUARANTINE = "quarantine:"
-"""How the reason of a pause begins that the scheduler itself made."""
+QUARANTINE, BY_HAND = "quarantine:", "operator:"
+"""How the reason of a pause begins: the scheduler itself made it, or a person."""
 MOST_RECENT = 40
 """Outcomes of a job that are kept for the strip."""
 
@@ -176,8 +176,8 @@ class JobState(models.Model):
 
     @property
     def why_paused(self) -> str:
-        """Return the reason of its pause, without the word that `quarantined` says already."""
-        return self.pause_reason.removeprefix(QUARANTINE).strip()
+        """Return the reason of its pause, without the word that its state says already."""
+        return self.pause_reason.removeprefix(QUARANTINE).removeprefix(BY_HAND).strip()
 
 
 class JobHour(models.Model):

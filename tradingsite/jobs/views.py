@@ -54,7 +54,6 @@ def _found(job: ScheduledJob) -> dict[str, Any]:
     found = panel.one(job.name)
     return {
         **found,
-        "why_paused": found["job"]["why_paused"].removeprefix("operator: "),
         "row": state,
         "runs": [(panel.OUTCOME_WORDS[run.outcome], run) for run in runs],
         "events": list(JobEvent.objects.filter(job_name=job.name)[:_EVENTS]),

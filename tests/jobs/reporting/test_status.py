@@ -191,7 +191,7 @@ def test_a_pause_by_an_operator_is_healthy_and_gives_its_reason():
 
     status, text = found()
     assert status == "healthy"
-    assert "paused: collect_market_data (operator: rebuild)" in text
+    assert "paused: collect_market_data (rebuild)" in text
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_single_failure_is_noted_and_still_healthy():
     fact("cleanup_old_data", paused=True, pause_reason="operator: rebuild")
     assert found()[0] == "healthy"
     assert found()[1].startswith(
-        "on time; paused: cleanup_old_data (operator: rebuild); failed: check_volatility; trader-1 leads"
+        "on time; paused: cleanup_old_data (rebuild); failed: check_volatility; trader-1 leads"
     )
 
 

@@ -104,7 +104,7 @@ def by_all():
 
 
 SITUATIONS = [
-    (paused, r"check_volatility: paused \(operator: rebuild\)"),
+    (paused, r"check_volatility: paused \(rebuild\)"),
     (quarantined, r"check_volatility: quarantined \(ended its process 3 times\)"),
     (late, "check_volatility: late"),
     (hung, "check_volatility: overrun"),
@@ -118,7 +118,7 @@ SITUATIONS = [
     (unreadable, "stop_loss_pct cannot be read"),
     (
         by_all,
-        r"no scheduler leads; check_volatility: paused \(operator: rebuild\); "
+        r"no scheduler leads; check_volatility: paused \(rebuild\); "
         "stop_loss_pct cannot be read; no price of KRW-BTC: no price yet",
     ),
 ]

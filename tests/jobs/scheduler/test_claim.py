@@ -47,7 +47,7 @@ def test_f2_a_paused_job_is_not_claimed():
     job, epoch = job_of(nothing), lead()
     change(paused=True, pause_reason="operator: lunch")
 
-    assert claim(job, at(10), epoch) == NotClaimed("paused: operator: lunch", paused=True)
+    assert claim(job, at(10), epoch) == NotClaimed("paused: lunch", paused=True)
     assert state().last_tick is None
 
 
@@ -143,7 +143,7 @@ def test_f12_a_run_asked_for_while_the_job_is_paused_is_refused_once_and_gone(me
     runner.run_tick(COLLECT, state().run_requested_at)
 
     assert (state().run_requested_at, state().last_tick) == (None, None)
-    assert [line["error"] for line in metrics()] == ["refused: paused: operator: lunch"]
+    assert [line["error"] for line in metrics()] == ["refused: paused: lunch"]
 
 
 def test_a_pause_is_told_at_its_first_tick_and_again_at_the_first_of_the_next_pause(metrics):
@@ -157,9 +157,9 @@ def test_a_pause_is_told_at_its_first_tick_and_again_at_the_first_of_the_next_pa
     runner.run_tick(COLLECT, at(50))
 
     assert [line["error"] for line in metrics()] == [
-        "refused: paused: operator: lunch",
+        "refused: paused: lunch",
         None,
-        "refused: paused: operator: lunch",
+        "refused: paused: lunch",
     ]
 
 

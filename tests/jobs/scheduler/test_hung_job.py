@@ -23,7 +23,7 @@ def test_f24_a_job_that_ends_its_process_three_times_is_paused_and_all_others_go
     *ended, last = in_the_order_of_their_terms(schedulers)
     assert [scheduler.process.wait(WITHIN_S) for scheduler in ended] == [OVER_HARD_LIMIT] * 3
     assert "job.quarantined" in "".join(last.lines)
-    last.until("paused: quarantine")
+    last.until("quarantined: ended its process")
     for _ in range(4):
         last.until('"job_name":"quick"')
 

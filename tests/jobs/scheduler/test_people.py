@@ -60,7 +60,7 @@ def test_run_now_pause_and_resume_are_obeyed_by_the_scheduler_that_leads(house, 
 
     assert end(jobs("pause", "held", "--reason", "rebuild", "--by", "ann"))[0] == 0
     house.ask("UPDATE job_state SET run_requested_at = now() WHERE job_name = 'held'")
-    assert "paused: operator: rebuild" in scheduler.until("refused: ")
+    assert "paused: rebuild" in scheduler.until("refused: ")
     assert len(house.runs("held")) == 2
 
     assert end(jobs("resume", "held", "--by", "ann"))[0] == 0

@@ -68,7 +68,7 @@ def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
         "late_by_s": _s(each.late_by),
         "running_s": _s(each.running_for),
         "consecutive_failures": state.consecutive_failures,
-        "pause_reason": state.pause_reason or None,
+        "pause_reason": state.why_paused or None,
         "paused_by": state.paused_by or None,
         "run_requested_by": state.run_requested_by or None,
         "last_lateness_ms": state.last_lateness_ms,

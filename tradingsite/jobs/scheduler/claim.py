@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from tradingsite.jobs.models import JobState, SchedulerHeartbeat
+from tradingsite.jobs.models import QUARANTINE, JobState, SchedulerHeartbeat
 from tradingsite.jobs.schedule import ScheduledJob
 
 # A tick is run once: the row's last tick only ever grows. Two exceptions. What a clock that ran ahead has
@@ -26,7 +26,7 @@ WHERE job_name = %(name)s
   AND (last_tick IS NULL OR last_tick < %(tick)s
        OR (last_tick <> %(tick)s AND last_tick > greatest(%(tick)s, clock_timestamp()) + 2 * %(every)s)
        OR (%(at_once)s AND last_tick = %(tick)s AND last_success_at IS NULL AND claim_epoch < %(epoch)s))
-  AND (NOT paused OR (%(always_tried)s AND pause_reason LIKE 'quarantine:%%'
+  AND (NOT paused OR (%(always_tried)s AND starts_with(pause_reason, %(quarantine)s)
                       AND paused_at <= clock_timestamp() - interval '5 minutes'))
   AND EXISTS (SELECT FROM scheduler_heartbeat WHERE epoch = %(epoch)s)
 RETURNING last_requested_by, paused
@@ -39,7 +39,7 @@ class Claim:
 
     Attributes:
         requested_by: who asked for this run; "" for a timed one.
-        on_trial: whether the job is in quarantine and tried all the same.
+        on_trial: whether the job is quarantined and tried all the same.
     """
 
     requested_by: str = ""
@@ -67,6 +67,7 @@ def claim(job: ScheduledJob, tick: datetime, epoch: int) -> Claim | NotClaimed:
         "every": job.every,
         "at_once": job.at_once,
         "always_tried": job.always_tried,
+        "quarantine": QUARANTINE,
     }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, facts)
@@ -86,8 +87,9 @@ def _refused(name: str, tick: datetime, epoch: int) -> NotClaimed:
         return NotClaimed("the job has no row")
     if state.paused:
         asked = JobState.objects.filter(job_name=name, paused=True, run_requested_at__isnull=False)
+        word = "quarantined" if state.quarantined else "paused"
         dropped = asked.update(run_requested_at=None, run_requested_by="")
-        return NotClaimed(f"paused: {state.pause_reason}", paused=not dropped)
+        return NotClaimed(f"{word}: {state.why_paused}", paused=not dropped)
     if not is_current(epoch):
         return NotClaimed(f"another scheduler leads; epoch {epoch} is over")
     if state.last_tick is not None and state.last_tick >= tick:

@@ -139,7 +139,7 @@ class Command(BaseCommand):
                 if state.paused:
                     text = _("%(job)s was paused meanwhile: %(why)s") % {
                         "job": name,
-                        "why": state.pause_reason,
+                        "why": state.why_paused,
                     }
                     raise control.NotAllowed(text)
             if time.monotonic() >= deadline_s:
