@@ -2,15 +2,12 @@
 
 from datetime import timedelta
 
-from django.db.models import DurationField, ExpressionWrapper, F
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
 from healthcheck.templatetags.moments import moment_text
-from tradingsite.jobs.models import JobState
-from tradingsite.jobs.reporting.status import read
+from tradingsite.jobs.reporting.status import JobStatus, read
 from tradingsite.jobs.reporting.trading_panel import what_stops_buys
 from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import StopCause, states
@@ -21,10 +18,11 @@ _TRADING_JOBS = {"collect_market_data", "generate_trading_signal", "check_volati
 
 
 def read_prices() -> Finding:
-    """Tell whether prices were collected lately."""
-    if paused := _paused("collect_market_data"):
+    """Tell whether the last prices are young enough to buy by."""
+    job = read().job("collect_market_data")
+    if paused := _paused(job):
         return paused
-    age = _age_of_success("collect_market_data")
+    age = job.success_age
     if age is None:
         return Finding("warning", gettext_noop("no price has been collected yet"))
     if age > PRICE_LIMIT:
@@ -36,7 +34,8 @@ def read_prices() -> Finding:
 
 def decide() -> Finding:
     """Tell whether the model is asked at all."""
-    return _paused("generate_trading_signal") or Finding("healthy", gettext_noop("the model is asked"))
+    job = read().job("generate_trading_signal")
+    return _paused(job) or Finding("healthy", gettext_noop("the model is asked"))
 
 
 def place_orders() -> Finding:
@@ -51,7 +50,7 @@ def place_orders() -> Finding:
 def next_runs() -> Finding:
     """Tell which run is next, or which of the jobs that trade a person has paused."""
     status = read()
-    paused = [each.job.name for each in status.jobs if each.paused and not each.quarantined]
+    paused = [each.job.name for each in status.jobs if each.state is JobStatus.State.PAUSED]
     if trading := [name for name in paused if name in _TRADING_JOBS]:
         return Finding.pause(gettext_noop("paused: %(jobs)s"), jobs=", ".join(trading))
     upcoming = [(each.next_run_at, each.job.name) for each in status.jobs if each.next_run_at]
@@ -63,22 +62,13 @@ def next_runs() -> Finding:
     )
 
 
-def _age_of_success(name: str) -> timedelta | None:
-    """Return how long ago a job last succeeded, by the database's clock."""
-    age = ExpressionWrapper(Now() - F("last_success_at"), output_field=DurationField())
-    return JobState.objects.filter(job_name=name).values_list(age, flat=True).first()
-
-
-def _paused(name: str) -> Finding | None:
-    state = JobState.objects.filter(job_name=name, paused=True).first()
-    if state is None:
+def _paused(status: JobStatus) -> Finding | None:
+    if status.state is JobStatus.State.QUARANTINED:  # not on purpose
+        return Finding("warning", gettext_noop("%(job)s is quarantined"), job=status.job.name)
+    if status.state is not JobStatus.State.PAUSED or status.row is None:
         return None
-    if state.quarantined:  # nobody's purpose
-        return Finding("warning", gettext_noop("%(job)s is quarantined"), job=name)
-    why = state.pause_reason.removeprefix("operator: ")
-    return Finding.pause(
-        gettext_noop("%(job)s is paused by %(who)s: %(why)s"), job=name, who=state.paused_by, why=why
-    )
+    text = gettext_noop("%(job)s is paused by %(who)s: %(why)s")
+    return Finding.pause(text, job=status.job.name, who=status.row.paused_by, why=status.why_paused)
 
 
 def _of(cause: StopCause) -> Finding:

@@ -57,6 +57,16 @@ def test_a_job_that_somebody_paused_rests_on_purpose_and_one_in_quarantine_does_
     assert told(abilities.decide()) == ("warning", False, "generate_trading_signal is quarantined")
 
 
+def test_a_paused_job_that_overruns_is_overrun_here_too():
+    paused("collect_market_data", "operator: exchange closes")
+    paused("sync_pending_orders", "operator: audit")
+    JobState.objects.update(running_since=Now() - timedelta(minutes=10))
+    succeeded("collect_market_data", 600)
+
+    assert told(abilities.read_prices()) == ("warning", False, "the last prices are 600 s old, limit 30 s")
+    assert abilities.next_runs().paused is False
+
+
 def test_orders_are_placed_while_nothing_stops_buys():
     succeeded("check_volatility", 1)
 

@@ -17,6 +17,7 @@ from tests.jobs.reporting.test_status import ago, fact, lead
 from tests.marketdata.feed import record_price
 from tests.orders.trades import bought, sold
 from tradingsite.jobs import control
+from tradingsite.jobs.abilities import place_orders
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.reporting import trading_panel
 from tradingsite.jobs.reporting.status import read
@@ -178,6 +179,24 @@ def test_sells_go_on_only_while_nothing_speaks_against_the_job_that_makes_signal
     assert read().job(SIGNAL).state is state
     assert trade(capsys, "halt", "--reason", "odd", "--by", "kim").splitlines()[1] == said
     assert re.search(rf"(^| ){said}", page())
+
+
+@pytest.mark.parametrize(("seconds_ago", "state"), [(85, "active"), (95, "reducing")])
+def test_the_age_of_the_check_is_the_database_s_for_buys_as_for_stop_losses(
+    seconds_ago, state, capsys, monkeypatch
+):
+    fact(CHECK, last_success_at=ago(seconds_ago))
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=20 if state == "active" else -20))
+
+    found = json.loads(trade(capsys, "status", "--json"))
+
+    assert found["state"] == state
+    assert ("check_volatility last succeeded 95 s ago" in found["text"]) is (state == "reducing")
+    assert [each for each in found["stop_losses"]["reasons"] if CHECK in each] == (
+        [] if state == "active" else [f"{CHECK} last succeeded 95 s ago, limit 90 s"]
+    )
+    assert (place_orders().status == "healthy") is (state == "active")
 
 
 def test_one_failed_run_and_one_that_goes_on_say_nothing_against_it():

@@ -118,6 +118,12 @@ class JobStatus:
         return None if since is None or self.paused else self.job.late_by(since, self.now)
 
     @property
+    def success_age(self) -> timedelta | None:
+        """How long ago it last succeeded; None before the first time."""
+        last = self.row.last_success_at if self.row else None
+        return self.now - last if last else None
+
+    @property
     def running_for(self) -> timedelta | None:
         return self.now - self.row.running_since if self.row and self.row.running_since else None
 

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
-from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
+from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus
 from tradingsite.marketdata.windows import Window, gap, read_windows
 from tradingsite.orders.execution.stop_loss import is_fresh
 from tradingsite.orders.portfolio.positions import positions
@@ -67,12 +69,7 @@ class StopLosses:
         if check.state not in _WORKS_IN:
             why = f" ({check.why_paused})" if check.why_paused else ""
             yield _("check_volatility: %(state)s") % {"state": f"{check.state.label}{why}"}
-        last = check.row.last_success_at if check.row else None
-        if last is None:
-            yield _("check_volatility has never succeeded")
-        elif (age := check.now - last) > CHECKED_LIMIT:
-            facts = {"age": round(age.total_seconds()), "limit": CHECKED_LIMIT.seconds}
-            yield _("check_volatility last succeeded %(age)s s ago, limit %(limit)s s") % facts
+        yield from (finding.text() for finding in unchecked(self.scheduler))
 
     def _of_what_is_held(self) -> Iterator[str]:
         if not self.limit_readable:
@@ -83,9 +80,18 @@ class StopLosses:
                 yield _("no price of %(market)s: %(why)s") % facts
 
 
-def stop_losses(held: Iterable[Window] | None = None) -> StopLosses:
-    """Judge by the database alone; `held` spares two queries of nine where it is known already."""
-    scheduler = read()
+def unchecked(scheduler: SchedulerStatus) -> Iterator[Finding]:
+    """Yield a finding when `check_volatility` has not succeeded within `CHECKED_LIMIT`."""
+    age = scheduler.job("check_volatility").success_age
+    if age is None:
+        yield Finding("warning", gettext_noop("check_volatility has never succeeded"))
+    elif age > CHECKED_LIMIT:
+        text = gettext_noop("check_volatility last succeeded %(age)s s ago, limit %(limit)s s")
+        yield Finding("warning", text, age=round(age.total_seconds()), limit=CHECKED_LIMIT.seconds)
+
+
+def stop_losses(scheduler: SchedulerStatus, held: Iterable[Window] | None = None) -> StopLosses:
+    """Judge by the database alone; `held` spares two queries where it is known already."""
     if held is None:
         markets = [each.market for each in positions(scheduler.now) if each.volume]
         held = read_windows(markets, scheduler.now)

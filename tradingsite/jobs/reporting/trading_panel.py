@@ -9,37 +9,27 @@ from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
 from sysconfig.registry import UnreadableConfig
-from tradingsite.jobs.models import JobState
-from tradingsite.jobs.reporting.stop_losses import stop_losses
+from tradingsite.jobs.reporting.status import read
+from tradingsite.jobs.reporting.stop_losses import stop_losses, unchecked
 from tradingsite.orders.panel import today
 from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows
-from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.risk.panel import halts
 from tradingsite.risk.trading_state import states
 
 
 def trading() -> dict[str, Any]:
-    """Return the context of `status/trading.html`: state, each market's, stop-losses, halts; 15 queries."""
-    at = timezone.now()
+    """Return the context of `status/trading.html`: state, each market's, stop-losses, halts; 14 queries."""
+    at, scheduler = timezone.now(), read()
     rows = position_rows(at)["rows"]
-    found = states(others=[*_unwatched(at), *_lost(rows, at)])
+    found = states(others=[*unchecked(scheduler), *_lost(rows, at)])
     held = [row.window for row in rows if row.holding.volume]
-    return {"state": found.pop(""), "markets": found, "stop_losses": stop_losses(held), **halts()}
+    return {"state": found.pop(""), "markets": found, "stop_losses": stop_losses(scheduler, held), **halts()}
 
 
 def what_stops_buys(at: datetime) -> Iterator[Finding]:
     """Yield what stops new buys beside halts and settings."""
-    yield from _unwatched(at)
+    yield from unchecked(read())
     yield from _lost(position_rows(at)["rows"], at)
-
-
-def _unwatched(at: datetime) -> Iterator[Finding]:
-    last = JobState.objects.last_success_at("check_volatility")
-    if last is None:
-        yield Finding("warning", gettext_noop("check_volatility has never succeeded"))
-    elif at - last > CHECKED_LIMIT:
-        text = gettext_noop("check_volatility last succeeded %(age)s s ago, limit %(limit)s s")
-        yield Finding("warning", text, age=round((at - last).total_seconds()), limit=CHECKED_LIMIT.seconds)
 
 
 def _lost(rows: list[PositionRow], at: datetime) -> Iterator[Finding]:

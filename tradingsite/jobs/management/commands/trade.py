@@ -11,6 +11,7 @@ from healthcheck.management.examples import ExamplesFormatter
 from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.management.operator_name import operator_name
 from tradingsite.jobs.reporting import trading_panel
+from tradingsite.jobs.reporting.status import read
 from tradingsite.jobs.reporting.stop_losses import stop_losses
 from tradingsite.jobs.reporting.trade_report import Report, as_json, as_text, read_report
 from tradingsite.risk import halts
@@ -78,7 +79,7 @@ class Command(BaseCommand):
         except ValueError as refused:
             raise CommandError(str(refused)) from refused
         self.stdout.write(_("Halted: nothing is bought until an operator ends it."))
-        self.stdout.write(stop_losses().text)
+        self.stdout.write(stop_losses(read()).text)
 
     def _resume(self, by: str) -> None:
         ended = [halt for halt in halts.by_operators() if halts.end(halt, by)]
