@@ -23,7 +23,7 @@ def test_a_job_run_by_hand_prints_its_counts_and_leaves_one_metric(capsys, metri
     call_command("runjob", "good")
 
     first, *counts = capsys.readouterr().out.splitlines()
-    assert first.startswith("good: done in ")
+    assert first.startswith("good: succeeded in ")
     assert counts == ["  rows     2", "  markets  1"]
     assert [(metric["job_name"], metric["success"]) for metric in metrics()] == [("good", True)]
 
@@ -139,5 +139,5 @@ def test_an_outcome_that_cannot_be_recorded_is_told_and_the_job_has_run(capsys):
             cursor.execute("ALTER TABLE job_state DROP CONSTRAINT refusing")
 
     out, err = capsys.readouterr()
-    assert out.startswith("good: done")
+    assert out.startswith("good: succeeded")
     assert "The outcome could not be recorded" in err

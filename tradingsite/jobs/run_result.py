@@ -3,6 +3,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from django.utils.translation import gettext_lazy as _
+
+OUTCOME_WORDS = {
+    "ok": _("succeeded"),
+    "failed": _("failed"),
+    "skipped": _("skipped"),
+    "aborted": _("aborted"),
+}
 SKIPPED, REFUSED, ABORTED = "skipped", "refused", "aborted"
 """First words of an error that says why there was no run, or no end of one."""
 

@@ -13,6 +13,7 @@ from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.reporting.run_list import Run, last_runs
 from tradingsite.jobs.reporting.status import JobStatus
+from tradingsite.jobs.run_result import OUTCOME_WORDS
 from tradingsite.jobs.schedule import ScheduledJob, registered
 
 _EVENTS = 20
@@ -55,6 +56,6 @@ def _found(job: ScheduledJob) -> dict[str, Any]:
     return {
         **found,
         "row": state,
-        "runs": [(panel.OUTCOME_WORDS[run.outcome], run) for run in runs],
+        "runs": [(OUTCOME_WORDS[run.outcome], run) for run in runs],
         "events": list(JobEvent.objects.filter(job_name=job.name)[:_EVENTS]),
     }

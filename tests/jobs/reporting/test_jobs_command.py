@@ -124,18 +124,21 @@ def _run_as_the_leader_would(**result):
 
 
 @COMMITTED
-@pytest.mark.parametrize("success", [True, False])
-def test_run_waits_for_the_leader_and_ends_as_the_run_did(capsys, success):
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [("", "succeeded"), ("Unreachable: no answer", "failed"), ("aborted: its process ended", "aborted")],
+)
+def test_run_waits_for_the_leader_and_ends_as_the_run_did(capsys, error, word):
     lead()
-    result = {"last_success": success, "last_error": "" if success else "Unreachable: no answer"}
+    result = {"last_success": not error, "last_error": error}
     leader = threading.Thread(target=_run_as_the_leader_would, kwargs=result)
     leader.start()
-    if success:
+    if not error:
         told = json.loads(jobs(capsys, "run", NAME, "--json", "--by", "bob"))
         assert (told["success"], told["duration_ms"]) == (True, 12)
     else:
         assert refused("run", NAME, "--by", "bob") == (1, "The run failed.")
-        assert "Unreachable: no answer" in capsys.readouterr().out
+        assert capsys.readouterr().out.splitlines() == [f"{NAME} {word}, 12 ms", error]
     leader.join()
 
 

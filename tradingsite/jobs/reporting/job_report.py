@@ -10,6 +10,7 @@ from healthcheck.templatetags.moments import iso, moment_text
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
 from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
+from tradingsite.jobs.run_result import OUTCOME_WORDS, outcome_of
 
 _WIDE = 1000
 """Columns; no cell is cut or wrapped."""
@@ -138,7 +139,7 @@ def as_facts(report: dict[str, Any]) -> list[str]:
 
 def run_lines(report: dict[str, Any]) -> list[str]:
     counts = ", ".join(f"{what}: {count}" for what, count in report["counts"].items())
-    word = _("succeeded") if report["success"] else _("failed")
+    word = OUTCOME_WORDS[outcome_of(None if report["success"] else report["error"] or "")]
     return [
         line
         for line in (f"{report['job']} {word}, {report['duration_ms']:g} ms", report["error"], counts)

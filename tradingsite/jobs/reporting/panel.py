@@ -1,17 +1,9 @@
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
 from tradingsite.jobs.reporting.status import JobStatus, read
-
-OUTCOME_WORDS = {
-    "ok": _("succeeded"),
-    "failed": _("failed"),
-    "skipped": _("skipped"),
-    "aborted": _("aborted"),
-}
+from tradingsite.jobs.run_result import OUTCOME_WORDS
 
 
 def jobs() -> dict[str, Any]:
@@ -36,11 +28,8 @@ def one(name: str) -> dict[str, Any]:
 
 def row(status: JobStatus, day: LastDay) -> dict[str, Any]:
     """Return one job's facts; those of the last run are None before the first."""
-    state, now, next_run_at = (
-        status.row or JobState(job_name=status.job.name),
-        status.now,
-        status.next_run_at,
-    )
+    state = status.row or JobState(job_name=status.job.name)
+    now, next_run_at = status.now, status.next_run_at
     ran = state.last_started_at is not None
     return {
         "name": status.job.name,
@@ -49,7 +38,6 @@ def row(status: JobStatus, day: LastDay) -> dict[str, Any]:
         "ran_ago": now - state.last_started_at if state.last_started_at else None,
         "duration_ms": state.last_duration_ms,
         "lateness_ms": state.last_lateness_ms,
-        "success": state.last_success,
         "error": state.last_error,
         "counts": state.last_counts if ran else {},
         "failures": state.consecutive_failures,

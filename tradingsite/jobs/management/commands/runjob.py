@@ -8,7 +8,7 @@ from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.run_result import RunResult
+from tradingsite.jobs.run_result import OUTCOME_WORDS, RunResult
 from tradingsite.jobs.schedule import ScheduledJob, registered
 from tradingsite.jobs.scheduler.run_job import execute_by_hand
 from tradingsite.startup import CannotStart, refuse_unless_ready
@@ -71,7 +71,7 @@ def _as_text(result: RunResult) -> str:
         _("%(job)s: %(result)s in %(ms).2f ms")
         % {
             "job": result.job_name,
-            "result": _("done") if result.success else _("failed"),
+            "result": OUTCOME_WORDS[result.outcome],
             "ms": result.duration_ms,
         },
         *(f"  {name:<{width}}  {count}" for name, count in result.counts.items()),
