@@ -15,7 +15,7 @@ from django.utils.translation import override
 
 from tests.jobs.reporting.test_status import ago, lead
 from tradingsite.jobs.metrics import families
-from tradingsite.jobs.models import JobState
+from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.probes import scheduler
 from tradingsite.jobs.reporting.panel import jobs
 from tradingsite.jobs.reporting.status import JobStatus, read
@@ -120,6 +120,22 @@ def test_the_metric_is_1_for_the_state_alone(state):
     mine = {each.labels["state"]: each.value for each in samples if each.labels["job"] == NAME}
 
     assert mine == {each.value: float(each is state) for each in State}
+
+
+STUCK = "Its loop does not come round: no job begins."
+
+
+@pytest.mark.parametrize(("lag_s", "stuck"), [(9, False), (11, True)])
+def test_a_leader_whose_loop_does_not_come_round_is_shown_so_everywhere(lag_s, stuck, desk, capsys):
+    others_are_well()
+    SchedulerHeartbeat.objects.update(last_loop_at=ago(lag_s))
+
+    call_command("jobs", "list", "--json")
+    assert json.loads(capsys.readouterr().out)["leader"]["stuck"] is stuck
+    call_command("jobs", "list")
+    listed = desk.get(reverse("admin:jobs_jobstate_changelist")).content.decode()
+    for text in (capsys.readouterr().out, listed, render_to_string("status/jobs.html", jobs())):
+        assert (STUCK in text) is stuck
 
 
 WORSENING = [

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from healthcheck.templatetags.moments import iso, moment_text
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
-from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus, read
+from tradingsite.jobs.reporting.status import LOOP_STUCK, JobStatus, SchedulerStatus, read
 from tradingsite.jobs.run_result import OUTCOME_WORDS, outcome_of
 
 _WIDE = 1000
@@ -52,6 +52,7 @@ def _leader(status: SchedulerStatus) -> dict[str, Any] | None:
         "since": iso(leader.acquired_at),
         "heartbeat_age_s": round(age.total_seconds(), 1),
         "alive": status.alive,
+        "stuck": status.stuck,
         "standbys": [f"{each.host}:{each.pid}" for each in status.standbys],
     }
 
@@ -124,10 +125,8 @@ def _leading(leader: dict[str, Any] | None) -> str:
     facts = {**leader, "count": len(leader["standbys"]), "at": _clock(leader["since"])}
     if not leader["alive"]:
         return _("No scheduler leads: %(host)s was last alive %(heartbeat_age_s)s s ago.") % facts
-    return (
-        _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); standing by: %(count)s")
-        % facts
-    )
+    text = _("%(host)s leads since %(at)s UTC (process %(pid)s, epoch %(epoch)s); standing by: %(count)s")
+    return f"{text % facts}. {LOOP_STUCK}" if leader["stuck"] else text % facts
 
 
 def as_facts(report: dict[str, Any]) -> list[str]:

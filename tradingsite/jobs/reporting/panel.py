@@ -2,7 +2,7 @@ from typing import Any
 
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records.last_day import LastDay, last_day
-from tradingsite.jobs.reporting.status import JobStatus, read
+from tradingsite.jobs.reporting.status import LOOP_STUCK, JobStatus, read
 from tradingsite.jobs.run_result import OUTCOME_WORDS
 
 
@@ -11,7 +11,7 @@ def jobs() -> dict[str, Any]:
     status, days = read(), last_day()
     return {
         "alive": status.alive,
-        "stuck": status.stuck,
+        "stuck": LOOP_STUCK if status.stuck else "",
         "standbys": status.standbys,
         "outcome_words": list(OUTCOME_WORDS.items()),
         "led_for": status.now - status.leader.acquired_at if status.leader else None,

@@ -17,6 +17,8 @@ from tradingsite.jobs.schedule import ScheduledJob, registered
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
 LOOP_LIMIT = timedelta(seconds=10)
+LOOP_STUCK = _("Its loop does not come round: no job begins.")
+"""What is said of a leader that is `stuck`."""
 MOST_FAILURES = 3
 _DAY = timedelta(hours=24)
 
