@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, connections
 from django.utils import timezone
 from django.utils.translation import override
 
@@ -64,6 +66,22 @@ def a_position():
     TradingDay.objects.create(
         day=day_of(timezone.now()), base_equity=1_000_000, base_result=0, based_at=SINCE
     )
+
+
+@contextmanager
+def unreadable(table):
+    """Another session keeps a table to itself, as a migration does; this one waits for it but briefly."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '200ms'")
+    with connections.create_connection("default").cursor() as other:
+        other.execute("BEGIN")
+        other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+            other.db.close()
+            connection.close()
 
 
 def volatile() -> Halt:
@@ -244,6 +262,29 @@ def test_a_halt_stops_buys_at_once_in_the_name_of_who_asked(trade):
         "Nothing is held: there is nothing for a stop-loss to sell.",
     ]
     assert trade("status").splitlines()[0] == "halted by alice: odd prices"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_read_after_a_halt_or_its_end_does_not_look_as_if_it_had_failed(trade):
+    with unreadable("scheduler_heartbeat"):
+        first, second = trade("halt", "--reason", "odd prices", "--by", "alice").splitlines()[:2]
+        assert Halt.objects.open().count() == 1
+        ended, state = trade("resume", "--by", "alice").splitlines()[:2]
+
+    assert first == "Halted: nothing is bought until an operator ends it."
+    assert second.startswith("It is not known whether a stop-loss is sold: canceling statement due to lock")
+    assert ended == "Ended: halted by alice: odd prices"
+    assert state.startswith("It is not known what stops buys now: canceling statement due to lock")
+    assert not Halt.objects.open().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_halt_that_cannot_be_made_fails(trade):
+    with unreadable("halt"), pytest.raises(CommandError, match="canceling statement due to lock") as failed:
+        trade("halt", "--reason", "odd prices", "--by", "alice")
+
+    assert failed.value.returncode == 1
+    assert not Halt.objects.exists()
 
 
 def test_without_a_name_it_is_the_systems_user_also_behind_sudo(trade, monkeypatch):

@@ -79,7 +79,7 @@ class Command(BaseCommand):
         except ValueError as refused:
             raise CommandError(str(refused)) from refused
         self.stdout.write(_("Halted: nothing is bought until an operator ends it."))
-        self.stdout.write(stop_losses(read()).text)
+        self.stdout.write(_stop_losses())
 
     def _resume(self, by: str) -> None:
         ended = [halt for halt in halts.by_operators() if halts.end(halt, by)]
@@ -88,7 +88,24 @@ class Command(BaseCommand):
             self.stdout.write(_("Ended: halted by %(who)s: %(reason)s") % facts)
         if not ended:
             self.stdout.write(_("No operator's halt was open."))
-        self.stdout.write(_("Now: %(state)s") % {"state": trading_panel.trading()["state"].text})
+        self.stdout.write(_state_now())
+
+
+# The halt is made or ended by then: that more cannot be read must not look as if it were not.
+
+
+def _stop_losses() -> str:
+    try:
+        return stop_losses(read()).text
+    except DatabaseError as error:
+        return _("It is not known whether a stop-loss is sold: %(why)s") % {"why": str(error).strip()}
+
+
+def _state_now() -> str:
+    try:
+        return _("Now: %(state)s") % {"state": trading_panel.trading()["state"].text}
+    except DatabaseError as error:
+        return _("It is not known what stops buys now: %(why)s") % {"why": str(error).strip()}
 
 
 def _json(report: Report) -> str:
