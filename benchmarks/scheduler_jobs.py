@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 
 def note(name: str, _tick: datetime | None = None) -> dict[str, int]:

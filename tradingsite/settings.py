@@ -173,7 +173,7 @@ if _env.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     AXES_CLIENT_IP_CALLABLE = SYSCONFIG_CLIENT_ADDRESS = "tradingsite.proxy.client_address"
 
-JOBS_SCHEDULE = "tradingsite.jobs.schedule.SCHEDULE"
+JOBS_SCHEDULE = "tradingsite.jobs.timetable.SCHEDULE"
 JOBS_INTERVALS = "tradingsite.jobs.scheduler.intervals.INTERVALS"
 
 SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears of its changes

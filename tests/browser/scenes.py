@@ -13,7 +13,7 @@ from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.run_result import RunResult
-from tradingsite.jobs.schedule import SCHEDULE
+from tradingsite.jobs.timetable import SCHEDULE
 from tradingsite.korean_day import day_of
 from tradingsite.marketdata.models import Ticker
 from tradingsite.orders.models import AccountReading, Order, TradingDay

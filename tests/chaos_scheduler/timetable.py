@@ -8,9 +8,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection
 
-from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler import lock, runner
 from tradingsite.jobs.scheduler.claim import Claim
+from tradingsite.jobs.timetable import ScheduledJob
 
 TABLE = """
 CREATE TABLE chaos_run (job text, pid int, tick timestamptz, at timestamptz DEFAULT clock_timestamp())

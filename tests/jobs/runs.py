@@ -5,8 +5,8 @@ from datetime import timedelta
 from django_apscheduler.models import DjangoJob
 
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
-from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler.runner import Runner
+from tradingsite.jobs.timetable import ScheduledJob
 
 COLLECT = "collect_market_data"
 

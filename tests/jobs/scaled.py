@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from django.db import OperationalError, connection
 
-from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler.intervals import Intervals
+from tradingsite.jobs.timetable import ScheduledJob
 
 
 def note(name):

@@ -3,7 +3,7 @@
 import threading
 from datetime import timedelta
 
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 DAY = timedelta(days=1)
 

@@ -17,7 +17,7 @@ from healthcheck.admin_bases import ReadOnlyAdmin
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
 from tradingsite.jobs.reporting import panel
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 # A row's time edited there makes a job run off its grid; "Run selected" runs jobs in the web process.
 admin.site.unregister([DjangoJob, DjangoJobExecution])

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import BY_HAND, QUARANTINE, JobEvent, JobState
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 LONGEST_REASON = 400
 _NOT_PAUSED_BY_HAND = Q(paused=False) | Q(pause_reason__startswith=QUARANTINE)

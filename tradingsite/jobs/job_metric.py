@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from tradingsite.jobs.run_result import RunResult
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 from tradingsite.masking import mask
 
 # Not structlog's: the line is the metric and nothing else, in every log format.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 from healthcheck.report import Finding, Status
 from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.reporting.status import HEARTBEAT_LIMIT, LOOP_LIMIT, JobStatus, SchedulerStatus, read
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 
 def scheduler() -> Finding:

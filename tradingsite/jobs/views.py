@@ -14,7 +14,7 @@ from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.reporting.run_list import Run, last_runs
 from tradingsite.jobs.reporting.status import JobStatus
 from tradingsite.jobs.run_result import OUTCOME_WORDS
-from tradingsite.jobs.schedule import ScheduledJob, registered
+from tradingsite.jobs.timetable import ScheduledJob, registered
 
 _EVENTS = 20
 _VERDICTS = {"run": "healthy", "idle": "notice", "warning": "degraded"}

@@ -7,7 +7,7 @@ from django.utils.translation import override
 
 from healthcheck.pages import runbook
 from healthcheck.report import component_names
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 STATES = ("healthy", "warning", "unhealthy")
 JOB_STATES = ("failed", "late", "overrun", "quarantined", "paused", "ok")

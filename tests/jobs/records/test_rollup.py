@@ -15,7 +15,7 @@ from tradingsite.jobs.models import JobHour, JobState, SchedulerProcess
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.records.last_day import Histogram, last_day, totals
 from tradingsite.jobs.reporting.panel import one
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 NAME = "collect_market_data"
 NOW = datetime.now(UTC)

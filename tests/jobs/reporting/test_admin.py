@@ -8,7 +8,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from tests.jobs.conftest import NOON
 from tradingsite.jobs.models import JobEvent, JobState
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 pytestmark = pytest.mark.django_db
 

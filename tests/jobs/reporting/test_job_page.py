@@ -15,7 +15,7 @@ from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.reporting.run_list import last_runs
 from tradingsite.jobs.run_result import RunResult
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 ADDRESS = "/status/jobs/generate_trading_signal/"
 NAME = "generate_trading_signal"

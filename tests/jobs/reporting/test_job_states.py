@@ -19,7 +19,7 @@ from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.probes import scheduler
 from tradingsite.jobs.reporting.panel import jobs
 from tradingsite.jobs.reporting.status import JobStatus, read
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 pytestmark = pytest.mark.django_db
 

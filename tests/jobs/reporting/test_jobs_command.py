@@ -11,7 +11,7 @@ from tests.jobs.conftest import COMMITTED, until
 from tests.jobs.reporting.test_status import lead
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobEvent, JobState
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 NAME = "collect_market_data"
 

@@ -10,7 +10,7 @@ from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat
 from tradingsite.jobs.probes import scheduler
 from tradingsite.jobs.reporting.panel import jobs
 from tradingsite.jobs.run_result import RunResult
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 
 pytestmark = pytest.mark.django_db
 

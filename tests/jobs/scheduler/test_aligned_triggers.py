@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tradingsite.jobs.schedule import ORIGIN, AlignedInterval
+from tradingsite.jobs.timetable import ORIGIN, AlignedInterval
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 TEN_S = AlignedInterval(timedelta(seconds=10), timedelta(seconds=3))

@@ -14,9 +14,9 @@ from tests.jobs.conftest import COMMITTED, NOON
 from tests.jobs.runs import lead
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.schedule import SCHEDULE
 from tradingsite.jobs.scheduler.loop import SafeScheduler
 from tradingsite.jobs.scheduler.runner import Runner
+from tradingsite.jobs.timetable import SCHEDULE
 
 pytestmark = COMMITTED
 

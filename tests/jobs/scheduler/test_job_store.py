@@ -6,8 +6,8 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED, NOON, at
 from tests.jobs.timetables import nothing
-from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
 from tradingsite.jobs.scheduler.loop import SafeScheduler
+from tradingsite.jobs.timetable import UNLIMITED, ScheduledJob
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,11 @@ from django_apscheduler.models import DjangoJob
 
 from tests.jobs.conftest import COMMITTED, NOON, until
 from tests.jobs.timetables import nothing
-from tradingsite.jobs.schedule import SCHEDULE, ScheduledJob
 from tradingsite.jobs.scheduler import loop
 from tradingsite.jobs.scheduler.intervals import INTERVALS
 from tradingsite.jobs.scheduler.job_store import CodeJobStore
 from tradingsite.jobs.scheduler.loop import SafeScheduler
+from tradingsite.jobs.timetable import SCHEDULE, ScheduledJob
 
 pytestmark = COMMITTED
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from tests.jobs.test_tasks import remember
 from tradingsite.clients import factory
 from tradingsite.jobs import tasks
-from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.scheduler.run_job import execute, execute_by_hand
+from tradingsite.jobs.timetable import registered
 from tradingsite.marketdata.models import Poll, Ticker
 from tradingsite.orders.models import Order
 from tradingsite.risk.models import Halt

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import connection
 
 from sysconfig.models import SystemConfig
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 
 def reading(_tick):

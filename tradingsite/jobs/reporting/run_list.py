@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tradingsite.jobs.models import JobEvent, JobRun, JobState
 from tradingsite.jobs.run_result import outcome_of
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 SHOWN = 50
 _NOTED_WITHIN = timedelta(seconds=1)

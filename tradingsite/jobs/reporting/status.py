@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from tradingsite.jobs.models import JobEvent, JobState, SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.schedule import ScheduledJob, registered
+from tradingsite.jobs.timetable import ScheduledJob, registered
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
 LOOP_LIMIT = timedelta(seconds=10)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 
 from tradingsite.jobs.models import QUARANTINE, JobState, SchedulerHeartbeat
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 # A tick is run once: the row's last tick only ever grows. Two exceptions. What a clock that ran ahead has
 # left is not believed, or nothing would run until that time is there. And a job that begins `at_once` may

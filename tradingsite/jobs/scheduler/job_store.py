@@ -12,7 +12,7 @@ from django.db import Error, connection, models
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob
 
-from tradingsite.jobs.schedule import UNLIMITED, AlignedInterval, ScheduledJob
+from tradingsite.jobs.timetable import UNLIMITED, AlignedInterval, ScheduledJob
 
 logger = structlog.get_logger(__name__)
 

@@ -20,9 +20,9 @@ from django.db import connections
 from django.utils import timezone
 
 from tradingsite.jobs.job_metric import describe
-from tradingsite.jobs.schedule import UNLIMITED, ScheduledJob
 from tradingsite.jobs.scheduler.intervals import INTERVALS
 from tradingsite.jobs.scheduler.job_store import CodeJobStore
+from tradingsite.jobs.timetable import UNLIMITED, ScheduledJob
 
 logger = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from tradingsite.jobs.models import QUARANTINE, JobEvent, JobState
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.run_result import ABORTED, RunResult
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 logger = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from django.db import Error, InterfaceError, OperationalError, connection
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records.kept_runs import keep
 from tradingsite.jobs.run_result import RunResult
-from tradingsite.jobs.schedule import ScheduledJob
+from tradingsite.jobs.timetable import ScheduledJob
 
 logger = structlog.get_logger(__name__)
 

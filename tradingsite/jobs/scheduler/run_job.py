@@ -18,9 +18,9 @@ from tradingsite.clients.errors import ClientError
 from tradingsite.clients.retry import error_of, retrying
 from tradingsite.jobs.job_metric import LONGEST_ERROR, describe, emit
 from tradingsite.jobs.run_result import RunResult
-from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler import sql_deadline
 from tradingsite.jobs.shutdown import winding_down
+from tradingsite.jobs.timetable import ScheduledJob
 
 logger = structlog.get_logger(__name__)
 

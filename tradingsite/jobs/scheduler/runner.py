@@ -16,11 +16,11 @@ from tradingsite.jobs.job_metric import describe, emit
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.records import rollup
 from tradingsite.jobs.run_result import REFUSED, SKIPPED, RunResult
-from tradingsite.jobs.schedule import ScheduledJob
 from tradingsite.jobs.scheduler import quarantine
 from tradingsite.jobs.scheduler.claim import Claim, claim, is_current
 from tradingsite.jobs.scheduler.result_buffer import ResultBuffer
 from tradingsite.jobs.scheduler.run_job import execute
+from tradingsite.jobs.timetable import ScheduledJob
 from tradingsite.orders.execution.submission import POST_WITHIN_S
 
 logger = structlog.get_logger(__name__)

@@ -17,7 +17,6 @@ from healthcheck.history.recorder import Recorder
 from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.schedule import registered
 from tradingsite.jobs.scheduler import presence
 from tradingsite.jobs.scheduler.intervals import Intervals, in_force
 from tradingsite.jobs.scheduler.lock import LeaderLock
@@ -25,6 +24,7 @@ from tradingsite.jobs.scheduler.loop import SafeScheduler
 from tradingsite.jobs.scheduler.runner import Runner
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import Stop, winding_down
+from tradingsite.jobs.timetable import registered
 from tradingsite.marketdata import venue_stats
 from tradingsite.startup import refuse_other_mode
 

@@ -18,7 +18,7 @@ from tradingsite.jobs.management.operator_name import operator_name
 from tradingsite.jobs.models import JobEvent, JobState
 from tradingsite.jobs.reporting import job_report
 from tradingsite.jobs.reporting.status import read
-from tradingsite.jobs.schedule import registered
+from tradingsite.jobs.timetable import registered
 from tradingsite.startup import CannotStart, refuse_other_mode
 
 REFUSED = 3

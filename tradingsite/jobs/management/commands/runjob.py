@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from tradingsite.jobs.models import JobState
 from tradingsite.jobs.run_result import OUTCOME_WORDS, RunResult
-from tradingsite.jobs.schedule import ScheduledJob, registered
 from tradingsite.jobs.scheduler.run_job import execute_by_hand
+from tradingsite.jobs.timetable import ScheduledJob, registered
 from tradingsite.startup import CannotStart, refuse_unless_ready
 
 

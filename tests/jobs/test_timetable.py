@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.jobs.timetables import nothing
-from tradingsite.jobs.schedule import SCHEDULE, ScheduledJob, registered
+from tradingsite.jobs.timetable import SCHEDULE, ScheduledJob, registered
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 
