@@ -10,6 +10,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.templatetags.moments import moment_text
+
 
 class HealthResultQuerySet(models.QuerySet["HealthResult"]):
     """Every moment here is the database's, since the processes' clocks may differ."""
@@ -133,7 +135,7 @@ class HealthSample(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.component} {self.at:%Y-%m-%d %H:%M}: {self.status}"
+        return f"{self.component} {moment_text(self.at, 'dated minutes')}: {self.status}"
 
 
 class HealthHour(models.Model):
@@ -156,7 +158,7 @@ class HealthHour(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.component} {self.hour:%Y-%m-%d %H}h"
+        return f"{self.component} {moment_text(self.hour, 'dated minutes')}"
 
 
 class HealthTransition(models.Model):

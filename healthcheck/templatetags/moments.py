@@ -12,6 +12,7 @@ from healthcheck.zones import site_zone, viewer_zone
 register = template.Library()
 
 _FORMS = {
+    "exact": "%Y-%m-%d %H:%M:%S.%f",
     "dated": "%Y-%m-%d %H:%M:%S",
     "dated minutes": "%Y-%m-%d %H:%M",
     "seconds": "%m-%d %H:%M:%S",
@@ -40,6 +41,7 @@ def moment(at: datetime, form: str = "seconds") -> SafeString:
     )
 
 
+@register.filter
 def moment_text(at: datetime, form: str = "dated", zone: tzinfo = UTC) -> str:
     """Return an aware moment as text, without the zone's name.
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJobExecution
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.leadership import SchedulerHeartbeat, SchedulerProcess
 from tradingsite.jobs.run_result import RunResult
 
@@ -200,7 +201,7 @@ class JobHour(models.Model):
         constraints = [models.UniqueConstraint(fields=["job_name", "hour"], name="one_row_a_job_and_hour")]
 
     def __str__(self) -> str:
-        return f"{self.job_name} {self.hour:%Y-%m-%d %H}h"
+        return f"{self.job_name} {moment_text(self.hour, 'dated minutes')}"
 
 
 class JobEvent(models.Model):

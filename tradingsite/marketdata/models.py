@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import exact
 
 
@@ -52,7 +53,7 @@ class Poll(models.Model):
         get_latest_by = "polled_at"
 
     def __str__(self) -> str:
-        return f"{self.polled_at:%Y-%m-%d %H:%M:%S}"
+        return moment_text(self.polled_at)
 
 
 class VenueEvidence(models.Model):

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import exact
 from tradingsite.strategy.models import TradingSignal
 
@@ -295,7 +296,7 @@ class AccountReading(models.Model):
         get_latest_by = "read_at"
 
     def __str__(self) -> str:
-        return f"{self.read_at:%Y-%m-%d %H:%M:%S}"
+        return moment_text(self.read_at)
 
 
 class TradingDay(models.Model):
@@ -339,4 +340,4 @@ class SyncRound(models.Model):
         get_latest_by = "at"
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S}"
+        return moment_text(self.at)

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.templatetags.moments import moment_text
+
 FAMILY_LENGTH = 100
 """Characters kept of a model's name; what is longer is not one of ours."""
 
@@ -89,4 +91,4 @@ class ModelCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.market} {self.model_asked} {self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.market} {self.model_asked} {moment_text(self.started_at)}"

@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.strategy.calls import ModelCall
 
 __all__ = ["ModelCall", "SignalOutcome", "TradingSignal", "TradingSignalQuerySet"]
@@ -103,7 +104,7 @@ class TradingSignal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.market} {self.decision} {self.tick:%Y-%m-%d %H:%M}"
+        return f"{self.market} {self.decision} {moment_text(self.tick, 'dated minutes')}"
 
 
 class SignalOutcome(models.Model):

@@ -1,6 +1,6 @@
 """The jobs as JSON and as text, for `manage.py jobs`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -152,7 +152,7 @@ def event_line(each: JobEvent) -> str:
 
 
 def _clock(stamp: str | None) -> str:
-    return stamp[:19].replace("T", " ") if stamp else "-"
+    return moment_text(datetime.fromisoformat(stamp)) if stamp else "-"
 
 
 def _ms(value: float | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 
+from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.models import QUARANTINE, JobState, SchedulerHeartbeat
 from tradingsite.jobs.timetable import ScheduledJob
 
@@ -93,5 +94,5 @@ def _refused(name: str, tick: datetime, epoch: int) -> NotClaimed:
     if not is_current(epoch):
         return NotClaimed(f"another scheduler leads; epoch {epoch} is over")
     if state.last_tick is not None and state.last_tick >= tick:
-        return NotClaimed(f"the tick of {state.last_tick:%Y-%m-%d %H:%M:%S.%f} UTC has been claimed")
+        return NotClaimed(f"the tick of {moment_text(state.last_tick, 'exact')} UTC has been claimed")
     return NotClaimed("the claim found something else a moment ago")
