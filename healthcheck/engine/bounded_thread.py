@@ -33,8 +33,8 @@ class BoundedThread:
         try:
             return future.result(self._limit_s)
         except TimeoutError:
-            if future.done():  # the call itself raised it
-                raise
+            if future.done():  # the call itself raised it, or ended just now
+                return future.result()
             self._stuck.add(future)
             future.add_done_callback(self._stuck.discard)
             raise CallTimedOut from None

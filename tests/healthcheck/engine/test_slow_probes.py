@@ -4,11 +4,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 from django.db import connection
 
 from healthcheck.declared import AbilityTask
+from healthcheck.engine import bounded_thread
 from healthcheck.engine.bounded_thread import BoundedThread, CallTimedOut
 from healthcheck.engine.engine import Engine, engine, forget_engine
 from healthcheck.report import Finding
@@ -172,6 +174,24 @@ def test_work_aside_raises_what_it_raised(error):
 
     with pytest.raises(type(error), match=str(error)):
         BoundedThread(ENOUGH_S).call(fails)
+
+
+class _JustTooLate(Future[str]):
+    """Its wait times out just before the call ends, and who asks next finds it ended."""
+
+    def result(self, timeout=None):
+        value = super().result(ENOUGH_S)
+        if timeout is not None:
+            raise TimeoutError
+        return value
+
+
+def test_work_aside_that_ends_just_at_the_limit_is_not_lost(monkeypatch):
+    monkeypatch.setattr(bounded_thread, "Future", _JustTooLate)
+    bounded = BoundedThread(ENOUGH_S)
+
+    assert bounded.call(lambda: "just in time") == "just in time"
+    assert bounded.call(lambda: "again") == "again"
 
 
 def test_there_is_one_engine_a_process_until_it_is_forgotten():
