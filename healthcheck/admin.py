@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from healthcheck import overrides
 from healthcheck.admin_bases import EndableAdmin, ReadOnlyAdmin
-from healthcheck.declared import configured_probes
+from healthcheck.declared import component_label, configured_probes
 from healthcheck.models import Alert, HealthOverride
 
 _Choices = forms.ChoiceField
@@ -50,7 +50,7 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
         component, kind = cast("_Choices", self.fields["component"]), cast("_Choices", self.fields["kind"])
         zone = {"zone": timezone.get_current_timezone_name()}
         self.fields["starts_at"].help_text = _("Empty: now. In the time zone %(zone)s.") % zone
-        named = [(task.name, task.label or task.name) for task in configured_probes()]
+        named = [(task.name, component_label(task.name)) for task in configured_probes()]
         component.choices = [("", "---------"), *named, (_ALL, _("all components"))]
         kind.choices = [("", "---------")] + [(each.value, each.label) for each in overrides.allowed_kinds()]
         if settings.HEALTH_REHEARSALS:

@@ -11,9 +11,8 @@ class TradingSiteConfig(AppConfig):
 
     def ready(self) -> None:
         from sysconfig import registry
-        from tradingsite import startup as start
-        from tradingsite import trading_config
+        from tradingsite import startup, trading_config
 
         registry.register(trading_config.KEYS, trading_config.RULES)
-        pre_migrate.connect(start.refuse_to_migrate, sender=self)
-        post_migrate.connect(start.stamp_mode, sender=self)
+        pre_migrate.connect(startup.refuse_to_migrate, sender=self)
+        post_migrate.connect(startup.stamp_mode, sender=self)

@@ -94,7 +94,7 @@ class HistoryRow:
         if not self.known_ms:
             return ""
         facts = {"low": min(self.known_ms), "high": self.highest_ms, "last": self.known_ms[-1]}
-        text = gettext("The last 24 hours: from %(low).1f ms to %(high).1f ms, lately %(last).1f ms")
+        text = gettext("The last 24 hours: from %(low).1f ms to %(high).1f ms, last %(last).1f ms")
         return text % facts
 
     @property

@@ -154,7 +154,7 @@ def test_an_outcome_without_a_price_and_a_decision_without_an_order_are_told():
 def test_open_orders_stand_before_those_that_have_ended():
     text = shown("orders", orders.orders())
 
-    assert re.match(rf"Open .* open KRW-BTC buy signal 100,000 KRW {NOTHING} 0 s Ended lately", text)
+    assert re.match(rf"Open .* open KRW-BTC buy signal 100,000 KRW {NOTHING} 0 s Ended recently", text)
     assert "KRW-BTC sell stop-loss 0.001 0.001 144,100 KRW 4 h" in text
     assert "denied" not in text
 

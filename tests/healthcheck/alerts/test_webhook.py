@@ -75,7 +75,7 @@ def watched(settings, hook):
     return AlertSender(clock=clock), clock
 
 
-def test_the_watcher_is_asked_once_a_minute_while_all_is_well(watched, hook):
+def test_the_monitor_is_asked_once_a_minute_while_all_is_well(watched, hook):
     sender, clock = watched
     for _ in range(37):  # three minutes
         sender.notify(leading=True, well=True, written=False)
