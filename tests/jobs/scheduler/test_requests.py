@@ -12,7 +12,7 @@ from tests.jobs import timetables
 from tests.jobs.conftest import COMMITTED
 from tradingsite.jobs import control
 from tradingsite.jobs.models import JobState
-from tradingsite.jobs.scheduler import presence
+from tradingsite.jobs.scheduler import supervisor
 from tradingsite.jobs.scheduler.loop import SafeScheduler
 
 pytestmark = COMMITTED
@@ -71,11 +71,11 @@ def test_a_tick_that_was_run_since_does_not_make_the_claim_impossible(loop):
 
 def test_it_runs_in_the_job_s_own_thread_and_waits_for_the_run_before(loop, ran):
     ask_for("held")
-    presence.hand_out_requests(loop)
-    presence.hand_out_requests(loop)
-    presence.hand_out_requests(loop)
+    supervisor.hand_out_requests(loop)
+    supervisor.hand_out_requests(loop)
+    supervisor.hand_out_requests(loop)
     ask_for("good")
-    presence.hand_out_requests(loop)
+    supervisor.hand_out_requests(loop)
     loop._threads["good"]._pool.shutdown()
     loop.release.set()
     loop._threads["held"]._pool.shutdown()
@@ -87,7 +87,7 @@ def test_one_of_a_job_that_this_version_does_not_know_is_left_to_those_who_do(lo
     JobState.objects.register(["of_another_version"])
     ask_for("of_another_version")
 
-    presence.hand_out_requests(loop)
+    supervisor.hand_out_requests(loop)
 
     assert ran == []
     assert JobState.objects.filter(run_requested_at__isnull=False).exists()
@@ -97,7 +97,7 @@ def test_what_the_database_refuses_is_tried_again(loop):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE job_state RENAME TO away")
     try:
-        presence.run_until_failure(lambda: presence.hand_out_requests(loop))
+        supervisor.run_until_failure(lambda: supervisor.hand_out_requests(loop))
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO job_state")

@@ -1,5 +1,6 @@
 """How long what may take. Process tests name a scaled set in `settings.JOBS_INTERVALS`."""
 
+import time
 from dataclasses import dataclass
 from typing import cast
 
@@ -37,6 +38,20 @@ class Intervals:
 
 
 INTERVALS = Intervals()
+
+
+class Every:
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._last_s = float("-inf")
+
+    def due(self) -> bool:
+        """Return whether the interval has passed since this last said so. The first time it has."""
+        now_s = time.monotonic()
+        if now_s - self._last_s < self._interval_s:
+            return False
+        self._last_s = now_s
+        return True
 
 
 def in_force() -> Intervals:

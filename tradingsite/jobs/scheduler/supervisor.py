@@ -14,13 +14,14 @@ from django.utils import timezone
 
 from healthcheck.alerts.sender import AlertSender
 from healthcheck.history.recorder import Recorder
+from tradingsite.jobs.control import requested_runs
 from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.scheduler import presence
-from tradingsite.jobs.scheduler.intervals import Intervals, in_force
+from tradingsite.jobs.scheduler.intervals import Every, Intervals, in_force
 from tradingsite.jobs.scheduler.lock import LeaderLock
 from tradingsite.jobs.scheduler.loop import SafeScheduler
+from tradingsite.jobs.scheduler.presence import Presence
 from tradingsite.jobs.scheduler.runner import Runner
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 from tradingsite.jobs.shutdown import Stop, winding_down
@@ -75,10 +76,10 @@ class Supervisor:
             lambda: self.epoch is not None, AlertSender(), look_every_s=self._intervals.health_look_every_s
         )
         self._leader: SchedulerHeartbeat | None = None
-        self._presence = presence.Presence(self._intervals)
-        self._beat = presence.Interval(self._intervals.beat_every_s)
-        self._flush = presence.Interval(self._intervals.flush_every_s)
-        self._venue_stats = presence.Interval(self._intervals.venue_stats_every_s)
+        self._presence = Presence(self._intervals)
+        self._beat = Every(self._intervals.beat_every_s)
+        self._flush = Every(self._intervals.flush_every_s)
+        self._venue_stats = Every(self._intervals.venue_stats_every_s)
         self._turned_s = time.monotonic()
         self._waiting_logged = self._trouble_logged = False
 
@@ -155,7 +156,7 @@ class Supervisor:
         elif not self._waiting_logged:
             logger.info("scheduler.waiting", reason="another scheduler leads")
             self._waiting_logged = True
-        presence.run_until_failure(self._say_who_leads)
+        run_until_failure(self._say_who_leads)
 
     def _took_from_a_frozen_one(self) -> bool:
         if not self._lock.break_frozen(self._intervals.frozen_after_s):
@@ -191,11 +192,11 @@ class Supervisor:
             raise LockLost("another scheduler has taken over")
         self._runner.flush()
         if check.run_requested and not self._stop.is_set():
-            presence.run_until_failure(self._hand_out_requests)
-        presence.run_until_failure(self._flush_rollup, self._flush_venue_stats, self._say_who_leads)
+            run_until_failure(self._hand_out_requests)
+        run_until_failure(self._flush_rollup, self._flush_venue_stats, self._say_who_leads)
 
     def _hand_out_requests(self) -> None:
-        presence.hand_out_requests(self._loop)
+        hand_out_requests(self._loop)
 
     def _flush_rollup(self) -> None:
         if self._flush.due():
@@ -243,8 +244,28 @@ class Supervisor:
             if self._leader is not None:
                 self._step()
         if not self._trouble_logged:  # without a database nobody would hear it
-            presence.run_until_failure(rollup.flush, self._presence.end)
+            run_until_failure(rollup.flush, self._presence.end)
         connections.close_all()
         running = self._runner.running
         logger.info("scheduler.stopped", still_running=sorted(running))
         return 1 if running else 0
+
+
+def hand_out_requests(loop: SafeScheduler) -> None:
+    """Begin the requested runs. One whose job still runs stays requested."""
+    for request in requested_runs(loop.job_names):
+        if loop.run_now(request.job_name, request.tick):
+            logger.info("scheduler.run_requested", job=request.job_name)
+
+
+def run_until_failure(*chores: Callable[[], None]) -> None:
+    """Do what no leadership ends for, up to the first that fails; the next turn tries again.
+
+    When one waits in vain for the database, the next would too.
+    """
+    for chore in chores:
+        try:
+            chore()
+        except DatabaseError as error:
+            logger.warning("scheduler.chore_failed", error=type(error).__name__)
+            return
