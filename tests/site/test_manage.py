@@ -23,7 +23,7 @@ PRINTS = {
     "trade": "Halted",
     "sysconfig": "stop_loss_pct",
     "jobs": "check_volatility",
-    "runjob": "cleanup_old_data: done",
+    "runjob": "cleanup_old_data: succeeded",
     "healthcheck": "scheduler",
     "runscheduler": "scheduler.leading",
     "sandbox": "sandbox.started",
