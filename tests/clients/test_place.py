@@ -297,7 +297,7 @@ def test_no_request_goes_through_a_proxy_of_the_environment(peer, exchange, monk
         OrderRequest("KRW-BTC", "ask", "market", "sig-1", price=Decimal(10000)),
         OrderRequest("KRW-BTC", "ask", "market", "sig-1", volume=Decimal(-1)),
         OrderRequest("KRW-BTC", "ask", "market", "sig-1", volume=Decimal("0.000000001")),
-        OrderRequest("KRW-BTC", "ask", "market", "sig-1", volume=Decimal("0." + "1" * 30)),
+        OrderRequest("KRW-BTC", "ask", "market", "sig-1", volume=Decimal(f"1.{1:030}")),
         OrderRequest("KRW-BTC", "ask", "limit", "sig-1", volume=Decimal(1)),
         OrderRequest("KRW-BTC", "bid", "best", "sig-1", price=Decimal(10000)),
         OrderRequest("BTC", "ask", "market", "sig-1", volume=Decimal(1)),
