@@ -95,6 +95,7 @@ def restored(request, folder):
     )
     dumped = checkout.contents()
     checkout.run(*DUMP)
+    assert (folder / "trading.dump").stat().st_mode & 0o077 == 0  # it holds password hashes
     checkout.run("manage.py sysconfig set stop_loss_pct 7.5 --yes")  # later than the dump
     later = checkout.contents()
     checkout.run(*commands)

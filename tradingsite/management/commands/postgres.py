@@ -45,8 +45,9 @@ class Command(BaseCommand):
         }
         if program == "pg_restore":  # the only one that does not take PGDATABASE
             arguments = ["--dbname", variables["PGDATABASE"], *arguments]
+        # A dump holds password hashes and sessions: its file is its owner's alone.
         finished = subprocess.run(  # noqa: S603 - the operator's own command
-            [_path(program), *arguments], env={**os.environ, **variables}, check=False
+            [_path(program), *arguments], env={**os.environ, **variables}, check=False, umask=0o077
         )
         if finished.returncode:
             sys.exit(finished.returncode)
