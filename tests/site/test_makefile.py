@@ -47,7 +47,7 @@ def test_a_python_with_locked_wheels_is_taken(tmp_path, version):
 
 
 MAKE = """#!/bin/sh
-case "$*" in install) ;; *SEED=1*) echo "two orders for one intent" >&2; exit 2 ;; *) echo fine ;; esac
+case "$*" in *install) ;; *SEED=1*) echo "two orders for one intent" >&2; exit 2 ;; *) echo fine ;; esac
 """
 
 
