@@ -9,12 +9,9 @@ import tarfile
 import time
 from pathlib import Path
 
-import psycopg
-
 from tests.site.processes import free_port, own_environ
 from tests.upgrade.baseline import COMMIT
-from tests.upgrade.processes import ROOT
-from tradingsite.embedded_postgres.folder import socket_folder
+from tests.upgrade.processes import ROOT, Server
 
 # What a database says to code that does not know its schema.
 _REFUSALS = ("IntegrityError", "ProgrammingError", "DataError", "Violation", "Undefined")
@@ -25,14 +22,22 @@ class HistoryIsMissing(Exception):
 
 
 class ReleaseBefore:
-    """Its web, scheduler and sandbox, on a database in `folder` that other trees may migrate."""
+    """Its web, scheduler and sandbox, on a database that other trees may migrate.
+
+    The server is this tree's: the release before starts none of its own for root in a closed folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._tree = folder / "tree"
         self._log = folder / "log"
-        self._var = folder / "var"
+        self._server = Server(folder)
+        self._database = self._server.create()
         self._environ = own_environ(
-            VAR_DIR=str(self._var), PORT=str(free_port()), PYTHONUNBUFFERED="1", PYTHONSAFEPATH=""
+            DATABASE_URL=self._database.url,
+            VAR_DIR=str(folder / "var"),
+            PORT=str(free_port()),
+            PYTHONUNBUFFERED="1",
+            PYTHONSAFEPATH="",
         )
         _extract(self._tree)
 
@@ -65,10 +70,7 @@ class ReleaseBefore:
         return self.manage("migrate", tree=ROOT)
 
     def ask(self, statement: str):
-        host = socket_folder(self._var / "postgres")
-        with psycopg.connect(f"postgresql://postgres@/postgres?host={host}", autocommit=True) as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+        return self._database.ask(statement)
 
     def refusals(self) -> list[str]:
         """Return the lines of its log in which the database refused what it wrote or asked."""
@@ -77,6 +79,7 @@ class ReleaseBefore:
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
+        self._server.stop()
 
 
 def _extract(tree: Path) -> None:
