@@ -83,6 +83,22 @@ def test_it_runs_in_the_job_s_own_thread_and_waits_for_the_run_before(loop, ran)
     assert [name for name, _ in ran] == ["held", "good"]
 
 
+def test_the_timetable_s_tick_that_is_due_comes_first(loop, ran):
+    """The claim of a later moment would make that tick's impossible."""
+    ask_for("good")
+    (request,) = control.requested_runs(loop.job_names)
+    job = loop.store.lookup_job("good")
+
+    job._modify(next_run_time=request.tick - timedelta(milliseconds=1))
+    supervisor.hand_out_requests(loop)
+    assert ran == []
+
+    job._modify(next_run_time=request.tick + timedelta(milliseconds=1))
+    supervisor.hand_out_requests(loop)
+    loop._threads["good"]._pool.shutdown()
+    assert ran == [("good", request.tick)]
+
+
 def test_one_of_a_job_that_this_version_does_not_know_is_left_to_those_who_do(loop, ran):
     JobState.objects.register(["of_another_version"])
     ask_for("of_another_version")

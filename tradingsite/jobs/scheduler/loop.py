@@ -119,6 +119,12 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
         self.state = STATE_STOPPED
         self.wakeup()
 
+    def is_due(self, name: str, at: datetime) -> bool:
+        """Return whether a tick of the timetable up to `at` has not been handed out yet."""
+        job = self.store.lookup_job(name)
+        due_at: datetime | None = getattr(job, "next_run_time", None)  # no attribute before the first `align`
+        return due_at is not None and due_at <= at
+
     def run_now(self, name: str, tick: datetime) -> bool:
         """Hand out a run that somebody asked for; False while the job's previous run goes on."""
         try:

@@ -252,9 +252,13 @@ class Supervisor:
 
 
 def hand_out_requests(loop: SafeScheduler) -> None:
-    """Begin the requested runs. One whose job still runs stays requested."""
+    """Begin the requested runs. One whose job still runs stays requested.
+
+    So does one whose job is due: once a later moment is claimed, the tick of the timetable could not be.
+    """
     for request in requested_runs(loop.job_names):
-        if loop.run_now(request.job_name, request.tick):
+        due = loop.is_due(request.job_name, request.tick)
+        if not due and loop.run_now(request.job_name, request.tick):
             logger.info("scheduler.run_requested", job=request.job_name)
 
 
