@@ -87,12 +87,13 @@ def main() -> None:
     trees: list[str | None] = [*sys.argv[1:]] or [None]
     columns = [dict(enumerate(rows(python_files(tree)))) for tree in trees]
     heads = [tree or "this tree" for tree in trees]
-    print(f"| | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")  # noqa: T201 - what it is for
+    write = sys.stdout.write
+    write(f"| | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}\n")
     for number, (what, _) in columns[0].items():
-        print(f"| {what} | {' | '.join(column[number][1] for column in columns)} |")  # noqa: T201
+        write(f"| {what} | {' | '.join(column[number][1] for column in columns)} |\n")
     for kind in (double_modules, double_classes):
         for name, places in sorted(kind(python_files(trees[-1])).items()):
-            print(f"{kind.__name__}: {name}: {', '.join(places)}", file=sys.stderr)  # noqa: T201
+            sys.stderr.write(f"{kind.__name__}: {name}: {', '.join(places)}\n")
 
 
 if __name__ == "__main__":
