@@ -4,6 +4,7 @@
 Any Python 3 will do to start it: where the requirements are missing it goes on with the Python of `.venv`.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ VENV = Path(__file__).resolve().parent / ".venv"
 
 
 def main() -> None:
+    gc.disable()  # until `TradingSiteConfig.ready`: what imports make is never garbage
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
     try:
         import tradingsite.env

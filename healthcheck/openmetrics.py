@@ -7,13 +7,11 @@ from typing import get_args
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, HttpResponse
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from healthcheck.abilities import Answer
-from healthcheck.access import answers_always, may_see_details
 from healthcheck.declared import imported
 from healthcheck.engine.engine import engine
 from healthcheck.models import HealthState
@@ -35,14 +33,9 @@ class _Scrape:
         return self._families
 
 
-@answers_always
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer what this process counted, to staff and bearers of the token."""
-    if not may_see_details(request):
-        refused = "Sign in as staff, or send the bearer token.\n"
-        return HttpResponse(refused, status=403, content_type="text/plain; charset=utf-8")
-    body = b"".join(_expositions())
-    return HttpResponse(body + b"# EOF\n", content_type=CONTENT_TYPE_LATEST)
+def exposition() -> tuple[bytes, str]:
+    """Return what this process counted, and its content type."""
+    return b"".join(_expositions()) + b"# EOF\n", CONTENT_TYPE_LATEST
 
 
 def families() -> Iterator[Metric]:

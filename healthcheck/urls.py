@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthcheck import component_api, openmetrics, views
+from healthcheck import component_api, views
 from healthcheck.pages import component, plain_text, transitions
 
 app_name = "healthcheck"
@@ -21,8 +21,8 @@ urlpatterns = [
     path("api/v1/health/components/<slug:name>/", component_api.component),
     path("api/v1/health/schema/component", component_api.schema, name="component_schema"),
     path("api/v1/health/schema/component/", component_api.schema),
-    path("metrics", openmetrics.metrics, name="metrics"),
-    path("metrics/", openmetrics.metrics),
+    path("metrics", views.metrics, name="metrics"),
+    path("metrics/", views.metrics),
     path("status/", views.page, name="page"),
     path("status/components/<slug:name>/", component.component_page, name="component_page"),
     path("status/transitions/", transitions.transition_list, name="transitions"),

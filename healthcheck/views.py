@@ -66,6 +66,18 @@ def abilities(request: HttpRequest) -> HttpResponse:
 
 
 @answers_always
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer what this process counted, to staff and bearers of the token."""
+    from healthcheck.openmetrics import exposition  # its library is needed for nothing else
+
+    if not may_see_details(request):
+        refused = "Sign in as staff, or send the bearer token.\n"
+        return HttpResponse(refused, status=403, content_type="text/plain; charset=utf-8")
+    body, content_type = exposition()
+    return HttpResponse(body, content_type=content_type)
+
+
+@answers_always
 def schema(request: HttpRequest) -> HttpResponse:
     return JsonResponse(published_schema(), content_type="application/schema+json")
 

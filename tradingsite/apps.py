@@ -1,5 +1,8 @@
 """The project's own app: it joins what must not know of each other."""
 
+import gc
+
+import django_stubs_ext
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, pre_migrate
 
@@ -10,6 +13,10 @@ class TradingSiteConfig(AppConfig):
     name = "tradingsite"
 
     def ready(self) -> None:
+        # The collector need not look through modules and classes, now or at the end of the process.
+        gc.freeze()
+        gc.enable()
+        django_stubs_ext.monkeypatch()  # `ModelAdmin[Model]` at run time; no admin is imported before this
         from sysconfig import registry
         from tradingsite import startup, trading_config
 

@@ -6,13 +6,31 @@ Importing this needs no Django settings: gunicorn's configuration uses it before
 import logging.config
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
-
 from tradingsite.masking import MASK, hide_known, mask, names_secret
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Make `import package` fail as if it were not installed, unless it is imported already."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # documented: such an import fails
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+# structlog loads rich and pygments where it finds them, for coloured tracebacks: a tenth of every
+# command's start. Our tracebacks are plain, since the coloured ones print local variables.
+with _hidden("rich"):
+    import structlog
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 LogFormat = Literal["json", "text"]
 

@@ -3,15 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from tradingsite import __version__, logs, masking
 from tradingsite.database import databases
 from tradingsite.env import BASE_DIR, environment
-
-django_stubs_ext.monkeypatch()  # `ModelAdmin[Model]` at run time
 
 _env = environment()
 

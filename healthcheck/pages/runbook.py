@@ -4,18 +4,22 @@
 one state with `#### state`, or `#### words for people (state)`.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 logger = structlog.get_logger(__name__)
 
@@ -92,6 +96,8 @@ def _part(text: str) -> Part:
 
 def _html(text: str) -> SafeString:
     """Return safe HTML: raw HTML is shown as text, and only addresses of the web are links."""
+    from markdown_it import MarkdownIt  # only a page with a runbook needs it
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     tokens = markdown.parse(text)
     for token in tokens:

@@ -9,8 +9,10 @@ import pytest
 from tests.clients import samples
 from tests.clients.peer import PATIENCE_S, Peer, Ticking
 from tests.clients.samples import ACCESS_KEY, SECRET_KEY
-from tradingsite.clients.gemini import GeminiClient, GeminiModel
-from tradingsite.clients.upbit import UpbitClient, UpbitExchange
+from tradingsite.clients.gemini.client import GeminiClient
+from tradingsite.clients.gemini.generation import GeminiModel
+from tradingsite.clients.upbit.client import UpbitClient
+from tradingsite.clients.upbit.exchange import UpbitExchange
 
 
 @pytest.fixture

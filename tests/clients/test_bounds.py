@@ -10,7 +10,7 @@ from tests.clients.peer import CERTIFICATE, Handler, Peer, Reply
 from tradingsite.clients.connection import Bounds, bounded, new_session
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import TimedOut, Unavailable, Unreachable
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 
 pytestmark = pytest.mark.timeout(20)
 

@@ -22,7 +22,9 @@ from tradingsite.clients.errors import (
     Unavailable,
     Unreachable,
 )
-from tradingsite.clients.upbit import ExchangeOrder, OrderRequest, UpbitExchange
+from tradingsite.clients.upbit.exchange import UpbitExchange
+from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
+from tradingsite.clients.upbit.order_request import OrderRequest
 
 ORDER = samples.ORDER
 ORDERS = samples.array(ORDER)

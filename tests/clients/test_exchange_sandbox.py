@@ -10,7 +10,9 @@ import pytest
 from tests.clients.peer import PATIENCE_S
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
-from tradingsite.clients.upbit import Accepted, OrderRefused, OrderRequest, Unknown, UpbitExchange
+from tradingsite.clients.upbit.exchange import UpbitExchange
+from tradingsite.clients.upbit.order_request import OrderRequest
+from tradingsite.clients.upbit.outcome import Accepted, OrderRefused, Unknown
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.options import ACCESS_KEY, SECRET_KEY, Options
 from tradingsite.sandbox.server import SandboxServer

@@ -7,7 +7,8 @@ from tests.clients.peer import Reply
 from tradingsite import __version__
 from tradingsite.clients.errors import KeyRejected
 from tradingsite.clients.factory import exchange_client, gemini_client, model_client, upbit_client
-from tradingsite.clients.gemini import GenerationRequest, ModelFailure
+from tradingsite.clients.gemini.failures import ModelFailure
+from tradingsite.clients.gemini.generation import GenerationRequest
 
 
 def test_the_sites_clients_speak_to_the_addresses_in_force(peer, settings):

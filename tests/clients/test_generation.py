@@ -12,7 +12,8 @@ from tests.clients import samples
 from tests.clients.peer import Handler, Peer, Reply
 from tests.clients.samples import MODEL_KEY, candidate, generation, google_error
 from tradingsite.clients.errors import ClientError
-from tradingsite.clients.gemini import GeminiModel, GenerationRequest, ModelFailure
+from tradingsite.clients.gemini.failures import ModelFailure
+from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 
 ASK = GenerationRequest("gemini-3.5-flash-lite", "Be brief.", '{"price": 1}', samples.SCHEMA)
 TEXT = {"text": '{"decision": "BUY"}'}

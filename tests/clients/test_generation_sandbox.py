@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.samples import SCHEMA
-from tradingsite.clients.gemini import GeminiModel, GenerationRequest, ModelFailure
+from tradingsite.clients.gemini.failures import ModelFailure
+from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.options import GEMINI_KEY

@@ -19,7 +19,7 @@ from tradingsite.clients.errors import (
     Unavailable,
     Unreachable,
 )
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 
 HTML = "<!doctype html><html>0.3s</html>"
 

@@ -10,7 +10,7 @@ from tests.clients.peer import Reply, Ticking
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import RateLimited
 from tradingsite.clients.response import Answer
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.limits import FIRST_BAN_S, QUOTATION, RequestLimits
 
 BAN = Reply(418, '{"error":{"name":418,"message":"blocked"}}')

@@ -14,15 +14,10 @@ import pytest
 from tests.clients import samples
 from tests.clients.peer import CERTIFICATE, Handler, Peer, Reply
 from tests.clients.samples import ACCESS_KEY, SECRET_KEY
-from tradingsite.clients.upbit import (
-    Accepted,
-    NeverSent,
-    OrderRefused,
-    OrderRequest,
-    Unknown,
-    UpbitClient,
-    UpbitExchange,
-)
+from tradingsite.clients.upbit.client import UpbitClient
+from tradingsite.clients.upbit.exchange import UpbitExchange
+from tradingsite.clients.upbit.order_request import OrderRequest
+from tradingsite.clients.upbit.outcome import Accepted, NeverSent, OrderRefused, Unknown
 
 BUY = OrderRequest("KRW-BTC", "bid", "price", "sig-1", price=Decimal(10000))
 SELL = OrderRequest("KRW-BTC", "ask", "market", "sig-2", volume=Decimal("1E-8"))

@@ -10,8 +10,8 @@ import pytest
 from tests.clients.peer import PATIENCE_S, Ticking
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.errors import KeyRejected, NotFound, RateLimited, Rejected
-from tradingsite.clients.gemini import GeminiClient
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.gemini.client import GeminiClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.sandbox.limits import Limit
 from tradingsite.sandbox.options import GEMINI_KEY, Options
 from tradingsite.sandbox.server import SandboxServer

@@ -27,7 +27,7 @@ def test_many_threads_use_one_client(peer, make_client):
 
 FORK = """
 import os, sys
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 
 client = UpbitClient(sys.argv[1])
 client.markets()

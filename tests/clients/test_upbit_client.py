@@ -8,7 +8,7 @@ import pytest
 from tests.clients import samples
 from tests.clients.peer import Reply
 from tradingsite.clients.errors import InvalidResponse, NotSent
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
 

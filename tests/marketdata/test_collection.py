@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.marketdata.exchange import error, exchange, listing, ticker
 from tests.marketdata.feed import NOON, TEN_S
 from tradingsite.clients.errors import InvalidResponse, NotFound, Rejected, Unreachable
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.marketdata.collection import ASK_WITHIN_S, collect
 from tradingsite.marketdata.models import Poll, Ticker
 

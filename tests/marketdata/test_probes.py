@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from sysconfig.models import SystemConfig
 from tests.marketdata.exchange import error, exchange, ticker
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.marketdata import probes
 from tradingsite.marketdata.collection import collect
 from tradingsite.marketdata.models import Poll, Ticker

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from tests.marketdata.exchange import exchange, ticker
 from tradingsite.clients import call_log
 from tradingsite.clients.errors import Unreachable
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.marketdata import probes, venue_stats
 from tradingsite.marketdata.models import VenueEvidence

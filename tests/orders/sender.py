@@ -19,7 +19,7 @@ def main() -> None:
         with suppress(OperationalError):
             connection.ensure_connection()
             break
-    from tradingsite.clients.upbit import UpbitExchange
+    from tradingsite.clients.upbit.exchange import UpbitExchange
     from tradingsite.orders.execution.submission import submit
     from tradingsite.orders.models import Order
     from tradingsite.sandbox.options import ApiKey

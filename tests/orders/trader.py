@@ -9,7 +9,8 @@ from sysconfig.models import SystemConfig
 from tests.orders.book import advice
 from tests.orders.venue import Venue
 from tradingsite.clients.deadline import Clock
-from tradingsite.clients.upbit import UpbitClient, UpbitExchange
+from tradingsite.clients.upbit.client import UpbitClient
+from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.marketdata.collection import collect
 from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders.execution import intents, signal_order, submission

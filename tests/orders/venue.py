@@ -8,7 +8,7 @@ from itertools import count
 
 from tests.orders import trades
 from tests.sandbox.limits import GENEROUS
-from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.outcome import Accepted
 from tradingsite.orders.models import Order

@@ -13,8 +13,8 @@ def main(url: str, database: str) -> None:
     django.setup()
     from sysconfig.models import SystemConfig
     from tests.strategy.market import MARKET, TICK
-    from tradingsite.clients.gemini import GeminiModel
-    from tradingsite.clients.upbit import UpbitClient
+    from tradingsite.clients.gemini.generation import GeminiModel
+    from tradingsite.clients.upbit.client import UpbitClient
     from tradingsite.risk.inputs import Position
     from tradingsite.sandbox.options import GEMINI_KEY
     from tradingsite.strategy import evaluation

@@ -8,8 +8,8 @@ from tests.clients.peer import Peer, Ticking
 from tests.sandbox.limits import GENEROUS
 from tests.strategy.desk import Desk
 from tests.strategy.market import MARKET, TICK
-from tradingsite.clients.gemini import GeminiModel
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.gemini.generation import GeminiModel
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.sandbox.options import GEMINI_KEY, Options
 from tradingsite.sandbox.server import SandboxServer
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sysconfig.models import SystemConfig
 from tests.strategy.market import MARKET, TICK
-from tradingsite.clients.gemini import GeminiModel
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.gemini.generation import GeminiModel
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.risk.inputs import Position
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import evaluation

@@ -9,7 +9,7 @@ import pytest
 from tests.clients.peer import Reply
 from tests.sandbox.limits import GENEROUS
 from tests.strategy.market import HALF_HOUR, MARKET, TICK, candle, candles, raw_candle
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy.candles import Series, check_price, closed_candles, series

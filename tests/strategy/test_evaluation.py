@@ -13,7 +13,7 @@ from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tests.clients.peer import Reply
 from tests.strategy.market import MARKET, TICK, raw_candle
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.risk.inputs import Position
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import prompt

@@ -9,7 +9,7 @@ import pytest
 from tests.clients.peer import Reply
 from tests.sandbox.limits import GENEROUS
 from tests.strategy.market import MARKET, TICK, raw_candle
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tradingsite.clients.gemini import GeminiModel, GenerationRequest
+from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.options import GEMINI_KEY

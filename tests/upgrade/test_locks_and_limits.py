@@ -7,7 +7,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection, connections
-from tenacity import wait_none
 
 from sysconfig.push import connection as direct
 from tests.jobs.pooler import Pooler
@@ -57,7 +56,7 @@ def test_a_table_in_use_is_tried_again_and_others_use_it_meanwhile(planted):
 
 @pytest.mark.django_db(transaction=True)
 def test_it_gives_up_with_the_names_of_those_in_its_way(monkeypatch, own_connection):
-    monkeypatch.setattr(migrate, "PAUSES", wait_none())
+    monkeypatch.setattr(migrate, "SHORTEST_PAUSE_S", 0)
     monkeypatch.setattr(migration_session, "LOCK_TIMEOUT_S", 0.1)
     own_connection.execute("LOCK TABLE system_config")
 

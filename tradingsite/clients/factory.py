@@ -1,12 +1,23 @@
-"""Clients made from the site's settings. A process makes each once, on first use."""
+"""Clients made from the site's settings. A process makes each once, on first use.
+
+Their modules are imported on first use too: requests, PyJWT and tenacity cost more than the rest of a start,
+and most commands call nobody.
+"""
+
+from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from tradingsite import __version__
-from tradingsite.clients.gemini import GeminiClient, GeminiModel
-from tradingsite.clients.upbit import UpbitClient, UpbitExchange
+
+if TYPE_CHECKING:
+    from tradingsite.clients.gemini.client import GeminiClient
+    from tradingsite.clients.gemini.generation import GeminiModel
+    from tradingsite.clients.upbit.client import UpbitClient
+    from tradingsite.clients.upbit.exchange import UpbitExchange
 
 _USER_AGENT = f"tradingsite/{__version__}"
 
@@ -36,19 +47,27 @@ def model_client() -> GeminiModel:
 
 @cache
 def _upbit(base_url: str, retries: int) -> UpbitClient:
+    from tradingsite.clients.upbit.client import UpbitClient
+
     return UpbitClient(base_url, retries=retries, user_agent=_USER_AGENT)
 
 
 @cache
 def _exchange(base_url: str, access_key: str, secret_key: str, retries: int) -> UpbitExchange:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+
     return UpbitExchange(base_url, access_key, secret_key, retries=retries, user_agent=_USER_AGENT)
 
 
 @cache
 def _gemini(base_url: str, api_key: str) -> GeminiClient:
+    from tradingsite.clients.gemini.client import GeminiClient
+
     return GeminiClient(base_url, api_key, user_agent=_USER_AGENT)
 
 
 @cache
 def _model(base_url: str, api_key: str) -> GeminiModel:
+    from tradingsite.clients.gemini.generation import GeminiModel
+
     return GeminiModel(base_url, api_key, user_agent=_USER_AGENT)

@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 from tradingsite.embedded_postgres import keeper
 from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError, socket_folder
 from tradingsite.embedded_postgres.programs import run_program
@@ -98,6 +96,8 @@ def _forget_foreign_server(data: Path) -> None:
 
 def _is_server(pid: str, data: Path) -> bool:
     """Return whether process `pid` may be a PostgreSQL server on `data`; one that we can't see may be."""
+    import psutil  # only a left pid file needs it
+
     try:
         process = psutil.Process(int(pid))
         return process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import cast
 
 from apscheduler.triggers.base import BaseTrigger
@@ -10,8 +11,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_noop
 
-from tradingsite.jobs import tasks
-from tradingsite.strategy.evaluation import SIGNAL_INTERVAL
+from tradingsite.strategy.budget import SIGNAL_INTERVAL
 
 ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -94,13 +94,26 @@ class ScheduledJob:
         return late if late > self.slack else None
 
 
+def _task(name: str) -> Callable[[datetime], Mapping[str, int]]:
+    """Return the function of that name in `tasks`, imported by its first run.
+
+    The pages and most commands show the timetable and run nothing: they need not load the clients.
+    """
+
+    def run(tick: datetime) -> Mapping[str, int]:
+        task: Callable[[datetime], Mapping[str, int]] = getattr(import_module("tradingsite.jobs.tasks"), name)
+        return task(tick)
+
+    return run
+
+
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 
 SCHEDULE = (
     ScheduledJob(
-        "collect_market_data", 10 * _SECOND, tasks.collect_market_data,
+        "collect_market_data", 10 * _SECOND, _task("collect_market_data"),
         phase_s=0, deadline_s=8,
         why=gettext_noop(
             "Prices older than 30 s stop buys; one poll must end before the next. A missed price is gone: "
@@ -108,7 +121,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "generate_trading_signal", SIGNAL_INTERVAL, tasks.generate_trading_signal,
+        "generate_trading_signal", SIGNAL_INTERVAL, _task("generate_trading_signal"),
         phase_s=12, deadline_s=300, catch_up=5 * _MINUTE, at_once=True,
         why=gettext_noop(
             "12 s past the half hour its candles are closed and a poll is just over. Five minutes are "
@@ -116,7 +129,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "check_volatility", 30 * _SECOND, tasks.check_volatility,
+        "check_volatility", 30 * _SECOND, _task("check_volatility"),
         phase_s=5, deadline_s=20, always_tried=True,
         why=gettext_noop(
             "5 s after every third poll. Buys stop when none succeeded for 90 s, three ticks. It judges "
@@ -124,7 +137,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "sync_pending_orders", 5 * _MINUTE, tasks.sync_pending_orders,
+        "sync_pending_orders", 5 * _MINUTE, _task("sync_pending_orders"),
         phase_s=48, deadline_s=120, catch_up=UNLIMITED, always_tried=True,
         why=gettext_noop(
             "Far from the signals, which reconcile for themselves. Open orders do not wait for a timetable: "
@@ -132,7 +145,7 @@ SCHEDULE = (
         ),
     ),
     ScheduledJob(
-        "cleanup_old_data", 24 * _HOUR, tasks.cleanup_old_data,
+        "cleanup_old_data", 24 * _HOUR, _task("cleanup_old_data"),
         phase_s=19 * 3600 + 10 * 60 + 9, deadline_s=1800, catch_up=24 * _HOUR,
         why=gettext_noop(
             "04:10:09 in Korea: calm, and far from the daily close. A day missed would "

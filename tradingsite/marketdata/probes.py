@@ -1,7 +1,10 @@
 """Health of the exchange: by the trader's own calls, else by one public question (M9 to M11)."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -14,9 +17,11 @@ from tradingsite.clients.call_log import probing
 from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Rejected
 from tradingsite.clients.factory import upbit_client
 from tradingsite.clients.findings import FailureTexts, failure_finding
-from tradingsite.clients.upbit.schemas import Ticker
 from tradingsite.marketdata import venue_verdict
 from tradingsite.marketdata.venue_stats import read_stats
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.schemas import Ticker
 
 WITHIN_S = 2.5
 """Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""

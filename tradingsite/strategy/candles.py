@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from tradingsite.clients.errors import ClientError
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.schemas import MinuteCandle
 from tradingsite.strategy.hold_reasons import NoAdvice
 

@@ -9,11 +9,10 @@ from typing import Any
 import structlog
 
 from sysconfig.snapshot import ConfigSnapshot
-from tradingsite.clients.gemini import GeminiModel
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.gemini.generation import GeminiModel
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.risk.inputs import Position
 from tradingsite.strategy import budget, candles, model_request, prompt
-from tradingsite.strategy.budget import SIGNAL_INTERVAL
 from tradingsite.strategy.calls import ModelCall
 from tradingsite.strategy.guards import Advice, ungrounded
 from tradingsite.strategy.hold_reasons import NoAdvice
@@ -21,8 +20,6 @@ from tradingsite.strategy.indicators import indicators
 from tradingsite.strategy.models import TradingSignal
 from tradingsite.strategy.prompt import MarketFacts
 from tradingsite.trading_config import AI_DAILY_CALL_LIMIT, AI_MODEL
-
-__all__ = ["SIGNAL_INTERVAL", "decide"]
 
 logger = structlog.get_logger(__name__)
 

@@ -8,7 +8,9 @@ from hashlib import sha256
 
 import structlog
 
-from tradingsite.clients.gemini import GeminiModel, Generation, GenerationRequest, ModelFailure
+from tradingsite.clients.gemini.answers import Generation
+from tradingsite.clients.gemini.failures import ModelFailure
+from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 from tradingsite.strategy import budget, prompt
 from tradingsite.strategy.calls import FAMILY_LENGTH, ModelCall
 from tradingsite.strategy.guards import Advice, advice, family, same_family, storable

@@ -9,7 +9,7 @@ import structlog
 
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import ClientError, NotFound
-from tradingsite.clients.upbit import UpbitClient
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.strategy.models import SignalOutcome, TradingSignal
 
 logger = structlog.get_logger(__name__)

@@ -12,9 +12,12 @@ from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, runner_of, state
 from tradingsite.clients.deadline import Deadline, overall_deadline, overall_left_s
 from tradingsite.clients.errors import TimedOut
-from tradingsite.clients.gemini import GeminiClient, GeminiModel, GenerationRequest, ModelFailure
+from tradingsite.clients.gemini.client import GeminiClient
+from tradingsite.clients.gemini.failures import ModelFailure
+from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 from tradingsite.clients.gemini.sdk import _package
-from tradingsite.clients.upbit import UpbitClient, UpbitExchange
+from tradingsite.clients.upbit.client import UpbitClient
+from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.jobs import fence
 from tradingsite.jobs.scheduler import sql_deadline
 from tradingsite.sandbox.options import ACCESS_KEY, GEMINI_KEY, SECRET_KEY

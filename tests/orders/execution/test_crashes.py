@@ -13,7 +13,7 @@ import pytest
 from django.db import Error, connection, transaction
 
 from tests.healthcheck.processes import ROOT, environment
-from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.orders.execution import intents
 from tradingsite.orders.execution.intents import writing
 from tradingsite.orders.models import Fill, Order, OrderEvent, OrderState

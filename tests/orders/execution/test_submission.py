@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError
 
 from tradingsite.clients.deadline import Clock, Deadline
-from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.clients.upbit.outcome import Accepted
 from tradingsite.orders.execution import intents, submission
 from tradingsite.orders.models import Order, OrderState

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import ClientError, NotFound, RateLimited, Unavailable
-from tradingsite.clients.upbit import UpbitExchange
+from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.orders.execution import submission
 from tradingsite.orders.management.commands import giveup
 from tradingsite.orders.models import Order, OrderState, SyncRound

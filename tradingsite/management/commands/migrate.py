@@ -1,16 +1,20 @@
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.core.management import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError
 from django.db.migrations import Migration
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from tradingsite.migration_session import MigrationSession, migration_session, others_hold_locks
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 ATTEMPTS = 6
-PAUSES = wait_exponential(multiplier=1)  # 1, 2, 4, 8, 16 s
+SHORTEST_PAUSE_S = 1
 
 
 class Command(migrate.Command):
@@ -22,9 +26,12 @@ class Command(migrate.Command):
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
             return
+        # Every command's system checks import this module.
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
         retrying = Retrying(
             retry=retry_if_exception(others_hold_locks),
-            wait=PAUSES,
+            wait=wait_exponential(multiplier=SHORTEST_PAUSE_S),  # 1, 2, 4, 8, 16 s
             stop=stop_after_attempt(ATTEMPTS),
             before_sleep=self._say_when,
             reraise=True,

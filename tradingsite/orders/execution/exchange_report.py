@@ -1,17 +1,21 @@
 """What an order at the exchange says about ours: its state, its fills, its fee (O10 to O12)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import DataError, IntegrityError, transaction
 
-from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder, Trade
 from tradingsite.orders.execution import intents
 from tradingsite.orders.models import Fill, Order, OrderState, OrderType
 from tradingsite.risk.gate import COIN_STEP
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder, Trade
 
 logger = structlog.get_logger(__name__)
 

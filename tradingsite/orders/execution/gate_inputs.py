@@ -1,13 +1,15 @@
 """What a decision to trade rests on: account, market and our books (orders.md O3, positions.md P15)."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db.models import Q, Sum
 
-from tradingsite.clients.upbit.exchange_schemas import Balance, Chance
 from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders.models import Order, OrderState, Side
 from tradingsite.orders.portfolio import account
@@ -15,6 +17,9 @@ from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk.inputs import Account, Circumstances, Position, Terms
 from tradingsite.risk.models import Halt
 from tradingsite.risk.verdict import Clamp
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange_schemas import Balance, Chance
 
 logger = structlog.get_logger(__name__)
 

@@ -1,17 +1,17 @@
 """From a signal to an order: account, gate, intent, and the POST (O1, O3)."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sysconfig.registry import UnreadableConfig
 from sysconfig.snapshot import ConfigSnapshot
 from tradingsite import trading_config
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError
-from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.orders.execution import gate_inputs, submission
 from tradingsite.orders.execution.intents import Intent, NotWritten, record, writing
 from tradingsite.orders.models import Order, Side
@@ -20,6 +20,10 @@ from tradingsite.risk import gate
 from tradingsite.risk.inputs import BUY, BuyLimits, Proposal, SignalLimits
 from tradingsite.risk.verdict import Check, Clamp, Verdict
 from tradingsite.strategy.models import TradingSignal
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+    from tradingsite.clients.upbit.exchange_schemas import Balance
 
 READ_WITHIN_S = 4.0
 """Each of the two reads before a decision: both leave time to send it within `submission.BEGIN_WITHIN_S`."""

@@ -1,8 +1,11 @@
 """Find what has lost too much, by the price alone, whatever is halted (P13, P14)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -10,11 +13,13 @@ from sysconfig.snapshot import ConfigSnapshot
 from tradingsite import trading_config
 from tradingsite.amounts import exact
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
-from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.marketdata.windows import SEEN_LIMIT_S, Window, read_windows
 from tradingsite.orders.execution.gate_inputs import unknown_sells
 from tradingsite.orders.execution.stop_loss_sale import Sale, StoppedOut, may_be_sold
 from tradingsite.orders.portfolio.positions import Holding, positions
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
 
 logger = structlog.get_logger(__name__)
 

@@ -1,16 +1,17 @@
 """Sell stopped-out positions: our free coins, once, and after an UNKNOWN sell only on evidence (P15, P16)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING
 
 import structlog
 
 from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.errors import ClientError
-from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.orders.execution import intents, submission
 from tradingsite.orders.execution.gate_inputs import all_free, unknown_sells
 from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
@@ -18,6 +19,10 @@ from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import Holding, is_dust, position
 from tradingsite.risk.gate import COIN_STEP
 from tradingsite.risk.verdict import Check, Clamp, Verdict
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+    from tradingsite.clients.upbit.exchange_schemas import Balance
 
 logger = structlog.get_logger(__name__)
 

@@ -1,7 +1,10 @@
 """The one POST of an order, and the looks that follow it (O5 to O9, O14)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db import DataError, IntegrityError, transaction
@@ -9,12 +12,14 @@ from django.utils import timezone
 
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import ClientError, NotFound
-from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
 from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.outcome import Accepted, NeverSent, OrderRefused, Outcome, Unknown
 from tradingsite.orders.execution import exchange_report, intents
 from tradingsite.orders.models import Order, OrderState, Side
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+    from tradingsite.clients.upbit.exchange_schemas import ExchangeOrder
 
 logger = structlog.get_logger(__name__)
 

@@ -1,20 +1,25 @@
 """What the account holds and what it is worth, for the risk gate and for the record (P5, P6)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from tradingsite.amounts import exact
-from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.marketdata.windows import read_windows
 from tradingsite.orders.models import AccountReading, Order, OrderState
 from tradingsite.orders.portfolio import trading_day
 from tradingsite.orders.portfolio.positions import Holding, positions
 from tradingsite.risk.inputs import Account
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+    from tradingsite.clients.upbit.exchange_schemas import Balance
 
 KRW = "KRW"
 _NOTHING = Decimal(0)

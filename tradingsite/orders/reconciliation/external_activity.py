@@ -1,22 +1,26 @@
 """What the exchange shows that the trader did not cause: reported, never adopted (P9, P10)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 
 from healthcheck.templatetags.moments import moment_text
 from tradingsite.amounts import exact
-from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
 from tradingsite.orders.models import AccountReading, Order, OrderState, SyncRound
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import positions
 from tradingsite.risk.gate import COIN_STEP
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+    from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
 
 LOOK_BACK = timedelta(days=7)
 """How far back orders are read: what one request may span."""

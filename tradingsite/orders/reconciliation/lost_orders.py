@@ -1,21 +1,25 @@
 """What the exchange does not show: given up on evidence only, taken back when it shows up (O14 to O18)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import transaction
 
 from tradingsite.amounts import exact
-from tradingsite.clients.upbit import UpbitExchange
-from tradingsite.clients.upbit.exchange_schemas import Balance
 from tradingsite.orders.execution import exchange_report, intents
 from tradingsite.orders.execution.gate_inputs import expected_coins
 from tradingsite.orders.execution.submission import SENT_BY
 from tradingsite.orders.models import ACTIVE_STATES, Order, OrderEvent, OrderState
 from tradingsite.orders.portfolio import account
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
+    from tradingsite.clients.upbit.exchange_schemas import Balance
 
 logger = structlog.get_logger(__name__)
 

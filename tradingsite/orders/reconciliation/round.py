@@ -1,18 +1,23 @@
 """The reconciliation: what is open is looked up until evidence says what became of it (O12 to O18)."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
 
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.errors import ClientError
-from tradingsite.clients.upbit import UpbitExchange
 from tradingsite.orders.execution import exchange_report, intents, submission
 from tradingsite.orders.models import Order, OrderState, SyncRound
 from tradingsite.orders.reconciliation import external_activity, lost_orders
+
+if TYPE_CHECKING:
+    from tradingsite.clients.upbit.exchange import UpbitExchange
 
 logger = structlog.get_logger(__name__)
 

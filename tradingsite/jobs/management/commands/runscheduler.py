@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
+from tradingsite.jobs import tasks  # noqa: F401 - what it imports late, now and not at the first tick
 from tradingsite.jobs.scheduler.intervals import in_force
 from tradingsite.jobs.scheduler.lock import NotOneSession
 from tradingsite.jobs.scheduler.supervisor import Supervisor
