@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 
 application = get_wsgi_application()
 
+from tradingsite.jobs import tasks  # noqa: E402, F401 - with the clients, before threads would import them at once
 from tradingsite.startup import WORKER_BOOT_ERROR, CannotStart, guard_web_process  # noqa: E402 - needs the apps
 
 try:
