@@ -6,7 +6,7 @@ import pytest
 
 from tests.clients.peer import Ticking
 from tradingsite.clients import errors
-from tradingsite.clients.call_log import KEPT, CallLog, probing
+from tradingsite.clients.call_log import MAX_CALLS, CallLog, probing
 from tradingsite.clients.response import Answer
 
 NOON = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
@@ -71,10 +71,10 @@ def test_where_nothing_is_raised_the_status_tells(log, clock, status, kind):
 def test_the_last_twenty_count(log, clock):
     for _ in range(5):
         call(log, clock, errors.Unreachable("x"))
-    for _ in range(KEPT - 2):
+    for _ in range(MAX_CALLS - 2):
         summary = call(log, clock)
 
-    assert (summary.answered, summary.failed) == (KEPT - 2, 2)
+    assert (summary.answered, summary.failed) == (MAX_CALLS - 2, 2)
 
 
 def test_ages_latency_and_the_end_of_a_ban(log, clock):

@@ -212,7 +212,7 @@ def test_a_refused_key_takes_three_requests_and_is_explained(peer, model):
 
 
 @pytest.mark.parametrize(
-    ("details", "retry_after_s", "of_the_day"),
+    ("details", "retry_after_s", "daily_quota"),
     [
         ([DELAY], 7.5, False),
         ([QUOTA | {"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}], None, True),
@@ -221,13 +221,13 @@ def test_a_refused_key_takes_three_requests_and_is_explained(peer, model):
         ([{"retryDelay": "soon"}, {"violations": "none"}], None, False),
     ],
 )
-def test_a_quota_says_how_long_and_whether_today_is_over(*, peer, model, details, retry_after_s, of_the_day):
+def test_a_quota_says_how_long_and_whether_today_is_over(*, peer, model, details, retry_after_s, daily_quota):
     peer.script(Reply(429, google_error(429, "RESOURCE_EXHAUSTED", "quota", *details)))
 
     failed = failure(model)
 
-    assert (failed.kind, failed.retry_after_s, failed.of_the_day) == ("quota", retry_after_s, of_the_day)
-    assert ("of the day" in failed.message) is of_the_day
+    assert (failed.kind, failed.retry_after_s, failed.daily_quota) == ("quota", retry_after_s, daily_quota)
+    assert ("daily quota" in failed.message) is daily_quota
 
 
 def test_a_redirect_is_not_followed(peer, model):

@@ -28,12 +28,12 @@ def test_no_second_has_more_than_eight_requests_however_it_is_cut(ticking):
     ticking.now += 0.95
 
     for _ in range(40):
-        limits.enter("ticker", Deadline(60, ticking.clock))
+        limits.acquire("ticker", Deadline(60, ticking.clock))
         begun.append(ticking.now)
         ticking.now += 0.01
 
     for start in begun:
-        assert sum(start <= moment < start + 1 for moment in begun) <= QUOTATION.a_second
+        assert sum(start <= moment < start + 1 for moment in begun) <= QUOTATION.per_second
 
 
 def test_each_group_has_its_own_pace(peer, client, ticking):
@@ -204,7 +204,7 @@ def test_answers_to_requests_under_way_do_not_make_a_ban_longer(ticking):
 
     for _ in range(5):
         with pytest.raises(RateLimited) as caught:
-            limits.obey("ticker", answer)
+            limits.check_answer("ticker", answer)
 
     assert caught.value.retry_after_s == FIRST_BAN_S
 
@@ -213,11 +213,11 @@ def test_a_short_ban_does_not_end_a_long_one(ticking):
     limits = RequestLimits(ticking.clock)
     for body in (b"600 seconds", b"5 seconds"):
         with pytest.raises(RateLimited):
-            limits.obey("ticker", Answer("GET /v1/ticker", 418, {}, body))
+            limits.check_answer("ticker", Answer("GET /v1/ticker", 418, {}, body))
     ticking.now += 10
 
     with pytest.raises(RateLimited) as caught:
-        limits.enter("ticker", Deadline(1, ticking.clock))
+        limits.acquire("ticker", Deadline(1, ticking.clock))
 
     assert caught.value.retry_after_s == pytest.approx(590)
 
@@ -225,10 +225,10 @@ def test_a_short_ban_does_not_end_a_long_one(ticking):
 def test_a_short_hold_does_not_end_a_long_one(ticking):
     limits = RequestLimits(ticking.clock)
     with pytest.raises(RateLimited):
-        limits.obey("ticker", Answer("GET /v1/ticker", 429, {"Retry-After": "5"}, b""))
-    limits.obey("ticker", Answer("GET /v1/ticker", 200, {"Remaining-Req": "sec=0"}, b""))
+        limits.check_answer("ticker", Answer("GET /v1/ticker", 429, {"Retry-After": "5"}, b""))
+    limits.check_answer("ticker", Answer("GET /v1/ticker", 200, {"Remaining-Req": "sec=0"}, b""))
 
-    limits.enter("ticker", Deadline(60, ticking.clock))
+    limits.acquire("ticker", Deadline(60, ticking.clock))
 
     assert ticking.slept == [5]
 
@@ -244,16 +244,17 @@ def test_threads_together_keep_the_pace(ticking: Ticking):
             moments.append(moment)
             super().append(moment)
 
-    limits._begun["ticker"] = Hesitant(maxlen=QUOTATION.a_second)
+    limits._sent_at["ticker"] = Hesitant(maxlen=QUOTATION.per_second)
 
     def ask(_: int) -> None:
         for _ in range(5):
-            limits.enter("ticker", Deadline(10_000, ticking.clock))
+            limits.acquire("ticker", Deadline(10_000, ticking.clock))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(8)))
 
     assert len(moments) == 40
     assert (
-        max(sum(start <= moment < start + 1 for moment in moments) for start in moments) <= QUOTATION.a_second
+        max(sum(start <= moment < start + 1 for moment in moments) for start in moments)
+        <= QUOTATION.per_second
     )

@@ -97,11 +97,11 @@ def test_a_success_or_another_model_starts_anew():
 
 @pytest.mark.django_db
 def test_a_429_is_waited_for_as_long_as_it_says_and_a_daily_one_to_the_next_korean_day():
-    called(TICK, "quota", not_before=budget.not_before(TICK, 7.5, of_the_day=False))
+    called(TICK, "quota", not_before=budget.not_before(TICK, 7.5, daily_quota=False))
     assert refusal(TICK, TICK + timedelta(seconds=7)) == "quota_wait"
     assert refusal(TICK, TICK + timedelta(seconds=8)) == ""
 
-    called(TICK, "quota", not_before=budget.not_before(TICK, None, of_the_day=True))
+    called(TICK, "quota", not_before=budget.not_before(TICK, None, daily_quota=True))
     assert refusal(TICK, TICK.replace(hour=14, minute=59)) == "quota_wait"
     assert refusal(TICK, TICK.replace(hour=15)) == ""
     assert refusal(TICK, model="gemini-3.8-flash") == ""
@@ -109,11 +109,11 @@ def test_a_429_is_waited_for_as_long_as_it_says_and_a_daily_one_to_the_next_kore
 
 @pytest.mark.parametrize("stated", [1e300, float("inf")])
 def test_no_peer_can_silence_us_for_longer_than_a_day(stated):
-    assert budget.not_before(TICK, stated, of_the_day=False) == TICK + timedelta(days=1)
+    assert budget.not_before(TICK, stated, daily_quota=False) == TICK + timedelta(days=1)
 
 
 def test_a_429_that_states_nothing_is_not_waited_for():
-    assert budget.not_before(TICK, None, of_the_day=False) is None
+    assert budget.not_before(TICK, None, daily_quota=False) is None
 
 
 @pytest.mark.django_db

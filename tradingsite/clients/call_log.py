@@ -1,7 +1,9 @@
-"""What became of this process's last calls to a venue: evidence for its health that costs nothing (U19).
+"""Records how the last calls of this process to Upbit ended, for the health probes.
 
-Every call of the trader is recorded where its answer becomes a value or an error. Calls made by a probe, only
-to learn whether the venue answers, are left out.
+The trader's calls are recorded anyway, so a probe can judge the exchange without sending a request of its
+own. Calls inside `probing()` are left out: a probe must not judge by itself.
+
+Rules: docs/upbit-client.md U19.
 """
 
 import threading
@@ -26,10 +28,10 @@ from tradingsite.clients.errors import (
 )
 from tradingsite.clients.response import Answer
 
-KEPT = 20
+MAX_CALLS = 20
 _KINDS = {418: "banned", 429: "limited"}
 _ERRORS: tuple[tuple[type[ClientError], str], ...] = (
-    # The first that fits.
+    # The first that matches, so subclasses come before their base.
     (TimedOut, "timeout"),
     (Unavailable, "failing"),
     (RateLimited, "limited"),
@@ -43,7 +45,7 @@ _probing: ContextVar[bool] = ContextVar("probing", default=False)
 
 @contextmanager
 def probing() -> Iterator[None]:
-    """Leave the calls of the block out of the evidence."""
+    """Do not record the calls made in this block."""
     token = _probing.set(True)
     try:
         yield
@@ -53,11 +55,11 @@ def probing() -> Iterator[None]:
 
 @dataclass
 class Call:
-    """One call. Times are of the caller's monotonic clock.
+    """One finished call. Times are of the caller's monotonic clock.
 
     Attributes:
-        kind: of the failure; "" when the venue answered as it should.
-        skew_s: the host's clock less the venue's, from the answer's `Date`; None without one.
+        kind: kind of failure; "" for success.
+        skew_s: our clock minus the venue's, from the `Date` header; None without one.
     """
 
     ended_s: float
@@ -68,11 +70,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Summary:
-    """The last calls in short. Spans are seconds ago, None for never; `version` grows with every call.
+    """Statistics of the last calls. Ages are in seconds, None for never; `version` grows with every call.
 
     Attributes:
-        budget: requests left in their second, by group, as the last answers said.
-        limited_for_s: how much longer the venue limits or bans us.
+        budget: requests left in the current second by endpoint group, as last reported in `Remaining-Req`.
+        limited_for_s: seconds until the rate limit or ban ends; 0 when there is none.
     """
 
     version: int
@@ -90,10 +92,10 @@ class Summary:
 
 @dataclass
 class CallLog:
-    """The last `KEPT` calls to one venue. Safe for threads."""
+    """The last `MAX_CALLS` calls to one API. Thread-safe."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _calls: deque[Call] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _calls: deque[Call] = field(default_factory=lambda: deque(maxlen=MAX_CALLS))
     _version: int = 0
     _budget: dict[str, int] = field(default_factory=dict)
     _success_s: float | None = None
@@ -103,13 +105,13 @@ class CallLog:
 
     @contextmanager
     def recording(self, clock: Clock) -> Iterator["CallContext"]:
-        """Record the call that the block makes, by how the block ends."""
+        """Record the one call made in this block: a failure if a ClientError leaves the block."""
         begun_s = clock.monotonic()
         context, call = CallContext(), None
         try:
             yield context
         except ClientError as error:
-            call = Call(clock.monotonic(), kind=kind_of(error))
+            call = Call(clock.monotonic(), kind=error_kind(error))
             self._limit(error, call.ended_s)
             raise
         else:
@@ -158,7 +160,7 @@ class CallLog:
 
 
 class CallContext:
-    """What an answer's headers say."""
+    """Collects what the response headers of one call say."""
 
     def __init__(self) -> None:
         self.kind = ""
@@ -166,7 +168,10 @@ class CallContext:
         self.budget: dict[str, int] = {}
 
     def observe(self, answer: Answer, now: datetime, *, group: str = "", left: int | None = None) -> Answer:
-        """Take in an answer's `Date`, and what is left of its group's budget; return it."""
+        """Read the status, the `Date` header and the group's remaining requests.
+
+        Return `answer` unchanged.
+        """
         self.kind = _KINDS.get(answer.status, "failing" if answer.status >= 500 else "")
         self.skew_s = _skew_s(answer.headers.get("Date", ""), now)
         if left is not None:
@@ -174,8 +179,8 @@ class CallContext:
         return answer
 
 
-def kind_of(error: ClientError) -> str:
-    """Return a failure's kind in one word; "" where the venue worked and only refused this request."""
+def error_kind(error: ClientError) -> str:
+    """Return the kind of failure in one word; "" if the venue works and only refused this request."""
     if isinstance(error, RateLimited) and error.banned:
         return "banned"
     return next((kind for kinds, kind in _ERRORS if isinstance(error, kinds)), "unreachable")
@@ -183,11 +188,11 @@ def kind_of(error: ClientError) -> str:
 
 def _skew_s(date: str, now: datetime) -> float | None:
     try:
-        # It has whole seconds, so the venue's clock is half a second further on average.
+        # `Date` is cut to whole seconds, so on average the venue's clock is half a second ahead of it.
         return (now - parsedate_to_datetime(date) - timedelta(seconds=0.5)).total_seconds()
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 UPBIT, ACCOUNT = CallLog(), CallLog()
-"""The public quotation, and our account's interface, which has another budget and needs the key."""
+"""Two logs because the two APIs fail separately: the public one needs no key and has its own rate limit."""

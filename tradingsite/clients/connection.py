@@ -1,8 +1,8 @@
-"""Connections that end when a call's time is over, whatever the peer does (docs/upbit-client.md U3, U15).
+"""HTTP connections that respect one deadline per call, whatever the peer does (docs/upbit-client.md U3, U15).
 
-The timeouts of `requests` are for each address of a name and for each read of the socket: a name with four
-silent addresses takes four connect timeouts, and a peer that sends one byte a second is never late. Here
-every connect and every read gets what is left of the call. A name lookup cannot be interrupted: see
+The timeouts of `requests` apply to each address of a host name and to each socket read: a name with four
+silent addresses takes four connect timeouts, and a peer that sends one byte a second never times out. Here
+every connect and every read gets only the time left of the call. A name lookup cannot be interrupted: see
 `http.Http`.
 """
 
@@ -27,10 +27,10 @@ from tradingsite.clients.deadline import Deadline
 
 @dataclass
 class Bounds:
-    """How long one connect and one read may take, and when all must be over.
+    """Timeouts of one call: per connect, per read, and for everything together.
 
-    `sending` is set before the first byte of a request is given to a connected socket, after the TLS
-    handshake. While it is False the peer cannot have seen the request.
+    `sending` becomes True just before the first byte of the request goes to the connected socket, after the
+    TLS handshake. While it is False the peer cannot have seen the request.
     """
 
     connect_s: float
@@ -39,14 +39,14 @@ class Bounds:
     sending: bool = False
 
     def for_connect_s(self) -> float:
-        """Return the time for one connect. Raises TimeoutError when the call's time is over."""
-        return self._at_most(self.connect_s)
+        """Return the timeout for one connect. Raises TimeoutError if the deadline has passed."""
+        return self._capped(self.connect_s)
 
     def for_read_s(self) -> float:
-        """Return the time for one read. Raises TimeoutError when the call's time is over."""
-        return self._at_most(self.read_s)
+        """Return the timeout for one read. Raises TimeoutError if the deadline has passed."""
+        return self._capped(self.read_s)
 
-    def _at_most(self, limit_s: float) -> float:
+    def _capped(self, limit_s: float) -> float:
         left_s = self.deadline.left_s()
         if left_s <= 0:
             raise TimeoutError("the time for this call is over")
@@ -58,7 +58,7 @@ _bounds: ContextVar[Bounds] = ContextVar("bounds")
 
 @contextmanager
 def bounded(bounds: Bounds) -> Iterator[None]:
-    """Hold what a session from `new_session` does inside, in this thread, to `bounds`."""
+    """Apply `bounds` to requests of a session from `new_session` in this block and thread."""
     token = _bounds.set(bounds)
     try:
         yield
@@ -67,7 +67,7 @@ def bounded(bounds: Bounds) -> Iterator[None]:
 
 
 class _BoundedReads(io.RawIOBase):
-    """A socket's reading side. Each read gets the time that is left."""
+    """The receiving side of a socket. Each read may take only the time left."""
 
     def __init__(self, sock: socket.socket, bounds: Bounds) -> None:
         self._sock = sock
@@ -124,7 +124,8 @@ class _BoundedHTTPConnection(HTTPConnection):
                     sock.setsockopt(*option)
                 sock.settimeout(bounds.for_connect_s())
                 sock.connect(address)
-                sock.settimeout(bounds.for_connect_s())  # for a TLS handshake, which is one timeout in all
+                # For the TLS handshake, which has one timeout as a whole.
+                sock.settimeout(bounds.for_connect_s())
                 on_failure.pop_all()
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "the connect timed out") from error
@@ -153,12 +154,15 @@ class _Adapter(HTTPAdapter):
 
 def new_session() -> requests.Session:
     """Return a session for use inside `bounded`."""
-    return confined(requests.Session())
+    return isolated(requests.Session())
 
 
-def confined(session: requests.Session) -> requests.Session:
-    """Return `session` for use inside `bounded`: no proxy, netrc or CA of the environment, no cookies."""
-    session.trust_env = False  # or HTTP_PROXY would take calls of the loopback sandbox elsewhere
+def isolated(session: requests.Session) -> requests.Session:
+    """Prepare `session` for use inside `bounded`.
+
+    No cookies, and no proxy, netrc or CA of the environment.
+    """
+    session.trust_env = False  # otherwise HTTP_PROXY would redirect calls to the local sandbox
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter())

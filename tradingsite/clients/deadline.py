@@ -1,4 +1,7 @@
-"""The wall-clock bound of one call: everything that takes time is limited by what is left."""
+"""The deadline of one call to a venue.
+
+Waits, retries, connects and reads each get only the time that is left.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ SYSTEM_CLOCK = Clock()
 
 
 class Deadline:
-    """The end of one call, its retries and waits included."""
+    """When one call must be over, including its retries and waits."""
 
     def __init__(self, within_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self.within_s = within_s
@@ -26,12 +29,12 @@ class Deadline:
 
     @classmethod
     def of_call(cls, within_s: float, clock: Clock = SYSTEM_CLOCK) -> "Deadline":
-        """Return the end of a call that may take `within_s`, and no longer than `overall` leaves it."""
+        """Return a deadline in `within_s` seconds, or sooner if an outer `overall_deadline` ends first."""
         overall = _overall.get()
         return cls(within_s if overall is None else min(within_s, overall.left_s()), clock)
 
     def left_s(self) -> float:
-        """Return the seconds left; negative when it is over."""
+        """Return the seconds left; negative once the deadline has passed."""
         return self._end - self._clock.monotonic()
 
 
@@ -40,7 +43,7 @@ _overall: ContextVar[Deadline | None] = ContextVar("overall", default=None)
 
 @contextmanager
 def overall_deadline(deadline: Deadline) -> Iterator[None]:
-    """Let no call that begins inside, in this thread, take longer than `deadline` leaves it."""
+    """Limit every call made in this block and thread to `deadline`, in addition to its own timeout."""
     token = _overall.set(deadline)
     try:
         yield
@@ -49,6 +52,6 @@ def overall_deadline(deadline: Deadline) -> Iterator[None]:
 
 
 def overall_left_s() -> float:
-    """Return the seconds that are left of the deadline around this thread; infinite where there is none."""
+    """Return the seconds left of the enclosing `overall_deadline`; infinite without one."""
     deadline = _overall.get()
     return float("inf") if deadline is None else deadline.left_s()

@@ -1,34 +1,36 @@
-"""What can go wrong when we talk to a venue, named by what the caller does next.
+"""Errors of the exchange and model clients, one class for each reaction of the caller.
 
 * ClientError
   x Retryable            the same read may succeed later
-    + Unreachable        no whole answer arrived: name lookup, network or TLS
-      - TimedOut         no whole answer arrived in time
+    + Unreachable        no complete answer: name lookup, network or TLS failed
+      - TimedOut         no complete answer in time
     + Unavailable        the venue answered 5xx
-    + RateLimited        429; or 418, we are banned; or our own limits held the request back
-  x Rejected             our request is wrong, and would be wrong again
-    + KeyRejected        the API key: missing, invalid, or without the right
+    + RateLimited        429; or 418, a ban; or our own pacing held the request back
+  x Rejected             the request is wrong, and would be wrong again
+    + KeyRejected        the API key is missing, invalid, or lacks the permission
     + NotFound           the market, model or order does not exist
-    + NotSent            refused here, before anything was sent
+    + NotSent            we refused it ourselves before sending anything
   x InvalidResponse      the answer is not what the venue documents
 
-No text or attribute of these holds a secret or more than an excerpt of an answer.
+No text or attribute of these contains a secret or more than an excerpt of an answer.
+
+Rules: docs/upbit-client.md U5.
 """
 
 
 class ClientError(Exception):
-    """Base class: the only exception that leaves `tradingsite.clients`."""
+    """Base class, and the only exception that `tradingsite.clients` raises."""
 
 
 class Retryable(ClientError):
-    """The same read may succeed later. Never repeat an order on this alone."""
+    """The same read may succeed later. Never send an order again because of it."""
 
 
 class Unreachable(Retryable):
-    """No whole answer arrived. Whether the venue saw the request is not known, unless `nothing_sent`.
+    """No complete answer arrived. Unless `nothing_sent`, the venue may have seen the request.
 
     Attributes:
-        nothing_sent: proven: the connection was never ready to take the first byte of the request.
+        nothing_sent: True if the connection failed before the first byte of the request was sent.
     """
 
     def __init__(self, text: str, *, nothing_sent: bool = False) -> None:
@@ -37,7 +39,7 @@ class Unreachable(Retryable):
 
 
 class TimedOut(Unreachable):
-    """No whole answer arrived in time."""
+    """No complete answer arrived in time."""
 
 
 class Unavailable(Retryable):
@@ -49,7 +51,7 @@ class Unavailable(Retryable):
 
 
 class RateLimited(Retryable):
-    """Too many requests. `banned` while the venue blocks our address or key, and nothing is sent there."""
+    """Too many requests. While `banned` the venue blocks our address or key, and we send nothing."""
 
     def __init__(self, text: str, *, retry_after_s: float, banned: bool = False) -> None:
         super().__init__(text)
@@ -61,9 +63,9 @@ class Rejected(ClientError):
     """The venue refuses the request.
 
     Attributes:
-        name: the venue's own error name as text; None when the body held none (an HTML page of a proxy, say).
-        message: the venue's words, or an excerpt of what came instead.
-        status: the HTTP status; None when nothing was sent.
+        name: the venue's error name; None if the body had none (a proxy's HTML page, for example).
+        message: the venue's error message, or an excerpt of the body.
+        status: the HTTP status; None if nothing was sent.
     """
 
     def __init__(self, text: str, *, name: str | None, message: str, status: int | None) -> None:
@@ -74,19 +76,19 @@ class Rejected(ClientError):
 
 
 class KeyRejected(Rejected):
-    """The API key is missing, invalid, or may not do this: a person must act."""
+    """The API key is missing, invalid, or lacks the permission. Only a person can fix that."""
 
 
 class NotFound(Rejected):
-    """The market, model or order that was named does not exist (any more)."""
+    """The market, model or order does not exist, or no longer."""
 
 
 class NotSent(Rejected):
-    """An argument breaks a rule that we know, so the venue was not asked."""
+    """An argument breaks a documented rule of the venue, so we sent nothing."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, name=None, message=message, status=None)
 
 
 class InvalidResponse(ClientError):
-    """The answer is not what the venue documents: not JSON, a missing field, a redirect, too large."""
+    """The answer is not what the venue documents: not JSON, a field missing, a redirect, too large."""

@@ -1,7 +1,7 @@
-"""Clients made from the site's settings. A process makes each once, on first use.
+"""Builds the clients for Upbit and Gemini from the Django settings. Each process builds each client once.
 
-Their modules are imported on first use too: requests, PyJWT and tenacity cost more than the rest of a start,
-and most commands call nobody.
+Their modules are imported on first use, because requests, PyJWT and tenacity cost more than the rest of a
+start, and most commands send no request.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _USER_AGENT = f"tradingsite/{__version__}"
 
 
 def upbit_client(*, retries: int = 3) -> UpbitClient:
-    """Return the client of the exchange in force. Probes use one without retries.
+    """Return the client for Upbit's public prices. Probes use one without retries.
 
-    The default bound of 8 s keeps a call inside the ten seconds between two collections.
+    Its default limit of 8 s keeps a call shorter than the ten seconds between two price collections.
     """
     return _upbit(settings.UPBIT_URL, retries)
 
 
 def exchange_client(*, retries: int = 3) -> UpbitExchange:
-    """Return the client of our account at the exchange in force. Without keys every call says so."""
+    """Return the client for our Upbit account. Without API keys each of its calls raises KeyRejected."""
     return _exchange(settings.UPBIT_URL, settings.UPBIT_ACCESS_KEY, settings.UPBIT_SECRET_KEY, retries)
 
 
 def gemini_client() -> GeminiClient:
-    """Return the client of the model's vendor in force. Without a key its calls raise KeyRejected."""
+    """Return the client for Gemini's model metadata. Without an API key its calls raise KeyRejected."""
     return _gemini(settings.GEMINI_URL, settings.GEMINI_API_KEY)
 
 
 def model_client() -> GeminiModel:
-    """Return the host that generates signals. Without a key it fails with the kind "auth"."""
+    """Return the client that generates trading signals. Without an API key it fails with kind "auth"."""
     return _model(settings.GEMINI_URL, settings.GEMINI_API_KEY)
 
 

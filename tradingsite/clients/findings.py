@@ -1,4 +1,4 @@
-"""A client's error as the finding of a health probe."""
+"""Turns a client's error into the result of a health probe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from tradingsite.clients.errors import ClientError, RateLimited, Rejected, Timed
 
 @dataclass(frozen=True, slots=True)
 class FailureTexts:
-    """The messages of a probe for one host's failures, as message ids marked by `gettext_noop`.
+    """A probe's messages for the failures of one host, as message ids marked by `gettext_noop`.
 
     Attributes:
         timed_out: has the parameter `limit`, in seconds.
-        unavailable: has the parameter `status` of HTTP.
+        unavailable: has the parameter `status`, the HTTP status.
     """
 
     timed_out: str
@@ -30,7 +30,7 @@ def failure_finding(
     limited: Callable[[RateLimited], Finding],
     rejected: Callable[[Rejected], Finding],
 ) -> Finding:
-    """Return what `error` says about the health of its host; `within_s` was the bound of the call."""
+    """Return the finding for `error`. `within_s` was the time limit of the call, for the message."""
     match error:
         case TimedOut():
             return Finding.timeout(texts.timed_out, limit=within_s)

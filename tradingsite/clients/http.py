@@ -1,4 +1,7 @@
-"""The one place where we talk HTTP."""
+"""The HTTP client that all requests to Upbit and for Gemini's metadata go through.
+
+Rules: docs/upbit-client.md U1, U3, U9.
+"""
 
 import json
 import os
@@ -19,12 +22,12 @@ from tradingsite.clients.response import Answer
 from tradingsite.masking import hide
 
 MAX_BODY_BYTES = 8 * 2**20
-"""Upbit's largest answer, every ticker, is under 1 MiB."""
+"""Upbit's largest answer, the tickers of all markets, is under 1 MiB."""
 
 Parameters = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _REASONS: tuple[tuple[type[BaseException], type[Unreachable], str], ...] = (
-    # The first that is anywhere in the chain of causes; for urllib3 a refusal is a kind of connect timeout.
+    # The first found in the chain of causes wins; urllib3 reports a refused connection as a connect timeout.
     (urllib3.exceptions.NameResolutionError, Unreachable, "the name lookup failed"),
     (ssl.SSLError, Unreachable, "TLS failed"),
     (ConnectionRefusedError, Unreachable, "connection refused"),
@@ -35,24 +38,24 @@ _REASONS: tuple[tuple[type[BaseException], type[Unreachable], str], ...] = (
 
 
 class Http:
-    """Requests to one base URL, each sent once. One object may be used by many threads, and after a fork.
+    """Sends requests to one base URL, each exactly once. Threads may share it, also after a fork.
 
-    `get` is for everybody. `post` and `delete` act: only `UpbitExchange` may use them, from an object without
-    `keep_alive`, and nothing may repeat them. The model's one POST is the SDK's, not this.
+    `post` and `delete` change something at the venue: only `UpbitExchange` may call them, on an object
+    without `keep_alive`, and nothing may repeat them. Requests to the model go through Google's package
+    instead.
 
-    Connect, TLS, headers and body end with the call's deadline, also when the peer drips bytes. A name lookup
-    does not: nothing can interrupt it. Who cannot wait for the resolver's own limit calls from a thread that
-    may be left behind, as the health engine does.
+    Connect, TLS, headers and body end with the call's deadline, even if the peer sends a byte now and then. A
+    name lookup does not, because nothing can interrupt the resolver: a caller that cannot wait for the
+    resolver's own timeout must run the call in a thread that it can abandon, as the health engine does.
 
     Args:
         base_url: scheme and host, without a path or trailing slash.
-        timeouts_s: for a connect (each address of the name, and the TLS handshake), and for each read.
+        timeouts_s: for each connect (per address of the name, and the TLS handshake), and for each read.
         headers: sent with every request.
-        secrets: those of the headers' values that no error text may show. An answer that repeats one has it
-            masked before anybody reads it.
-        keep_alive: whether threads keep their connection between calls. A caller that does not retry says no:
-            a connection that the peer closed meanwhile would look like an outage.
-        auth: signs each request when it is ready to be sent, with what is really sent before its eyes.
+        secrets: values of the headers that no error text may show; masked in answers that repeat them.
+        keep_alive: whether each thread keeps its connection between calls. False for callers that do not
+            retry, because a connection that the peer has closed in the meantime would look like an outage.
+        auth: signs the prepared request, so that it signs exactly what is sent.
     """
 
     def __init__(
@@ -77,17 +80,20 @@ class Http:
         """Return the answer, whatever its status. Redirects are not followed.
 
         Raises:
-            Unreachable: no whole answer arrived; with `nothing_sent` the peer cannot have seen the request.
-            InvalidResponse: an answer came, but its body is too large or wrongly compressed.
+            Unreachable: no complete answer arrived; if `nothing_sent`, the peer cannot have seen the request.
+            InvalidResponse: the answer's body is too large or not compressed as declared.
         """
         return self._send(self._request("GET", path, params=params), f"GET {path}", deadline)
 
     def delete(self, path: str, params: Parameters, deadline: Deadline) -> Answer:
-        """Return the answer to a DELETE. Raises as `get`."""
+        """Return the answer to a DELETE. Raises the errors of `get`."""
         return self._send(self._request("DELETE", path, params=params), f"DELETE {path}", deadline)
 
     def post(self, path: str, body: Mapping[str, str], deadline: Deadline) -> Answer:
-        """Return the answer to a POST of `body` as JSON, keys in their order. Raises as `get`."""
+        """Return the answer to a POST of `body` as JSON, keys in the order given.
+
+        Raises the errors of `get`.
+        """
         request = self._request("POST", path, data=json.dumps(body).encode())
         request.headers["Content-Type"] = "application/json; charset=utf-8"
         return self._send(request, f"POST {path}", deadline)
@@ -120,20 +126,20 @@ class Http:
             with new_session() as session:
                 yield session
             return
-        # A fork shares its parent's sockets: two processes on one connection read each other's answers.
+        # A forked child shares its parent's sockets and would read its parent's answers from them.
         if getattr(self._kept, "pid", None) != os.getpid():
             self._kept.pid, self._kept.session = os.getpid(), new_session()
         yield self._kept.session
 
 
 def read(response: requests.Response, what: str, secrets: Sequence[str]) -> Answer:
-    """Return a streamed response as a whole, `secrets` masked. Raises InvalidResponse or OSError."""
+    """Read the whole response and mask `secrets` in it. Raises InvalidResponse or OSError."""
     try:
         body = _body(response, what)
     except (OSError, InvalidResponse):
         if response.ok:
             raise
-        body = b""  # the status has already said what matters; a body that cannot be read must not hide a 418
+        body = b""  # the status is enough; an unreadable body must not hide a 418
     return Answer(what, response.status_code, response.headers, hide(body, secrets))
 
 
@@ -147,7 +153,7 @@ def _body(response: requests.Response, what: str) -> bytes:
 
 
 def unreachable(what: str, error: BaseException, bounds: Bounds) -> Unreachable:
-    """Return what it means that `error` ended an exchange inside `bounds`."""
+    """Return the client error for `error`, which ended a request inside `bounds`."""
     nothing_sent = not bounds.sending
     if bounds.deadline.left_s() <= 0:
         text = f"{what}: no whole answer within {bounds.deadline.within_s:g} s"
@@ -160,7 +166,7 @@ def unreachable(what: str, error: BaseException, bounds: Bounds) -> Unreachable:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    # What the caller was dealing with when it called us is not the cause.
+    # A ClientError here is one that the caller was handling when it made this call, not the cause.
     while error is not None and not isinstance(error, ClientError):
         yield error
         error = error.__cause__ or error.__context__

@@ -1,4 +1,7 @@
-"""What came back over HTTP, and how it becomes a typed value or a named error."""
+"""An HTTP answer, and how it becomes a typed value or one of the clients' errors.
+
+Rules: docs/upbit-client.md U2, U5.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,13 +26,13 @@ _EXCERPT_LENGTH = 200
 
 
 def one_line(text: str) -> str:
-    """Return the beginning of foreign text in a form that is fit for an error text: printable, one line."""
+    """Return the beginning of a venue's text as one printable line, safe for error texts and logs."""
     return "".join(c if c.isprintable() else " " for c in text[:_EXCERPT_LENGTH])
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, whole. `what` names the request in error texts: "GET /v1/ticker"."""
+    """A complete HTTP answer. `what` names the request in error texts: "GET /v1/ticker"."""
 
     what: str
     status: int
@@ -37,7 +40,7 @@ class Answer:
     body: bytes
 
     def text(self) -> str:
-        """Return the body as text; empty for an HTML page, whose words and numbers are not the venue's."""
+        """Return the body as text; "" for an HTML page, which some proxy wrote and not the venue."""
         text = self.body.decode(errors="replace").strip()
         return "" if text.startswith("<") else text
 
@@ -46,7 +49,7 @@ class Answer:
 
 
 class Refusal(NamedTuple):
-    """A venue's error body, understood as far as it goes: `name` is None where it is not the venue's."""
+    """An error body, parsed as far as possible. `name` is None if the body is not in the venue's form."""
 
     name: str | None
     message: str
@@ -58,12 +61,12 @@ Explain = Callable[[Answer], Refusal]
 
 
 def value(answer: Answer, schema: TypeAdapter[T], explain: Explain) -> T:
-    """Return the body of a 2xx answer as `schema` says; `explain` reads the venue's error bodies.
+    """Validate the JSON body of a 2xx answer against `schema`; `explain` reads the venue's error bodies.
 
     Raises:
         Retryable: 5xx, or 429.
         Rejected: another 4xx.
-        InvalidResponse: a 3xx, or a body that is not JSON or does not match.
+        InvalidResponse: a 3xx, or a body that is not JSON or does not match the schema.
     """
     if not 200 <= answer.status < 300:
         raise failure(answer, explain)
@@ -78,7 +81,7 @@ def value(answer: Answer, schema: TypeAdapter[T], explain: Explain) -> T:
 
 
 def failure(answer: Answer, explain: Explain) -> ClientError:
-    """Return the error that an answer other than 2xx stands for; the status decides, not the body."""
+    """Return the error for an answer other than 2xx. The status decides, not the body."""
     if answer.status < 400:
         return InvalidResponse(f"{answer.what}: {answer.status}, which is neither an answer nor an error")
     refusal = explain(answer)
@@ -92,7 +95,7 @@ def failure(answer: Answer, explain: Explain) -> ClientError:
 
 
 def parsed(body: bytes) -> object:
-    """Return the JSON value, numbers exact: no float is ever made. Raises ValueError for everything else."""
+    """Parse JSON with exact numbers: Decimals, never floats. Raises ValueError for everything else."""
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
     except (ArithmeticError, RecursionError) as error:
@@ -104,7 +107,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _mismatch(error: ValidationError) -> str:
-    # Where and which rule, never the value: later answers hold balances.
+    # The place and the rule, never the value: it may be a balance.
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the answer"
     return f"{place}: {first['msg']} ({error.error_count()} in all)"

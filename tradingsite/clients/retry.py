@@ -1,4 +1,7 @@
-"""Trying again after an error that may pass. Never around a call that sends an order."""
+"""Repeats a failed read after a delay. Never use it around a call that sends an order.
+
+Rules: docs/upbit-client.md U7.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,13 +15,13 @@ from tradingsite.clients.errors import RateLimited, Retryable
 T = TypeVar("T")
 
 DELAYS_S = (1, 2, 4)
-"""Before the first, second and every later retry."""
+"""Before the first, the second, and every later retry."""
 
 logger = structlog.get_logger(__name__)
 
 
-def read_again(attempt: Callable[[], T], *, retries: int, deadline: Deadline, clock: Clock) -> T:
-    """Return what `attempt` returns, or raise its last error; it only reads. See `retrying`."""
+def retry_read(attempt: Callable[[], T], *, retries: int, deadline: Deadline, clock: Clock) -> T:
+    """Return the result of `attempt`, which must only read, or raise its last error. See `retrying`."""
     trying = retrying(retries=retries, deadline=deadline, sleep=clock.sleep, before_sleep=_log)
     return trying(attempt)
 
@@ -31,9 +34,9 @@ def retrying(
     before_sleep: Callable[[RetryCallState], None],
     also: tuple[type[Exception], ...] = (),
 ) -> Retrying:
-    """Return what calls a function again, up to `retries` times, after a Retryable error or one of `also`.
+    """Return a tenacity retrier: up to `retries` more attempts after a Retryable error or one of `also`.
 
-    A ban is not waited for, and a delay that does not fit into the time left is not begun: the error rises.
+    A ban is not waited for, and if the next delay would pass the deadline, the last error is raised at once.
     """
 
     def may_pass(error: BaseException) -> bool:

@@ -64,9 +64,9 @@ def refuse_again(market: str, tick: datetime) -> None:
         raise NoAdvice("asked_before", "the model was asked for this tick, and what it answered was not kept")
 
 
-def not_before(at: datetime, retry_after_s: float | None, *, of_the_day: bool) -> datetime | None:
+def not_before(at: datetime, retry_after_s: float | None, *, daily_quota: bool) -> datetime | None:
     """Return when a quota that was used up at `at` may be tried again; a daily one on the next Korean day."""
-    if of_the_day:
+    if daily_quota:
         return start_of_day(at) + timedelta(days=1)
     if retry_after_s is None:
         return None

@@ -116,7 +116,7 @@ def _note_failure(call: ModelCall, error: ModelFailure) -> None:
     call.error_kind, call.error_message = error.kind, storable(error.message)
     call.retry_after_s = error.retry_after_s
     call.not_before = budget.not_before(
-        call.ended_at or call.started_at, error.retry_after_s, of_the_day=error.of_the_day
+        call.ended_at or call.started_at, error.retry_after_s, daily_quota=error.daily_quota
     )
     _note_answer(call, error)
 

@@ -1,1 +1,1 @@
-"""Gemini: a model's metadata over plain HTTP, and its answers through the vendor's package, imported late."""
+"""Clients for Google Gemini: model metadata over plain HTTP, and answers generated through Google's package."""

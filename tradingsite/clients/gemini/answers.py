@@ -1,4 +1,7 @@
-"""Reading what the model answered, field by field: the package's own shortcuts hide half answers (G8)."""
+"""Reads the model's answer field by field, because the package's own accessors hide incomplete answers.
+
+Rules: docs/gemini-client.md G8.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +16,14 @@ _FILTERED = {
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished answer.
+    """A complete answer.
 
     Attributes:
-        text: what the model wrote; that it matches the schema is still to be checked.
-        model_answered: which model says that it answered; "" when none says so.
-        thinking_tokens: billed as output, though not part of `output_tokens`.
-        raw: the answer as it came, at most 64 KiB.
-        latency_ms: from the request to the end of the answer.
+        text: what the model wrote; the caller still has to check it against the schema.
+        model_answered: the model that answered, by its own account; "" if the answer does not name it.
+        thinking_tokens: billed as output, but not part of `output_tokens`.
+        raw: the answer's body as it came, at most 64 KiB.
+        latency_ms: from sending the request to the end of the answer.
     """
 
     text: str
@@ -36,7 +39,10 @@ class Generation:
 
 
 def generation(message: Any, answer: Answer, *, latency_ms: int) -> Generation:
-    """Return the one finished candidate of `message`, the package's protobuf. Raises ModelFailure."""
+    """Return the answer in `message`, the package's protobuf, which must have one finished candidate.
+
+    Raises ModelFailure.
+    """
     facts = _facts(message)
     failure = _failure(message, facts)
     if failure:
@@ -59,17 +65,20 @@ def generation(message: Any, answer: Answer, *, latency_ms: int) -> Generation:
 def _failure(message: Any, facts: AnswerFacts) -> tuple[str, str] | None:
     block = message.prompt_feedback.block_reason
     if block:
-        return "blocked", f"the prompt was blocked: {_word(message.prompt_feedback, 'BlockReason', block)}"
+        return (
+            "blocked",
+            f"the prompt was blocked: {_enum_name(message.prompt_feedback, 'BlockReason', block)}",
+        )
     if not message.candidates:
         return "empty", "the answer has no candidate"
     if len(message.candidates) > 1:
         return "invalid", f"the answer has {len(message.candidates)} candidates"
     if facts.finish_reason != "STOP":
-        return _unfinished(facts.finish_reason)
+        return _not_stopped(facts.finish_reason)
     return None if _texts(message) else ("empty", "the answer has no text")
 
 
-def _unfinished(finish_reason: str) -> tuple[str, str]:
+def _not_stopped(finish_reason: str) -> tuple[str, str]:
     if finish_reason == "MAX_TOKENS":
         return "truncated", "the answer, or the thinking before it, reached the limit of tokens"
     if finish_reason in _FILTERED:
@@ -78,22 +87,22 @@ def _unfinished(finish_reason: str) -> tuple[str, str]:
 
 
 def _texts(message: Any) -> list[str]:
-    # Thoughts are parts in front, which the package cannot tell from text; a signature can be an empty part.
+    # The model's thoughts come first, as parts that look like text; a signature comes as an empty part.
     return [part.text for part in message.candidates[0].content.parts if part.text]
 
 
 def _facts(message: Any) -> AnswerFacts:
     candidates = message.candidates
-    finish = _word(candidates[0], "FinishReason", candidates[0].finish_reason) if candidates else ""
+    finish = _enum_name(candidates[0], "FinishReason", candidates[0].finish_reason) if candidates else ""
     if not message.HasField("usage_metadata"):
         return AnswerFacts(message.model_version, finish)
     usage = message.usage_metadata
     prompt, output, total = (usage.prompt_token_count, usage.candidates_token_count, usage.total_token_count)
-    # The package drops the count of thinking tokens, but not from the total.
+    # The package drops the count of thinking tokens, but the total includes them.
     return AnswerFacts(message.model_version, finish, prompt, output, max(0, total - prompt - output), total)
 
 
-def _word(message: Any, enum: str, number: int) -> str:
-    """Return the name of an enum's value, or the number of one that is newer than the package."""
+def _enum_name(message: Any, enum: str, number: int) -> str:
+    """Return the name of an enum value, or its number if the value is newer than the package."""
     known = message.DESCRIPTOR.enum_types_by_name[enum].values_by_number.get(number)
     return known.name if known else str(number)

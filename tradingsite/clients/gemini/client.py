@@ -1,4 +1,4 @@
-"""Whether a model can be used: one GET, no tokens."""
+"""Checks that a Gemini model can be used, with one GET that costs no tokens (docs/upbit-client.md G1-G4)."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from tradingsite.clients.errors import KeyRejected, NotSent, Rejected
 from tradingsite.clients.gemini.refusals import explain
 from tradingsite.clients.gemini.schemas import Model
 from tradingsite.clients.http import Http
-from tradingsite.clients.key_format import why_unusable
+from tradingsite.clients.key_format import key_problem
 from tradingsite.clients.response import value
 
 _MODEL = TypeAdapter(Model)
@@ -20,12 +20,12 @@ _CONNECT_TIMEOUT_S = 2.0
 
 @dataclass(eq=False)
 class GeminiClient:
-    """Metadata of models. One client may be used by many threads. Nothing is retried.
+    """Reads model metadata. Threads may share a client. Nothing is retried.
 
     Attributes:
         base_url: scheme and host, e.g. https://generativelanguage.googleapis.com.
-        api_key: sent as a header, shown nowhere.
-        wall_clock_s: for a whole call; only a name lookup can outlast it (see `http.Http`).
+        api_key: sent as a header, never shown.
+        wall_clock_s: limit for a whole call; only a name lookup can take longer (see `http.Http`).
     """
 
     base_url: str
@@ -39,8 +39,8 @@ class GeminiClient:
         """Return the metadata of the model `name`, with or without the prefix "models/".
 
         Raises:
-            KeyRejected: no key, or one that Gemini does not accept.
-            NotFound: there is no such model, or it is retired.
+            KeyRejected: no key, or Gemini does not accept it.
+            NotFound: the model does not exist or is retired.
             Rejected: the model cannot generate content, or another refusal.
             Retryable: unreachable, overloaded, or the quota is used up (RateLimited, with `retry_after_s`).
             InvalidResponse: the answer is not a model.
@@ -54,7 +54,7 @@ class GeminiClient:
         return model
 
     def _http(self) -> Http:
-        if message := why_unusable(self.api_key):
+        if message := key_problem(self.api_key):
             raise KeyRejected(message, name=None, message=message, status=None)
         return Http(
             self.base_url,

@@ -1,4 +1,7 @@
-"""Asking the model once (G5 to G9)."""
+"""Sends one prompt to a Gemini model and returns its answer, for the trading strategy.
+
+Rules: docs/gemini-client.md G5-G10.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -9,25 +12,28 @@ from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.gemini.answers import Generation, generation
 from tradingsite.clients.gemini.failures import ModelFailure
 from tradingsite.clients.gemini.sdk import Host
-from tradingsite.clients.key_format import why_unusable
+from tradingsite.clients.key_format import key_problem
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PATIENCE_S = 3600.0
-"""For one read: the first byte comes when the model has thought to its end. Its call ends before."""
+_READ_TIMEOUT_S = 3600.0
+"""Effectively none: the first byte comes only after the model has finished thinking.
+
+The call's deadline ends the wait.
+"""
 
 _TAKES_SAMPLING = re.compile(r"gemini-[12][.-]")
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """One question.
+    """One prompt.
 
     Attributes:
         model: with or without the prefix "models/".
         instruction: the system instruction.
-        text: the one turn of the user.
-        schema: of the answer, as REST writes it: types in capitals; ranges cannot be said.
-        max_output_tokens: thinking counts against it.
+        text: the user's message.
+        schema: of the answer, as in the REST API: types in capitals. It cannot express ranges of numbers.
+        max_output_tokens: includes the tokens of thinking.
     """
 
     model: str
@@ -39,12 +45,12 @@ class GenerationRequest:
 
 @dataclass(eq=False)
 class GeminiModel:
-    """A host of models. Many threads may use one. Nothing is retried.
+    """Generates answers. Threads may share one. Nothing is retried.
 
     Attributes:
         base_url: scheme and host, e.g. https://generativelanguage.googleapis.com.
-        api_key: sent as a header, shown nowhere.
-        connect_timeout_s: for each address of the name.
+        api_key: sent as a header, never shown.
+        connect_timeout_s: for each address of the host name.
     """
 
     base_url: str
@@ -54,20 +60,21 @@ class GeminiModel:
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
 
     def generate(self, request: GenerationRequest, *, within_s: float = 45.0) -> Generation:
-        """Return the model's answer to one request; three are made when the key is refused (401).
+        """Return the model's answer. Sends one HTTP request, or three if the key is refused (401).
 
-        `within_s`, or what the deadline around the caller leaves, bounds connecting, waiting and reading
-        together; only a name lookup can outlast it.
+        `within_s`, or less if an enclosing deadline ends earlier, limits connecting, waiting and reading
+        together; only a name lookup can take longer.
 
         Raises:
-            ModelFailure: there is no whole, finished answer. Nothing else is raised.
+            ModelFailure: there is no complete answer. Nothing else is raised.
         """
         deadline = Deadline.of_call(within_s, self.clock)
-        if text := why_unusable(self.api_key):  # without a key the package would look for other credentials
+        # Without a key the package would look for other Google credentials.
+        if text := key_problem(self.api_key):
             raise ModelFailure("auth", text)
         body = _body(request)
         begun = self.clock.monotonic()
-        bounds = Bounds(self.connect_timeout_s, _PATIENCE_S, deadline)
+        bounds = Bounds(self.connect_timeout_s, _READ_TIMEOUT_S, deadline)
         message, answer = Host(self.base_url, self.api_key, self.user_agent).generate(body, bounds)
         return generation(message, answer, latency_ms=round((self.clock.monotonic() - begun) * 1000))
 

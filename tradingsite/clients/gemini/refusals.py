@@ -1,4 +1,4 @@
-"""Gemini's error bodies, in words an operator can act on."""
+"""Reads Gemini's error bodies and turns them into messages that an operator can act on."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from tradingsite.clients.response import Answer, Refusal, one_line, parsed
 
 _KEY_REASONS = {
     "API_KEY_INVALID": "the API key is not valid",
-    # Google's own text asks for an "OAuth 2 access token", which leads the reader astray.
+    # Google's own text asks for an "OAuth 2 access token", which is not the problem.
     "ACCESS_TOKEN_TYPE_UNSUPPORTED": "keys of this kind are no longer accepted; make a new one in AI Studio",
 }
 _DELAY = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
@@ -17,7 +17,7 @@ _DELAY = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
 def explain(answer: Answer) -> Refusal:
     """Read `{"error": {"status": …, "message": …, "details": […]}}`.
 
-    A reason in the details names the error better than the status does.
+    A reason in the details is more precise than the status, so it becomes the name.
     """
     error = _error(answer)
     try:
@@ -35,13 +35,13 @@ def explain(answer: Answer) -> Refusal:
 
 
 def stated_delay_s(answer: Answer) -> float | None:
-    """Return the `retryDelay` of an error; None when it states none."""
+    """Return the error's `retryDelay` in seconds; None if it has none."""
     delays = (_DELAY.fullmatch(str(detail.get("retryDelay"))) for detail in _details(answer))
     return next((float(found[1]) for found in delays if found), None)
 
 
-def of_the_day(answer: Answer) -> bool:
-    """Return whether an error names a quota that is counted by the day."""
+def is_daily_quota(answer: Answer) -> bool:
+    """Return whether a 429 names a quota that is counted per day."""
     return any("PerDay" in str(detail.get("violations")) for detail in _details(answer))
 
 

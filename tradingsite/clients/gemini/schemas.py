@@ -1,11 +1,11 @@
-"""What Gemini's `models` endpoint answers."""
+"""The answer of Gemini's `models` endpoint."""
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """GET /v1beta/models/{name}. `name` is with its prefix: "models/…"."""
+    """GET /v1beta/models/{name}. `name` includes the prefix "models/"."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True

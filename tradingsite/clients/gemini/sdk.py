@@ -1,6 +1,8 @@
-"""The vendor's package: one request over REST, inside our own bounds (G5, G6).
+"""Sends one generateContent request through Google's package, with our own timeouts.
 
-It is imported when the first request is made, and by nothing else: it costs half a second and 60 MB.
+The package is imported on the first request only, because the import takes half a second and 60 MB.
+
+Rules: docs/gemini-client.md G5, G6, G11.
 """
 
 import json
@@ -13,7 +15,7 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
-from tradingsite.clients.connection import Bounds, bounded, confined
+from tradingsite.clients.connection import Bounds, bounded, isolated
 from tradingsite.clients.errors import InvalidResponse, TimedOut
 from tradingsite.clients.gemini.failures import ModelFailure, refused
 from tradingsite.clients.http import read, unreachable
@@ -25,10 +27,10 @@ _WHAT = "generateContent"
 
 
 class Host:
-    """The model's host, and the key for it. Each request has a client of its own.
+    """Google's API host and our key for it.
 
-    So no thread shares a client, no fork inherits one, and no kept connection can be a dead one; the
-    package's client is made in a millisecond.
+    Every request makes its own package client, which takes a millisecond: threads and forked processes never
+    share one, and no kept connection can have been closed by the peer.
     """
 
     def __init__(self, base_url: str, api_key: str, user_agent: str) -> None:
@@ -37,40 +39,40 @@ class Host:
         self._user_agent = user_agent
 
     def generate(self, body: Mapping[str, Any], bounds: Bounds) -> tuple[Any, Answer]:
-        """Send `body`, written as REST writes it, and return the package's message and the answer itself.
+        """Send `body`, written as in the REST API, and return the package's message and the raw answer.
 
         Raises:
-            ModelFailure: for everything that is not a 2xx with a message of the documented form.
+            ModelFailure: for everything but a 2xx with a message of the documented form.
         """
         package = _package()
-        heard: list[Answer] = []
+        answers: list[Answer] = []
         try:
             message = package.GenerateContentRequest.from_json(json.dumps(body))
-            with bounded(bounds), self._client(package, heard) as client:
+            with bounded(bounds), self._client(package, answers) as client:
                 response = client.generate_content(message, retry=None, timeout=bounds.read_s)
-        except Exception as error:  # the package names no closed set of errors, and each is a failure
-            raise self._failure(error, heard, bounds) from error
-        if not heard[-1].body.lstrip().startswith(b"{"):  # the package takes it for an empty answer
-            raise ModelFailure("invalid", "the answer is JSON, but not an object", answer=heard[-1])
-        return type(response).pb(response), heard[-1]
+        except Exception as error:  # the package documents no list of its errors; each means no answer
+            raise self._failure(error, answers, bounds) from error
+        if not answers[-1].body.lstrip().startswith(b"{"):  # the package would parse it as an empty answer
+            raise ModelFailure("invalid", "the answer is JSON, but not an object", answer=answers[-1])
+        return type(response).pb(response), answers[-1]
 
-    def _client(self, package: Any, heard: list[Answer]) -> Any:
-        def hear(response: requests.Response, **_: Any) -> None:
+    def _client(self, package: Any, answers: list[Answer]) -> Any:
+        def keep_answer(response: requests.Response, **_: Any) -> None:
             with closing(response):
-                if 300 <= response.status_code < 400:  # followed, it would take the key along
+                if 300 <= response.status_code < 400:  # following it would send the key to another host
                     raise InvalidResponse(f"{response.status_code}, a redirect, which is not followed")
-                heard.append(read(response, _WHAT, [self._api_key]))
-            response._content = heard[-1].body  # noqa: SLF001 - else requests reads without a limit
+                answers.append(read(response, _WHAT, [self._api_key]))
+            response._content = answers[-1].body  # noqa: SLF001 - otherwise requests would read the body without a size limit
 
         options = {"api_key": self._api_key, "api_endpoint": self._base_url}
         client = package.GenerativeServiceClient(transport="rest", client_options=options)
-        session = confined(client.transport._session)  # noqa: SLF001 - the package lends its session to nobody
+        session = isolated(client.transport._session)  # noqa: SLF001 - the package has no public access to its session
         session.headers["User-Agent"] = self._user_agent
-        session.hooks["response"].append(hear)
+        session.hooks["response"].append(keep_answer)
         return client
 
-    def _failure(self, error: Exception, heard: list[Answer], bounds: Bounds) -> ModelFailure:
-        answer = heard[-1] if heard else None
+    def _failure(self, error: Exception, answers: list[Answer], bounds: Bounds) -> ModelFailure:
+        answer = answers[-1] if answers else None
         if answer and answer.status >= 400:
             return refused(answer)
         if answer:
@@ -89,7 +91,7 @@ class Host:
 
 def _package() -> Any:
     if _PACKAGE not in sys.modules:
-        # It warns of every Python version that has an end.
+        # The package warns about every Python version whose support will end some day.
         warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)
     import google.ai.generativelanguage as package
 

@@ -1,1 +1,1 @@
-"""Upbit. The rules that are kept here, U1 to U19, stand in docs/upbit-client.md."""
+"""Clients for Upbit: public prices, and our account. docs/upbit-client.md states their rules, U1-U19."""

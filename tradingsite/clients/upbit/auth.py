@@ -1,4 +1,4 @@
-"""Signing a request to Upbit's exchange API (U12)."""
+"""Signs requests to Upbit's exchange API with a JSON web token (docs/upbit-client.md U12)."""
 
 import hashlib
 import json
@@ -14,15 +14,15 @@ _SHORTEST_HS512_KEY_BYTES = 64
 
 
 def token(access_key: str, secret_key: str, parameters: str) -> str:
-    """Return a JWT for one request, never for two: it holds a fresh nonce.
+    """Return a JWT for one request; it contains a nonce that Upbit accepts only once.
 
-    HS512 needs a key as long as its hash to be worth its name, and PyJWT warns of a shorter one; Upbit's are
-    shorter, so those sign with HS256, as Upbit's own library does. Upbit takes either.
+    HS512 is only as strong as its key is long, and PyJWT warns below 64 bytes. Upbit's keys are shorter, so
+    they sign with HS256, as in Upbit's own library. Upbit accepts both.
 
     Args:
         access_key: named in the token.
-        secret_key: used as it is, not as Base64.
-        parameters: the request's parameters as `signed_text` writes them; empty when there are none.
+        secret_key: used as it is, not decoded as Base64.
+        parameters: the request's parameters as `signed_text` writes them; empty if there are none.
     """
     claims = {"access_key": access_key, "nonce": str(uuid.uuid4())}
     if parameters:
@@ -32,7 +32,7 @@ def token(access_key: str, secret_key: str, parameters: str) -> str:
 
 
 def signed_text(request: PreparedRequest) -> str:
-    """Return the text that Upbit hashes: `k=v&k=v` in the order in which it was sent, not percent-encoded."""
+    """Return the text that Upbit hashes: `k=v&k=v` in the order sent, without percent-encoding."""
     if request.body:
         return "&".join(f"{name}={text}" for name, text in json.loads(request.body).items())
     return unquote(urlsplit(str(request.url)).query)
@@ -40,7 +40,7 @@ def signed_text(request: PreparedRequest) -> str:
 
 @dataclass(frozen=True)
 class Signature(AuthBase):
-    """Signs what is about to be sent, after `requests` has written it. Every request gets its own nonce."""
+    """Signs each prepared request just before it is sent, each with a nonce of its own."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""Upbit's quotation API: prices, candles and order books, without a key."""
+"""Client for Upbit's public quotation API: prices, candles and order books (docs/upbit-client.md U1-U10)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from tradingsite.clients import call_log
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.http import Http
 from tradingsite.clients.response import value
-from tradingsite.clients.retry import read_again
+from tradingsite.clients.retry import retry_read
 from tradingsite.clients.upbit import parameters
 from tradingsite.clients.upbit.limits import shared_limits
 from tradingsite.clients.upbit.refusals import explain, requests_left
@@ -27,19 +27,19 @@ _ORDERBOOKS = TypeAdapter(list[Orderbook])
 
 @dataclass(eq=False)
 class UpbitClient:
-    """Public market data. Many threads may use one client; all clients of a process share Upbit's limits.
+    """Public market data. Threads may share a client; all clients of a process share one rate limit.
 
-    Every method takes `within_s`, the wall-clock bound of that call with its retries and waits, in place of
-    the client's `wall_clock_s`; only a name lookup can outlast it (see `http.Http`). Every method raises
-    `Retryable` (unreachable, failing, limiting or banning us), `Rejected` or `InvalidResponse` of
-    `clients.errors`, and nothing else.
+    Every method takes `within_s`, the time limit of that call including retries and waits, in place of the
+    client's `wall_clock_s`; only a name lookup can take longer (see `http.Http`). Every method raises only
+    `Retryable` (unreachable, failing, rate limit or ban), `Rejected` or `InvalidResponse` of
+    `clients.errors`.
 
     Attributes:
         base_url: scheme and host, e.g. https://api.upbit.com.
-        connect_timeout_s: for each address of the name.
+        connect_timeout_s: for each address of the host name.
         read_timeout_s: for each read of the socket.
         wall_clock_s: for a whole call.
-        retries: after a Retryable error; 0 for probes, which also open a connection for each call.
+        retries: after a Retryable error; 0 for probes, which then also use a new connection for each call.
     """
 
     base_url: str
@@ -64,10 +64,10 @@ class UpbitClient:
         )
 
     def tickers(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Ticker]:
-        """Return the latest price of each market, in one request unless their codes fill 4,000 characters.
+        """Return the latest price of each market, in one request unless the codes exceed 4,000 characters.
 
         Raises:
-            NotFound: one of the codes does not exist; Upbit then answers for none of them.
+            NotFound: one of the markets does not exist; Upbit then answers for none of them.
         """
         return self._read_lists("ticker", "/v1/ticker", markets, _TICKERS, within_s)
 
@@ -82,14 +82,14 @@ class UpbitClient:
     ) -> list[MinuteCandle]:
         """Return up to `count` candles of `unit_min` minutes that begin before `to`, newest first.
 
-        Periods without a trade are missing, and without `to` the first candle is still open.
+        Periods without a trade are missing. Without `to` the first candle is still open.
         """
         path = f"/v1/candles/minutes/{parameters.minute_unit(unit_min)}"
         wanted = parameters.candle_parameters(market, count, to)
         return self._read("candle", path, wanted, _MINUTE_CANDLES, self._deadline(within_s))
 
     def orderbooks(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Orderbook]:
-        """Return the order book of each market, 30 levels."""
+        """Return the order book of each market, 30 levels deep."""
         return self._read_lists("orderbook", "/v1/orderbook", markets, _ORDERBOOKS, within_s)
 
     def _deadline(self, within_s: float | None) -> Deadline:
@@ -117,11 +117,11 @@ class UpbitClient:
         limits = shared_limits(self.base_url, self.clock)
 
         def attempt() -> T:
-            limits.enter(group, deadline)
+            limits.acquire(group, deadline)
             with call_log.UPBIT.recording(self.clock) as context:
                 answer = self._http.get(path, wanted, deadline)
                 context.observe(answer, datetime.now(UTC), group=group, left=requests_left(answer))
-                limits.obey(group, answer)
+                limits.check_answer(group, answer)
                 return value(answer, schema, explain)
 
-        return read_again(attempt, retries=self.retries, deadline=deadline, clock=self.clock)
+        return retry_read(attempt, retries=self.retries, deadline=deadline, clock=self.clock)

@@ -1,4 +1,7 @@
-"""Upbit's exchange API: our account, our orders. Reads may be repeated; what acts is sent once."""
+"""Client for our Upbit account and orders. Reads are retried; orders and cancels are sent once.
+
+Rules: docs/upbit-client.md U11-U18.
+"""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -28,18 +31,18 @@ _CLOSED_STATES = ("done", "cancel")
 
 
 class UpbitExchange(SignedCalls):
-    """The account that a key belongs to. Many threads may use one client.
+    """The account that an API key belongs to. Threads may share a client.
 
-    Reads take `within_s` in place of `wall_clock_s`, are repeated after a Retryable error, each time signed
-    anew, and raise `ClientError`s. `place`, `test` and `cancel` are sent once, on a connection of their own.
+    Reads take `within_s` in place of `wall_clock_s`, are retried after a Retryable error with a new signature
+    each time, and raise `ClientError`s. `place`, `test` and `cancel` are sent once, each on a new connection.
     """
 
     def accounts(self, *, within_s: float | None = None) -> list[Balance]:
-        """Return every currency of the account. Raises KeyRejected when the key may not see it."""
+        """Return the balance of every currency. Raises KeyRejected if the key lacks the permission."""
         return self._read("/v1/accounts", [], _BALANCES, self._deadline(within_s))
 
     def chance(self, market: str, *, within_s: float | None = None) -> Chance:
-        """Return fees and limits of orders in `market` now."""
+        """Return the fees and limits that apply to orders in `market` now."""
         wanted = [("market", market_code(market))]
         chance = self._read("/v1/orders/chance", wanted, _CHANCE, self._deadline(within_s))
         if chance.market.id != market:
@@ -49,14 +52,14 @@ class UpbitExchange(SignedCalls):
     def order(
         self, *, uuid: str | None = None, identifier: str | None = None, within_s: float | None = None
     ) -> ExchangeOrder:
-        """Return one order with its trades, named by Upbit's uuid or by our identifier.
+        """Return one order with its trades, by Upbit's uuid or by our identifier.
 
         Raises:
-            NotFound: Upbit itself says that there is no such order. No other answer proves that.
+            NotFound: Upbit itself says that the order does not exist. No other answer proves that.
         """
         name = order_lists.order_name(uuid, identifier)
         order = self._read("/v1/order", [name], _ORDER, self._deadline(within_s))
-        return _the_one(order, name)
+        return _checked_name(order, name)
 
     def orders(
         self,
@@ -65,7 +68,7 @@ class UpbitExchange(SignedCalls):
         identifiers: Sequence[str] = (),
         within_s: float | None = None,
     ) -> list[ExchangeOrder]:
-        """Return those of the named orders that exist, without trades; any number of them."""
+        """Return those of the named orders that exist, without their trades. Any number may be named."""
         deadline, found = self._deadline(within_s), list[ExchangeOrder]()
         for names in order_lists.named_orders(uuids, identifiers):
             some = self._read("/v1/orders/uuids", names, _ORDERS, deadline)
@@ -81,20 +84,20 @@ class UpbitExchange(SignedCalls):
         market: str | None = None,
         within_s: float | None = None,
     ) -> list[ExchangeOrder]:
-        """Return all open orders, oldest first, from as many pages as there are.
+        """Return all open orders, oldest first, from as many pages as needed.
 
-        Among more than 100, one that ends while we turn the page can hide another: look again before you
-        conclude that an order is not open.
+        If there are more than 100, an order that closes between two pages can hide another one: read again
+        before you conclude that an order is not open.
         """
         deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
-        wanted = [*_of_market(market), *order_lists.state_pairs(_OPEN_STATES)]
+        wanted = [*_market_pairs(market), *order_lists.state_pairs(_OPEN_STATES)]
         page, full = 0, True
         while full:
             page += 1
-            paging = [("page", str(page)), ("limit", str(order_lists.MOST_OPEN)), ("order_by", "asc")]
+            paging = [("page", str(page)), ("limit", str(order_lists.MAX_OPEN)), ("order_by", "asc")]
             some = self._read("/v1/orders/open", [*wanted, *paging], _ORDERS, deadline)
             found |= {order.uuid: order for order in some}
-            full = len(some) >= order_lists.MOST_OPEN
+            full = len(some) >= order_lists.MAX_OPEN
         return list(found.values())
 
     def closed_orders(
@@ -105,12 +108,12 @@ class UpbitExchange(SignedCalls):
         market: str | None = None,
         within_s: float | None = None,
     ) -> list[ExchangeOrder]:
-        """Return the closed orders that were made from `start` to `end`, oldest first, however long ago.
+        """Return the closed orders created from `start` to `end`, oldest first, for any length of time.
 
-        Both closed states are requested: a market buy that was filled is found under "cancel".
+        Asks for both closed states, because a filled market buy ends as "cancel".
         """
         deadline, found = self._deadline(within_s), dict[str, ExchangeOrder]()
-        wanted = [*_of_market(market), *order_lists.state_pairs(_CLOSED_STATES)]
+        wanted = [*_market_pairs(market), *order_lists.state_pairs(_CLOSED_STATES)]
         for since, until in order_lists.windows(start, end):
             for order in self._closed_within(since, until, wanted, deadline):
                 found[order.uuid] = order
@@ -123,17 +126,17 @@ class UpbitExchange(SignedCalls):
         return self._read("/v1/status/wallet", [], _WALLETS, self._deadline(within_s))
 
     def place(self, request: OrderRequest, *, within_s: float | None = None) -> Outcome:
-        """Send one order, once, and return what is known of it then. Raises no ClientError.
+        """Send one order, once, and return what is known about it afterwards. Raises no ClientError.
 
-        The intent and its identifier must be stored before. Whatever is returned, never place it again, with
-        the same identifier or another.
+        The caller must have stored the order and its identifier before. Whatever the outcome, never place it
+        again, with the same identifier or another one.
         """
         deadline = self._deadline(within_s)
         try:
             body = order_body(request)
-            http = self._acting()
+            http = self._one_shot_http()
             limits = self._limits()
-            limits.enter("order", deadline)
+            limits.acquire("order", deadline)
         except ClientError as error:
             return NeverSent(str(error))
         try:
@@ -144,18 +147,18 @@ class UpbitExchange(SignedCalls):
             return NeverSent(str(error)) if error.nothing_sent else Unknown(str(error))
         except InvalidResponse as error:
             return Unknown(str(error))
-        with suppress(RateLimited):  # heeded by the next call; here only the order matters
-            limits.obey("order", answer)
+        with suppress(RateLimited):  # the next call waits; for this one only the order matters
+            limits.check_answer("order", answer)
         return outcome(answer, request)
 
     def test(self, request: OrderRequest, *, within_s: float | None = None) -> ExchangeOrder:
-        """Have Upbit check an order without placing it. The order in the answer cannot be looked up.
+        """Have Upbit validate an order without placing it. The order in the answer does not exist.
 
         Raises:
-            Rejected: the order would be refused; `name` is market_offline while the market is closed.
+            Rejected: Upbit would refuse the order; `name` is market_offline while the market is closed.
         """
         deadline, body = self._deadline(within_s), order_body(request)
-        http = self._acting()
+        http = self._one_shot_http()
         return self._once(
             "order-test", deadline, lambda: http.post("/v1/orders/test", body, deadline), _ORDER
         )
@@ -163,27 +166,27 @@ class UpbitExchange(SignedCalls):
     def cancel(
         self, *, uuid: str | None = None, identifier: str | None = None, within_s: float | None = None
     ) -> ExchangeOrder:
-        """Ask Upbit to cancel an order; it may still be filled before that happens. Not repeated.
+        """Ask Upbit to cancel an order, once; it may still be filled before that happens.
 
         Raises:
-            NotFound: there is no such order.
+            NotFound: the order does not exist.
         """
         deadline, name = self._deadline(within_s), order_lists.order_name(uuid, identifier)
-        http = self._acting()
+        http = self._one_shot_http()
         order = self._once("default", deadline, lambda: http.delete("/v1/order", [name], deadline), _ORDER)
-        return _the_one(order, name)
+        return _checked_name(order, name)
 
     def _closed_within(
         self, since: datetime, until: datetime, wanted: order_lists.Pairs, deadline: Deadline
     ) -> Iterable[ExchangeOrder]:
-        # There are no pages: the next request begins at the last order of a full answer.
+        # The endpoint has no pages: if an answer is full, the next request starts at its last order.
         full = True
         while full:
-            paging = [("limit", str(order_lists.MOST_CLOSED)), ("order_by", "asc")]
+            paging = [("limit", str(order_lists.MAX_CLOSED)), ("order_by", "asc")]
             span = order_lists.span_pairs(since, until)
             some = self._read("/v1/orders/closed", [*wanted, *span, *paging], _ORDERS, deadline)
             yield from some
-            full = len(some) >= order_lists.MOST_CLOSED
+            full = len(some) >= order_lists.MAX_CLOSED
             if full and some[-1].created_at <= since:
                 raise InvalidResponse(
                     "GET /v1/orders/closed: more orders in one second than one answer holds"
@@ -191,11 +194,11 @@ class UpbitExchange(SignedCalls):
             since = some[-1].created_at if full else until
 
 
-def _of_market(market: str | None) -> order_lists.Pairs:
+def _market_pairs(market: str | None) -> order_lists.Pairs:
     return [] if market is None else [("market", market_code(market))]
 
 
-def _the_one(order: ExchangeOrder, name: tuple[str, str]) -> ExchangeOrder:
+def _checked_name(order: ExchangeOrder, name: tuple[str, str]) -> ExchangeOrder:
     kind, wanted = name
     if (order.uuid if kind == "uuid" else order.identifier) != wanted:
         raise InvalidResponse(f"the order in the answer is not the one of {kind} {wanted}")

@@ -1,7 +1,7 @@
-"""What Upbit's exchange endpoints answer, under Upbit's own names.
+"""Answers of Upbit's exchange API, with Upbit's own field names (docs/upbit-client.md U2).
 
-Amounts come as decimal strings and are exact; times are aware UTC; words are text, because Upbit adds values.
-Null fields are left out by Upbit.
+Amounts come as decimal strings and stay exact; times are aware UTC; enumerations stay text, because Upbit
+adds values. Upbit leaves out fields that are null.
 """
 
 from decimal import Decimal
@@ -12,10 +12,10 @@ from tradingsite.clients.upbit.schemas import Amount, Body, Moment
 
 
 class Balance(Body):
-    """One element of GET /v1/accounts. A currency never held is not there.
+    """One element of GET /v1/accounts. A currency that was never in the account is missing.
 
-    `balance` is free to use; `locked` is bound by open orders. `avg_buy_price` is Upbit's own, of
-    everything that was ever bought there, not only by us.
+    `balance` is available, `locked` is reserved by open orders. `avg_buy_price` is Upbit's own average over
+    every purchase in the account, not only ours.
     """
 
     currency: str
@@ -26,14 +26,14 @@ class Balance(Body):
 
 
 class Side(Body):
-    """What holds for one side of a market: the least total of an order, in the quote currency."""
+    """The minimum total of an order on one side of a market, in the quote currency."""
 
     currency: str
     min_total: Amount
 
 
 class ChanceMarket(Body):
-    """The market of a `Chance`. It trades while `state` is "active"."""
+    """The market of a `Chance`. It can be traded while `state` is "active"."""
 
     id: str
     state: str
@@ -70,12 +70,12 @@ class Trade(Body):
 
 
 class ExchangeOrder(Body):
-    """An order, as placing, cancelling and looking at it show it.
+    """An order, as returned when placing, cancelling or reading it.
 
     Attributes:
-        state: "wait", "watch", "done" or "cancel". A market buy that was filled usually ends in "cancel".
-        price: the unit price, but the KRW total where `ord_type` is "price"; None for a market sell.
-        executed_volume: what was filled; 0 where Upbit leaves it out, which it does at the start.
+        state: "wait", "watch", "done" or "cancel". A filled market buy usually ends as "cancel".
+        price: the unit price, but the KRW total if `ord_type` is "price"; None for a market sell.
+        executed_volume: filled so far; 0 if Upbit leaves it out, as it does at first.
         paid_fee: in the quote currency, exact.
         executed_funds: only in lists.
         trades: only from `order()`.
@@ -105,14 +105,14 @@ class ExchangeOrder(Body):
 
 
 class ApiKey(Body):
-    """One element of GET /v1/api_keys. Our own key is masked, as in every answer: that marks it."""
+    """One element of GET /v1/api_keys. Our own key is recognised by being masked, as in every answer."""
 
     access_key: str = Field(repr=False)
     expire_at: Moment
 
 
 class WalletStatus(Body):
-    """One element of GET /v1/status/wallet: whether a currency can be deposited and withdrawn."""
+    """One element of GET /v1/status/wallet: whether a currency can be deposited and withdrawn now."""
 
     currency: str
     wallet_state: str

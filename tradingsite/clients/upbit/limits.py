@@ -1,4 +1,7 @@
-"""Upbit's request limits, kept by this process for all its threads (docs/upbit-client.md U4, U6)."""
+"""Keeps this process within Upbit's request limits, for all its threads.
+
+Rules: docs/upbit-client.md U4, U6, U11.
+"""
 
 import os
 import threading
@@ -15,55 +18,55 @@ from tradingsite.clients.upbit.refusals import explain, requests_left, wait_s
 
 FIRST_BAN_S = 60.0
 LONGEST_BAN_S = 3600.0
-"""A ban of unstated length is taken for FIRST_BAN_S, doubled each time it follows another."""
+"""A ban of unstated length counts as FIRST_BAN_S, and twice as long for each one after another."""
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How many requests of a group this process sends in any second; `groups` are those that differ.
+    """How many requests of an endpoint group this process sends per second; `groups` lists the exceptions.
 
-    Below what Upbit allows: other processes send too. `counted` is whom Upbit counts, and bans.
+    Lower than Upbit's own limits, because other processes send, too. `counted` is what Upbit counts by and
+    bans, for messages.
     """
 
     counted: str
-    a_second: int
+    per_second: int
     groups: Mapping[str, int] = field(default_factory=dict)
 
-    def of(self, group: str) -> int:
-        """Return how many requests of `group` go in any second."""
-        return self.groups.get(group, self.a_second)
+    def limit(self, group: str) -> int:
+        return self.groups.get(group, self.per_second)
 
 
 QUOTATION = Pace("our address", 8)
-"""Of the 10 that Upbit allows an address in each group."""
+"""Upbit allows each address 10 per group."""
 
 EXCHANGE = Pace("our key", 25, {"order": 8, "order-test": 6})
-"""Of the 30, 12 and 8 that Upbit allows a pocket (an account's part, to which the key belongs)."""
+"""Upbit allows each pocket (the part of an account that a key belongs to) 30, 12 and 8."""
 
 
 class RequestLimits:
-    """Paces each group of endpoints and stops all of them during a ban. Safe for threads.
+    """Rate limiter for each endpoint group; during a ban it blocks all groups. Thread-safe.
 
-    The pace holds in any second, however Upbit cuts its seconds: a bucket that refills while it is being
-    emptied would let nearly twice as many into one of them.
+    It counts over a sliding second, because we do not know where Upbit's seconds start: a token bucket that
+    refills while it is being emptied would let nearly twice as many requests into one of them.
     """
 
     def __init__(self, clock: Clock, pace: Pace = QUOTATION) -> None:
         self._clock = clock
         self._pace = pace
         self._lock = threading.Lock()
-        self._begun: dict[str, deque[float]] = {}
-        self._held_until: dict[str, float] = {}
+        self._sent_at: dict[str, deque[float]] = {}
+        self._paused_until: dict[str, float] = {}
         self._banned_until = float("-inf")
         self._bans = 0
 
-    def enter(self, group: str, deadline: Deadline) -> None:
-        """Wait until `group` may send one request, and count it.
+    def acquire(self, group: str, deadline: Deadline) -> None:
+        """Wait until one request of `group` may be sent, and count it.
 
         Raises:
-            RateLimited: during a ban, or when the wait does not fit into the deadline; nothing may be sent.
+            RateLimited: during a ban, or if the wait would pass the deadline; the request must not be sent.
         """
         while (wait := self._take_or_wait_s(group)) > 0:
             if wait >= deadline.left_s():
@@ -80,18 +83,18 @@ class RequestLimits:
                     retry_after_s=left_s,
                     banned=True,
                 )
-            begun = self._begun.setdefault(group, deque(maxlen=self._pace.of(group)))
-            free_at = begun[0] + 1 if len(begun) == begun.maxlen else now
-            free_at = max(free_at, self._held_until.get(group, now))
+            sent_at = self._sent_at.setdefault(group, deque(maxlen=self._pace.limit(group)))
+            free_at = sent_at[0] + 1 if len(sent_at) == sent_at.maxlen else now
+            free_at = max(free_at, self._paused_until.get(group, now))
             if free_at <= now:
-                begun.append(now)
+                sent_at.append(now)
             return free_at - now
 
-    def obey(self, group: str, answer: Answer) -> None:
-        """Learn from an answer.
+    def check_answer(self, group: str, answer: Answer) -> None:
+        """Adjust the limits to an answer's status and `Remaining-Req` header.
 
         Raises:
-            RateLimited: it is a 429 or 418.
+            RateLimited: the answer is a 429 or 418.
         """
         text = f"{answer.what}: {answer.status}: "
         if answer.status == 418:
@@ -102,23 +105,23 @@ class RequestLimits:
                 banned=True,
             )
         if answer.status == 429:
-            held_s = max(1.0, wait_s(answer) or 0)
-            self._hold(group, held_s)
-            raise RateLimited(text + explain(answer).message, retry_after_s=held_s)
+            pause_s = max(1.0, wait_s(answer) or 0)
+            self._pause(group, pause_s)
+            raise RateLimited(text + explain(answer).message, retry_after_s=pause_s)
         if requests_left(answer) == 0:
-            self._hold(group, 1.0)  # by then Upbit's next second has begun, wherever its seconds start
+            self._pause(group, 1.0)  # by then Upbit's next second has begun, wherever its seconds start
         with self._lock:
             self._bans = 0
 
-    def _hold(self, group: str, held_s: float) -> None:
+    def _pause(self, group: str, pause_s: float) -> None:
         with self._lock:
-            until = self._clock.monotonic() + held_s
-            self._held_until[group] = max(until, self._held_until.get(group, until))
+            until = self._clock.monotonic() + pause_s
+            self._paused_until[group] = max(until, self._paused_until.get(group, until))
 
     def _ban(self, stated_s: float | None) -> float:
         with self._lock:
             now = self._clock.monotonic()
-            if now >= self._banned_until:  # else an answer to a request that was under way already
+            if now >= self._banned_until:  # otherwise it answers a request sent before the ban
                 self._bans += 1
             banned_s = stated_s or min(FIRST_BAN_S * 2 ** (self._bans - 1), LONGEST_BAN_S)
             self._banned_until = max(self._banned_until, now + banned_s)
@@ -134,8 +137,8 @@ _shared: dict[tuple[int, str, str, Clock], RequestLimits] = {}
 def shared_limits(
     base_url: str, clock: Clock, *, access_key: str = "", pace: Pace = QUOTATION
 ) -> RequestLimits:
-    """Return this process's limits for an address, or for a key there: each is banned by itself.
+    """Return this process's limiter for a host, or for one API key there, since Upbit bans each separately.
 
-    A forked child has its own, with locks that are free.
+    The process id is part of the key, so that a forked child gets its own limiter with unlocked locks.
     """
     return _shared.setdefault((os.getpid(), base_url, access_key, clock), RequestLimits(clock, pace))

@@ -1,4 +1,4 @@
-"""Reading many orders: what one request may name, and how a long answer is cut into several (U13)."""
+"""Splits reads of many orders into requests that Upbit accepts (docs/upbit-client.md U13)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -8,30 +8,28 @@ from tradingsite.clients.errors import NotSent
 from tradingsite.clients.upbit.order_request import identifier_text
 from tradingsite.korean_day import KST
 
-MOST_NAMED = 100
-"""Orders that one request may name."""
-
-MOST_OPEN = 100
-"""Open orders on one page."""
-
-MOST_CLOSED = 1000
-"""Closed orders in one answer, which has no pages."""
+MAX_NAMED = 100  # orders that one request may name
+MAX_OPEN = 100  # open orders on one page
+MAX_CLOSED = 1000  # closed orders in one answer; the endpoint has no pages
 
 _SECOND = timedelta(seconds=1)
 
 LONGEST_WINDOW = timedelta(days=7) - _SECOND
-"""What one request for closed orders may span: Upbit's seven days, less the second of rounding outwards."""
+"""Longest span of one request for closed orders.
+
+Upbit's seven days, minus a second because spans are rounded outwards.
+"""
 
 Pairs = list[tuple[str, str]]
 
 
 def named_orders(uuids: Sequence[str], identifiers: Sequence[str]) -> Iterator[Pairs]:
-    """Yield the parameters of each request that is needed. Raises NotSent for both kinds of name at once."""
+    """Yield the parameters of each request needed. Raises NotSent if both kinds of names are given."""
     if uuids and identifiers:
         raise NotSent("orders: must be named by uuids or by identifiers, not by both")
     name = "uuids[]" if uuids else "identifiers[]"
     wanted = iter(dict.fromkeys(map(identifier_text, uuids or identifiers)))
-    while some := list(islice(wanted, MOST_NAMED)):
+    while some := list(islice(wanted, MAX_NAMED)):
         yield [(name, each) for each in some]
 
 
@@ -51,7 +49,10 @@ def state_pairs(states: Iterable[str]) -> Pairs:
 
 
 def windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield spans that one request may cover, oldest first. Raises NotSent if there is no such span."""
+    """Yield spans short enough for one request each, oldest first.
+
+    Raises NotSent if start is not before end.
+    """
     if start.tzinfo is None or end.tzinfo is None or start >= end:
         raise NotSent(
             f"closed orders from {start.isoformat()} to {end.isoformat()}: must be a span with time zones"
@@ -63,7 +64,7 @@ def windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime
 
 
 def span_pairs(start: datetime, end: datetime) -> Pairs:
-    """Return the parameters of a span in whole seconds, outwards: orders carry no finer time."""
+    """Return the parameters of a span, rounded outwards to seconds, as orders' times have no fractions."""
     up = end.replace(microsecond=0) + (_SECOND if end.microsecond else timedelta())
     times = (("start_time", start.replace(microsecond=0)), ("end_time", up))
     return [(name, moment.astimezone(KST).isoformat()) for name, moment in times]

@@ -1,4 +1,4 @@
-"""An order as we want it, and as Upbit wants it written."""
+"""An order to be placed, and the request body that Upbit expects for it (docs/upbit-client.md U16)."""
 
 import re
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ _AMOUNTS = {
     ("bid", "price"): {"price"},
     ("ask", "market"): {"volume"},
 }
-_MOST_DECIMALS = 8
+_MAX_DECIMALS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """One order that is to be placed once.
+    """One order, to be placed once.
 
     Attributes:
         side: "bid" buys, "ask" sells.
         ord_type: "price" buys for a total, "market" sells a volume, "limit" does either at a price.
-        identifier: ours, of `[A-Za-z0-9_-]`; Upbit takes each only once, for ever, refused or not.
-        price: the KRW total to spend, without the fee, of a "price" order; the unit price of a "limit" order.
+        identifier: ours, of `[A-Za-z0-9_-]`; Upbit accepts each one only once, even if it refused the order.
+        price: of a "price" order the KRW total to spend, without the fee; of a "limit" order the unit price.
         volume: in the market's coin.
     """
 
@@ -39,19 +39,19 @@ class OrderRequest:
 
 
 def identifier_text(identifier: str) -> str:
-    """Return `identifier`. Raises NotSent for characters that URL and signature would write differently."""
+    """Return `identifier`. Raises NotSent for characters that URL and signature would encode differently."""
     if not _IDENTIFIER.fullmatch(identifier):
         raise NotSent(f"identifier {identifier!r}: must be of letters, digits, - and _")
     return identifier
 
 
 def order_body(request: OrderRequest) -> dict[str, str]:
-    """Return the body of the POST, amounts in plain notation. Raises NotSent for what Upbit cannot accept."""
+    """Return the body of the POST, amounts without exponents. Raises NotSent for what Upbit cannot accept."""
     market_code(request.market)
     identifier_text(request.identifier)
     kind = (request.side, request.ord_type)
     if kind not in _AMOUNTS:
-        raise NotSent(f"a {request.ord_type!r} order of side {request.side!r}: is none that we place")
+        raise NotSent(f"a {request.ord_type!r} order of side {request.side!r}: not supported")
     given = {"price": request.price, "volume": request.volume}
     amounts = {name: _plain(name, amount) for name, amount in given.items() if amount is not None}
     if set(amounts) != _AMOUNTS[kind]:
@@ -71,6 +71,6 @@ def _plain(name: str, amount: Decimal) -> str:
     if not amount.is_finite() or amount <= 0:
         raise NotSent(f"{name} {amount}: must be above 0")
     text = exact(amount)  # str() may give 1E-8
-    if len(text.partition(".")[2]) > _MOST_DECIMALS:
-        raise NotSent(f"{name} {text}: must have at most {_MOST_DECIMALS} decimals")
+    if len(text.partition(".")[2]) > _MAX_DECIMALS:
+        raise NotSent(f"{name} {text}: must have at most {_MAX_DECIMALS} decimals")
     return text

@@ -1,4 +1,7 @@
-"""What became of an order that we tried to place: the four things that can be known (U14, U15)."""
+"""What is known about an order after trying to place it: accepted, refused, never sent, or unknown.
+
+Rules: docs/upbit-client.md U14, U15.
+"""
 
 from dataclasses import dataclass
 
@@ -11,24 +14,24 @@ from tradingsite.clients.upbit.order_request import OrderRequest
 from tradingsite.clients.upbit.refusals import explain
 
 _ORDER = TypeAdapter(ExchangeOrder)
-_OF_A_DUPLICATE = ("identifier", "duplicate", "식별자", "중복")
-"""How an error about an identifier that was used before may speak; its name is not documented."""
+_DUPLICATE_WORDS = ("identifier", "duplicate", "식별자", "중복")
+"""Words of an error about an identifier that was used before; Upbit does not document its name."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Upbit took the order: it exists. `order` is as it was then, usually still without a fill."""
+    """Upbit took the order: it exists. `order` is its state at that moment, usually without a fill yet."""
 
     order: ExchangeOrder
 
 
 @dataclass(frozen=True)
 class OrderRefused:
-    """Upbit says that there is no such order, and why. The identifier is used up all the same.
+    """Upbit refused the order, so it does not exist. Its identifier is used up all the same.
 
     Attributes:
-        name: Upbit's error name, e.g. "insufficient_funds_bid"; "429" where a 429 has none.
-        message: Upbit's words, one line.
+        name: Upbit's error name, e.g. "insufficient_funds_bid"; "429" if a 429 has none.
+        message: Upbit's message, one line.
         status: the HTTP status.
     """
 
@@ -39,14 +42,14 @@ class OrderRefused:
 
 @dataclass(frozen=True)
 class NeverSent:
-    """Not one byte of the order left us: there is no such order. `reason` is for people."""
+    """Not one byte of the order was sent, so it does not exist. `reason` is for people."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """The order may exist or not: only looking for it can tell. `reason` is for people."""
+    """The order may or may not exist: only reading it from Upbit can tell. `reason` is for people."""
 
     reason: str
 
@@ -55,7 +58,7 @@ Outcome = Accepted | OrderRefused | NeverSent | Unknown
 
 
 def outcome(answer: Answer, request: OrderRequest) -> Outcome:
-    """Return what `answer` to the POST of `request` proves."""
+    """Return what the answer to the POST of `request` proves."""
     if 200 <= answer.status < 300:
         return _accepted(answer, request)
     refusal = explain(answer)
@@ -66,7 +69,7 @@ def outcome(answer: Answer, request: OrderRequest) -> Outcome:
         limited = answer.status == 429 and bool(answer.text())
         return OrderRefused("429", refusal.message, 429) if limited else unproven
     words = f"{refusal.name} {refusal.message}".lower()
-    if any(word in words for word in _OF_A_DUPLICATE):
+    if any(word in words for word in _DUPLICATE_WORDS):
         return unproven
     return OrderRefused(refusal.name, refusal.message, answer.status)
 

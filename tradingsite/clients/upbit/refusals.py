@@ -1,4 +1,7 @@
-"""What Upbit says when it refuses: error bodies, `Remaining-Req` and the length of a block."""
+"""Reads Upbit's error bodies, the `Remaining-Req` header, and how long a ban or limit lasts.
+
+Rules: docs/upbit-client.md U4-U6, U13.
+"""
 
 import re
 from typing import Any
@@ -12,14 +15,16 @@ _UNITS_S = (1, 60, 3600)
 _LONGEST_WAIT_S = 86_400.0
 _SEARCHED = 2_000  # characters of a body; Upbit states a wait in its first hundred
 _NO_SUCH_ORDER = "order_not_found"
-_OF_THE_REQUEST = {"nonce_used", "invalid_query_payload"}
-"""Refusals with a 401 that no other key would change."""
+_REQUEST_ERRORS = {"nonce_used", "invalid_query_payload"}
+"""Errors with status 401 that another key would not fix."""
 
 
 def explain(answer: Answer) -> Refusal:
-    """Read `{"error": {"name": …, "message": …}}`; the name is an integer on quotation errors, else a string.
+    """Read `{"error": {"name": …, "message": …}}`.
 
-    A plain-text or HTML body, or JSON of another form, gives no name and an excerpt.
+    The name is an integer in quotation errors, otherwise a string.
+
+    Plain text, HTML, or JSON of another form gives no name and an excerpt.
     """
     try:
         body: Any = parsed(answer.body)
@@ -30,34 +35,34 @@ def explain(answer: Answer) -> Refusal:
 
 
 def explain_exchange(answer: Answer) -> Refusal:
-    """Read an error of the exchange API, where the name decides.
+    """Read an error of the exchange API, where the error name decides.
 
-    Only Upbit's own words make an order NotFound: another 404, a proxy's or of a wrong path, must not prove
-    that an order does not exist. A 401 or 403 is the key's fault, whoever says it.
+    NotFound needs Upbit's own error name: a 404 of a proxy or for a wrong path must not prove that an order
+    does not exist. A 401 or 403 counts against the key, whoever sent it.
     """
     refusal = explain(answer)
     if refusal.name == _NO_SUCH_ORDER:
         return refusal._replace(error=NotFound)
-    of_key = answer.status in {401, 403} and refusal.name not in _OF_THE_REQUEST
+    of_key = answer.status in {401, 403} and refusal.name not in _REQUEST_ERRORS
     return refusal._replace(error=KeyRejected if of_key else Rejected)
 
 
 def requests_left(answer: Answer) -> int | None:
-    """Return how many requests the group has left in this second; None when the header does not say."""
+    """Return how many requests the group has left in this second; None if the header is missing."""
     found = _SECONDS_LEFT.search(answer.headers.get("Remaining-Req", ""))
     return int(found[1]) if found else None
 
 
 def wait_s(answer: Answer) -> float | None:
-    """Return how long a 429 or 418 tells us to stay away, at most a day; None when it does not say.
+    """Return the seconds that a 429 or 418 tells us to wait, at most a day; None if it states no time.
 
-    Where it says so is not documented: `Retry-After` in seconds is tried, then the longest duration in the
-    body.
+    Upbit does not document where it states it, so `Retry-After` in seconds comes first, then the longest
+    duration in the body.
     """
     header = answer.headers.get("Retry-After", "")
     if header.isascii() and header.isdigit():
         return min(float(header), _LONGEST_WAIT_S)
-    # The message once more: JSON may escape "초".
+    # The parsed message as well, because JSON may escape "초".
     text = f"{answer.text()[:_SEARCHED]} {explain(answer).message}"
     return max((min(_seconds(found), _LONGEST_WAIT_S) for found in _DURATION.finditer(text)), default=None)
 

@@ -1,8 +1,8 @@
-"""What Upbit's quotation endpoints answer, under Upbit's own names.
+"""Answers of Upbit's quotation API, with Upbit's own field names (docs/upbit-client.md U2).
 
-Numbers are exact, whether they come as JSON numbers or as numeric strings; times are aware UTC. Only what we
-cannot do without is required and limited: the other documented fields are None where Upbit leaves them out,
-and new ones are ignored.
+Numbers stay exact, whether they come as JSON numbers or as strings; times are aware UTC. Only fields that we
+need are required and range-checked: other documented fields are None if Upbit leaves them out, and unknown
+ones are ignored.
 """
 
 import re
@@ -28,7 +28,7 @@ def _from_ms(value: object) -> datetime:
 
 
 def _from_iso(value: object, *, zone: timezone | None = None) -> datetime:
-    """Return the moment in UTC. A text without its zone is of `zone`; an error where that is None."""
+    """Return the moment in UTC. A text without a time zone is in `zone`, or an error if that is None."""
     if not isinstance(value, str):
         raise ValueError("must be an ISO date and time")  # noqa: TRY004 - pydantic turns ValueErrors into its own
     moment = datetime.fromisoformat(value)
@@ -40,7 +40,7 @@ def _from_iso(value: object, *, zone: timezone | None = None) -> datetime:
     return aware.astimezone(UTC)
 
 
-# The limit keeps 1e999999 out, whose first use in a sum or an int would take all memory.
+# The limit keeps out 1e999999: the first sum or int() with it would use up all memory.
 Number = Annotated[Decimal, Field(max_digits=64)]
 Price = Annotated[Decimal, Field(max_digits=64, gt=0)]
 Amount = Annotated[Decimal, Field(max_digits=64, ge=0)]
@@ -51,13 +51,13 @@ Moment = Annotated[datetime, BeforeValidator(_from_iso)]
 
 
 class Body(BaseModel):
-    """What every answer of Upbit is: frozen, tolerant of new fields, silent about values in errors."""
+    """Base of all Upbit answers: frozen, ignores new fields, keeps values out of error texts."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class MarketCaution(Body):
-    """Why a market is marked: each is an alarm of Upbit's own."""
+    """Upbit's alarms for a market."""
 
     PRICE_FLUCTUATIONS: bool = False
     TRADING_VOLUME_SOARING: bool = False
@@ -86,7 +86,7 @@ class Market(Body):
 class Ticker(Body):
     """One element of GET /v1/ticker and /v1/ticker/all. Prices are in the quote currency of `market`.
 
-    The opening, high and low prices and the changes are those of the UTC day, not of the last 24 hours.
+    Opening, high and low prices and changes are of the current UTC day, not of the last 24 hours.
     """
 
     market: str  # quote first: "KRW-BTC" is bitcoin priced in won
@@ -118,7 +118,7 @@ class Ticker(Body):
 
 
 class Candle(Body):
-    """What every candle has. `trade_price` is the close; the newest candle of a list is still open.
+    """Fields of every candle. `trade_price` is the close; the newest candle of a list is still open.
 
     A period without a trade has no candle.
     """
@@ -142,7 +142,7 @@ class MinuteCandle(Candle):
 
 
 class OrderbookUnit(Body):
-    """One level of both sides; zeros where a thin market has no more orders on one of them."""
+    """One level of both sides; zeros if one side of a thin market has fewer orders."""
 
     ask_price: Amount
     bid_price: Amount

@@ -1,4 +1,7 @@
-"""Signed requests to Upbit's exchange API, paced by key (U11, U12)."""
+"""Sends signed requests to Upbit's exchange API within the key's rate limit.
+
+Rules: docs/upbit-client.md U11, U12, U17.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,9 +14,9 @@ from tradingsite.clients import call_log
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock, Deadline
 from tradingsite.clients.errors import KeyRejected
 from tradingsite.clients.http import Http
-from tradingsite.clients.key_format import why_unusable
+from tradingsite.clients.key_format import key_problem
 from tradingsite.clients.response import Answer, value
-from tradingsite.clients.retry import read_again
+from tradingsite.clients.retry import retry_read
 from tradingsite.clients.upbit.auth import Signature
 from tradingsite.clients.upbit.limits import EXCHANGE, RequestLimits, shared_limits
 from tradingsite.clients.upbit.order_lists import Pairs
@@ -21,21 +24,24 @@ from tradingsite.clients.upbit.refusals import explain_exchange, requests_left
 
 T = TypeVar("T")
 
-_PATIENCE_S = 3600.0
-"""For one read of what acts: only the call's bound ends the wait for an order's answer."""
+_ORDER_READ_TIMEOUT_S = 3600.0
+"""Effectively none: giving up on an order's answer early would leave its fate unknown.
+
+The call's deadline ends the wait.
+"""
 
 
 @dataclass(eq=False)
 class SignedCalls:
-    """How a key's requests are sent: reads again and again, what acts once.
+    """Sends reads, which are retried, and orders and cancels, which are sent once.
 
     Attributes:
         base_url: scheme and host, e.g. https://api.upbit.com.
-        access_key: names us; shown nowhere.
-        secret_key: signs; shown nowhere.
-        connect_timeout_s: for each address of the name.
-        read_timeout_s: for each read of the socket by a read. What acts waits for its answer to the end.
-        wall_clock_s: for a whole call; only a name lookup can outlast it (see `http.Http`).
+        access_key: identifies us; never shown.
+        secret_key: signs; never shown.
+        connect_timeout_s: for each address of the host name.
+        read_timeout_s: for each socket read of a read request. Orders and cancels wait until `wall_clock_s`.
+        wall_clock_s: for a whole call; only a name lookup can take longer (see `http.Http`).
         retries: of reads, after a Retryable error.
     """
 
@@ -68,13 +74,13 @@ class SignedCalls:
             auth=Signature(self.access_key, self.secret_key),
         )
 
-    def _acting(self) -> Http:
-        # Its own connection: one that Upbit has just closed would make an order's fate unknown.
+    def _one_shot_http(self) -> Http:
+        # A new connection: on a kept one that Upbit has just closed, an order's fate would be unknown.
         self._check_keys()
-        return self._new_http(_PATIENCE_S, keep_alive=False)
+        return self._new_http(_ORDER_READ_TIMEOUT_S, keep_alive=False)
 
     def _check_keys(self) -> None:
-        if why_unusable(self.access_key) or why_unusable(self.secret_key):
+        if key_problem(self.access_key) or key_problem(self.secret_key):
             message = "no usable API key is set: it needs an access key and a secret key"
             raise KeyRejected(message, name=None, message=message, status=None)
 
@@ -84,13 +90,13 @@ class SignedCalls:
         def attempt() -> T:
             return self._once("default", deadline, lambda: self._reads.get(path, params, deadline), schema)
 
-        return read_again(attempt, retries=self.retries, deadline=deadline, clock=self.clock)
+        return retry_read(attempt, retries=self.retries, deadline=deadline, clock=self.clock)
 
     def _once(self, group: str, deadline: Deadline, send: Callable[[], Answer], schema: TypeAdapter[T]) -> T:
         limits = self._limits()
-        limits.enter(group, deadline)
+        limits.acquire(group, deadline)
         with call_log.ACCOUNT.recording(self.clock) as context:
             answer = send()
             context.observe(answer, datetime.now(UTC), group=group, left=requests_left(answer))
-            limits.obey(group, answer)
+            limits.check_answer(group, answer)
             return value(answer, schema, explain_exchange)
