@@ -72,7 +72,7 @@ def test_one_market_s_trouble_costs_no_other_its_turn(exchange, settings):
     settings.GEMINI_URL = exchange.url
     configure(markets=["KRW-BTC", "KRW-ETH"], trading_markets=["KRW-BTC", "KRW-ETH"])
     tick = timezone.now()
-    exchange.model.order("HOLD", times=2)
+    exchange.model.queue_decision("HOLD", times=2)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE trading_signal ADD CHECK (market <> 'KRW-BTC')")
 

@@ -14,7 +14,7 @@ from tests.marketdata.exchange import error, exchange, listing, ticker
 from tests.marketdata.feed import NOON, TEN_S
 from tradingsite.clients.errors import InvalidResponse, NotFound, Rejected, Unreachable
 from tradingsite.clients.upbit.client import UpbitClient
-from tradingsite.marketdata.collection import ASK_WITHIN_S, collect
+from tradingsite.marketdata.collection import FETCH_WITHIN_S, collect
 from tradingsite.marketdata.models import Poll, Ticker
 
 pytestmark = pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_the_three_requests_for_an_unknown_market_share_the_time_of_one():
         collect(client, [BTC, "KRW-NONE"], NOON)
 
     first, second, third = client.given_s
-    assert ASK_WITHIN_S >= first > second > third > 0
+    assert FETCH_WITHIN_S >= first > second > third > 0
 
 
 def test_when_no_market_exists_the_poll_says_that_none_answered():

@@ -7,7 +7,7 @@ import pytest
 from django.utils import translation
 
 from tests.marketdata.feed import NOON, poll_times, record_polls, record_price, watched
-from tradingsite.marketdata.windows import Window, gap, read_windows
+from tradingsite.marketdata.windows import Window, read_windows, unknown_reason
 
 pytestmark = pytest.mark.django_db
 
@@ -115,5 +115,5 @@ def test_all_windows_come_from_one_query(django_assert_num_queries):
 
 def test_why_a_market_is_unknown_is_said_in_the_readers_language():
     with translation.override("en"):
-        assert gap(3, 31) == "last seen 31 s ago, limit 30 s"
-        assert gap(3, None) == "no price yet"
+        assert unknown_reason(3, 31) == "last seen 31 s ago, limit 30 s"
+        assert unknown_reason(3, None) == "no price yet"

@@ -10,7 +10,7 @@ from tests.sandbox.conftest import NOON_MS
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.matching import Offer
 from tradingsite.sandbox.exchange.orders import Order
-from tradingsite.sandbox.exchange.serialization import shown
+from tradingsite.sandbox.exchange.serialization import order_json
 from tradingsite.sandbox.exchange.terms import read
 
 PLENTY = "1000"
@@ -52,7 +52,7 @@ class Desk:
         """Return the answer to the POST. Raises `Denied`."""
         with self.exchange.at(self.now_ms):
             wanted = read({"market": "KRW-BTC", **body})
-            return shown(self.exchange.accept(wanted, self.now_ms))
+            return order_json(self.exchange.accept(wanted, self.now_ms))
 
     def buy(self, total: str, **body: str) -> dict[str, object]:
         return self.place(side="bid", ord_type="price", price=total, **body)

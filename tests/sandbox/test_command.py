@@ -140,7 +140,7 @@ def test_an_answer_is_ordered_from_the_running_sandbox(server):
     text = told("answer", "BUY", "--confidence", "0.7", "--times", "2")
 
     assert text == "The model's next decisions: BUY 0.7, BUY 0.7"
-    assert [opinion.decision for opinion in server.model.ordered] == ["BUY", "BUY"]
+    assert [opinion.decision for opinion in server.model.queued] == ["BUY", "BUY"]
 
 
 def test_faults_are_added_listed_and_cleared(server):
@@ -166,7 +166,7 @@ def test_a_program_can_read_the_answers(server):
     ordered = json.loads(told("answer", "HOLD", "--json"))
 
     assert added["faults"][0]["kind"] == "429"
-    assert ordered["ordered"][0]["decision"] == "HOLD"
+    assert ordered["queued"][0]["decision"] == "HOLD"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_makes_no_sense_is_refused(server, arguments, message):
         told(*arguments)
 
     assert server.faults.armed() == []
-    assert not server.model.ordered
+    assert not server.model.queued
 
 
 def test_it_says_when_none_is_running_and_how_to_start_one(server):

@@ -7,7 +7,7 @@ import requests
 
 from tests.sandbox.account import Account
 from tests.sandbox.limits import GENEROUS
-from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
+from tradingsite.sandbox.control_client import NoSandbox, RequestRefused, ask
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
@@ -37,8 +37,8 @@ def test_faults_are_added_listed_and_cleared(server):
 def test_a_decision_is_ordered(server):
     answer = ask(server.port, "POST", "/sandbox/answer", {"decision": "BUY", "confidence": 0.75, "times": 2})
 
-    assert [opinion["decision"] for opinion in answer["ordered"]] == ["BUY", "BUY"]
-    assert [opinion.confidence for opinion in server.model.ordered] == [Decimal("0.75")] * 2
+    assert [opinion["decision"] for opinion in answer["queued"]] == ["BUY", "BUY"]
+    assert [opinion.confidence for opinion in server.model.queued] == [Decimal("0.75")] * 2
 
 
 def test_the_log_shows_what_was_asked_and_no_key(server):
@@ -92,11 +92,11 @@ def test_the_exchange_is_shown_to_the_last_digit(server, clock):
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(server, path, body, message):
-    with pytest.raises(Unaccepted, match=message):
+    with pytest.raises(RequestRefused, match=message):
         ask(server.port, "POST", path, body)
 
     assert server.faults.armed() == []
-    assert not server.model.ordered
+    assert not server.model.queued
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_localhost_is_this_machine_with_or_without_a_port(server):
 
 
 def test_what_is_no_sandbox_is_named(server):
-    with pytest.raises(NoSandbox, match=f"what answers on port {server.port} is no sandbox"):
+    with pytest.raises(NoSandbox, match=f"the program on port {server.port} is not a sandbox"):
         ask(server.port, "GET", "/sandbox/nothing")
 
 

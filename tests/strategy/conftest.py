@@ -55,4 +55,4 @@ def desk(noon, wall, ticking):
     [ticker] = exchange.tickers([MARKET])
     yield Desk(noon, exchange, GeminiModel(noon.url, GEMINI_KEY), ticker.trade_price)
     noon.faults.clear()
-    noon.model.ordered.clear()
+    noon.model.queued.clear()

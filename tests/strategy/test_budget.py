@@ -145,7 +145,7 @@ def test_the_guard_is_asked_before_anything_else_is(desk):
 @pytest.mark.django_db(transaction=True)
 def test_a_row_is_booked_in_a_transaction_of_its_own():
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
-        budget.book(MODEL, TICK, TICK, 100, row)
+        budget.reserve_call(MODEL, TICK, TICK, 100, row)
 
     assert not ModelCall.objects.exists()
 
@@ -155,17 +155,17 @@ def test_two_processes_do_not_share_the_last_call_of_the_day():
     together = Barrier(4)
     outcomes: list[str] = []
 
-    def book():
+    def reserve_call():
         together.wait()
         try:
-            budget.book(MODEL, TICK, TICK, 1, row)
+            budget.reserve_call(MODEL, TICK, TICK, 1, row)
             outcomes.append("booked")
         except NoAdvice as hold:
             outcomes.append(hold.code)
         finally:
             connection.close()
 
-    threads = [Thread(target=book) for _ in range(4)]
+    threads = [Thread(target=reserve_call) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

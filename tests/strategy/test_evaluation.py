@@ -34,7 +34,7 @@ def told(peer, ticking):
 
 
 def test_an_advice_is_kept_with_everything_it_rests_on(desk):
-    desk.sandbox.model.order("BUY", confidence=Decimal("0.73"))
+    desk.sandbox.model.queue_decision("BUY", confidence=Decimal("0.73"))
 
     signal = desk.decide(position=Position(MARKET, Decimal("0.01"), Decimal(1_000_000)))
 
@@ -79,11 +79,9 @@ def test_the_sandboxs_own_rule_reads_the_prompt(desk):
 
 
 def test_numbers_from_nowhere_are_shown_and_no_reason_to_hold(desk, monkeypatch):
-    monkeypatch.setattr("tradingsite.strategy.guards._CONVENTIONAL", ())
-    desk.sandbox.model.order("BUY")
-    desk.sandbox.model.ordered[0] = replace(
-        desk.sandbox.model.ordered[0], reasoning="It goes to 777,777,777."
-    )
+    monkeypatch.setattr("tradingsite.strategy.guards._COMMON_LEVELS", ())
+    desk.sandbox.model.queue_decision("BUY")
+    desk.sandbox.model.queued[0] = replace(desk.sandbox.model.queued[0], reasoning="It goes to 777,777,777.")
 
     signal = desk.decide()
 
@@ -91,7 +89,7 @@ def test_numbers_from_nowhere_are_shown_and_no_reason_to_hold(desk, monkeypatch)
 
 
 def test_a_second_decision_of_a_tick_is_the_first_without_a_question(desk):
-    desk.sandbox.model.order("BUY")
+    desk.sandbox.model.queue_decision("BUY")
     first = desk.decide()
     asked = len(desk.sandbox.requests)
 

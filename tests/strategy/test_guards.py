@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tradingsite.strategy.guards import MOST_UNGROUNDED, advice, same_family, storable, ungrounded
+from tradingsite.strategy.guards import MAX_UNGROUNDED, is_same_family, parse_advice, storable, ungrounded
 from tradingsite.strategy.hold_reasons import NoAdvice
 from tradingsite.strategy.model_request import PRICE_TABLE, cost_usd
 
@@ -17,23 +17,27 @@ def written(**changes) -> str:
 
 
 def test_an_answer_as_asked_for_is_taken():
-    found = advice(written())
+    found = parse_advice(written())
 
-    assert (found.decision, found.share, found.reasoning) == ("BUY", Decimal("0.7000"), "RSI is low.")
+    assert (found.decision, found.confidence_rounded, found.reasoning) == (
+        "BUY",
+        Decimal("0.7000"),
+        "RSI is low.",
+    )
 
 
 @pytest.mark.parametrize(
     ("confidence", "share"),
     [("0", "0"), ("1", "1"), ("0.59999", "0.5999"), ("0.00001", "0"), ("1e-320", "0"), ("-0.0", "0")],
 )
-def test_confidence_is_rounded_down_never_over_a_limit(confidence, share):
+def test_confidence_is_rounded_down_never_over_a_limit(confidence, confidence_rounded):
     text = written().replace("0.7", confidence)
 
-    assert advice(text).share == Decimal(share)
+    assert parse_advice(text).confidence_rounded == Decimal(confidence_rounded)
 
 
 def test_more_keys_than_asked_for_are_ignored():
-    assert advice(written(target_price=1, notes=["x"])).decision == "BUY"
+    assert parse_advice(written(target_price=1, notes=["x"])).decision == "BUY"
 
 
 @pytest.mark.parametrize(
@@ -76,14 +80,14 @@ def test_more_keys_than_asked_for_are_ignored():
 )
 def test_everything_else_holds(text):
     with pytest.raises(NoAdvice) as caught:
-        advice(text)
+        parse_advice(text)
 
     assert caught.value.code == "invalid"
     assert len(caught.value.text) < 200
 
 
 def test_reasoning_may_have_4000_characters():
-    assert len(advice(written(reasoning="x" * 4000)).reasoning) == 4000
+    assert len(parse_advice(written(reasoning="x" * 4000)).reasoning) == 4000
 
 
 def test_what_no_database_holds_is_replaced():
@@ -126,7 +130,7 @@ def test_numbers_from_nowhere_are_listed_as_quoted_each_once():
 def test_the_list_ends():
     text = " ".join(f"{number}.5" for number in range(200, 300))
 
-    assert len(ungrounded(text, INPUTS)) == MOST_UNGROUNDED
+    assert len(ungrounded(text, INPUTS)) == MAX_UNGROUNDED
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ def test_the_list_ends():
     ],
 )
 def test_a_version_is_of_the_family_and_another_model_is_not(asked, answered, same):
-    assert same_family(asked, answered) is same
+    assert is_same_family(asked, answered) is same
 
 
 def test_thinking_is_billed_as_output():

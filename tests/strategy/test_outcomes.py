@@ -86,7 +86,7 @@ def test_after_a_downtime_all_of_them_are_made_up_for(desk, wall):
 
 
 def test_a_round_is_bounded_in_questions_and_in_time(desk, wall, ticking):
-    for number in range(outcomes.MOST_A_MARKET + 5):
+    for number in range(outcomes.MAX_PER_MARKET + 5):
         signal(TICK + number * MINUTE)
     wall.at = TICK + 3 * 60 * MINUTE
 
@@ -94,7 +94,7 @@ def test_a_round_is_bounded_in_questions_and_in_time(desk, wall, ticking):
     first = outcomes.measure(desk.exchange, wall.at)
     second = outcomes.measure(desk.exchange, wall.at)
 
-    assert (late["outcomes"], first["outcomes"], second["outcomes"]) == (0, outcomes.MOST_A_MARKET, 5)
+    assert (late["outcomes"], first["outcomes"], second["outcomes"]) == (0, outcomes.MAX_PER_MARKET, 5)
 
 
 def test_what_is_older_than_30_days_stays_unmeasured(told):

@@ -29,7 +29,7 @@ def loaded(noon):
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure_is_a_hold_with_its_kind_after_one_request(desk, name):
     kind = MODEL_FAULTS[name]
-    desk.sandbox.model.order("BUY")
+    desk.sandbox.model.queue_decision("BUY")
     desk.sandbox.faults.add(Fault(name, seconds=SLOW.get(name)))
 
     signal = desk.decide(within_s=1 if name in SLOW else 30)
@@ -46,7 +46,7 @@ def test_a_failure_is_a_hold_with_its_kind_after_one_request(desk, name):
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_a_careful_reader_can_live_with_is_an_answer(desk, name):
-    desk.sandbox.model.order("SELL", confidence=Decimal("0.8"))
+    desk.sandbox.model.queue_decision("SELL", confidence=Decimal("0.8"))
     desk.sandbox.faults.add(Fault(name))
 
     signal = desk.decide()
@@ -84,7 +84,7 @@ def test_what_came_is_kept_also_when_it_is_of_no_use(desk):
 
 
 def test_another_model_that_answered_is_recorded_and_no_reason_to_hold(desk):
-    desk.sandbox.model.order("BUY")
+    desk.sandbox.model.queue_decision("BUY")
     desk.sandbox.faults.add(Fault("model_other_model"))
 
     signal = desk.decide()

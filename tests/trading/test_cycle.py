@@ -52,7 +52,7 @@ def run(job):
 
 
 def signal(exchange, decision):
-    exchange.model.order(decision, confidence=Decimal("0.9"))
+    exchange.model.queue_decision(decision, confidence=Decimal("0.9"))
     run("generate_trading_signal")
     return TradingSignal.objects.newest()
 
@@ -146,7 +146,7 @@ def test_a_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
 @pytest.mark.usefixtures("five_calm_minutes")
 def test_a_scheduler_that_lost_its_lock_during_the_run_sends_no_order_of_either_cause(exchange):
     bought = signal(exchange, "BUY").order
-    exchange.model.order("SELL", confidence=Decimal("0.9"))
+    exchange.model.queue_decision("SELL", confidence=Decimal("0.9"))
 
     with fence.guarded_by(lambda: False):
         tasks.generate_trading_signal(timezone.now())

@@ -1,4 +1,7 @@
-"""Read-only lists. Prices are on the status page: Django's admin lists no table with a two-column key."""
+"""Admin list of the price polls.
+
+Prices are not listed: Django's admin cannot show a table with a composite key.
+"""
 
 from django.contrib import admin
 

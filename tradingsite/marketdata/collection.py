@@ -1,4 +1,7 @@
-"""Ask the exchange for every configured market at once and keep what it says (M1 to M4)."""
+"""Collects the current price of every configured market and stores it, for the job `collect_market_data`.
+
+Rules: docs/market-data.md M1-M4.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,17 +18,17 @@ from tradingsite.clients.errors import Rejected
 logger = structlog.get_logger(__name__)
 
 POLL_INTERVAL = timedelta(seconds=10)
-ASK_WITHIN_S = 8.0
-"""For all requests of one collection together: the next begins ten seconds after this one."""
+FETCH_WITHIN_S = 8.0
+"""For all requests of one collection together, because the next one starts after ten seconds."""
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
-"""How far ahead of our clock the exchange's trade time may be; Upbit's clock is well within it."""
+"""How far the exchange's trade time may be ahead of our clock; Upbit's clock is well within that."""
 
-LEAST_PRICE, PRICE_BOUND = Decimal("1e-8"), Decimal("1e12")
-"""What the table can hold. Upbit's prices lie between 0.00000001 and a few hundred million."""
+MIN_PRICE, PRICE_LIMIT = Decimal("1e-8"), Decimal("1e12")
+"""Limits of the database column. Upbit's prices are between 0.00000001 and a few hundred million."""
 
 
-class Priced(Protocol):
+class TickerLike(Protocol):
     @property
     def market(self) -> str: ...
     @property
@@ -34,52 +37,56 @@ class Priced(Protocol):
     def trade_timestamp(self) -> datetime: ...
 
 
-class Listed(Protocol):
+class MarketLike(Protocol):
     @property
     def market(self) -> str: ...
 
 
 class TickerSource(Protocol):
-    """The two requests that are made here, as `UpbitClient` makes them."""
+    """The two calls needed from `UpbitClient`."""
 
-    def tickers(self, markets: Sequence[str], *, within_s: float) -> Sequence[Priced]: ...
-    def markets(self, *, within_s: float) -> Sequence[Listed]: ...
+    def tickers(self, markets: Sequence[str], *, within_s: float) -> Sequence[TickerLike]: ...
+    def markets(self, *, within_s: float) -> Sequence[MarketLike]: ...
 
 
 def collect(client: TickerSource, markets: Sequence[str], at: datetime) -> Mapping[str, int]:
-    """Store the last price of each of `markets` as seen at `at`; the same moment twice changes nothing.
+    """Store the last price of each of `markets` as seen at `at`.
 
-    Counts: `markets` requested; `stored` prices that are new; `repeated` ones that only were seen again;
-    `missing` markets without an answer; `refused` answers that cannot be true.
+    Repeating a call with the same time changes nothing.
+
+    Returns counts: `markets` requested; `stored` new prices; `repeated` prices seen again; `missing` markets
+    without an answer; `refused` implausible answers.
 
     Raises:
-        Rejected: the exchange refuses the request, and not for an unknown market.
+        Rejected: the exchange refuses the request, and not because of an unknown market.
         ClientError: no usable answer; nothing is stored.
     """
-    answers = {answer.market: answer for answer in _ask(client, markets)}
+    answers = {answer.market: answer for answer in _fetch(client, markets)}
     missing = sorted(set(markets) - set(answers))
-    believed = [
-        answers[market] for market in sorted(set(markets) - set(missing)) if _true(answers[market], at)
+    plausible = [
+        answers[market]
+        for market in sorted(set(markets) - set(missing))
+        if _is_plausible(answers[market], at)
     ]
     if missing:
         logger.warning("collect.missing", markets=missing)
-    new = _store(believed, at)
+    new = _store(plausible, at)
     return {
         "markets": len(markets),
         "stored": new,
-        "repeated": len(believed) - new,
+        "repeated": len(plausible) - new,
         "missing": len(missing),
-        "refused": len(markets) - len(missing) - len(believed),
+        "refused": len(markets) - len(missing) - len(plausible),
     }
 
 
-def _ask(client: TickerSource, markets: Sequence[str]) -> Sequence[Priced]:
-    """Return the tickers from one request, or from three while a configured market does not exist.
+def _fetch(client: TickerSource, markets: Sequence[str]) -> Sequence[TickerLike]:
+    """Return the tickers, with one request, or with three if a configured market does not exist.
 
-    Upbit refuses the whole request for one unknown code and does not say which. The others must not suffer:
-    an unseen market is halted for buys, and its stop-loss is blind.
+    Upbit refuses the whole request for one unknown code and does not say which. The other markets still need
+    their prices: without them buys stop, and the stop-loss cannot act.
     """
-    deadline = Deadline(ASK_WITHIN_S)
+    deadline = Deadline(FETCH_WITHIN_S)
     try:
         return client.tickers(markets, within_s=deadline.left_s())
     except Rejected as refusal:
@@ -93,8 +100,8 @@ def _ask(client: TickerSource, markets: Sequence[str]) -> Sequence[Priced]:
         return client.tickers(known, within_s=deadline.left_s()) if known else []
 
 
-def _true(answer: Priced, at: datetime) -> bool:
-    if LEAST_PRICE <= answer.trade_price < PRICE_BOUND and answer.trade_timestamp <= at + CLOCK_TOLERANCE:
+def _is_plausible(answer: TickerLike, at: datetime) -> bool:
+    if MIN_PRICE <= answer.trade_price < PRICE_LIMIT and answer.trade_timestamp <= at + CLOCK_TOLERANCE:
         return True
     logger.warning(
         "collect.refused",
@@ -105,8 +112,11 @@ def _true(answer: Priced, at: datetime) -> bool:
     return False
 
 
-def _store(answers: Collection[Priced], at: datetime) -> int:
-    """Write prices and poll together; return how many prices are new. `answers` come sorted: no deadlocks."""
+def _store(answers: Collection[TickerLike], at: datetime) -> int:
+    """Store prices and poll in one transaction; return how many prices are new.
+
+    `answers` are sorted, which avoids deadlocks.
+    """
     facts: dict[str, Any] = {
         "at": at,
         "markets": [answer.market for answer in answers],
@@ -115,7 +125,7 @@ def _store(answers: Collection[Priced], at: datetime) -> int:
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_UPSERT_TICKERS, facts)
-        new = sum(bool(first_seen_now) for (first_seen_now,) in cursor.fetchall())
+        new = sum(bool(is_new) for (is_new,) in cursor.fetchall())
         cursor.execute(_UPSERT_POLL, facts)
     return new
 

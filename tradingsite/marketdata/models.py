@@ -1,4 +1,4 @@
-"""Prices as they were collected. The numbered rules (M1 …) are in docs/market-data.md."""
+"""Database tables for collected prices, and for how calls to the exchange went (docs/market-data.md)."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,12 +9,12 @@ from tradingsite.amounts import exact
 
 
 class Ticker(models.Model):
-    """The price of one market from the trade that made it until the poll that saw it last.
+    """One price of a market, from its trade until the last poll that returned it.
 
-    Nothing refers to these rows: they age out in bulk, and the table may be partitioned one day.
+    No foreign key points here: old rows are deleted in bulk, and the table may be partitioned some day.
     """
 
-    # The key is the fact itself. A number of its own would cost a third index on the fastest growing table.
+    # A surrogate key would need a third index on the fastest growing table.
     pk = models.CompositePrimaryKey("market", "traded_at")
     market = models.CharField(_("market"), max_length=20, help_text=_("Upbit's market code, e.g. KRW-BTC."))
     traded_at = models.DateTimeField(_("traded at"), help_text=_("The exchange's time of the last trade."))
@@ -41,7 +41,7 @@ class Ticker(models.Model):
 
 
 class Poll(models.Model):
-    """One successful question to the exchange, and the markets it answered for."""
+    """One successful price request, and the markets it returned."""
 
     polled_at = models.DateTimeField(_("polled at"), primary_key=True)
     markets = ArrayField(models.CharField(max_length=20), verbose_name=_("markets"))
@@ -57,9 +57,9 @@ class Poll(models.Model):
 
 
 class VenueEvidence(models.Model):
-    """What became of the trader's last calls to one venue, as the leading scheduler noted it.
+    """How the trader's last calls to one API of the exchange went, written by the leading scheduler.
 
-    Moments are the database's. The key's are of the process that read it.
+    Times are the database's, except the API key's, which are of the process that read them.
     """
 
     venue = models.CharField(_("venue"), max_length=16, primary_key=True)

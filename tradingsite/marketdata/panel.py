@@ -5,5 +5,5 @@ from tradingsite.marketdata.windows import read_windows
 
 
 def prices() -> dict[str, object]:
-    """Return one `Window` for each configured market. It finds its words when it is shown."""
+    """Return one `Window` per configured market, for the status page."""
     return {"windows": read_windows(SystemConfig.objects.get_value("markets"), timezone.now())}

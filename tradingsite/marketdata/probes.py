@@ -1,4 +1,7 @@
-"""Health of the exchange: by the trader's own calls, else by one public question (M9 to M11)."""
+"""Health probe of the exchange: judges by the trader's own calls, or sends one public request.
+
+Rules: docs/market-data.md M9-M11.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from tradingsite.clients.upbit.schemas import Ticker
 
 WITHIN_S = 2.5
-"""Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
+"""Less than the engine's limit of four seconds, so that the client's error is reported, not a timeout."""
 _FAILURES = FailureTexts(
     timed_out=gettext_noop("Upbit gave no answer within %(limit)s s: check the network and UPBIT_API_URL"),
     unreachable=gettext_noop("Upbit cannot be reached: check the network and UPBIT_API_URL"),
@@ -34,18 +37,18 @@ _FAILURES = FailureTexts(
 
 
 def upbit_api() -> Finding:
-    """Judge by the trader's own calls; where they are old, ask for the first configured market's price."""
+    """Judge by the trader's own calls; if they are too old, request the first configured market's price."""
     try:
         market = SystemConfig.objects.get_value("markets")[0]
     except UnreadableConfig:
         return Finding("unhealthy", gettext_noop("markets cannot be read: correct it in admin"))
     with probing():
-        known = read_stats()
-        found = venue_verdict.verdict_from_calls(known) or _asked(market)
-        return (venue_verdict.account_objection(known) or found) if found.status == "healthy" else found
+        stats = read_stats()
+        found = venue_verdict.verdict_from_calls(stats) or _request_price(market)
+        return (venue_verdict.account_problem(stats) or found) if found.status == "healthy" else found
 
 
-def _asked(market: str) -> Finding:
+def _request_price(market: str) -> Finding:
     try:
         answers = upbit_client(retries=0).tickers([market], within_s=WITHIN_S)
     except ClientError as error:
@@ -53,10 +56,10 @@ def _asked(market: str) -> Finding:
             error, _FAILURES, within_s=WITHIN_S, limited=_limited, rejected=partial(_rejected, market)
         )
     ticker = next((answer for answer in answers if answer.market == market), None)
-    return Finding("unhealthy", _FAILURES.invalid) if ticker is None else _well(ticker)
+    return Finding("unhealthy", _FAILURES.invalid) if ticker is None else _price_finding(ticker)
 
 
-def _well(ticker: Ticker) -> Finding:
+def _price_finding(ticker: Ticker) -> Finding:
     age = timezone.now() - ticker.trade_timestamp
     return Finding(
         "healthy",
@@ -71,7 +74,7 @@ def _rejected(market: str, error: Rejected) -> Finding:
     if isinstance(error, NotFound):
         text = gettext_noop("Upbit does not know %(market)s: correct markets in admin")
         return Finding("unhealthy", text, market=market)
-    text = gettext_noop("Upbit refuses the question for %(market)s, status %(status)s")
+    text = gettext_noop("Upbit refuses the request for %(market)s, status %(status)s")
     return Finding("unhealthy", text, market=market, status=error.status or 0)
 
 

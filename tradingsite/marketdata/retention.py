@@ -1,4 +1,4 @@
-"""Let old rows go, a few thousand at a time (M7). docs/market-data.md lists what ages out of which table."""
+"""Deletes old prices and polls in batches, for the job `cleanup_old_data` (docs/market-data.md M7)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,9 +11,9 @@ from tradingsite.marketdata.models import Poll, Ticker
 
 
 def delete_before(cutoff: datetime, *, stop: Event | None = None) -> Mapping[str, int]:
-    """Delete prices last seen, and polls made, before `cutoff`; return the count for each table.
+    """Delete prices last seen, and polls made, before `cutoff`; return the count per table.
 
-    A price in force is kept however old its trade is. When `stop` is set the rest waits for the next run.
+    A current price is kept however old its trade is. If `stop` is set, the rest waits for the next run.
     """
     old = Ticker.objects.filter(last_seen_at__lt=cutoff).order_by("last_seen_at")
     tickers = sum(delete_in_batches(old.filter(market=market), stop=stop) for market in _stored_markets())
@@ -27,7 +27,7 @@ def _stored_markets() -> list[str]:
         return [market for (market,) in cursor.fetchall()]
 
 
-# One index step a market; SELECT DISTINCT would read the whole table.
+# One index lookup per market; SELECT DISTINCT would read the whole table.
 _STORED_MARKETS = """
 WITH RECURSIVE stored AS (
     SELECT min(market) AS market FROM ticker

@@ -1,6 +1,6 @@
-"""How the trader's own calls to the exchange went: kept for all processes, and judged (M10, M11).
+"""Shares the record of the trader's calls to the exchange between processes (docs/market-data.md M10, M11).
 
-The scheduler makes the calls and writes what became of them; the health probes read it.
+The scheduler makes the calls and writes their statistics to the database; health probes read them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,30 +21,30 @@ from tradingsite.marketdata.models import VenueEvidence
 Value = str | int | float | datetime | None
 
 UPBIT, ACCOUNT = "upbit", "account"
-YOUNG = timedelta(seconds=30)
-"""The newest success counts for the venue's health as long; prices are requested every 10 s."""
+FRESH = timedelta(seconds=30)
+"""How long the last successful call proves that the exchange works; prices are requested every 10 s."""
 CURRENT = timedelta(minutes=10)
-"""Ratio and skew count as long: two of the account's timed calls, which are five minutes apart."""
-LEAST_LEFT = 3
-"""So many requests of a second are left to the trader."""
+"""How long success ratio and clock difference count: the account is called every five minutes."""
+RESERVED_REQUESTS = 3
+"""Requests per second left to the trader; a probe does not use them."""
 
-_LEFT = _("requests left in their second")
+_REQUESTS_LEFT = _("requests left in their second")
 _NAMES = {UPBIT: _("Prices"), ACCOUNT: _("Account")}
 _CALL_LOGS = {UPBIT: call_log.UPBIT, ACCOUNT: call_log.ACCOUNT}
-_written: dict[str, int] = {}
+_saved_versions: dict[str, int] = {}
 
 
 def flush() -> None:
-    """Write what became of this process's calls since the last time: no statement when there were none.
+    """Write the statistics of this process's calls to the database, if there were new calls.
 
     Raises:
-        django.db.Error: it is written the next time.
+        django.db.Error: the next call of `flush` writes them.
     """
     for venue, log in _CALL_LOGS.items():
         summary = log.summary(SYSTEM_CLOCK)
-        if summary.version != _written.get(venue, 0):
+        if summary.version != _saved_versions.get(venue, 0):
             _write(venue, summary)
-            _written[venue] = summary.version
+            _saved_versions[venue] = summary.version
 
 
 def _write(venue: str, summary: Summary) -> None:
@@ -72,42 +72,42 @@ def _ago(seconds: float | None) -> object:
 
 @dataclass(frozen=True)
 class VenueStats:
-    """One venue's row, and the database's clock when it was read."""
+    """One API's row, and the database's clock when it was read."""
 
     row: VenueEvidence
     now: datetime
 
     @property
-    def is_young(self) -> bool:
-        """Whether the newest call succeeded within `YOUNG`."""
+    def is_fresh(self) -> bool:
+        """Whether the newest call succeeded, at most `FRESH` ago."""
         success, failure = self.row.last_success_at, self.row.last_failure_at
-        return success is not None and self.now - success <= YOUNG and (failure is None or success > failure)
+        return success is not None and self.now - success <= FRESH and (failure is None or success > failure)
 
     @property
     def calls(self) -> int:
         return self.row.answered + self.row.failed
 
     @property
-    def is_poor(self) -> bool:
+    def mostly_failed(self) -> bool:
         """Whether fewer than half of the last calls were answered."""
         return self.calls > 1 and 2 * self.row.answered < self.calls
 
     @property
     def newest(self) -> timedelta | None:
-        """Time since the newest call; None before the first."""
+        """Time since the newest call; None if there was none."""
         moments = [at for at in (self.row.last_success_at, self.row.last_failure_at) if at]
         return self.now - max(moments) if moments else None
 
     @property
     def is_current(self) -> bool:
-        """Whether the newest call is within `CURRENT`, so that ratio and skew count."""
+        """Whether the newest call is at most `CURRENT` ago, so that ratio and clock difference count."""
         return self.newest is not None and self.newest <= CURRENT
 
     @property
-    def is_spent(self) -> bool:
-        """Whether hardly a request is left in this second."""
-        left = self.row.budget.get("ticker", LEAST_LEFT)
-        return self.newest is not None and self.newest <= timedelta(seconds=1) and left < LEAST_LEFT
+    def budget_is_low(self) -> bool:
+        """Whether only the trader's reserve is left of this second's requests."""
+        left = self.row.budget.get("ticker", RESERVED_REQUESTS)
+        return self.newest is not None and self.newest <= timedelta(seconds=1) and left < RESERVED_REQUESTS
 
     @property
     def is_limited(self) -> bool:
@@ -115,17 +115,17 @@ class VenueStats:
 
     @property
     def age_s(self) -> int:
-        """Seconds since the last success."""
+        """Seconds since the last success; 0 if there was none."""
         return int((self.now - self.row.last_success_at).total_seconds()) if self.row.last_success_at else 0
 
 
 def read_stats() -> dict[str, VenueStats]:
-    """Return what is known of each venue; one query. Raises django.db.Error."""
+    """Return the statistics of each API, with one query. Raises django.db.Error."""
     return {row.venue: VenueStats(row, row.now) for row in VenueEvidence.objects.annotate(now=Now())}
 
 
 def facts() -> Sequence[Fact]:
-    """Return what the exchange's health is judged by."""
+    """Return the evidence shown on the exchange's health page."""
     known = read_stats()
     found = [fact for venue in (UPBIT, ACCOUNT) if venue in known for fact in _facts(venue, known[venue].row)]
     if UPBIT in known and known[UPBIT].row.key_expires_at:
@@ -143,7 +143,7 @@ def _facts(venue: str, row: VenueEvidence) -> Iterator[Fact]:
         ("skew_s", _("our clock less the venue's, in s"), row.skew_s and round(row.skew_s, 1)),
         ("limited_until", _("limited until"), row.limited_until),
         *(
-            (f"left_{group}", format_lazy("{label} ({group})", label=_LEFT, group=group), left)
+            (f"left_{group}", format_lazy("{label} ({group})", label=_REQUESTS_LEFT, group=group), left)
             for group, left in row.budget.items()
         ),
     )

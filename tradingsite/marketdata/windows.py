@@ -1,4 +1,7 @@
-"""What is known of each market's last five minutes (M5, M6)."""
+"""Price range of each market over the last five minutes, for the volatility halt and the status page.
+
+Rules: docs/market-data.md M5, M6.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,47 +20,47 @@ SPAN = timedelta(minutes=5)
 POLLS_EXPECTED = SPAN // POLL_INTERVAL
 POLLS_NEEDED = ceil(POLLS_EXPECTED * 0.8)
 SEEN_LIMIT_S = 30
-"""A price that no poll has confirmed for longer says nothing about now."""
+"""A price that no poll has confirmed for longer does not count as current."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One market's prices in force during the `SPAN` that ends at `at`."""
+    """The prices of one market during the `SPAN` that ends at `at`."""
 
     market: str
     at: datetime
     polls: int
-    """Ten-second slots with a poll that this market answered, of `POLLS_EXPECTED`."""
+    """Ten-second slots in which a poll returned this market, out of `POLLS_EXPECTED`."""
     low: Decimal | None = None
     high: Decimal | None = None
     price: Decimal | None = None
-    """The last price ever seen, also when that was before this window."""
+    """The last price ever seen, even if before this window."""
     seen_at: datetime | None = None
 
     @property
     def seen_age_s(self) -> int | None:
-        """Return seconds since the last poll that saw the market, rounded up."""
+        """Seconds since the last poll that returned the market, rounded up."""
         return None if self.seen_at is None else max(0, ceil((self.at - self.seen_at).total_seconds()))
 
     @property
     def move_pct(self) -> Decimal | None:
-        """Return the move of the prices seen: a lower bound when the market is not known."""
+        """The price range in per cent; a lower bound unless the market is `known`."""
         return None if self.low is None or self.high is None else move_pct(self.low, self.high)
 
     @property
     def known(self) -> bool:
-        """Return whether enough was seen, and recently enough, to call the market calm."""
+        """Whether the polls were enough, and recent enough, to judge how far the price moved."""
         age_s = self.seen_age_s
         return age_s is not None and age_s <= SEEN_LIMIT_S and self.polls >= POLLS_NEEDED
 
     @property
     def why_unknown(self) -> str:
-        """Return the reason in the active language, empty when the market is known."""
-        return "" if self.known else gap(self.polls, self.seen_age_s)
+        """The reason in the active language; "" if the market is known."""
+        return "" if self.known else unknown_reason(self.polls, self.seen_age_s)
 
     @property
     def shown_price(self) -> str:
-        """Return the last price for people, without the zeros that the column adds."""
+        """The last price for display, without trailing zeros."""
         return "" if self.price is None else grouped(self.price)
 
 
@@ -76,8 +79,8 @@ def move_pct(low: Decimal, high: Decimal) -> Decimal:
     return (high - low) * 100 / low
 
 
-def gap(polls: int, seen_age_s: int | None) -> str:
-    """Say in the active language why a market is unknown, the older trouble first."""
+def unknown_reason(polls: int, seen_age_s: int | None) -> str:
+    """Return in the active language why a market is unknown; an outdated price comes before missing polls."""
     if seen_age_s is None:
         return gettext("no price yet")
     if seen_age_s > SEEN_LIMIT_S:
@@ -93,9 +96,9 @@ def gap(polls: int, seen_age_s: int | None) -> str:
 
 
 def read_windows(markets: Collection[str], at: datetime) -> list[Window]:
-    """Return one window a market, in the order given, from one query.
+    """Return one window per market, in the order given, with one query.
 
-    Polls are counted by ten-second slot: asking twice within one does not make up for one that was missed.
+    Polls are counted by ten-second slot: two polls in one slot do not make up for a missed slot.
     """
     facts: dict[str, Any] = {"markets": list(markets), "at": at, "start": at - SPAN, "slot": POLL_INTERVAL}
     with connection.cursor() as cursor:
@@ -106,8 +109,8 @@ def read_windows(markets: Collection[str], at: datetime) -> list[Window]:
         ]
 
 
-# The window comes from the index on (market, last_seen_at), the last price from the key: neither depends on
-# how much history there is. Rows first seen after `at` are left out: a delayed run sees no future.
+# The range uses the index on (market, last_seen_at), the last price the primary key: neither gets slower with
+# history. Rows first seen after `at` are left out, so that a delayed run does not see later prices.
 _WINDOWS = """
 WITH answered AS (
     SELECT code AS market, count(DISTINCT date_bin(%(slot)s, polled_at, 'epoch')) AS polls

@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tradingsite.amounts import short
-from tradingsite.marketdata.windows import gap
+from tradingsite.marketdata.windows import unknown_reason
 
 
 class HaltQuerySet(models.QuerySet["Halt"]):
@@ -97,5 +97,5 @@ class Halt(models.Model):
                 "limit": short(self.threshold_pct),
             }
         if self.kind == Halt.Kind.UNKNOWN and self.polls is not None:
-            return gap(self.polls, self.seen_age_s)
+            return unknown_reason(self.polls, self.seen_age_s)
         return self.reason

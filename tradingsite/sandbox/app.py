@@ -1,4 +1,4 @@
-"""Everything the sandbox answers, put together: one area of API after the other."""
+"""Connects every URL of the sandbox to the function that answers it."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -28,7 +28,7 @@ Its prices are invented unless it relays; no order or key that you send here rea
 def application(
     market_data: Prices | Relay, exchange: Exchange, model: Generator, control: ControlApi, options: Options
 ) -> Router:
-    """Return the router of all areas over one price path, or over another exchange's quotation."""
+    """Return the router for all APIs, with generated prices or those relayed from another exchange."""
     throttle = Throttle(options)
     routes = [
         *(_relayed(market_data) if isinstance(market_data, Relay) else _quotation(market_data, throttle)),
@@ -59,8 +59,7 @@ def _quotation(prices: Prices, throttle: Throttle) -> list[Route]:
         "/v1/candles/years": candles.years,
     }
     return [
-        Route("GET", path, throttle.around(group, endpoints[path]))
-        for path, group in QUOTATION_GROUPS.items()
+        Route("GET", path, throttle.wrap(group, endpoints[path])) for path, group in QUOTATION_GROUPS.items()
     ]
 
 
@@ -81,10 +80,10 @@ def _welcome(request: Request) -> Response:
 
 
 def _unknown(throttle: Throttle) -> Callable[[Request], Response]:
-    def not_there(request: Request) -> object:
+    def not_found(request: Request) -> object:
         raise QuotationError(HTTPStatus.NOT_FOUND, f"No such endpoint: {request.method} {request.path}")
 
-    quotation_error = throttle.around("default", not_there)
+    quotation_error = throttle.wrap("default", not_found)
 
     def answer(request: Request) -> Response:
         if request.path.startswith("/v1/"):

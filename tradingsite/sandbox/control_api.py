@@ -1,6 +1,8 @@
-"""The control endpoint `/sandbox/…`: faults, ordered decisions, and a look at what happened.
+"""The control API `/sandbox/…`, for the person or test that runs the sandbox.
 
-docs/sandbox-faults.md SF14-SF16.
+It arms faults, sets the model's next decisions, and shows what happened.
+
+Rules: docs/sandbox-faults.md SF14-SF16.
 """
 
 import json
@@ -13,7 +15,7 @@ from typing import Any
 
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.orders import Order
-from tradingsite.sandbox.exchange.serialization import plain, shown, shown_trades
+from tradingsite.sandbox.exchange.serialization import order_json, plain, trades_json
 from tradingsite.sandbox.faults.arming import Fault, Faults
 from tradingsite.sandbox.gemini.generator import Generator
 from tradingsite.sandbox.http.messages import Request, Response, Route, json_response
@@ -37,19 +39,22 @@ _Endpoint = Callable[[Request], object]
 
 @dataclass(frozen=True)
 class RequestLogLine:
-    """One line of the request log: `status` is None when a fault sent no answer, `fault` the fault's kind."""
+    """One line of the request log.
+
+    `status` is None if a fault sent no answer; `fault` is the fault's kind.
+    """
 
     request: Request
     status: HTTPStatus | None
     fault: str = ""
 
 
-class _Unusable(ValueError):
-    """The body is not what the endpoint takes."""
+class _InvalidBody(ValueError):
+    """The request body is not what the endpoint accepts."""
 
 
 class ControlApi:
-    """The endpoints for the person or test that runs the sandbox; faults never strike them."""
+    """The control endpoints. Faults never apply to them."""
 
     def __init__(
         self, faults: Faults, model: Generator, exchange: Exchange, requests: Iterable[RequestLogLine]
@@ -64,7 +69,7 @@ class ControlApi:
             ("GET", "/sandbox/faults", self.faults),
             ("POST", "/sandbox/faults", self.add_fault),
             ("DELETE", "/sandbox/faults", self.clear_faults),
-            ("POST", "/sandbox/answer", self.order_answer),
+            ("POST", "/sandbox/answer", self.queue_answer),
             ("GET", "/sandbox/requests", self.requests),
             ("GET", "/sandbox/exchange", self.exchange),
         )
@@ -81,36 +86,36 @@ class ControlApi:
         self._faults.clear()
         return self.faults(request)
 
-    def order_answer(self, request: Request) -> object:
+    def queue_answer(self, request: Request) -> object:
         members = _members(request, _ANSWER, required="decision")
         if "confidence" in members:
             members["confidence"] = _number(members["confidence"])
-        self._model.order(**members)
-        return {"ordered": [asdict(opinion) for opinion in list(self._model.ordered)]}
+        self._model.queue_decision(**members)
+        return {"queued": [asdict(opinion) for opinion in list(self._model.queued)]}
 
     def requests(self, request: Request) -> object:
-        """Return the log, oldest first: no headers, which hold keys, and no bodies."""
+        """Return the request log, oldest first, without headers and bodies, because they can hold keys."""
         return {"requests": [_logged(answered) for answered in list(self._requests)]}
 
     def exchange(self, request: Request) -> object:
-        """Return balances, every order ever accepted, and every order POST ever received, amounts as text."""
+        """Return balances, every accepted order, and every order POST received; amounts as text."""
         return {
             "balances": [
                 {"currency": currency, **{name: plain(amount) for name, amount in asdict(purse).items()}}
                 for currency, purse in self._exchange.balances().items()
             ],
-            "orders": [_recorded(order) for order in self._exchange.orders()],
+            "orders": [_order_report(order) for order in self._exchange.orders()],
             "posts": [post._asdict() for post in self._exchange.posts],
             "offline": sorted(self._exchange.offline),
         }
 
 
-def _recorded(order: Order) -> Mapping[str, object]:
+def _order_report(order: Order) -> Mapping[str, object]:
     return {
         "identifier": None,
-        **shown(order),
+        **order_json(order),
         "executed_funds": plain(order.executed_funds),
-        "trades": shown_trades(order),
+        "trades": trades_json(order),
     }
 
 
@@ -126,7 +131,7 @@ def _logged(line: RequestLogLine) -> Mapping[str, object]:
 
 
 def _guarded(endpoint: _Endpoint) -> Callable[[Request], Response]:
-    """Let only programs on this machine in: no page in a browser, whatever its host is called."""
+    """Refuse requests from web pages: only programs on this machine may control the sandbox."""
 
     def handler(request: Request) -> Response:
         host = request.headers.get("host", "").rpartition(":")
@@ -141,17 +146,17 @@ def _guarded(endpoint: _Endpoint) -> Callable[[Request], Response]:
 
 
 def _members(request: Request, known: Mapping[str, tuple[type, ...]], *, required: str) -> dict[str, Any]:
-    """Return the members of the body's object, each of a type that `known` allows it."""
+    """Return the body's JSON object after checking its names and types against `known`."""
     sent = json.loads(request.body)
     if not isinstance(sent, dict):
-        raise _Unusable("the body is not a JSON object")
+        raise _InvalidBody("the body is not a JSON object")
     for name, value in sent.items():
         if name not in known:
-            raise _Unusable(f"{name} is not known: only {', '.join(known)}")
+            raise _InvalidBody(f"{name} is not known: only {', '.join(known)}")
         if type(value) not in known[name]:
-            raise _Unusable(f"{name} is {value!r}: it must be {known[name][0].__name__}")
+            raise _InvalidBody(f"{name} is {value!r}: it must be {known[name][0].__name__}")
     if required not in sent:
-        raise _Unusable(f"{required} is missing")
+        raise _InvalidBody(f"{required} is missing")
     return sent
 
 
@@ -159,9 +164,9 @@ def _number(value: float | str) -> Decimal:
     try:
         number = Decimal(str(value))
     except InvalidOperation as error:
-        raise _Unusable(f"confidence is {value!r}: it must be a number") from error
+        raise _InvalidBody(f"confidence is {value!r}: it must be a number") from error
     if not number.is_finite():
-        raise _Unusable(f"confidence is {value}: it must be between 0 and 1")
+        raise _InvalidBody(f"confidence is {value}: it must be between 0 and 1")
     return number
 
 

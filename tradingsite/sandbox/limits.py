@@ -1,6 +1,6 @@
-"""Rate limits: how many requests a client may send, and how long it is locked out when it does not listen.
+"""The exchange's rate limits: requests per second and group, and the ban for ignoring 429s.
 
-docs/sandbox.md S13-S16.
+Rules: docs/sandbox.md S13-S16.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True)
 class Limit:
-    """So many requests in each fixed window of so many seconds."""
+    """The number of requests allowed in each fixed time window."""
 
     requests: int
     window_s: int = 1
@@ -44,12 +44,12 @@ QUOTATION_GROUPS: Mapping[str, str] = {
     "/v1/candles/months": "candle",
     "/v1/candles/years": "candle",
 }
-"""The paths that need no key, each with the group that it counts in."""
+"""The endpoints that need no key, each with its rate-limit group."""
 
 
 @dataclass(frozen=True)
 class LimitVerdict:
-    """What the limiter says of one request. `blocked_s` is above 0 during a block (418)."""
+    """The rate limiter's decision about one request. `blocked_s` is above 0 during a ban (418)."""
 
     allowed: bool
     remaining_req: str
@@ -63,7 +63,7 @@ class _Window:
     refused: int = 0  # in a row, also over several windows
 
     def take(self, limit: Limit, at_s: float) -> int | None:
-        """Use one request of the window that runs now; return how many are left, None if none was."""
+        """Count one request in the current window; return how many are left, None if it exceeds the limit."""
         number = int(at_s // limit.window_s)
         if self.number != number:
             self.number, self.used = number, 0
@@ -81,7 +81,7 @@ class _Block:
     count: int = 0
 
     def start(self, at_s: float, first_s: int) -> int:
-        """Begin the next block and return its length."""
+        """Start the next ban and return its length."""
         if at_s - self.until_s > _HOUR_S:
             self.count = 0
         length_s = min(_HOUR_S, first_s * int(2**self.count))
@@ -91,7 +91,7 @@ class _Block:
 
 
 class RateLimiter:
-    """Counts requests by client and group. Safe for threads; the caller brings the time."""
+    """Counts requests by client and group. Thread-safe; the caller passes the time."""
 
     def __init__(
         self,
@@ -108,10 +108,10 @@ class RateLimiter:
         self._blocks: dict[str, _Block] = {}
 
     def judge(self, client: str, group: str, at_s: float) -> LimitVerdict:
-        """Count one request and say whether it is allowed.
+        """Count one request and return whether it is allowed.
 
-        A block covers all groups of the client. Each further one lasts twice as long as the one before, up
-        to an hour; an hour without one makes the next the first again.
+        A ban covers all groups of the client. Each further ban lasts twice as long as the one before, up to
+        an hour; after an hour without a ban the next one is short again.
         """
         with self._lock:
             block = self._blocks.setdefault(client, _Block())
@@ -129,5 +129,5 @@ class RateLimiter:
 
     def _verdict(self, group: str, left: int, *, allowed: bool, blocked_s: int = 0) -> LimitVerdict:
         limit = self._limits[group]
-        per_min = limit.requests * 60 // limit.window_s  # never falls: deprecated, of no use to a client
+        per_min = limit.requests * 60 // limit.window_s  # constant: Upbit has deprecated this field
         return LimitVerdict(allowed, f"group={group}; min={per_min}; sec={left}", blocked_s)

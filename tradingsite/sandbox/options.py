@@ -1,4 +1,4 @@
-"""What can be set about a sandbox when it starts."""
+"""The sandbox's start options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ VIEW_ACCOUNTS, VIEW_ORDERS, MAKE_ORDERS = "view_accounts", "view_orders", "make_
 
 @dataclass(frozen=True)
 class ApiKey:
-    """One key of the account. `allowed_ips` None means any address may use it, `expires_at` None never."""
+    """The account's API key. `allowed_ips` None allows every address, `expires_at` None means never."""
 
     access_key: str = ACCESS_KEY
     secret_key: str = field(default=SECRET_KEY, repr=False)
@@ -26,12 +26,12 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Options:
-    """The switches; without any the sandbox behaves as the exchange does on an ordinary day.
+    """The options; with the defaults the sandbox behaves like the exchange on a normal day.
 
-    `limits` replaces the limits of the groups it names. `refusals_before_block` 429s in a row lead to a block
-    (418) of `first_block_s`, each further one twice as long. Orders meet the book `fill_after_ms` after they
-    were accepted, None for never; `api_key` is the account's only key. With `relay_url`
-    quotation comes from that exchange instead.
+    `limits` replaces the rate limits of the groups it names. After `refusals_before_block` 429s in a row a
+    client is banned (418) for `first_block_s`, each further time twice as long. Orders are matched
+    `fill_after_ms` after they were accepted, None for never. `api_key` is the account's only key. With
+    `relay_url` prices come from that exchange.
     """
 
     limits: Mapping[str, Limit] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The sandbox as a server that starts, answers and stops."""
+"""Starts and stops the sandbox, for `manage.py sandbox` and for tests."""
 
 import time
 from collections import deque
@@ -23,19 +23,19 @@ from tradingsite.sandbox.options import DEFAULT_SEED, GEMINI_KEY, Options
 from tradingsite.sandbox.quotation.prices import Prices
 from tradingsite.sandbox.quotation.relay import Relay
 
-_REQUESTS_KEPT = 1000
+_MAX_REQUESTS = 1000
 
 
 class SandboxServer:
-    """A sandbox, bound to its port at once: `with SandboxServer() as server: …` answers inside the block.
+    """A sandbox on its own port; as a context manager it answers inside the block.
 
-    Prices and rate limits follow `clock`, which gives seconds since 1970. Port 0 takes a free one. The last
-    1,000 requests are kept in `requests`, newest last. With a `state_file` the exchange remembers its orders
-    and balances there. `faults` says what goes wrong, `model` what is decided (docs/sandbox-faults.md).
+    Prices and rate limits follow `clock`, seconds since 1970. Port 0 picks a free one. `requests` holds the
+    last 1,000 requests, newest last. With a `state_file` orders and balances survive a restart. `faults` and
+    `model` control faults and decisions (docs/sandbox-faults.md).
 
     Raises:
-        OSError: the port is taken.
-        ValueError: the URL to relay to is none.
+        OSError: the port is in use.
+        ValueError: the relay URL is invalid.
         StateFileError: the state file is damaged, or another sandbox uses it.
     """
 
@@ -48,7 +48,7 @@ class SandboxServer:
         options: Options | None = None,
         state_file: Path | None = None,
     ) -> None:
-        self.requests: deque[RequestLogLine] = deque(maxlen=_REQUESTS_KEPT)
+        self.requests: deque[RequestLogLine] = deque(maxlen=_MAX_REQUESTS)
         options = options or Options()
         relay = Relay(options.relay_url) if options.relay_url else None
         market_data = relay or Prices(seed)
@@ -79,13 +79,13 @@ class SandboxServer:
         self._http.serve_forever(poll_interval=0.1)
 
     def stop(self) -> None:
-        """Make `serve` return soon. Does not wait: a signal handler runs in the thread that serves."""
+        """Make `serve` return soon. Does not wait, because a signal handler runs in the serving thread."""
         Thread(target=self._http.shutdown, daemon=True).start()
 
     def close(self) -> None:
-        """Give the port back and hang up on every client."""
+        """Free the port, close every connection and release the state file."""
         self._http.server_close()
-        self._http.hang_up()
+        self._http.close_connections()
         self.exchange.close()
 
     def __enter__(self) -> Self:

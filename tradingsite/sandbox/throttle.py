@@ -1,4 +1,7 @@
-"""Around every endpoint of `/v1`: rate limit, refusals, headers (docs/sandbox.md S10, S13, S16)."""
+"""Wraps every endpoint of `/v1`: rate limit, errors, and the `Remaining-Req` header.
+
+Rules: docs/sandbox.md S10, S13, S16.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +16,7 @@ TOO_MANY = "Too many API requests."
 
 
 class Throttle:
-    """Counts, refuses and encodes. Every answer carries `Remaining-Req`, errors too."""
+    """Counts requests, answers 429 or 418, and adds `Remaining-Req` to every answer, errors too."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -23,8 +26,8 @@ class Throttle:
             first_block_s=options.first_block_s,
         )
 
-    def around(self, group: str, endpoint: Callable[..., object]) -> Callable[..., Response]:
-        """Return a quotation handler: `endpoint` gives what becomes JSON or raises `QuotationError`."""
+    def wrap(self, group: str, endpoint: Callable[..., object]) -> Callable[..., Response]:
+        """Return the handler of a quotation endpoint that returns a JSON value or raises `QuotationError`."""
 
         def handler(request: Request, **names: str) -> Response:
             def answer(request: Request) -> Response:
@@ -42,10 +45,14 @@ class Throttle:
         client: Callable[[Request], str],
         refusal: Callable[[HTTPStatus, str, str], Response],
     ) -> Callable[[Request], Response]:
-        """Return a handler that counts by `client`; `refusal` writes 429 and 418: status, name, message."""
+        """Return a handler that counts by `client`.
+
+        `refusal` forms a 429 or 418 from status, name and message.
+        """
 
         def handler(request: Request) -> Response:
-            own_group = "origin" if "origin" in request.headers else group  # a browser's script
+            # Requests from a web page have a rate limit of their own.
+            own_group = "origin" if "origin" in request.headers else group
             verdict = self._limiter.judge(client(request), own_group, request.at_ms / 1000)
             response = answer(request) if verdict.allowed else self._stopped(verdict, refusal)
             return response.with_headers({"Remaining-Req": verdict.remaining_req})
@@ -65,14 +72,14 @@ class Throttle:
         self, verdict: LimitVerdict, refusal: Callable[[HTTPStatus, str, str], Response]
     ) -> Response:
         if verdict.blocked_s:
-            return too_often(refusal, blocked_s=verdict.blocked_s)
+            return limit_error(refusal, blocked_s=verdict.blocked_s)
         if self._options.plain_text_429:
             return text_response(TOO_MANY, HTTPStatus.TOO_MANY_REQUESTS)
-        return too_often(refusal)
+        return limit_error(refusal)
 
 
-def too_often(refusal: Callable[[HTTPStatus, str, str], Response], *, blocked_s: int = 0) -> Response:
-    """Return a 429, or the 418 of a block that lasts `blocked_s` longer."""
+def limit_error(refusal: Callable[[HTTPStatus, str, str], Response], *, blocked_s: int = 0) -> Response:
+    """Return a 429, or a 418 for a ban that lasts `blocked_s` more."""
     if blocked_s:
         message = f"{TOO_MANY} Your address is blocked for {blocked_s} seconds."
         return refusal(HTTPStatus.IM_A_TEAPOT, "too_many_requests", message)

@@ -68,7 +68,7 @@ class TradingSignalAdmin(ReadOnlyAdmin[TradingSignal]):
 
     @admin.display(description=_("order"))
     def order_link(self, signal: TradingSignal) -> str:
-        # Orders stand above signals: their page is known by its name only.
+        # Layers: this app may not import orders, so it links to the order's page by URL name.
         order = getattr(signal, "order", None)
         if order is None:
             return ""
@@ -108,7 +108,7 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
     ordering = ("-started_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelCall]:
-        # The page of one loads its texts when it shows them; a hundred of them are megabytes.
+        # A hundred rows of these texts are megabytes; the page of one call still loads them.
         return super().get_queryset(request).defer("instruction", "prompt", "response")
 
     def changelist_view(
@@ -118,9 +118,9 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
 
 
 def today() -> str:
-    """Return in the active language how many calls this Korean day had, how many failed, and their cost."""
+    """Return in the active language today's number of calls, failures, and their cost (Korean day)."""
     begin = start_of_day(timezone.now())
-    calls = ModelCall.objects.begun_in(begin, begin + timedelta(days=1))
+    calls = ModelCall.objects.started_between(begin, begin + timedelta(days=1))
     sums = calls.aggregate(
         made=Count("pk"), failed=Count("pk", filter=~Q(error_kind="")), cost=Sum("cost_usd", default=0)
     )

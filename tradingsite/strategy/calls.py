@@ -1,4 +1,4 @@
-"""One question to the model: what was asked, what came back, what it cost (docs/signals.md D9)."""
+"""The table of calls to the model: what was sent, what came back, what it cost (docs/signals.md D9)."""
 
 from datetime import datetime
 
@@ -9,18 +9,18 @@ from django.utils.translation import gettext_lazy as _
 from healthcheck.templatetags.moments import moment_text
 
 FAMILY_LENGTH = 100
-"""Characters kept of a model's name; what is longer is not one of ours."""
+"""Longest stored model name; no model that we use has a longer one."""
 
 
 class ModelCallQuerySet(models.QuerySet["ModelCall"]):
-    def begun_in(self, start: datetime, end: datetime) -> "ModelCallQuerySet":
-        """Return the calls that began in [start, end), whether or not they ever ended."""
+    def started_between(self, start: datetime, end: datetime) -> "ModelCallQuerySet":
+        """Return the calls started in [start, end), finished or not."""
         return self.filter(started_at__gte=start, started_at__lt=end)
 
     def failures_in_a_row(self, model: str, at_most: int = 50) -> "list[ModelCall]":
-        """Return the newest calls of `model` that ended as failures with no success since, newest first.
+        """Return the failed calls of `model` since its last success, newest first, at most `at_most`.
 
-        A call that never ended (its process was killed) says nothing about the model: it is left out.
+        A call that never ended (its process was killed) says nothing about the model and is skipped.
         """
         ended = self.filter(model_asked=model, ended_at__isnull=False).order_by("-started_at", "-pk")
         found = []
@@ -32,9 +32,9 @@ class ModelCallQuerySet(models.QuerySet["ModelCall"]):
 
 
 class ModelCall(models.Model):
-    """A row is committed before the call, so that a killed process does not lose the count.
+    """One call. Its row is committed before the call, so that a killed process's calls are counted, too.
 
-    Texts are blanked when they are old (`retention`); hashes, numbers and times stay for ever.
+    Old texts are blanked (`retention`); hashes, numbers and times are kept for ever.
     """
 
     market = models.CharField(_("market"), max_length=20)

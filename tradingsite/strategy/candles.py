@@ -1,4 +1,4 @@
-"""The closed half hours that a decision rests on: complete, sane, in order (D4, D5)."""
+"""Fetches and checks the half-hour candles that a trading decision is based on (docs/signals.md D4, D5)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from tradingsite.strategy.hold_reasons import NoAdvice
 
 UNIT = timedelta(minutes=30)
 COUNT = 200
-MOST_MISSING_PCT = 20
-MOST_APART_PCT = Decimal(20)
-"""Between the last close and the price now. More is no market move but another market or unit."""
+MAX_MISSING_PCT = 20
+MAX_PRICE_GAP_PCT = Decimal(20)
+"""Between the last close and the current price. More must be an error, such as another market or unit."""
 
 _UNIT_MIN = UNIT // timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +23,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One half hour. `filled`: without a trade, so it stands flat at the close before, without volume."""
+    """One half hour. `filled` marks one without trades.
+
+    All prices are the previous close, the volume is 0.
+    """
 
     start: datetime
     open: Decimal
@@ -36,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Bars without a gap, oldest first, the last one just closed at `end`."""
+    """Consecutive bars, oldest first; the last one closed at `end`."""
 
     bars: tuple[Bar, ...]
     end: datetime
@@ -47,7 +50,7 @@ class Series:
 
 
 def closed_candles(client: UpbitClient, market: str, at: datetime) -> Series:
-    """Return the last 200 half hours of `market` that had ended at `at`, by one question to the exchange.
+    """Return the last 200 half hours of `market` that had ended at `at`, with one request to the exchange.
 
     Raises:
         NoAdvice: no_candles, insane_input or missing_candles.
@@ -63,43 +66,44 @@ def closed_candles(client: UpbitClient, market: str, at: datetime) -> Series:
 def series(found: Sequence[MinuteCandle], market: str, end: datetime) -> Series:
     """Return the bars of the 200 half hours before `end`. `found` is the exchange's answer, newest first.
 
-    The answer reaches further back than that when half hours without a trade are left out of it; the newest
-    such candle has the price that a gap at the beginning is filled with. A young market has fewer bars.
+    Half hours without a trade are missing from the answer, so it reaches further back than 200 half hours;
+    the newest of the earlier candles gives the price to fill a gap at the beginning. A new market has fewer
+    bars.
 
     Raises:
-        NoAdvice: insane_input when a candle cannot be true; missing_candles when too many are left out.
+        NoAdvice: insane_input for an implausible candle; missing_candles if too many are missing.
     """
     _check(found, market, end)
-    bars = _filled({candle.candle_date_time_utc: candle for candle in found}, end - COUNT * UNIT)
+    bars = _fill_gaps({candle.candle_date_time_utc: candle for candle in found}, end - COUNT * UNIT)
     missing = COUNT - sum(not bar.filled for bar in bars)
-    if missing * 100 > MOST_MISSING_PCT * COUNT:
-        text = f"{missing} of {COUNT} half hours have no candle, limit {MOST_MISSING_PCT} %"
+    if missing * 100 > MAX_MISSING_PCT * COUNT:
+        text = f"{missing} of {COUNT} half hours have no candle, limit {MAX_MISSING_PCT} %"
         raise NoAdvice("missing_candles", text)
     return Series(tuple(bars), end)
 
 
 def check_price(last: Series, price: Decimal) -> None:
-    """Raise NoAdvice (insane_input) when the last close and the price now cannot be of one market."""
+    """Raise NoAdvice (insane_input) if the current price is too far from the last close."""
     close = last.bars[-1].close
     apart_pct = abs(price - close) * 100 / close
-    if apart_pct > MOST_APART_PCT:
-        text = f"the price is {apart_pct:.1f} % from the last close, limit {MOST_APART_PCT} %"
+    if apart_pct > MAX_PRICE_GAP_PCT:
+        text = f"the price is {apart_pct:.1f} % from the last close, limit {MAX_PRICE_GAP_PCT} %"
         raise NoAdvice("insane_input", text)
 
 
 def _check(found: Sequence[MinuteCandle], market: str, end: datetime) -> None:
     for candle in found:
-        fault = _fault(candle, market, end)
-        if fault:
+        defect = _defect(candle, market, end)
+        if defect:
             raise NoAdvice(
-                "insane_input", f"the candle of {candle.candle_date_time_utc:%Y-%m-%d %H:%M} {fault}"
+                "insane_input", f"the candle of {candle.candle_date_time_utc:%Y-%m-%d %H:%M} {defect}"
             )
     if any(newer.candle_date_time_utc <= older.candle_date_time_utc for newer, older in pairwise(found)):
         raise NoAdvice("insane_input", "the candles are not newest first, each once")
 
 
-def _fault(candle: MinuteCandle, market: str, end: datetime) -> str | None:
-    # That prices are positive and every number is finite is the schema's part.
+def _defect(candle: MinuteCandle, market: str, end: datetime) -> str | None:
+    # The schema has already checked that prices are positive and all numbers finite.
     start = candle.candle_date_time_utc
     low, high = candle.low_price, candle.high_price
     body = (candle.opening_price, candle.trade_price)
@@ -112,7 +116,7 @@ def _fault(candle: MinuteCandle, market: str, end: datetime) -> str | None:
     return None
 
 
-def _filled(found: Mapping[datetime, MinuteCandle], first: datetime) -> list[Bar]:
+def _fill_gaps(found: Mapping[datetime, MinuteCandle], first: datetime) -> list[Bar]:
     before = [start for start in found if start < first]
     close = found[max(before)].trade_price if before else None
     bars: list[Bar] = []

@@ -1,4 +1,7 @@
-"""One decision a market and tick: guards in a fixed order, one question, one row (docs/signals.md D2)."""
+"""Makes the trading decision of one market at one tick: checks, one call to the model, one saved signal.
+
+Rules: docs/signals.md D2.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,20 +27,20 @@ from tradingsite.trading_config import AI_DAILY_CALL_LIMIT, AI_MODEL
 logger = structlog.get_logger(__name__)
 
 WITHIN_S = 45.0
-"""For the whole call, whatever the peer does."""
+"""Limit for the whole call to the model."""
 SEEN_LIMIT = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
-class Record:
-    """What is known of a decision so far: it is stored also when a guard ends it."""
+class DecisionRecord:
+    """The data of a decision collected so far; it is saved even if a check ends the decision early."""
 
     inputs: dict[str, Any]
     call: ModelCall | None = None
     ungrounded: list[str] = field(default_factory=list)
 
 
-def decide(  # noqa: PLR0913 - a decision rests on all of these, and nothing is looked up behind its back
+def decide(  # noqa: PLR0913 - all inputs of a decision are explicit arguments
     market: str,
     tick: datetime,
     at: datetime,
@@ -50,49 +53,49 @@ def decide(  # noqa: PLR0913 - a decision rests on all of these, and nothing is 
     price_seen_at: datetime | None,
     within_s: float = WITHIN_S,
 ) -> TradingSignal:
-    """Return the saved signal of `market` at `tick`; a tick that has one already keeps it, without a call.
+    """Return the saved signal of `market` at `tick`. If the tick already has one, return it without a call.
 
-    Whatever fails at the exchange, the model or a guard makes a HOLD with its reason code.
+    A failure of the exchange, the model or a check results in a HOLD with its reason code.
 
     Args:
         market: one of `trading_markets`.
-        tick: the scheduled moment.
-        at: now; the freshness of `price_seen_at` and the candles are judged by it.
-        config: the values in force.
+        tick: the scheduled time.
+        at: now; decides whether `price_seen_at` and the candles are recent enough.
+        config: the current configuration values.
         candle_client: called once.
         model_client: called at most once.
-        position: what the trader holds of the market.
-        price: the last price known.
+        position: the trader's position in the market.
+        price: the last known price.
         price_seen_at: when a poll last saw it.
-        within_s: for the model's answer.
+        within_s: time limit for the model's answer.
 
     Raises:
-        UnreadableConfig: a value that it needs cannot be read; nothing is stored.
+        UnreadableConfig: a needed value cannot be read; nothing is stored.
     """
     existing = TradingSignal.objects.filter(market=market, tick=tick).first()
     if existing is not None:
         return existing
     facts = MarketFacts(market, at, position, price, price_seen_at)
-    values = prompt.used(config)
-    record = Record(prompt.known(facts))
+    values = prompt.used_config(config)
+    record = DecisionRecord(prompt.basic_inputs(facts))
     try:
-        question = _question(facts, tick, config, candle_client, record, within_s)
-        record.call = question.book()
-        given = model_request.ask(record.call, question, model_client)
+        request = _prepare_request(facts, tick, config, candle_client, record, within_s)
+        record.call = request.reserve_call()
+        advice = model_request.call_model(record.call, request, model_client)
     except NoAdvice as hold:
-        return _saved(facts, tick, values, record, _hold(hold))
-    record.ungrounded = ungrounded(given.reasoning, record.inputs)
-    return _saved(facts, tick, values, record, _advised(given))
+        return _save_signal(facts, tick, values, record, _hold_fields(hold))
+    record.ungrounded = ungrounded(advice.reasoning, record.inputs)
+    return _save_signal(facts, tick, values, record, _advice_fields(advice))
 
 
-def _question(
+def _prepare_request(
     facts: MarketFacts,
     tick: datetime,
     config: ConfigSnapshot,
     client: UpbitClient,
-    record: Record,
+    record: DecisionRecord,
     within_s: float,
-) -> model_request.Question:
+) -> model_request.ModelRequest:
     model, limit = config[AI_MODEL], config[AI_DAILY_CALL_LIMIT]
     budget.check(model, tick, facts.at, limit)
     price = _fresh_price(facts)
@@ -107,7 +110,7 @@ def _question(
     if found.missing:
         raise NoAdvice("no_indicators", f"the candles give no {', '.join(found.missing)}")
     text = prompt.text(record.inputs)
-    return model_request.Question(facts.market, tick, facts.at, model, text, limit, within_s)
+    return model_request.ModelRequest(facts.market, tick, facts.at, model, text, limit, within_s)
 
 
 def _fresh_price(facts: MarketFacts) -> Decimal:
@@ -122,16 +125,24 @@ def _fresh_price(facts: MarketFacts) -> Decimal:
     return facts.price
 
 
-def _hold(hold: NoAdvice) -> dict[str, Any]:
+def _hold_fields(hold: NoAdvice) -> dict[str, Any]:
     return {"decision": TradingSignal.Decision.HOLD, "reason_code": hold.code, "reasoning": hold.text}
 
 
-def _advised(given: Advice) -> dict[str, Any]:
-    return {"decision": given.decision, "confidence": given.share, "reasoning": given.reasoning}
+def _advice_fields(advice: Advice) -> dict[str, Any]:
+    return {
+        "decision": advice.decision,
+        "confidence": advice.confidence_rounded,
+        "reasoning": advice.reasoning,
+    }
 
 
-def _saved(
-    facts: MarketFacts, tick: datetime, values: dict[str, str], record: Record, decided: dict[str, Any]
+def _save_signal(
+    facts: MarketFacts,
+    tick: datetime,
+    values: dict[str, str],
+    record: DecisionRecord,
+    decided: dict[str, Any],
 ) -> TradingSignal:
     positive = facts.price is not None and facts.price.is_finite() and facts.price > 0
     row = {
@@ -145,7 +156,7 @@ def _saved(
         "ungrounded": record.ungrounded,
         **decided,
     }
-    # Two processes with one tick: the database keeps the first, and both act on that one.
+    # If two processes decide the same tick, the database keeps the first signal, and both use it.
     signal, made = TradingSignal.objects.get_or_create(market=facts.market, tick=tick, defaults=row)
     if made:
         logger.info(

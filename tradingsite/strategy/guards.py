@@ -1,4 +1,4 @@
-"""What a model's answer must be before anybody acts on it (D7, D8)."""
+"""Checks the model's answer before anything acts on it (docs/signals.md D7, D8)."""
 
 import json
 import re
@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tradingsite.strategy.hold_reasons import NoAdvice
 
-MOST_UNGROUNDED = 20
-_FAR = Decimal("0.01")
-_CONVENTIONAL = (0, 1, 30, 50, 70, 80, 100)
-"""Levels and shares that every text about indicators speaks of."""
+MAX_UNGROUNDED = 20
+_TOLERANCE = Decimal("0.01")
+_COMMON_LEVELS = (0, 1, 30, 50, 70, 80, 100)
+"""Levels and percentages that texts about indicators often mention."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _NUMBER = re.compile(
     r"(?<![\w.,])[-+]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?:\s?(k|m|mn|million|b|bn|billion)\b)?",
@@ -25,7 +25,7 @@ _VERSION = re.compile(r"-(latest|\d{3}|(preview|exp)(-[\d-]+)?)$")
 
 
 class Advice(BaseModel):
-    """What the model was asked for; what else it says is ignored."""
+    """The fields that the model must return; any others are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, hide_input_in_errors=True)
 
@@ -34,19 +34,19 @@ class Advice(BaseModel):
     reasoning: Annotated[str, Field(min_length=1, max_length=4000)]
 
     @property
-    def share(self) -> Decimal:
-        """The confidence with four decimals, rounded down: rounding never lifts it over a limit."""
+    def confidence_rounded(self) -> Decimal:
+        """The confidence with four decimals, rounded down, so that rounding cannot lift it over a limit."""
         return Decimal(repr(self.confidence)).quantize(Decimal("0.0001"), ROUND_DOWN)
 
 
-def advice(text: str) -> Advice:
-    """Return the answer in `text`, which must be one JSON object as it was asked for and nothing around it.
+def parse_advice(text: str) -> Advice:
+    """Return the answer in `text`, which must be exactly one JSON object of the requested schema.
 
     Raises:
-        NoAdvice: invalid, for everything else. Nothing is repaired, cut out or guessed.
+        NoAdvice: invalid, for everything else. Nothing is repaired or guessed.
     """
     try:
-        found = Advice.model_validate(json.loads(text, object_pairs_hook=_each_once))
+        found = Advice.model_validate(json.loads(text, object_pairs_hook=_reject_duplicates))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the answer"
@@ -59,45 +59,45 @@ def advice(text: str) -> Advice:
 
 
 def storable(text: str) -> str:
-    """Return `text` without the characters that no database text holds."""
+    """Replace the characters in `text` that PostgreSQL cannot store."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def ungrounded(reasoning: str, inputs: Mapping[str, Any]) -> list[str]:
-    """Return the numbers quoted in `reasoning` that are near none of the inputs, as quoted, at most 20.
+    """Return the numbers in `reasoning` that match none of the inputs, as written, at most 20.
 
-    Near is within 1 %, or within the rounding of what is quoted, whatever the sign. Periods that stand in the
-    inputs' names (the 14 of rsi_14) and the conventional levels count as known.
+    A number matches within 1 %, or within its own rounding, whatever the sign. Periods in the inputs' names
+    (the 14 of rsi_14) and common levels count as inputs.
     """
-    known = sorted({*_numbers(inputs), *map(Decimal, _CONVENTIONAL)})
+    known = sorted({*_numbers(inputs), *map(Decimal, _COMMON_LEVELS)})
     found: dict[str, None] = {}
     for match in _NUMBER.finditer(reasoning):
-        if not _near(match, known):
+        if not _is_near(match, known):
             found[match[0].strip()] = None
-    return list(found)[:MOST_UNGROUNDED]
+    return list(found)[:MAX_UNGROUNDED]
 
 
-def _near(quoted: re.Match[str], known: list[Decimal]) -> bool:
+def _is_near(quoted: re.Match[str], known: list[Decimal]) -> bool:
     plain = Decimal(quoted[1].replace(",", ""))
     value = plain.scaleb(_SCALES.get((quoted[2] or "").lower(), 0))
-    # In 61.8 the last digit may stand for 61.75 to 61.85.
+    # 61.8 may be the rounding of anything from 61.75 to 61.85.
     rounding = (value / plain if plain else 1) * Decimal(1).scaleb(int(plain.as_tuple().exponent)) / 2
-    return any(abs(value - each) <= max(_FAR * each, rounding) for each in known)
+    return any(abs(value - each) <= max(_TOLERANCE * each, rounding) for each in known)
 
 
-def same_family(asked: str, answered: str) -> bool:
+def is_same_family(asked: str, answered: str) -> bool:
     return family(asked) == family(answered)
 
 
 def family(model: str) -> str:
-    """Return a model's name without its prefix and its version."""
+    """Return a model's name without prefix and version."""
     return _VERSION.sub("", model.removeprefix("models/"))
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name occurs twice")
     return found
 
 

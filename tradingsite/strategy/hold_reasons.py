@@ -1,4 +1,4 @@
-"""Why a decision became a HOLD: the reason codes of docs/signals.md D2 and of failed calls."""
+"""The reasons why a decision became a HOLD without the model's advice (docs/signals.md D2)."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +12,7 @@ REASONS: dict[str, Promise] = {
     "daily_limit": _("the day's calls were used up"),
     "quota_wait": _("the model's quota was used up"),
     "breaker_open": _("the model failed too often"),
-    "asked_before": _("the model was asked before, and its answer is not known"),
+    "asked_before": _("the model was already called, but its answer is not known"),
     "config": _("the model's settings were refused"),
     "auth": _("the model's key was refused"),
     "quota": _("the model's quota was used up"),
@@ -28,15 +28,15 @@ REASONS: dict[str, Promise] = {
 
 
 def reason(code: str) -> str:
-    """Return the words for a reason code in the active language; a code without words stays as it is."""
+    """Return the text of a reason code in the active language; an unknown code is returned as it is."""
     return str(REASONS.get(code, code))
 
 
 class NoAdvice(Exception):
-    """There is no advice: the signal is a HOLD with this reason code.
+    """There is no usable advice, so the signal becomes a HOLD with this reason code.
 
     Attributes:
-        code: of a guard or of a failed call; `REASONS` has the words.
+        code: of a check or of a failed call, a key of `REASONS`.
         text: one English sentence for operators, with value and limit.
     """
 

@@ -1,6 +1,6 @@
-"""RSI, MACD, Bollinger bands, EMA and ATR of closed candles, by TA-Lib (D6).
+"""Computes RSI, MACD, Bollinger bands, EMA and ATR of closed candles with TA-Lib (docs/signals.md D6).
 
-TA-Lib and numpy are imported when something is first computed: 60 MB that only the scheduler needs.
+TA-Lib and numpy are imported on first use, because they take 60 MB that only the scheduler needs.
 """
 
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
-FEWEST_CANDLES = 100
-"""The recursive ones still show their seed before; by then it weighs under 0.2 %."""
+MIN_CANDLES = 100
+"""With fewer, recursive indicators still depend on their starting value; with these by less than 0.2 %."""
 RSI_PERIOD = ATR_PERIOD = 14
 BOLLINGER_PERIOD = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """The values at the last candle, in the candles' unit but for the RSI; None where there is none."""
+    """The values at the last candle, in units of the price except the RSI; None where there is no value."""
 
     rsi_14: float | None = None
     macd: float | None = None
@@ -37,12 +37,13 @@ class Indicators:
 def indicators(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> Indicators:
     """Return the indicators of equally many highs, lows and closes, oldest first.
 
-    None of all when there are fewer than 100, when one is not a positive finite number (TA-Lib would carry
-    a single NaN on as an RSI of 0), or when the price never moved. No RSI when the last 15 closes are equal,
-    where TA-Lib says 0, which reads as a bargain; no bands when the last 20 are: their width is nothing.
+    All are None if there are fewer than 100 candles, if a value is not a positive finite number (TA-Lib would
+    turn a single NaN into an RSI of 0), or if the price never moved. The RSI is None if the last 15 closes
+    are equal, where TA-Lib returns 0, which would look like a strong buy. The bands are None if the last 20
+    closes are equal, because their width is zero.
     """
     everything = [*highs, *lows, *closes]
-    if len(closes) < FEWEST_CANDLES or not all(isfinite(value) and value > 0 for value in everything):
+    if len(closes) < MIN_CANDLES or not all(isfinite(value) and value > 0 for value in everything):
         return Indicators()
     if min(everything) == max(everything):
         return Indicators()
@@ -71,8 +72,8 @@ def _computed(highs: Sequence[float], lows: Sequence[float], closes: Sequence[fl
 
 
 def _bands(talib: Any, close: Any) -> tuple[Any, Any, Any]:
-    # Only its own closes, and around zero: TA-Lib subtracts running sums of squares, in which a quiet
-    # market's width drowns far from zero or after a large move.
+    # Only the closes of the period, shifted to zero: TA-Lib subtracts running sums of squares, and with large
+    # values the narrow bands of a quiet market would be lost in rounding errors.
     own = close[-BOLLINGER_PERIOD:] - close[-1]
     bands = talib.BBANDS(own, timeperiod=BOLLINGER_PERIOD, nbdevup=2.0, nbdevdn=2.0, matype=0)
     upper, middle, lower = (band + close[-1] for band in bands)

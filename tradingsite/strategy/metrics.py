@@ -1,4 +1,7 @@
-"""Decisions and what they cost, for OpenMetrics, from the database: the same in every web process."""
+"""OpenMetrics about signals and model calls.
+
+Read from the database, so that every web process reports the same numbers.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +17,7 @@ DAY = timedelta(hours=24)
 
 
 def families() -> Iterator[Metric]:
-    """Yield the families; at most three queries. Raises django.db.Error."""
+    """Yield the metric families, with at most three queries. Raises django.db.Error."""
     yield _decisions()
     if newest := TradingSignal.objects.newest():
         yield GaugeMetricFamily(
@@ -39,9 +42,11 @@ def _decisions() -> Metric:
 
 def _calls() -> Iterator[Metric]:
     calls = GaugeMetricFamily(
-        "model_calls_last_day", "Questions to the model in the last 24 hours.", labels=["outcome"]
+        "model_calls_last_day", "Calls of the model in the last 24 hours.", labels=["outcome"]
     )
-    cost = GaugeMetricFamily("model_cost_usd_last_day", "What they cost at list price.")
+    cost = GaugeMetricFamily(
+        "model_cost_usd_last_day", "Cost of the model calls of the last 24 hours, at list price."
+    )
     rows = ModelCall.objects.filter(started_at__gt=Now() - DAY)
     found = rows.values_list("error_kind").annotate(Count("pk"), Sum("cost_usd")).order_by("error_kind")
     for kind, count, _usd in found:

@@ -1,4 +1,7 @@
-"""One call: booked before it is made, recorded whatever comes of it (D3, D9, D10)."""
+"""Makes one call to the model: its row is saved before the call and completed afterwards, whatever happens.
+
+Rules: docs/signals.md D3, D9, D10.
+"""
 
 import time
 from dataclasses import dataclass
@@ -13,24 +16,24 @@ from tradingsite.clients.gemini.failures import ModelFailure
 from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 from tradingsite.strategy import budget, prompt
 from tradingsite.strategy.calls import FAMILY_LENGTH, ModelCall
-from tradingsite.strategy.guards import Advice, advice, family, same_family, storable
+from tradingsite.strategy.guards import Advice, family, is_same_family, parse_advice, storable
 from tradingsite.strategy.hold_reasons import NoAdvice
 
 logger = structlog.get_logger(__name__)
 
 MAX_OUTPUT_TOKENS = 8192
-"""Thinking counts against it: fewer would cut answers off."""
-_MOST_TOKENS = 2**31 - 1
-_WORD = 40
+"""Includes thinking, so a lower limit would cut off answers."""
+_MAX_TOKENS = 2**31 - 1
+_FINISH_REASON_LENGTH = 40
 PRICE_TABLE = "2026-11"
-"""Version of the prices below; a price that changes makes a new one."""
+"""Version of the prices below; change it together with a price."""
 
 _MILLION = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD for a million tokens. Thinking is billed as output."""
+    """USD per million tokens. Thinking is billed as output."""
 
     prompt: Decimal
     output: Decimal
@@ -43,7 +46,7 @@ PRICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ModelRequest:
     market: str
     tick: datetime
     at: datetime
@@ -52,11 +55,11 @@ class Question:
     daily_limit: int
     within_s: float
 
-    def book(self) -> ModelCall:
-        """Return the committed row. Raises NoAdvice when the model may not be asked."""
-        return budget.book(self.model, self.tick, self.at, self.daily_limit, self._row)
+    def reserve_call(self) -> ModelCall:
+        """Return the committed row of the call. Raises NoAdvice if the model may not be called."""
+        return budget.reserve_call(self.model, self.tick, self.at, self.daily_limit, self._row)
 
-    def request(self) -> GenerationRequest:
+    def generation_request(self) -> GenerationRequest:
         return GenerationRequest(
             self.model, prompt.INSTRUCTION, self.text, dict(prompt.SCHEMA), MAX_OUTPUT_TOKENS
         )
@@ -80,52 +83,52 @@ class Question:
         )
 
 
-def ask(call: ModelCall, question: Question, client: GeminiModel) -> Advice:
+def call_model(call: ModelCall, request: ModelRequest, client: GeminiModel) -> Advice:
     """Make the call and complete its row.
 
     Raises:
-        NoAdvice: the kind of the failure; the row says the same.
+        NoAdvice: with the kind of the failure, which the row has, too.
     """
     begun = time.monotonic()
     try:
-        answer = client.generate(question.request(), within_s=question.within_s)
+        answer = client.generate(request.generation_request(), within_s=request.within_s)
     except ModelFailure as error:
-        _end(call, begun)
-        _note_failure(call, error)
+        _set_end(call, begun)
+        _record_failure(call, error)
         call.save()
         raise NoAdvice(call.error_kind, call.error_message) from error
-    _end(call, begun)
-    _note_answer(call, answer)
+    _set_end(call, begun)
+    _record_answer(call, answer)
     try:
-        given = advice(answer.text)
+        advice = parse_advice(answer.text)
     except NoAdvice as hold:
         call.error_kind, call.error_message = hold.code, hold.text
         raise
     finally:
         call.save()
-    return given
+    return advice
 
 
-def _end(call: ModelCall, begun: float) -> None:
+def _set_end(call: ModelCall, begun: float) -> None:
     elapsed = timedelta(seconds=time.monotonic() - begun)
     call.ended_at = call.started_at + elapsed
     call.latency_ms = round(elapsed / timedelta(milliseconds=1), 1)
 
 
-def _note_failure(call: ModelCall, error: ModelFailure) -> None:
+def _record_failure(call: ModelCall, error: ModelFailure) -> None:
     call.error_kind, call.error_message = error.kind, storable(error.message)
     call.retry_after_s = error.retry_after_s
     call.not_before = budget.not_before(
         call.ended_at or call.started_at, error.retry_after_s, daily_quota=error.daily_quota
     )
-    _note_answer(call, error)
+    _record_answer(call, error)
 
 
-def _note_answer(call: ModelCall, answer: Generation | ModelFailure) -> None:
+def _record_answer(call: ModelCall, answer: Generation | ModelFailure) -> None:
     call.response = storable(answer.raw)
     call.response_sha256 = _sha256(call.response) if call.response else ""
     call.http_status = answer.status
-    call.finish_reason = storable(answer.finish_reason)[:_WORD]
+    call.finish_reason = storable(answer.finish_reason)[:_FINISH_REASON_LENGTH]
     call.model_answered = storable(answer.model_answered)[:FAMILY_LENGTH]
     call.prompt_tokens = _tokens(answer.prompt_tokens)
     call.output_tokens = _tokens(answer.output_tokens)
@@ -137,7 +140,7 @@ def _note_answer(call: ModelCall, answer: Generation | ModelFailure) -> None:
         call.output_tokens,
         call.thinking_tokens,
     )
-    if call.model_answered and not same_family(call.model_asked, call.model_answered):
+    if call.model_answered and not is_same_family(call.model_asked, call.model_answered):
         logger.warning(
             "signal.model_differs",
             market=call.market,
@@ -147,7 +150,7 @@ def _note_answer(call: ModelCall, answer: Generation | ModelFailure) -> None:
 
 
 def _tokens(count: int | None) -> int | None:
-    return count if count is not None and 0 <= count <= _MOST_TOKENS else None
+    return count if count is not None and 0 <= count <= _MAX_TOKENS else None
 
 
 def _sha256(text: str) -> str:
@@ -155,7 +158,7 @@ def _sha256(text: str) -> str:
 
 
 def cost_usd(family: str, prompt: int | None, output: int | None, thinking: int | None) -> Decimal | None:
-    """Return the list price of so many tokens; None when the model or a count is not known."""
+    """Return the list price of these tokens; None if the model or a count is unknown."""
     price = PRICES.get(family)
     if price is None or prompt is None or output is None or thinking is None:
         return None

@@ -1,4 +1,4 @@
-"""How the model's last calls went: the rows that were written anyway are the evidence (D13)."""
+"""How the model's last calls went, for its health probe, from the rows of the calls (docs/signals.md D13)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from healthcheck.report import Fact
 from tradingsite.strategy.budget import SIGNAL_INTERVAL
 from tradingsite.strategy.models import ModelCall
 
-YOUNG = SIGNAL_INTERVAL + timedelta(minutes=5)
-"""The newest call counts for the model's health as long."""
-COUNTED = 20
+FRESH = SIGNAL_INTERVAL + timedelta(minutes=5)
+"""How long the newest call counts for the model's health."""
+CALLS_COUNTED = 20
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class ModelStats:
         return self.calls[0] if self.calls else None
 
     @property
-    def is_young(self) -> bool:
+    def is_fresh(self) -> bool:
         newest = self.newest
-        return newest is not None and newest.ended_at is not None and self.now - newest.ended_at <= YOUNG
+        return newest is not None and newest.ended_at is not None and self.now - newest.ended_at <= FRESH
 
     @property
     def answered(self) -> int:
@@ -44,20 +44,22 @@ class ModelStats:
 
     @property
     def quota_until(self) -> datetime | None:
-        """Return until when the quota is used up; None when it is not."""
+        """Until when the quota is used up; None if it is not."""
         ends = [call.not_before for call in self.calls if call.not_before and call.not_before > self.now]
         return max(ends, default=None)
 
 
 def recent_calls(model: str) -> ModelStats:
-    """Return the last calls of `model`; one query. Raises django.db.Error."""
+    """Return the last calls of `model`, with one query. Raises django.db.Error."""
     ended = ModelCall.objects.filter(model_asked=model, ended_at__isnull=False).order_by("-started_at", "-pk")
-    calls: list[Any] = list(ended.defer("prompt", "instruction", "response").annotate(now=Now())[:COUNTED])
+    calls: list[Any] = list(
+        ended.defer("prompt", "instruction", "response").annotate(now=Now())[:CALLS_COUNTED]
+    )
     return ModelStats(calls, calls[0].now if calls else timezone.now())
 
 
 def facts() -> Sequence[Fact]:
-    """Return what the model's health is judged by: the calls of the model that was called last."""
+    """Return the evidence for the model's health page: the calls of the model that was called last."""
     newest = ModelCall.objects.filter(ended_at__isnull=False).order_by("-started_at", "-pk")
     model = newest.values_list("model_asked", flat=True).first()
     if model is None:

@@ -1,4 +1,7 @@
-"""What the model advised for one market at one tick, or why there was no advice (docs/signals.md D11)."""
+"""The table of signals, the model's advice for one market at one tick, and what the price did afterwards.
+
+Rules: docs/signals.md D11.
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -17,10 +20,10 @@ class TradingSignalQuerySet(models.QuerySet["TradingSignal"]):
 
 
 class TradingSignal(models.Model):
-    """One decision. Rows are never changed; a failure of the model is a HOLD with its reason code."""
+    """One decision. Rows never change; a failure of the model is stored as a HOLD with its reason code."""
 
     class Decision(models.TextChoices):
-        """What to do. Price and size are never the model's."""
+        """What to do. The model never decides price or size."""
 
         BUY = "BUY", _("buy")
         SELL = "SELL", _("sell")
@@ -108,7 +111,7 @@ class TradingSignal(models.Model):
 
 
 class SignalOutcome(models.Model):
-    """What the price did after a signal. Without a price: it can't be known any more."""
+    """What the price did after a signal. A row without a price means that it can no longer be found out."""
 
     class After(models.IntegerChoices):
         """Minutes from the signal's `as_of`."""

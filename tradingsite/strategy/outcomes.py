@@ -1,4 +1,4 @@
-"""What the price did 30 minutes, 4 hours and 24 hours after each signal (D11)."""
+"""Measures what the price did 30 minutes, 4 hours and 24 hours after each signal (docs/signals.md D11)."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,27 +15,28 @@ from tradingsite.strategy.models import SignalOutcome, TradingSignal
 logger = structlog.get_logger(__name__)
 
 WITHIN_S = 30.0
-"""For a whole round; what is left over is measured in the next one."""
-MOST_A_MARKET = 20
-"""Of each span, in one round."""
+"""For a whole run; the rest is measured in the next one."""
+MAX_PER_MARKET = 20
+"""Per time span, in one run."""
 LOOK_BACK = timedelta(days=30)
 OLDEST_TRADE = timedelta(hours=1)
-"""A market whose last trade before the moment is older had no price then."""
+"""If a market's last trade before the moment is older, it had no price then."""
 
-_SETTLED = timedelta(minutes=1)
-"""What the exchange has, at least, to put the last minute's candle in its place."""
+_SETTLING_TIME = timedelta(minutes=1)
+"""Time for the exchange to complete the last minute's candle."""
 _CALL_S = 8.0
 
 
 def measure(
     client: UpbitClient, at: datetime, *, within_s: float = WITHIN_S, clock: Clock = SYSTEM_CLOCK
 ) -> Mapping[str, int]:
-    """Measure what is due at `at`, the oldest first, each by one question to the exchange.
+    """Measure what is due at `at`, oldest first, with one request to the exchange each.
 
-    A question that fails ends its market's turn; the next round begins there again. What came due while
-    nothing ran is made up for, as far back as 30 days.
+    If a request fails, its market waits for the next run. What came due while no scheduler ran is caught up,
+    for up to 30 days.
 
-    Counts: `outcomes` written, of these `outcomes_unknown` without a price; `outcomes_failed` questions.
+    Returns counts: `outcomes` written, of these `outcomes_unknown` without a price; `outcomes_failed`
+    requests.
     """
     counts = Counter(outcomes=0, outcomes_unknown=0, outcomes_failed=0)
     deadline = Deadline(within_s, clock)
@@ -44,7 +45,7 @@ def measure(
             for signal, after_min in _due(market, at):
                 if deadline.left_s() <= 0:
                     return counts
-                outcome = _measured(client, signal, after_min, at, min(_CALL_S, deadline.left_s()))
+                outcome = _measure_one(client, signal, after_min, at, min(_CALL_S, deadline.left_s()))
                 counts.update(outcomes=1, outcomes_unknown=outcome.price is None)
         except ClientError as error:
             counts["outcomes_failed"] += 1
@@ -59,15 +60,15 @@ def _markets(at: datetime) -> list[str]:
 
 def _due(market: str, at: datetime) -> Iterator[tuple[TradingSignal, int]]:
     for after_min in SignalOutcome.After.values:
-        ended = at - timedelta(minutes=after_min) - _SETTLED
+        latest = at - timedelta(minutes=after_min) - _SETTLING_TIME
         waiting = TradingSignal.objects.filter(
-            market=market, price__isnull=False, as_of__gte=at - LOOK_BACK, as_of__lte=ended
+            market=market, price__isnull=False, as_of__gte=at - LOOK_BACK, as_of__lte=latest
         ).exclude(outcomes__after_min=after_min)
-        for signal in waiting.order_by("as_of")[:MOST_A_MARKET]:
+        for signal in waiting.order_by("as_of")[:MAX_PER_MARKET]:
             yield signal, after_min
 
 
-def _measured(
+def _measure_one(
     client: UpbitClient, signal: TradingSignal, after_min: int, at: datetime, within_s: float
 ) -> SignalOutcome:
     moment = signal.as_of + timedelta(minutes=after_min)
@@ -84,11 +85,11 @@ def _measured(
 
 
 def price_at(client: UpbitClient, market: str, moment: datetime, within_s: float) -> Decimal | None:
-    """Return the price in force when the minute of `moment` began.
+    """Return the price at the beginning of the minute of `moment`.
 
-    That is the close of the last one-minute candle that begins before this minute: it has ended, whatever
-    comes later cannot change it. A minute without a trade has no candle; the one before it has the price.
-    None when that one is over an hour old or the market does not exist any more.
+    That is the close of the last one-minute candle before this minute, which can no longer change. A minute
+    without a trade has no candle, so an earlier one gives the price. None if that is over an hour old, or the
+    market no longer exists.
 
     Raises:
         ClientError: no usable answer; trying later may help.

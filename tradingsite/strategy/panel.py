@@ -11,7 +11,7 @@ SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What the price did until `after`; without an outcome it is not measured yet."""
+    """The price move until `after`; `outcome` is None if it is not measured yet."""
 
     after: SignalOutcome.After
     outcome: SignalOutcome | None
@@ -29,7 +29,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One decision and what came of it. Words are found when shown."""
+    """One decision with its moves and its order. Texts are translated when displayed."""
 
     signal: TradingSignal
     moves: tuple[Move, ...]
@@ -44,14 +44,14 @@ class Row:
 
     @property
     def order_why(self) -> str:
-        """Return why there is no order on the exchange; empty where there is one."""
+        """Why there is no order at the exchange; "" if there is one."""
         order = getattr(self.signal, "order", None)
         return denial(order.reason) if order is not None and order.state == "DENIED" else ""
 
 
 def signals() -> dict[str, object]:
-    """Return the last decisions, newest first, and the headings of their moves; two queries."""
-    # Orders stand above signals: they are known here by the name of the relation only.
+    """Return the last decisions, newest first, and the headings of their moves, with two queries."""
+    # Layers: this app may not import orders, so it uses the reverse relation by name.
     newest = TradingSignal.objects.select_related("order").prefetch_related("outcomes")
     newest = newest.defer("inputs", "config", "reasoning", "ungrounded").order_by("-created_at")[:SHOWN]
     return {"rows": [Row(signal, _moves(signal)) for signal in newest], "moves": _moves(None)}

@@ -1,4 +1,4 @@
-"""Health of the model and of the signals (docs/signals.md D13)."""
+"""Health probes of the model and of the signals (docs/signals.md D13)."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -22,12 +22,12 @@ from tradingsite.strategy.model_stats import ModelStats, recent_calls
 from tradingsite.strategy.models import ModelCall, TradingSignal
 
 WITHIN_S = 3.5
-"""Below the probe's four seconds: the call tells what is wrong, the engine only that it waited."""
+"""Less than the engine's limit of four seconds, so that the client's error is reported, not a timeout."""
 SIGNAL_LIMIT = timedelta(hours=1)
 SLACK = timedelta(minutes=5)
-"""From a tick to the last market's signal when every call takes all of its time."""
-FAILURES_SHOWN = 2
-"""One failure is an accident; two in a row are an hour without advice."""
+"""From a tick to the last market's signal if every call takes its full time."""
+FAILURES_REPORTED = 2
+"""One failure is a coincidence; two in a row are an hour without advice."""
 _FAILURES = FailureTexts(
     timed_out=gettext_noop("Gemini gave no answer within %(limit)s s: check the network and GEMINI_API_URL"),
     unreachable=gettext_noop("Gemini cannot be reached: check the network and GEMINI_API_URL"),
@@ -37,7 +37,10 @@ _FAILURES = FailureTexts(
 
 
 def gemini_api() -> Finding:
-    """Judge by the trader's calls, the only ones that cost anything; where they are old or failed, ask."""
+    """Judge by the trader's own calls.
+
+    If they are old or failed, request the model's metadata, which is free.
+    """
     try:
         model = SystemConfig.objects.get_value("ai_model")
     except UnreadableConfig:
@@ -45,10 +48,10 @@ def gemini_api() -> Finding:
     known = recent_calls(model)
     if until := known.quota_until:
         return _quota(until)
-    if known.is_young and known.newest and not known.newest.error_kind:
+    if known.is_fresh and known.newest and not known.newest.error_kind:
         return _answered(known, known.newest)
-    found = _asked(model)
-    if found.status == "healthy" and known.is_young and known.failures_in_a_row >= FAILURES_SHOWN:
+    found = _check_metadata(model)
+    if found.status == "healthy" and known.is_fresh and known.failures_in_a_row >= FAILURES_REPORTED:
         text = gettext_noop(
             "%(model)s is available, but its last %(count)s calls failed, the newest by %(kind)s"
         )
@@ -77,8 +80,8 @@ def _quota(until: datetime) -> Finding:
     return Finding("warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=shown)
 
 
-def _asked(model: str) -> Finding:
-    """Ask once for the model's metadata: proves network, key and name, and costs no tokens."""
+def _check_metadata(model: str) -> Finding:
+    """Request the model's metadata: proves network, key and name, and costs no tokens."""
     try:
         gemini_client().model(model, within_s=WITHIN_S)
     except ClientError as error:
@@ -89,9 +92,9 @@ def _asked(model: str) -> Finding:
 
 
 def recent_signal() -> Finding:
-    """Tell the last signal and by how much the next is late, by the database's clock.
+    """Report the last signal and how late the next one is, by the database's clock.
 
-    A warning without a signal in the last hour, or when the model's last calls all failed.
+    A warning if there is no signal in the last hour, or if the model's last calls all failed.
     """
     age = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
     newest = (
@@ -113,7 +116,7 @@ def recent_signal() -> Finding:
 
 def _recent(newest: Mapping[str, Any], minutes: int, late: int) -> Finding:
     facts = {"market": newest["market"], "minutes": minutes}
-    # The model's own HOLD has no reason code.
+    # A HOLD that the model itself advised has no reason code.
     facts["decision"] = " ".join(filter(None, [newest["decision"], newest["reason_code"]]))
     if newest["age"] > SIGNAL_INTERVAL + SLACK:
         text = gettext_noop("%(decision)s for %(market)s, %(minutes)s min ago: the next is %(late)s min late")
@@ -125,7 +128,7 @@ def _failing(minutes: int) -> Finding | None:
     newest = ModelCall.objects.filter(ended_at__isnull=False).order_by("-started_at", "-pk")
     model = newest.values_list("model_asked", flat=True).first()
     failures = ModelCall.objects.failures_in_a_row(model) if model else []
-    if len(failures) < FAILURES_SHOWN:
+    if len(failures) < FAILURES_REPORTED:
         return None
     text = gettext_noop(
         "the model's last %(count)s calls failed, the newest by %(kind)s; last signal %(minutes)s min ago"
@@ -151,5 +154,5 @@ def _rejected(model: str, error: Rejected) -> Finding:
     elif error.status == 200:
         text = gettext_noop("the model %(model)s cannot give advice: choose another ai_model in admin")
     else:
-        text = gettext_noop("Gemini refuses the question about %(model)s: check ai_model in admin")
+        text = gettext_noop("Gemini refuses the request for %(model)s: check ai_model in admin")
     return Finding("unhealthy", text, model=model)

@@ -55,7 +55,7 @@ def calm(exchange):
         )
     for name in ("collect_market_data", "check_volatility"):
         call_command("runjob", name)
-    exchange.model.order("BUY", confidence=Decimal("0.9"))
+    exchange.model.queue_decision("BUY", confidence=Decimal("0.9"))
     return exchange
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.sandbox.desk import PLENTY, Desk, StillVenue, offers
 from tradingsite.sandbox.exchange.refusals import Denied
-from tradingsite.sandbox.exchange.serialization import shown, shown_trades
+from tradingsite.sandbox.exchange.serialization import order_json, trades_json
 
 D = Decimal
 PRICE = "148520000"
@@ -57,14 +57,14 @@ def test_a_market_buy_ends_in_cancel_though_it_filled():
     desk.buy("10000")
     desk.wait()
 
-    order = shown(desk.last)
+    order = order_json(desk.last)
     assert order["state"] == "cancel"
     assert order["executed_volume"] == "0.00006733"
     assert order["paid_fee"] == "4.9999258"
     assert order["remaining_fee"] == "0.0000742"
     assert order["locked"] == "0.1484742"
     assert order["trades_count"] == 1
-    [trade] = shown_trades(desk.last)
+    [trade] = trades_json(desk.last)
     assert trade == {
         "market": "KRW-BTC",
         "uuid": trade["uuid"],
@@ -106,7 +106,7 @@ def test_fees_are_not_rounded():
     desk.buy("7394.19175")
     desk.wait()
 
-    assert shown(desk.last)["paid_fee"] == "3.697095875"
+    assert order_json(desk.last)["paid_fee"] == "3.697095875"
 
 
 def test_a_fee_of_twenty_decimals_is_exact():
@@ -116,7 +116,7 @@ def test_a_fee_of_twenty_decimals_is_exact():
 
     cost = 80_000_000_12345679 * 12_345_679  # in 1e-16 KRW
     fee = cost * 5  # in 1e-20
-    assert shown(desk.last)["paid_fee"] == str(D(fee).scaleb(-20))
+    assert order_json(desk.last)["paid_fee"] == str(D(fee).scaleb(-20))
     krw = desk.exchange.balances()["KRW"]
     assert int(krw.balance.scaleb(20)) == 10_000_000 * 10**20 - cost * 10**4 - fee
     assert krw.locked == 0
@@ -161,8 +161,8 @@ def test_a_sell_gives_the_fee_from_what_it_brings(desk):
     assert (desk.last.state, desk.last.remaining_volume, desk.last.locked) == ("done", 0, 0)
     assert desk.purse("KRW") == (before + funds - funds * D("0.0005"), 0)
     assert desk.purse("BTC") == (5 - D("0.01234567"), 0)
-    assert shown(desk.last)["remaining_fee"] == "0"
-    assert shown_trades(desk.last)[0]["trend"] == "down"
+    assert order_json(desk.last)["remaining_fee"] == "0"
+    assert trades_json(desk.last)[0]["trend"] == "down"
 
 
 def test_a_sell_that_empties_the_book_ends_in_cancel(desk):
@@ -254,8 +254,8 @@ def test_a_best_buy_takes_only_the_best_price(condition, total, executed, state)
     desk.wait()
 
     assert (desk.last.executed_volume, desk.last.state) == (D(executed), state)
-    assert "volume" not in shown(desk.last)
-    assert "remaining_volume" not in shown(desk.last)
+    assert "volume" not in order_json(desk.last)
+    assert "remaining_volume" not in order_json(desk.last)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def server(shared):
     shared.requests.clear()
     yield shared
     shared.faults.clear()
-    shared.model.ordered.clear()
+    shared.model.queued.clear()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def generate(package, server):
     client = language.GenerativeServiceClient(transport="rest", client_options=options)
     model = package.GenerativeModel(MODEL, system_instruction="Decide.")
     model._client = client
-    server.model.order("BUY")
+    server.model.queue_decision("BUY")
 
     def generate(timeout_s=5.0):
         return model.generate_content(
@@ -196,7 +196,7 @@ def test_an_error_is_the_exception_that_its_status_means(server, generate, name,
 
     assert [answered.fault for answered in server.requests] == [f"model_{name}"] * requests_made
     assert server.faults.armed() == []
-    assert len(server.model.ordered) == 1  # nothing was generated
+    assert len(server.model.queued) == 1  # nothing was generated
 
 
 def test_a_429_says_when_to_come_back_or_that_the_day_is_over(server, generate):

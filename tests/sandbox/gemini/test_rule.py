@@ -31,7 +31,7 @@ def shared():
 @pytest.fixture
 def server(shared):
     yield shared
-    shared.model.ordered.clear()
+    shared.model.queued.clear()
 
 
 def asked(server, prompt, *, schema=SCHEMA, path=f"{MODEL}:generateContent", query="", **replaced):
@@ -89,12 +89,12 @@ def test_the_decision_follows_the_indicators_that_are_sent(server, prompt, decis
 
 
 def test_an_ordered_decision_comes_first_and_says_so(server):
-    server.model.order("SELL", confidence=Decimal("0.7"), times=2)
+    server.model.queue_decision("SELL", confidence=Decimal("0.7"), times=2)
     found = [answer(asked(server, {"rsi_14": 20})) for _ in range(3)]
 
     assert [each["decision"] for each in found] == ["SELL", "SELL", "BUY"]
     assert found[0]["confidence"] == 0.7
-    assert found[0]["reasoning"] == "Sandbox rule: this decision was ordered."
+    assert found[0]["reasoning"] == "Sandbox rule: this decision was requested."
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_an_ordered_decision_comes_first_and_says_so(server):
 )
 def test_an_order_that_makes_no_sense_is_refused(server, order, message):
     with pytest.raises(ValueError, match=message):
-        server.model.order(**order)
+        server.model.queue_decision(**order)
 
-    assert not server.model.ordered
+    assert not server.model.queued
 
 
 def test_the_answer_has_the_schemas_names_and_types(server):
@@ -123,9 +123,9 @@ def test_the_answer_has_the_schemas_names_and_types(server):
         "tags": {"type": "ARRAY"},
     }
     schema = {"type": 6, "properties": properties}
-    server.model.order("BUY", confidence=Decimal("0.9"))
+    server.model.queue_decision("BUY", confidence=Decimal("0.9"))
     sure = answer(asked(server, {}, schema=schema))
-    server.model.order("BUY", confidence=Decimal(0))
+    server.model.queue_decision("BUY", confidence=Decimal(0))
     unsure = answer(asked(server, {}, schema=schema))
 
     assert list(sure) == list(properties)
@@ -195,8 +195,8 @@ def test_a_model_that_cannot_generate_is_a_404(server, name):
 
 
 def test_without_a_key_nothing_is_generated_and_no_order_is_used_up(server):
-    server.model.order("BUY")
+    server.model.queue_decision("BUY")
     response = requests.post(f"{server.url}/v1beta/models/{MODEL}:generateContent", json={}, timeout=10)
 
     assert response.status_code == 403
-    assert len(server.model.ordered) == 1
+    assert len(server.model.queued) == 1

@@ -10,7 +10,7 @@ from healthcheck.report import Finding
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tradingsite.jobs.reporting.status import JobStatus, SchedulerStatus
-from tradingsite.marketdata.windows import Window, gap, read_windows
+from tradingsite.marketdata.windows import Window, read_windows, unknown_reason
 from tradingsite.orders.execution.stop_loss import is_fresh
 from tradingsite.orders.portfolio.positions import positions
 from tradingsite.risk.gate import CHECKED_LIMIT
@@ -76,7 +76,7 @@ class StopLosses:
             yield _("%(key)s cannot be read") % {"key": STOP_LOSS_PCT.name}
         for window in self.held:
             if not is_fresh(window):
-                facts = {"market": window.market, "why": gap(window.polls, window.seen_age_s)}
+                facts = {"market": window.market, "why": unknown_reason(window.polls, window.seen_age_s)}
                 yield _("no price of %(market)s: %(why)s") % facts
 
 

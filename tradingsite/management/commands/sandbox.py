@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from healthcheck.management.examples import ExamplesFormatter
-from tradingsite.sandbox.control_client import NoSandbox, Unaccepted, ask
+from tradingsite.sandbox.control_client import NoSandbox, RequestRefused, ask
 from tradingsite.sandbox.exchange.journal import StateFileError
 from tradingsite.sandbox.faults.arming import KINDS
 from tradingsite.sandbox.gemini.generator import DECISIONS
@@ -35,7 +35,7 @@ examples:
   manage.py sandbox fault add latency --seconds 2 --times 0
       every answer of the exchange takes two seconds, until `fault clear`
   manage.py sandbox fault add model_429_day
-      the model's quota of the day is used up, for one call
+      the model's daily quota is used up, for one call
 """
 
 
@@ -79,7 +79,7 @@ class Command(BaseCommand):
         except NoSandbox as error:
             hint = _("%s: start one with `make run` or `manage.py sandbox`, or name its port with --port")
             raise CommandError(hint % error) from error
-        except Unaccepted as error:
+        except RequestRefused as error:
             raise CommandError(str(error)) from error
         self.stdout.write(json.dumps(answer) if options["as_json"] else _as_text(answer))
 
@@ -132,8 +132,8 @@ def _fault_of(options: Mapping[str, Any]) -> tuple[str, str, Mapping[str, object
 
 
 def _as_text(answer: Mapping[str, Any]) -> str:
-    if "ordered" in answer:
-        lines = [f"{each['decision']} {each['confidence']}" for each in answer["ordered"]]
+    if "queued" in answer:
+        lines = [f"{each['decision']} {each['confidence']}" for each in answer["queued"]]
         return _("The model's next decisions: %s") % ", ".join(lines)
     return "\n".join(_line(fault) for fault in answer["faults"]) or _("No fault is armed.")
 

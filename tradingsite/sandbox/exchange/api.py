@@ -1,4 +1,7 @@
-"""The signed endpoints: what each does for a request that has already been let in (E7)."""
+"""The endpoints of the sandbox's account API, called after rate limit and signature were checked.
+
+Rules: docs/sandbox-exchange.md E7.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +11,7 @@ from tradingsite.sandbox.exchange import order_lists
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.exchange.refusals import Denied, invalid
-from tradingsite.sandbox.exchange.serialization import body_of, in_seoul, plain, shown, shown_trades
+from tradingsite.sandbox.exchange.serialization import korean_time, order_json, parse_body, plain, trades_json
 from tradingsite.sandbox.exchange.state import ExchangeState, Purse
 from tradingsite.sandbox.exchange.terms import TERMS, identifier, known_market, read
 from tradingsite.sandbox.http.messages import Request
@@ -21,14 +24,14 @@ _YEAR = timedelta(days=365)
 
 
 class ExchangeApi:
-    """Each method takes a request and the state, and returns what becomes the JSON of the answer."""
+    """Each method takes a request and the exchange's state, and returns the answer's JSON value."""
 
     def __init__(self, exchange: Exchange, key: ApiKey) -> None:
         self._exchange = exchange
         self._key = key
 
     def accounts(self, request: Request, state: ExchangeState) -> list[dict[str, object]]:
-        """Return what is held; a currency of which nothing is left is absent, but for KRW."""
+        """Return all balances. KRW is always listed, other currencies only if the account has some."""
         return [
             _account(currency, purse)
             for currency, purse in state.purses.items()
@@ -62,27 +65,30 @@ class ExchangeApi:
         }
 
     def place(self, request: Request, state: ExchangeState) -> dict[str, object]:
-        """Accept an order and answer with it as it waits; whatever is refused burns its identifier."""
-        body = body_of(request)
+        """Accept an order and return it as it waits.
+
+        Its identifier is used up even if the order is refused.
+        """
+        body = parse_body(request)
         name = identifier(body)
-        if name is not None and not state.burn(name):
+        if name is not None and not state.use_identifier(name):
             raise Denied("duplicate_identifier")
-        return shown(self._exchange.accept(read(body), request.at_ms))
+        return order_json(self._exchange.accept(read(body), request.at_ms))
 
     def test(self, request: Request, state: ExchangeState) -> dict[str, object]:
-        """Answer as `place` would; nothing comes of it, and the identifier stays free."""
-        body = body_of(request)
+        """Answer like `place`, but create no order and leave the identifier free."""
+        body = parse_body(request)
         name = identifier(body)
-        if name is not None and state.is_burnt(name):
+        if name is not None and state.is_identifier_used(name):
             raise Denied("duplicate_identifier")
-        return shown(self._exchange.draft(read(body), request.at_ms))
+        return order_json(self._exchange.draft(read(body), request.at_ms))
 
     def order(self, request: Request, state: ExchangeState) -> dict[str, object]:
-        order = _asked(request, state)
-        return {**shown(order), "trades": shown_trades(order)}
+        order = _named_order(request, state)
+        return {**order_json(order), "trades": trades_json(order)}
 
     def cancel(self, request: Request, state: ExchangeState) -> dict[str, object]:
-        return shown(self._exchange.cancel(_asked(request, state), request.at_ms))
+        return order_json(self._exchange.cancel(_named_order(request, state), request.at_ms))
 
     def orders_by_name(self, request: Request, state: ExchangeState) -> order_lists.Listed:
         return order_lists.named_orders(request, state.orders.values())
@@ -95,19 +101,19 @@ class ExchangeApi:
         return order_lists.closed_orders(request, state.orders.values())
 
     def api_keys(self, request: Request, state: ExchangeState) -> Sequence[dict[str, object]]:
-        """Return the one key. Unless it was given an end it expires a year from now, and so never."""
-        asked_at = datetime.fromtimestamp(request.at_ms / 1000, UTC)
-        ends = self._key.expires_at or asked_at + _YEAR
+        """Return the one key. Without an expiry of its own it always expires in a year from now."""
+        requested_at = datetime.fromtimestamp(request.at_ms / 1000, UTC)
+        ends = self._key.expires_at or requested_at + _YEAR
         return [
             {
                 "access_key": self._key.access_key,
-                "expire_at": in_seoul(int(ends.timestamp() * 1000), "seconds"),
+                "expire_at": korean_time(int(ends.timestamp() * 1000), "seconds"),
             }
         ]
 
     def wallet_status(self, request: Request, state: ExchangeState) -> list[dict[str, object]]:
-        """Every wallet works: nothing can be moved in or out here."""
-        updated_at = in_seoul(request.at_ms // 60_000 * 60_000, "seconds")
+        """Report every wallet as working: the sandbox has no deposits or withdrawals."""
+        updated_at = korean_time(request.at_ms // 60_000 * 60_000, "seconds")
         coins = dict.fromkeys(market.base for market in markets().values())
         return [
             {
@@ -124,7 +130,7 @@ class ExchangeApi:
         ]
 
 
-def _asked(request: Request, state: ExchangeState) -> Order:
+def _named_order(request: Request, state: ExchangeState) -> Order:
     uuid, name = request.params.get("uuid"), request.params.get("identifier")
     if not uuid and not name:
         raise invalid("uuid is missing, identifier is missing")

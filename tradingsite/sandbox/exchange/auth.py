@@ -1,4 +1,4 @@
-"""Who signed a request: the token's checks, in their order (docs/sandbox-exchange.md E1-E4)."""
+"""Checks the signature of a request, in the order in which Upbit does (docs/sandbox-exchange.md E1-E4)."""
 
 import hashlib
 import hmac
@@ -28,9 +28,10 @@ class _Token:
 def authenticate(
     request: Request, sent: str, key: ApiKey, permission: str | None, use_nonce: Callable[[str], bool]
 ) -> None:
-    """Let the request pass or raise `Denied`. `sent` is the text of the parameters, unquoted, in their order.
+    """Return if the request may pass, otherwise raise `Denied`.
 
-    `use_nonce` remembers a nonce and says whether it was new; it is used up even if a later check fails.
+    `sent` is the text of the parameters, without percent-encoding, in the order sent. `use_nonce` records a
+    nonce and returns whether it was new; a nonce is used up even if a later check fails.
     """
     token = _token(request)
     if token.claims.get("access_key") != key.access_key:
@@ -46,8 +47,8 @@ def authenticate(
         raise Denied("no_authorization_ip")
 
 
-def claimed_key(request: Request) -> str | None:
-    """Return the access key that the request names, proven or not; None when it names none."""
+def named_key(request: Request) -> str | None:
+    """Return the access key that the request names, without checking the signature; None if it names none."""
     try:
         key = _token(request).claims.get("access_key")
     except Denied:
@@ -72,7 +73,7 @@ def _token(request: Request) -> _Token:
 
 
 def _check_signature(token: _Token, key: ApiKey) -> None:
-    """Check it as a plain JWS: `exp` and the like mean nothing to the exchange."""
+    """Check the token as a plain JWS, because Upbit ignores JWT claims such as `exp`."""
     try:
         PyJWS().decode(token.text, key.secret_key.encode(), algorithms=[token.algorithm])
     except PyJWTError as error:
@@ -88,7 +89,7 @@ def _check_nonce(token: _Token, use_nonce: Callable[[str], bool]) -> None:
 
 
 def _check_query_hash(token: _Token, sent: str) -> None:
-    """A hash must be there if there are parameters, only then, and fit them."""
+    """Require a matching hash if the request has parameters, and none if it has not."""
     claimed = token.claims.get("query_hash")
     if not sent:
         if claimed:

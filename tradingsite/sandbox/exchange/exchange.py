@@ -1,4 +1,4 @@
-"""The exchange behind Upbit's signed API: one account, its money, its orders (E15, E17)."""
+"""The sandbox's exchange: one account with its balances and orders (docs/sandbox-exchange.md E15, E17)."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -10,20 +10,21 @@ from threading import RLock
 from uuid import uuid4
 
 from tradingsite.sandbox.exchange.ledger import EXACT, Ledger
-from tradingsite.sandbox.exchange.matching import Offer, OrderStep, meets_book, traded
+from tradingsite.sandbox.exchange.matching import Offer, OrderStep, make_trade, match_order
 from tradingsite.sandbox.exchange.orders import FillPlan, Order
 from tradingsite.sandbox.exchange.refusals import Denied
 from tradingsite.sandbox.exchange.state import ExchangeState, Post, Purse
-from tradingsite.sandbox.exchange.terms import Wanted, check_limits
+from tradingsite.sandbox.exchange.terms import OrderRequest, check_limits
 from tradingsite.sandbox.exchange.venue import Venue
 
 
 class Exchange:
-    """One account on one exchange; safe for threads, and equal after a restart on the same state file.
+    """One account. Thread-safe; after a restart with the same state file it is in the same state.
 
-    Fills are worked out on each request, from the clock: an order meets the book `fill_after_ms` after it
-    was accepted, None for never, whenever the request comes. `offline` holds markets that take no
-    orders, `next_fills` what becomes of the next orders, one each.
+    Fills are not timed by a thread but computed on each request from the clock: an order is matched against
+    the order book `fill_after_ms` after it was accepted (None: never), whenever the next request comes.
+    `offline` lists markets that accept no orders. `next_fills` overrides how the next orders are filled, one
+    entry per order.
 
     Raises:
         StateFileError: the state file is damaged, or another sandbox uses it.
@@ -44,17 +45,21 @@ class Exchange:
         self._fill_after_ms = fill_after_ms
         self._state = ExchangeState(state_file)
         self._ledger = Ledger(self._state)
-        self._watched_ms: dict[str, int] = {}  # until when the path is known to have missed a resting order
+        # By uuid: up to when no trade has reached the price of the resting order.
+        self._watched_ms: dict[str, int] = {}
         self._lock = RLock()
         self._is_open = True
 
     @contextmanager
     def at(self, at_ms: int) -> Iterator[ExchangeState]:
-        """Work on the state as of `at_ms`, alone and exactly; what changed is saved at the end."""
+        """Give exclusive access to the state as of `at_ms`, with exact arithmetic.
+
+        Save changes at the end.
+        """
         with self._lock, localcontext(EXACT):
             if not self._is_open:
                 raise ConnectionAbortedError("the exchange is closed")
-            self._settle(at_ms)
+            self._apply_due_steps(at_ms)
             yield self._state
             self._state.save()
 
@@ -63,7 +68,7 @@ class Exchange:
             return dict(state.purses)
 
     def orders(self) -> list[Order]:
-        """Return every order ever accepted as it is now, oldest first."""
+        """Return every order ever accepted, with its current state, oldest first."""
         with self.at(self._now_ms()) as state:
             return list(state.orders.values())
 
@@ -73,28 +78,28 @@ class Exchange:
         with self._lock:
             return list(self._state.posts)
 
-    def note_post(self, post: Post) -> None:
-        """Remember an order POST that never came to be looked at: too many, or swallowed by a fault."""
+    def record_post(self, post: Post) -> None:
+        """Record an order POST that was not processed, because of a rate limit or a fault."""
         with self.at(post.at_ms) as state:
             state.add_post(post)
 
     def close(self) -> None:
-        """Release the state file; later requests are hung up on."""
+        """Release the state file; later requests get their connection closed."""
         with self._lock:
             self._is_open = False
             self._state.close()
 
-    def draft(self, wanted: Wanted, at_ms: int) -> Order:
+    def draft(self, wanted: OrderRequest, at_ms: int) -> Order:
         """Return the order that would be accepted now, or raise `Denied`. Call it inside `at`."""
         if wanted.market.code in self.offline:
             raise Denied("market_offline")
         check_limits(wanted, wanted.price or self._best_bid(wanted.market.code, at_ms))
-        order = _fresh(wanted, at_ms)
+        order = _new_order(wanted, at_ms)
         self._ledger.check_funds(order)
         return order
 
-    def accept(self, wanted: Wanted, at_ms: int) -> Order:
-        """Lock the money and let the order wait; return the snapshot of that. Call it inside `at`."""
+    def accept(self, wanted: OrderRequest, at_ms: int) -> Order:
+        """Lock the funds, store the order, and return it. Call it inside `at`."""
         draft = self.draft(wanted, at_ms)
         plan: FillPlan = self.next_fills.popleft() if self.next_fills else "normal"
         never = self._fill_after_ms is None or plan == "never"
@@ -105,7 +110,7 @@ class Exchange:
         return order
 
     def cancel(self, order: Order, at_ms: int) -> Order:
-        """Accept a cancellation; it takes effect as late as a fill would, which may come first."""
+        """Schedule a cancellation. It takes effect after the same delay as a fill, which may come first."""
         if order.state != "wait":
             raise Denied("order_not_found")
         if order.cancel_ms is None:
@@ -116,8 +121,8 @@ class Exchange:
         best = next(iter(self._venue.offers(market, "ask", at_ms)), None)
         return best.price if best else Decimal()
 
-    def _settle(self, at_ms: int) -> None:
-        """Let happen what was due: in the order of the moments, however late it is looked at."""
+    def _apply_due_steps(self, at_ms: int) -> None:
+        """Apply all fills and cancellations due by `at_ms`, in the order of their times."""
         waiting = [self._state.orders[uuid] for uuid in self._state.waiting]
         while steps := [step for order in waiting if (step := self._next_step(order, at_ms))]:
             for step in sorted(steps, key=lambda step: step.at_ms):
@@ -129,12 +134,12 @@ class Exchange:
         if order.due_ms is not None and order.due_ms <= end_ms:
             if not order.resting:
                 offers = self._venue.offers(order.market, order.side, order.due_ms)
-                return meets_book(order, offers, order.due_ms)
+                return match_order(order, offers, order.due_ms)
             reached_ms = self._venue.reached_ms(order, self._watched_ms.get(order.uuid, order.due_ms), end_ms)
             self._watched_ms[order.uuid] = end_ms
             if reached_ms is not None:
                 rest = Offer(order.price or Decimal(), order.remaining_volume or Decimal())
-                trade = traded(order, len(order.trades), rest, reached_ms)
+                trade = make_trade(order, len(order.trades), rest, reached_ms)
                 return OrderStep(reached_ms, order.uuid, (trade,), "done")
         if order.cancel_ms is not None and order.cancel_ms <= now_ms:
             return OrderStep(order.cancel_ms, order.uuid, (), "cancel")
@@ -150,7 +155,7 @@ class Exchange:
         self._state.put_order(after)
 
 
-def _fresh(wanted: Wanted, at_ms: int) -> Order:
+def _new_order(wanted: OrderRequest, at_ms: int) -> Order:
     order = Order(
         uuid=str(uuid4()),
         market=wanted.market.code,

@@ -1,6 +1,8 @@
-"""One file that remembers: a line of JSON for each change, rewritten as a whole at the start.
+"""The sandbox's state file: one JSON line per change, compacted at every start.
 
-A line stands or it does not, also under SIGKILL: so each change is atomic (docs/sandbox-exchange.md E20).
+A line is either complete or ignored, even after SIGKILL, so each change is atomic.
+
+Rules: docs/sandbox-exchange.md E20.
 """
 
 import fcntl
@@ -11,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 Record = Mapping[str, Any]
-_MODE = 0o600  # it tells what was traded
+_MODE = 0o600  # the trades are nobody else's business
 _LINES_BEFORE_REWRITE = 20_000
 
 
 class StateFileError(Exception):
-    """The state file cannot be used: it is damaged, or another sandbox uses it."""
+    """The state file is damaged, or another sandbox uses it."""
 
 
 class Journal:
-    """Appends records to `path`. `everything` gives the records that say all, for a rewrite.
+    """Appends records to `path`. `everything` returns the records of the whole state, for compaction.
 
-    Not safe for threads. From `open` to `close` or the process's end no other can open the same path.
+    Not thread-safe. From `open` until `close` or the end of the process, no other process can open the same
+    path.
     """
 
     def __init__(self, path: Path, everything: Callable[[], Iterable[Record]]) -> None:
@@ -34,7 +37,10 @@ class Journal:
         self._lines = 0
 
     def open(self) -> list[Record]:
-        """Take the file and return its records, oldest first; an unfinished last line was never answered."""
+        """Lock the file and return its records, oldest first.
+
+        An incomplete last line is dropped: its request was never answered.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, _MODE)
         try:
@@ -47,7 +53,8 @@ class Journal:
     def _read(self) -> list[Record]:
         if not self._path.exists():
             return []
-        lines = self._path.read_bytes().split(b"\n")[:-1]  # what follows the last line's end is not whole
+        # Without the part after the last newline, which is incomplete.
+        lines = self._path.read_bytes().split(b"\n")[:-1]
         try:
             return [json.loads(line) for line in lines]
         except ValueError as error:
@@ -55,10 +62,10 @@ class Journal:
             raise StateFileError(f"the state file {self._path} is damaged: {error}") from error
 
     def append(self, record: Record, *, durable: bool) -> None:
-        """Add a record. `durable` waits for the disk too, so that it outlives the machine's power.
+        """Add a record. `durable` also waits for the disk, so that the record survives a power failure.
 
         Raises:
-            OSError: nothing of the record is in the file.
+            OSError: the file is unchanged.
         """
         line = _line(record)
         try:
@@ -76,7 +83,7 @@ class Journal:
         return self._lines >= _LINES_BEFORE_REWRITE
 
     def rewrite(self) -> None:
-        """Replace the file by one that says the same in fewer lines: the old one or the new one stands."""
+        """Replace the file by a compact one. A crash leaves either the old file or the new one."""
         fresh = self._path.with_name(self._path.name + ".new")
         fresh.unlink(missing_ok=True)
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)

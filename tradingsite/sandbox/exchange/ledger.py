@@ -1,4 +1,7 @@
-"""Where the money is: free, locked for an order, or traded. No purse gets negative (E10, E12)."""
+"""Books money between available and locked balances; no balance becomes negative.
+
+Rules: docs/sandbox-exchange.md E10, E12.
+"""
 
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, localcontext
@@ -8,18 +11,18 @@ from tradingsite.sandbox.exchange.refusals import Denied
 from tradingsite.sandbox.exchange.state import ExchangeState, Purse
 
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation])
-"""Arithmetic that fails instead of rounding: a fee may need thirty digits and more."""
+"""Arithmetic that fails instead of rounding: a fee can have more than thirty digits."""
 _ROUNDED = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 def currencies(order: Order) -> tuple[str, str]:
-    """Return quote and base, KRW and BTC for KRW-BTC."""
+    """Return the quote and base currency: KRW and BTC for KRW-BTC."""
     quote, _, base = order.market.partition("-")
     return quote, base
 
 
 class Ledger:
-    """Moves money between the purses of a state. Call it under the context EXACT."""
+    """Changes the balances in a state. Call it in the decimal context EXACT."""
 
     def __init__(self, state: ExchangeState) -> None:
         self._state = state
@@ -28,17 +31,17 @@ class Ledger:
         return self._state.purses.get(currency, Purse())
 
     def check_funds(self, order: Order) -> None:
-        """Raise `Denied` unless the account can pay for the order, fee included."""
-        currency = _locks(order)
+        """Raise `Denied` unless the account can pay for the order including its fee."""
+        currency = _locked_currency(order)
         if order.reserved > self.purse(currency).balance:
-            raise Denied.poor(order.side, currency)
+            raise Denied.insufficient_funds(order.side, currency)
 
     def lock(self, order: Order) -> None:
         self.check_funds(order)
-        self._move(_locks(order), balance=-order.reserved, locked=order.reserved)
+        self._move(_locked_currency(order), balance=-order.reserved, locked=order.reserved)
 
     def settle(self, order: Order, trade: Trade) -> None:
-        """Exchange what was locked for what was bought: the fee is on top of a buy, off a sell."""
+        """Book a trade: the buyer pays the fee on top, the seller gets the proceeds less the fee."""
         quote, base = currencies(order)
         fee = trade.funds * order.fee_rate
         if order.side == "bid":
@@ -49,11 +52,11 @@ class Ledger:
             self._move(quote, balance=trade.funds - fee)
 
     def release(self, order: Order) -> None:
-        self._move(_locks(order), balance=order.locked, locked=-order.locked)
+        self._move(_locked_currency(order), balance=order.locked, locked=-order.locked)
 
     def _bought(self, currency: str, trade: Trade) -> None:
         before = self.purse(currency)
-        with localcontext(_ROUNDED):  # an average, for show: the exchange rounds it too
+        with localcontext(_ROUNDED):  # the average is only displayed, and Upbit rounds it, too
             cost = before.avg_buy_price * before.total + trade.funds
             average = (cost / (before.total + trade.volume)).quantize(Decimal("1e-8"))
         self._move(currency, balance=trade.volume)
@@ -67,6 +70,6 @@ class Ledger:
         self._state.put_purse(currency, after)
 
 
-def _locks(order: Order) -> str:
+def _locked_currency(order: Order) -> str:
     quote, base = currencies(order)
     return quote if order.side == "bid" else base

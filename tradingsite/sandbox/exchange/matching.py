@@ -1,4 +1,7 @@
-"""How an order meets the book: what it takes, at which prices, and what becomes of the rest (E13-E16)."""
+"""Matches an order against the order book: what it fills, at which prices, and what happens to the rest.
+
+Rules: docs/sandbox-exchange.md E13-E16.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ _UNIT = Decimal("1e-8")
 
 
 class Offer(NamedTuple):
-    """What rests at one price of the book, or the part of it that is taken."""
+    """The volume at one price of the order book, or the part of it that an order takes."""
 
     price: Decimal
     volume: Decimal
@@ -21,7 +24,10 @@ class Offer(NamedTuple):
 
 @dataclass(frozen=True)
 class OrderStep:
-    """What happens to an order at one moment: trades, then its state. `cancel` may follow trades."""
+    """What happens to an order at one time.
+
+    Its trades, then its new state, which may be "cancel" after trades.
+    """
 
     at_ms: int
     uuid: str
@@ -29,33 +35,36 @@ class OrderStep:
     state: str
 
 
-def meets_book(order: Order, offers: Iterable[Offer], at_ms: int) -> OrderStep:
-    """Return what happens when a fresh order meets the other side of the book, best offer first."""
+def match_order(order: Order, offers: Iterable[Offer], at_ms: int) -> OrderStep:
+    """Return what happens when a new order is matched against the other side's offers, best first."""
     wanted = _wanted(order)
     taken = tuple(_taken(order, _acceptable(order, offers), wanted))
-    left = wanted - sum((_use(order, offer) for offer in taken), Decimal())
-    if _is_refused_by_its_condition(order, taken, left):
+    left = wanted - sum((_cost(order, offer) for offer in taken), Decimal())
+    if _violates_time_in_force(order, taken, left):
         return OrderStep(at_ms, order.uuid, (), "cancel")
-    trades = tuple(traded(order, number, offer, at_ms) for number, offer in enumerate(taken))
+    trades = tuple(make_trade(order, number, offer, at_ms) for number, offer in enumerate(taken))
     if order.plan == "partial_then_cancel" or (left and not _may_rest(order)):
         return OrderStep(at_ms, order.uuid, trades, "cancel")
     return OrderStep(at_ms, order.uuid, trades, "wait" if left else "done")
 
 
-def traded(order: Order, number: int, offer: Offer, at_ms: int) -> Trade:
-    """Return the order's trade of that number; its name follows from the order's, so a replay repeats it."""
+def make_trade(order: Order, number: int, offer: Offer, at_ms: int) -> Trade:
+    """Return the order's trade with that number.
+
+    Its uuid derives from the order's, so a replay repeats it.
+    """
     return Trade(str(uuid5(UUID(order.uuid), str(number))), at_ms, offer.price, offer.volume)
 
 
-def floored_quotient(amount: Decimal, divisor: Decimal) -> Decimal:
-    """Divide and cut to eight decimals, towards zero."""
+def divide_floor(amount: Decimal, divisor: Decimal) -> Decimal:
+    """Divide and truncate to eight decimals, towards zero."""
     return (amount.scaleb(_DECIMALS) // divisor).scaleb(-_DECIMALS)
 
 
 def _wanted(order: Order) -> Decimal:
-    """Return the total of an order by total, the volume of any other; half of it under the fault."""
+    """Return how much to fill: a total or a volume; half of it if the partial-fill fault applies."""
     whole = order.total if order.volume is None else order.volume
-    return floored_quotient(whole, Decimal(2)) if order.plan == "partial_then_cancel" else whole
+    return divide_floor(whole, Decimal(2)) if order.plan == "partial_then_cancel" else whole
 
 
 def _acceptable(order: Order, offers: Iterable[Offer]) -> Iterator[Offer]:
@@ -68,34 +77,34 @@ def _acceptable(order: Order, offers: Iterable[Offer]) -> Iterator[Offer]:
 
 
 def crosses(order: Order, price: Decimal) -> bool:
-    """Whether a limit order would trade at this price."""
+    """Return whether a limit order would trade at this price."""
     limit = order.price or Decimal()
     return price <= limit if order.side == "bid" else price >= limit
 
 
 def _taken(order: Order, offers: Iterable[Offer], left: Decimal) -> Iterator[Offer]:
-    """Walk the offers; what is bought by total is floored to eight decimals at each price."""
+    """Yield what the order takes of each offer; a buy by total truncates to eight decimals at each price."""
     for price, there in offers:
-        affordable = left if order.volume is not None else floored_quotient(left, price)
+        affordable = left if order.volume is not None else divide_floor(left, price)
         offer = Offer(price, min(there, affordable))
         if not offer.volume:
             return
         yield offer
-        left -= _use(order, offer)
+        left -= _cost(order, offer)
 
 
-def _use(order: Order, offer: Offer) -> Decimal:
+def _cost(order: Order, offer: Offer) -> Decimal:
     return offer.volume if order.volume is not None else offer.price * offer.volume
 
 
-def _is_refused_by_its_condition(order: Order, taken: tuple[Offer, ...], left: Decimal) -> bool:
+def _violates_time_in_force(order: Order, taken: tuple[Offer, ...], left: Decimal) -> bool:
     if order.time_in_force == "post_only":
-        return bool(taken)  # it would have taken
+        return bool(taken)  # it would have traded at once
     if order.time_in_force != "fok":
         return False
     if order.volume is not None:
         return bool(left)
-    return not taken or left >= taken[-1].price * _UNIT  # the rest could have bought something
+    return not taken or left >= taken[-1].price * _UNIT  # the remainder could have bought more
 
 
 def _may_rest(order: Order) -> bool:

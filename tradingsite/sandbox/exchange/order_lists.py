@@ -1,4 +1,4 @@
-"""The three lists of orders and what may be asked of them (docs/sandbox-exchange.md E18, E19)."""
+"""The three endpoints that list orders, and their parameters (docs/sandbox-exchange.md E18, E19)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl
 
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.exchange.refusals import invalid
-from tradingsite.sandbox.exchange.serialization import plain, shown
+from tradingsite.sandbox.exchange.serialization import order_json, plain
 from tradingsite.sandbox.exchange.terms import known_market
 from tradingsite.sandbox.http.messages import Request
 
 _WEEK_MS = 7 * 24 * 3600 * 1000
-_MOST_NAMES = 100
-_MOST_OPEN, _MOST_CLOSED = 100, 1000
+_MAX_NAMES = 100
+_MAX_OPEN, _MAX_CLOSED = 100, 1000
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
 Listed = list[dict[str, object]]
@@ -21,23 +21,23 @@ Listed = list[dict[str, object]]
 
 def open_orders(request: Request, orders: Iterable[Order]) -> Listed:
     states = _states(request, allowed=("wait", "watch"), usual=("wait",))
-    limit = _whole(request, "limit", 100, _MOST_OPEN)
+    limit = _whole(request, "limit", 100, _MAX_OPEN)
     first = (_whole(request, "page", 1, 10**9) - 1) * limit
-    found = [order for order in _of_market(request, orders) if order.state in states]
-    return _listed(_sorted(request, found)[first : first + limit])
+    found = [order for order in _in_market(request, orders) if order.state in states]
+    return _orders_json(_sorted(request, found)[first : first + limit])
 
 
 def closed_orders(request: Request, orders: Iterable[Order]) -> Listed:
-    """Return the finished orders that were made within a window of at most seven days."""
+    """Return the closed orders created within a window of at most seven days."""
     states = _states(request, allowed=("done", "cancel"), usual=("done", "cancel"))
-    limit = _whole(request, "limit", 100, _MOST_CLOSED)
+    limit = _whole(request, "limit", 100, _MAX_CLOSED)
     first_s, last_s = _window_s(request)
     found = [
         order
-        for order in _of_market(request, orders)
+        for order in _in_market(request, orders)
         if order.state in states and first_s <= order.created_ms // 1000 <= last_s
     ]
-    return _listed(_sorted(request, found)[:limit])
+    return _orders_json(_sorted(request, found)[:limit])
 
 
 def named_orders(request: Request, orders: Iterable[Order]) -> Listed:
@@ -45,19 +45,19 @@ def named_orders(request: Request, orders: Iterable[Order]) -> Listed:
     if bool(uuids) is bool(identifiers):
         raise invalid("either uuids or identifiers must be given")
     names = set(uuids or identifiers)
-    if len(uuids or identifiers) > _MOST_NAMES:
-        raise invalid(f"at most {_MOST_NAMES} orders may be asked for")
+    if len(uuids or identifiers) > _MAX_NAMES:
+        raise invalid(f"at most {_MAX_NAMES} orders may be asked for")
     found = [
-        order for order in _of_market(request, orders) if (order.uuid if uuids else order.identifier) in names
+        order for order in _in_market(request, orders) if (order.uuid if uuids else order.identifier) in names
     ]
-    return _listed(_sorted(request, found))
+    return _orders_json(_sorted(request, found))
 
 
-def _listed(orders: Iterable[Order]) -> Listed:
-    return [{**shown(order), "executed_funds": plain(order.executed_funds)} for order in orders]
+def _orders_json(orders: Iterable[Order]) -> Listed:
+    return [{**order_json(order), "executed_funds": plain(order.executed_funds)} for order in orders]
 
 
-def _of_market(request: Request, orders: Iterable[Order]) -> Iterable[Order]:
+def _in_market(request: Request, orders: Iterable[Order]) -> Iterable[Order]:
     if not request.params.get("market"):
         return orders
     code = known_market(request.params).code
@@ -65,7 +65,7 @@ def _of_market(request: Request, orders: Iterable[Order]) -> Iterable[Order]:
 
 
 def _sorted(request: Request, orders: Sequence[Order]) -> Sequence[Order]:
-    """Return them newest first, or oldest first if asked; they come oldest first."""
+    """Return the orders newest first, or oldest first for order_by=asc. The input is oldest first."""
     order_by = request.params.get("order_by") or "desc"
     if order_by not in {"asc", "desc"}:
         raise invalid("order_by does not have a valid value")
@@ -83,7 +83,7 @@ def _states(request: Request, *, allowed: Sequence[str], usual: Sequence[str]) -
 
 
 def _window_s(request: Request) -> tuple[int, int]:
-    """Return first and last second, both inside: `created_at` shows no finer time, and no page loses one."""
+    """Return the first and last second, both inclusive, because `created_at` has no fractions."""
     start_ms, end_ms = _moment_ms(request, "start_time"), _moment_ms(request, "end_time")
     if start_ms is None:
         end_ms = request.at_ms if end_ms is None else end_ms

@@ -1,4 +1,7 @@
-"""Orders and their trades as values, and how the state file writes them down (E10, E11)."""
+"""Orders and trades of the sandbox's exchange, and their form in the state file.
+
+Rules: docs/sandbox-exchange.md E10, E11.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -6,14 +9,14 @@ from decimal import Decimal
 from typing import Any, Literal
 
 FillPlan = Literal["normal", "partial_then_cancel", "never"]
-"""What becomes of the next order: its usual course, half a fill and the rest cancelled, or no fill."""
+"""How an order will be filled: normally, by half and then cancelled, or never."""
 
 _MONEY = ("price", "volume", "fee_rate", "reserved_fee")
 
 
 @dataclass(frozen=True)
 class Trade:
-    """One fill of an order, at one level of the book."""
+    """One fill of an order, at one price of the order book."""
 
     uuid: str
     at_ms: int
@@ -27,11 +30,11 @@ class Trade:
 
 @dataclass(frozen=True)
 class Order:
-    """One accepted order: never changed, only replaced.
+    """One accepted order. Immutable: a change replaces it.
 
-    `price` is the total for what buys by total (`ord_type` price, or best on the bid side). `due_ms` is when
-    it meets the book, None for never; from then on, if it still waits, it is `resting` in it. `cancel_ms` is
-    when a cancellation takes effect.
+    `price` is the total if the order buys by total (`ord_type` "price", or "best" on the bid side). `due_ms`
+    is when it is matched, None for never; if it still waits after that it is `resting` in the order book.
+    `cancel_ms` is when a requested cancellation takes effect.
     """
 
     uuid: str
@@ -59,19 +62,26 @@ class Order:
 
     @property
     def reserved(self) -> Decimal:
-        """What was locked when it was accepted, fee included: quote currency for a bid, coins for an ask."""
+        """Locked when the order was accepted, including the fee.
+
+        Quote currency for a bid, coins for an ask.
+        """
         if self.side == "ask":
-            return _known(self.volume)
+            return _required_amount(self.volume)
         return self.total + self.reserved_fee
 
     @property
     def total(self) -> Decimal:
-        """Return what a bid may spend, the fee not included."""
-        return _known(self.price) if self.by_total else _known(self.price) * _known(self.volume)
+        """The most that a bid may spend, without the fee."""
+        return (
+            _required_amount(self.price)
+            if self.by_total
+            else _required_amount(self.price) * _required_amount(self.volume)
+        )
 
     @property
     def locked(self) -> Decimal:
-        """What of `reserved` is neither spent nor sold."""
+        """The part of `reserved` that is neither spent nor sold."""
         spent = self.executed_volume if self.side == "ask" else self.executed_funds + self.paid_fee
         return self.reserved - spent
 
@@ -85,7 +95,7 @@ class Order:
 
     @property
     def paid_fee(self) -> Decimal:
-        """Exactly the funds times the rate, not rounded."""
+        """The funds times the fee rate, not rounded."""
         return self.executed_funds * self.fee_rate
 
     @property
@@ -94,7 +104,7 @@ class Order:
 
 
 def as_record(order: Order) -> dict[str, Any]:
-    """Return the order for the state file; `from_record` is the way back."""
+    """Return the order for the state file; `from_record` is the inverse."""
     return asdict(order)
 
 
@@ -108,7 +118,7 @@ def from_record(record: Mapping[str, Any]) -> Order:
     return Order(**{**known, **amounts, "trades": trades})
 
 
-def _known(amount: Decimal | None) -> Decimal:
+def _required_amount(amount: Decimal | None) -> Decimal:
     if amount is None:
         raise ValueError("the order was accepted without an amount that its kind needs")
     return amount

@@ -1,4 +1,4 @@
-"""The exchange API's errors: their names are text, and a client branches on them (E9)."""
+"""The errors of the account API: clients react to their names (docs/sandbox-exchange.md E9)."""
 
 from http import HTTPStatus
 
@@ -33,7 +33,7 @@ _ERRORS: dict[str, tuple[HTTPStatus, str]] = {
 
 
 class Denied(Exception):
-    """The request is refused, with one of the names above; a message given here replaces the usual one."""
+    """The request is refused with one of the names above; `message` replaces the usual text."""
 
     def __init__(self, name: str, message: str | None = None) -> None:
         self.status, usual = _ERRORS[name]
@@ -42,7 +42,7 @@ class Denied(Exception):
         super().__init__(f"{name}: {self.message}")
 
     @classmethod
-    def poor(cls, side: str, currency: str) -> "Denied":
+    def insufficient_funds(cls, side: str, currency: str) -> "Denied":
         name = f"insufficient_funds_{side}"
         return cls(name, _ERRORS[name][1].format(currency=currency))
 

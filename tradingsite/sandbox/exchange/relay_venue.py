@@ -1,4 +1,7 @@
-"""The book of another exchange, for paper trading on its prices (docs/sandbox-faults.md SF19)."""
+"""Fills the sandbox's orders from another exchange's order book, for paper trading.
+
+Rules: docs/sandbox-faults.md SF19.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,14 +16,14 @@ from tradingsite.sandbox.exchange.matching import Offer, crosses
 from tradingsite.sandbox.exchange.orders import Order
 from tradingsite.sandbox.quotation.relay import Relay
 
-_BOOK_KEPT_S = 5.0
+_BOOK_MAX_AGE_S = 5.0
 _Units = Sequence[Mapping[str, Any]]
 
 
 class RelayVenue:
-    """The other exchange's book, for the orders of this one. It is as it is now: the past is gone.
+    """The other exchange's order book, always as it is now: past books are not available.
 
-    Without an answer the last book holds for 5 s; after that there are no offers.
+    If the exchange does not answer, its last book is used for up to 5 s, after that there are no offers.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -36,7 +39,7 @@ class RelayVenue:
         return [offer for offer in offers if offer.price > 0 and offer.volume > 0]
 
     def reached_ms(self, order: Order, after_ms: int, until_ms: int) -> int | None:
-        """Return `until_ms` when the book crosses the resting order's price now."""
+        """Return `until_ms` if the book reaches the resting order's price now."""
         best = next(iter(self.offers(order.market, order.side, until_ms)), None)
         return until_ms if best and crosses(order, best.price) else None
 
@@ -48,7 +51,7 @@ class RelayVenue:
             units: _Units = book["orderbook_units"]
         except (requests.RequestException, ValueError, KeyError, TypeError):
             seen_at, units = self._books.get(market, (0.0, ()))
-            return units if monotonic() - seen_at < _BOOK_KEPT_S else ()
+            return units if monotonic() - seen_at < _BOOK_MAX_AGE_S else ()
         self._books[market] = monotonic(), units
         return units
 

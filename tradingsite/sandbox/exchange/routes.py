@@ -1,4 +1,7 @@
-"""The paths of the signed API, and what stands around each: limit, signature, state, log of posts (E4)."""
+"""The URLs of the account API, and the checks before each: rate limit, signature, log of order POSTs.
+
+Rules: docs/sandbox-exchange.md E4.
+"""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -6,10 +9,10 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from tradingsite.sandbox.exchange.api import ExchangeApi
-from tradingsite.sandbox.exchange.auth import authenticate, claimed_key
+from tradingsite.sandbox.exchange.auth import authenticate, named_key
 from tradingsite.sandbox.exchange.exchange import Exchange
 from tradingsite.sandbox.exchange.refusals import Denied, invalid, refusal
-from tradingsite.sandbox.exchange.serialization import body_of, text_of
+from tradingsite.sandbox.exchange.serialization import parse_body, query_text
 from tradingsite.sandbox.exchange.state import ExchangeState, Post
 from tradingsite.sandbox.http.messages import Request, Response, Route, json_response
 from tradingsite.sandbox.options import MAKE_ORDERS, VIEW_ACCOUNTS, VIEW_ORDERS, ApiKey
@@ -19,7 +22,7 @@ _PLACE = "/v1/orders"
 
 
 class _Endpoint(NamedTuple):
-    """One endpoint: how it is reached and what it takes to be let in."""
+    """One endpoint with its rate-limit group and the permission that the key needs."""
 
     method: str
     path: str
@@ -46,18 +49,18 @@ def exchange_routes(exchange: Exchange, throttle: Throttle, key: ApiKey) -> list
         _Endpoint("GET", "/v1/status/wallet", "default", None, api.wallet_status),
     )
     guard = _Guard(exchange, throttle, key)
-    return [Route(endpoint.method, endpoint.path, guard.around(endpoint)) for endpoint in endpoints]
+    return [Route(endpoint.method, endpoint.path, guard.wrap(endpoint)) for endpoint in endpoints]
 
 
 class _Guard:
-    """What every request passes, in this order: the rate limit, the token, the endpoint."""
+    """Checks every request in this order: rate limit, signature, endpoint."""
 
     def __init__(self, exchange: Exchange, throttle: Throttle, key: ApiKey) -> None:
         self._exchange = exchange
         self._throttle = throttle
         self._key = key
 
-    def around(self, endpoint: _Endpoint) -> Callable[..., Response]:
+    def wrap(self, endpoint: _Endpoint) -> Callable[..., Response]:
         limited = self._throttle.limited(
             endpoint.group,
             lambda request: self._answer(endpoint, request),
@@ -70,18 +73,18 @@ class _Guard:
         def recorded(request: Request) -> Response:
             response = limited(request)
             if response.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT}:
-                self._exchange.note_post(post(request, response.status))
+                self._exchange.record_post(post(request, response.status))
             return response
 
         return recorded
 
     def _client(self, request: Request) -> str:
-        """Count by key; whoever names no known key is counted by address."""
-        known = claimed_key(request) == self._key.access_key
+        """Return whom to count the request for: the key, or the address if the key is unknown."""
+        known = named_key(request) == self._key.access_key
         return f"key {self._key.access_key}" if known else request.client
 
     def _answer(self, endpoint: _Endpoint, request: Request) -> Response:
-        """Answer from the state, which is saved before the answer is returned."""
+        """Answer from the state, which is saved before the answer is sent."""
         with self._exchange.at(request.at_ms) as state:
             response = self._response(endpoint, request, state)
             if endpoint.path == _PLACE:
@@ -99,19 +102,19 @@ class _Guard:
 
 
 def post(request: Request, status: int) -> Post:
-    """Return the line of the log for an order POST; 0 as status for one that a fault swallowed."""
+    """Return the log entry for an order POST; status 0 for one that a fault kept from being processed."""
     try:
-        name = body_of(request).get("identifier")
+        name = parse_body(request).get("identifier")
     except Denied:
         name = None
     return Post(request.at_ms, name if isinstance(name, str) else None, int(status))
 
 
 def _signed_text(request: Request) -> str:
-    """Return the parameters as they were sent, unquoted; of a body that is no JSON object its text."""
+    """Return the parameters as sent, without percent-encoding; the body's text if it is not a JSON object."""
     if request.method != "POST":
         return unquote(request.query)
     try:
-        return text_of(body_of(request)) if request.body else ""
+        return query_text(parse_body(request)) if request.body else ""
     except Denied:
         return request.body.decode(errors="replace")

@@ -1,4 +1,7 @@
-"""How the signed API writes orders, amounts and times, and how it reads a body (E4, E8)."""
+"""Formats orders, amounts and times for the account API, and parses its request bodies.
+
+Rules: docs/sandbox-exchange.md E4, E8.
+"""
 
 import json
 from collections.abc import Mapping
@@ -12,8 +15,8 @@ from tradingsite.sandbox.http.messages import Request
 from tradingsite.sandbox.quotation.dates import KST
 
 
-def shown(order: Order) -> dict[str, object]:
-    """Return the order as the API writes it: amounts as text, what is not set left out."""
+def order_json(order: Order) -> dict[str, object]:
+    """Return the order as the API shows it: amounts as text, unset fields left out."""
     remaining_fee = order.reserved_fee - order.paid_fee if order.side == "bid" else Decimal()
     members = {
         "market": order.market,
@@ -22,7 +25,7 @@ def shown(order: Order) -> dict[str, object]:
         "ord_type": order.ord_type,
         "price": _text(order.price),
         "state": order.state,
-        "created_at": in_seoul(order.created_ms, "seconds"),
+        "created_at": korean_time(order.created_ms, "seconds"),
         "volume": _text(order.volume),
         "remaining_volume": _text(order.remaining_volume),
         "executed_volume": _text(order.executed_volume),
@@ -40,7 +43,7 @@ def shown(order: Order) -> dict[str, object]:
     return {name: member for name, member in members.items() if member is not None}
 
 
-def shown_trades(order: Order) -> list[dict[str, object]]:
+def trades_json(order: Order) -> list[dict[str, object]]:
     return [
         {
             "market": order.market,
@@ -49,14 +52,14 @@ def shown_trades(order: Order) -> list[dict[str, object]]:
             "volume": _text(trade.volume),
             "funds": _text(trade.funds),
             "trend": "up" if order.side == "bid" else "down",
-            "created_at": in_seoul(trade.at_ms, "microseconds"),
+            "created_at": korean_time(trade.at_ms, "microseconds"),
             "side": order.side,
         }
         for trade in order.trades
     ]
 
 
-def in_seoul(at_ms: int, timespec: str) -> str:
+def korean_time(at_ms: int, timespec: str) -> str:
     return (
         (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at_ms))
         .astimezone(KST)
@@ -65,13 +68,16 @@ def in_seoul(at_ms: int, timespec: str) -> str:
 
 
 def plain(amount: Decimal) -> str:
-    """Return an amount in plain notation with all its digits and no trailing zeros, never `1E-8`."""
+    """Return an amount with all its digits, without exponent or trailing zeros."""
     text = f"{amount:f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 
 
-def body_of(request: Request) -> dict[str, Any]:
-    """Return the body's members, numbers as they were written; `Denied` unless it is a JSON object."""
+def parse_body(request: Request) -> dict[str, Any]:
+    """Return the body's JSON object, numbers as text exactly as written.
+
+    Raises `Denied` for anything else.
+    """
     try:
         body = json.loads(request.body, parse_float=str, parse_int=str)
     except ValueError as error:
@@ -81,8 +87,8 @@ def body_of(request: Request) -> dict[str, Any]:
     return body
 
 
-def text_of(body: Mapping[str, Any]) -> str:
-    """Return the body as the query string that its signature covers: in its order, null left out."""
+def query_text(body: Mapping[str, Any]) -> str:
+    """Return the body as the query string that its signature covers: fields in order, nulls left out."""
     pairs: list[tuple[str, Any]] = []
     for name, value in body.items():
         if isinstance(value, list):

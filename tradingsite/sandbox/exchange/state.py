@@ -1,4 +1,7 @@
-"""All that the exchange remembers, and what of it is not written down yet (E3, E7, E20-E22)."""
+"""The exchange's state in memory, and the changes not yet in the state file.
+
+Rules: docs/sandbox-exchange.md E3, E7, E20-E22.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -10,15 +13,15 @@ from tradingsite.sandbox.exchange.journal import Journal, Record, StateFileError
 from tradingsite.sandbox.exchange.orders import Order, as_record, from_record
 
 STARTING_KRW = Decimal(10_000_000)
-_NONCES_KEPT = 20_000
+_MAX_NONCES = 20_000
 
 
 @dataclass(frozen=True)
 class Purse:
-    """What the account holds of one currency. `avg_buy_price` is in the quote currency, fees not in it."""
+    """The account's balance of one currency. `avg_buy_price` is in the quote currency, without fees."""
 
-    balance: Decimal = Decimal()  # free to use
-    locked: Decimal = Decimal()  # held for open orders
+    balance: Decimal = Decimal()  # available
+    locked: Decimal = Decimal()  # reserved by open orders
     avg_buy_price: Decimal = Decimal()
 
     @property
@@ -27,7 +30,7 @@ class Purse:
 
 
 class Post(NamedTuple):
-    """One order POST as it arrived; status 0 says that a fault swallowed it."""
+    """One order POST as it arrived; status 0 if a fault kept it from being processed."""
 
     at_ms: int
     identifier: str | None
@@ -35,9 +38,11 @@ class Post(NamedTuple):
 
 
 class ExchangeState:
-    """Orders, purses, identifiers, nonces and posts. Each change must be followed by `save` before an answer.
+    """Orders, balances, identifiers, nonces and order POSTs.
 
-    Not safe for threads. Without a path it is memory only.
+    Call `save` after changes, before the answer is sent.
+
+    Not thread-safe. Without a path nothing is written to disk.
 
     Raises:
         StateFileError: the file is damaged or in use.
@@ -47,7 +52,7 @@ class ExchangeState:
         self.orders: dict[str, Order] = {}  # by uuid, oldest first
         self.purses: dict[str, Purse] = {"KRW": Purse(STARTING_KRW)}
         self.posts: list[Post] = []
-        self.waiting: dict[str, None] = {}  # the uuids of what may still change, oldest first
+        self.waiting: dict[str, None] = {}  # uuids of orders that may still change, oldest first
         self._uuids: dict[str, str] = {}  # by identifier
         self._identifiers: dict[str, None] = {}
         self._nonces: dict[str, None] = {}
@@ -62,19 +67,19 @@ class ExchangeState:
         self.purses[currency] = purse
         self._unsaved.setdefault("purses", {})[currency] = asdict(purse)
 
-    def burn(self, identifier: str) -> bool:
-        """Take an identifier for ever; say whether it was free."""
+    def use_identifier(self, identifier: str) -> bool:
+        """Mark an identifier as used for ever; return whether it was free."""
         if identifier in self._identifiers:
             return False
         self._identifiers[identifier] = None
         self._unsaved.setdefault("identifiers", []).append(identifier)
         return True
 
-    def is_burnt(self, identifier: str) -> bool:
+    def is_identifier_used(self, identifier: str) -> bool:
         return identifier in self._identifiers
 
     def use_nonce(self, nonce: str) -> bool:
-        """Take a nonce; say whether it was new. The last 20,000 are remembered."""
+        """Mark a nonce as used; return whether it was new. Only the last 20,000 are remembered."""
         if nonce in self._nonces:
             return False
         self._add_nonce(nonce)
@@ -90,7 +95,7 @@ class ExchangeState:
         return None if uuid is None else self.orders[uuid]
 
     def save(self) -> None:
-        """Write down what changed, as one line; what moved money also waits for the disk."""
+        """Write all changes as one line. Changes of orders also wait for the disk."""
         if self._journal and self._unsaved:
             self._journal.append(self._unsaved, durable="orders" in self._unsaved)
         self._unsaved = {}
@@ -146,5 +151,5 @@ class ExchangeState:
 
     def _add_nonce(self, nonce: str) -> None:
         self._nonces[nonce] = None
-        if len(self._nonces) > _NONCES_KEPT:
+        if len(self._nonces) > _MAX_NONCES:
             del self._nonces[next(iter(self._nonces))]

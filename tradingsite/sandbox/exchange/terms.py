@@ -1,4 +1,4 @@
-"""What the exchange asks of an order: reading its body, and the limits of its market (E5, E6)."""
+"""Parses an order request and checks it against the market's limits (docs/sandbox-exchange.md E5, E6)."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -27,7 +27,7 @@ _CONDITIONS: Mapping[str, Collection[str | None]] = {
 
 @dataclass(frozen=True)
 class Terms:
-    """What trading in one quote currency costs and allows; amounts in that currency."""
+    """Fee and limits of trading in one quote currency; amounts in that currency."""
 
     fee_rate: Decimal
     min_total: Decimal
@@ -42,8 +42,8 @@ TERMS: Mapping[str, Terms] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An order as it was asked for, its parameters valid each and together."""
+class OrderRequest:
+    """An order as requested, with valid parameters in a valid combination."""
 
     market: Market
     side: str
@@ -63,10 +63,10 @@ class Wanted:
         return self.side == "bid" and self.ord_type in {"price", "best"}
 
 
-def read(body: Mapping[str, object]) -> Wanted:
-    """Return the order that a body asks for; raise `Denied` with what is wrong about it."""
+def read(body: Mapping[str, object]) -> OrderRequest:
+    """Parse the body of an order request. Raises `Denied` for invalid ones."""
     side = _choice(body, "side", required=True)
-    wanted = Wanted(
+    wanted = OrderRequest(
         market=known_market(body),
         side=side or "",
         ord_type=_choice(body, "ord_type", required=True) or "",
@@ -97,10 +97,10 @@ def identifier(body: Mapping[str, object]) -> str | None:
     return name
 
 
-def check_limits(wanted: Wanted, price: Decimal) -> None:
-    """Raise `Denied` if the price is off the grid or the total too small or too large.
+def check_limits(wanted: OrderRequest, price: Decimal) -> None:
+    """Raise `Denied` if the price is not a multiple of the tick, or the total is too small or too large.
 
-    `price` is the order's, or what its volume is worth now: the best bid.
+    `price` is the order's price, or the best bid if it only has a volume.
     """
     if wanted.ord_type == "limit" and (price * E8) % wanted.market.grid.tick(int(price * E8)):
         raise Denied(f"invalid_price_{wanted.side}")
@@ -111,7 +111,7 @@ def check_limits(wanted: Wanted, price: Decimal) -> None:
         raise Denied("invalid_funds" if wanted.volume is None else "volume_too_large")
 
 
-def _check_combination(wanted: Wanted) -> None:
+def _check_combination(wanted: OrderRequest) -> None:
     wrong = Denied(f"create_{wanted.side}_error")
     if (wanted.ord_type, wanted.side) in {("price", "ask"), ("market", "bid")}:
         raise wrong
@@ -152,7 +152,7 @@ def _amount(body: Mapping[str, object], name: str) -> Decimal | None:
 
 
 def _text(body: Mapping[str, object], name: str) -> str | None:
-    """Return a parameter; null and the empty text count as absent."""
+    """Return a parameter; null and "" count as absent."""
     value = body.get(name)
     if value is None or value == "":
         return None

@@ -1,4 +1,4 @@
-"""Where the exchange's orders meet others: the book and the trades of the price path (S1)."""
+"""Fills the sandbox's orders from the generated order book and trades (docs/sandbox.md S1)."""
 
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
@@ -13,30 +13,30 @@ from tradingsite.sandbox.quotation.price_path import Span
 from tradingsite.sandbox.quotation.prices import DAY_MS, Prices
 from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
-_MINUTES = (24 * 60, 60, 5, 1)  # a day, an hour and so on: each is split into the next
+_MINUTES = (24 * 60, 60, 5, 1)  # day, hour, five minutes, minute: each divides into the next
 
 
 class Venue(Protocol):
-    """Other people's orders and trades. Answers must not change: the same question, the same answer."""
+    """The other traders' orders and trades. The same arguments must always give the same answer."""
 
     def offers(self, market: str, side: str, at_ms: int) -> Sequence[Offer]:
-        """Return what an order on `side` (bid or ask) could take at that time, best first."""
+        """Return what an order on `side` (bid or ask) could trade against at that time, best first."""
         ...
 
     def reached_ms(self, order: Order, after_ms: int, until_ms: int) -> int | None:
-        """Return when, after `after_ms` and up to `until_ms`, a trade first reached a limit order's price."""
+        """Return when, after `after_ms` up to `until_ms`, a trade first reached a limit order's price."""
         ...
 
 
 class PathVenue:
-    """The sandbox's own prices: 30 levels a side, and every trade of the path."""
+    """The sandbox's generated prices: 30 levels per side, and every trade."""
 
     def __init__(self, prices: Prices) -> None:
         self._prices = prices
         self._books = Books(prices)
 
     def offers(self, market: str, side: str, at_ms: int) -> Sequence[Offer]:
-        with localcontext(Context()):  # prices divide, and the answer must not depend on who asks
+        with localcontext(Context()):  # the caller's decimal context must not change the prices
             book = self._books.book(markets()[market], at_ms)
         return [_offer(level) for level in (book.asks if side == "bid" else book.bids)]
 
@@ -53,7 +53,7 @@ def _offer(level: Level) -> Offer:
 
 
 class _Search:
-    """Looks for the first trade at a price, leaving out whole days, hours and minutes that stayed away."""
+    """Finds the first trade at a price, skipping whole days, hours and minutes that did not reach it."""
 
     def __init__(self, prices: Prices, order: Order, after_ms: int, until_ms: int) -> None:
         self._prices = prices

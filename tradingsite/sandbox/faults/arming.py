@@ -1,4 +1,4 @@
-"""Faults on demand: which request goes wrong, and how (docs/sandbox-faults.md SF5-SF6)."""
+"""Faults on request: decides which incoming request goes wrong, and how (docs/sandbox-faults.md SF5-SF6)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,18 +20,18 @@ from tradingsite.sandbox.http.messages import Request, Response
 from tradingsite.sandbox.quotation.markets import markets
 
 KINDS: Mapping[str, FaultKind] = {**EXCHANGE_FAULTS, **MODEL_FAULTS}
-"""Every fault by its name."""
+"""Every kind of fault by its name."""
 _FAULTY = ("/v1/", "/v1beta/")  # never the control endpoint
 _LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with requests to `path` by `method`: from the `nth` on each `every`-th, `times` in all.
+    """A fault for requests to `path` by `method`: from the `nth` one, every `every`-th, `times` in all.
 
-    Empty or None means the kind's own. `path` may hold `*` and `?`. `times` 0 goes on until the faults are
-    cleared. With `after` the request is processed before the fault answers in its place. `market` is for
-    market_offline.
+    Empty or None means the default of the kind. `path` may contain `*` and `?`. `times` 0 means until the
+    faults are cleared. With `after` the request is processed before the fault replaces its answer. `market`
+    is for market_offline.
 
     Raises:
         ValueError: the text names field, value and rule.
@@ -89,7 +89,7 @@ class _Armed:
     def times(self) -> int:
         return self.kind.times if self.fault.times is None else self.fault.times
 
-    def fits(self, request: Request) -> bool:
+    def matches(self, request: Request) -> bool:
         method, path = self.fault.method or self.kind.method, self.fault.path or self.kind.path
         return method.upper() in {"*", request.method} and fnmatchcase(request.path, path)
 
@@ -103,7 +103,7 @@ class _Armed:
 
 
 class Faults:
-    """The faults that are armed, oldest first. Safe for threads."""
+    """The armed faults, oldest first. Thread-safe."""
 
     def __init__(self, exchange: FaultableExchange) -> None:
         self._exchange = exchange
@@ -111,41 +111,41 @@ class Faults:
         self._armed: list[_Armed] = []
 
     def add(self, fault: Fault) -> None:
-        """Arm a fault: it counts the requests that come from now on."""
+        """Arm a fault: it counts requests from now on."""
         with self._lock:
             self._armed.append(_Armed(fault))
             if fault.market:
                 self._exchange.offline.add(fault.market)
 
     def clear(self) -> None:
-        """Disarm all, bring every market back and forget plans for orders that never came."""
+        """Disarm all faults, put every market online, and drop fill plans for orders not yet placed."""
         with self._lock:
             self._armed.clear()
             self._exchange.offline.clear()
             self._exchange.next_fills.clear()
 
     def armed(self) -> list[dict[str, object]]:
-        """Return the faults that can still strike, with how many requests they saw and struck."""
+        """Return the faults still armed, with how many requests they have counted and hit."""
         with self._lock:
             return [
-                {**asdict(armed.fault), **_in_force(armed), "seen": armed.seen, "struck": armed.struck}
+                {**asdict(armed.fault), **_effective(armed), "seen": armed.seen, "struck": armed.struck}
                 for armed in self._armed
             ]
 
     def answer(self, request: Request, process: Process) -> tuple[Response, str]:
-        """Answer the request, and say which kind of fault struck it, "" for none."""
-        fault = self._strike(request) if request.path.startswith(_FAULTY) else None
+        """Answer the request; also return the kind of fault applied, "" for none."""
+        fault = self._due_fault(request) if request.path.startswith(_FAULTY) else None
         if fault is None:
             return process(request), ""
-        return self._broken(fault, request, process), fault.kind
+        return self._apply_fault(fault, request, process), fault.kind
 
-    def _strike(self, request: Request) -> Fault | None:
-        """Count the request for every fault it fits, and return the oldest that is due."""
+    def _due_fault(self, request: Request) -> Fault | None:
+        """Count the request for every matching fault, and return the oldest that is due."""
         with self._lock:
-            fitting = [armed for armed in self._armed if armed.fits(request)]
-            for armed in fitting:
+            matching = [armed for armed in self._armed if armed.matches(request)]
+            for armed in matching:
                 armed.seen += 1
-            due = next((armed for armed in fitting if armed.is_due), None)
+            due = next((armed for armed in matching if armed.is_due), None)
             if due is None:
                 return None
             due.struck += 1
@@ -153,7 +153,7 @@ class Faults:
                 self._armed.remove(due)
             return due.fault
 
-    def _broken(self, fault: Fault, request: Request, process: Process) -> Response:
+    def _apply_fault(self, fault: Fault, request: Request, process: Process) -> Response:
         kind = KINDS[fault.kind]
         processed = False
 
@@ -167,11 +167,11 @@ class Faults:
         seconds = kind.seconds if fault.seconds is None else fault.seconds
         response = kind.effect(FaultContext(request, tracked, seconds, self._exchange))
         if not processed and (request.method, request.path) == ("POST", ORDERS):
-            self._exchange.note_post(post(request, 0))  # it arrived, whatever became of it
+            self._exchange.record_post(post(request, 0))  # it arrived, even though it was not processed
         return response
 
 
-def _in_force(armed: _Armed) -> dict[str, object]:
+def _effective(armed: _Armed) -> dict[str, object]:
     fault, kind = armed.fault, armed.kind
     return {
         "path": fault.path or kind.path,

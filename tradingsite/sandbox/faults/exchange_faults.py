@@ -1,4 +1,4 @@
-"""The faults of the exchange, by name, and what each does to a request (docs/sandbox-faults.md SF7-SF10)."""
+"""The kinds of exchange faults, and what each does to a request (docs/sandbox-faults.md SF7-SF10)."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from tradingsite.sandbox.exchange.refusals import refusal
 from tradingsite.sandbox.exchange.state import Post
 from tradingsite.sandbox.http.messages import Delivery, Request, Response, json_response, text_response
 from tradingsite.sandbox.quotation.parameters import error_body
-from tradingsite.sandbox.throttle import TOO_MANY, too_often
+from tradingsite.sandbox.throttle import TOO_MANY, limit_error
 
 Process = Callable[[Request], Response]
 ORDERS = "/v1/orders"
 _REMAINING = "Remaining-Req"
-_QUOTATION = {  # the beginning of a path, and the group that it counts in
+_QUOTATION = {  # start of the path: rate-limit group
     "/v1/market/": "market",
     "/v1/ticker": "ticker",
     "/v1/candles/": "candle",
@@ -31,12 +31,12 @@ class FaultableExchange(Protocol):
     offline: set[str]
     next_fills: deque[FillPlan]
 
-    def note_post(self, post: Post) -> None: ...
+    def record_post(self, post: Post) -> None: ...
 
 
 @dataclass(frozen=True)
 class FaultContext:
-    """A request that a fault strikes, and the ordinary way to answer it."""
+    """A request that a fault applies to, and the function that would process it normally."""
 
     request: Request
     process: Process
@@ -46,9 +46,9 @@ class FaultContext:
 
 @dataclass(frozen=True)
 class FaultKind:
-    """One kind of fault. `path`, `method`, `times`, `seconds` hold where the fault itself says nothing.
+    """One kind of fault. `path`, `method`, `times`, `seconds` are defaults for the fault.
 
-    `answers_itself`: the request is not processed, unless the fault says `after`.
+    If `answers_itself`, the request is not processed, unless the fault has `after`.
     """
 
     help: str
@@ -73,13 +73,13 @@ def trickle(call: FaultContext) -> Response:
 
 
 def html(status: HTTPStatus) -> Response:
-    """Return an error page as a gateway in front of an API makes it."""
+    """Return an error page like that of a gateway in front of an API."""
     title = f"{int(status)} {status.phrase}"
     page = f"<html>\n<head><title>{title}</title></head>\n<body><h1>{title}</h1></body>\n</html>\n"
     return Response(status, page.encode(), "text/html; charset=utf-8")
 
 
-def _late(call: FaultContext) -> Response:
+def _delayed(call: FaultContext) -> Response:
     return replace(call.process(call.request), delivery=Delivery(delay_s=call.seconds))
 
 
@@ -93,11 +93,10 @@ def _page(status: HTTPStatus, call: FaultContext) -> Response:
 
 
 def _limited(call: FaultContext) -> Response:
-    """Answer 429, or 418 when the fault blocks for some seconds."""
-    write = (
-        _numeric_error if _quotation_group(call.request) else refusal
-    )  # as the endpoint's API names errors
-    return too_often(write, blocked_s=round(call.seconds)).with_headers(_none_left(call.request))
+    """Answer 429, or 418 if the fault has a ban duration."""
+    # The public API has numbers as error names, the account API has texts.
+    write = _numeric_error if _quotation_group(call.request) else refusal
+    return limit_error(write, blocked_s=round(call.seconds)).with_headers(_none_left(call.request))
 
 
 def _numeric_error(status: HTTPStatus, name: str, message: str) -> Response:
@@ -140,27 +139,27 @@ def _filled(plan: FillPlan, call: FaultContext) -> Response:
 
 
 def _untouched(call: FaultContext) -> Response:
-    return call.process(call.request)  # an offline market is offline for all requests, from `add` on
+    return call.process(call.request)  # `Faults.add` has put the market offline for all requests
 
 
-_itself = partial(FaultKind, answers_itself=True)
+_unprocessed = partial(FaultKind, answers_itself=True)
 _order = partial(FaultKind, path=ORDERS, method="POST")
 
 EXCHANGE_FAULTS: Mapping[str, FaultKind] = MappingProxyType(
     {
-        "latency": FaultKind("processed at once, answered --seconds later", _late, seconds=1),
-        "drop_before": _itself("the connection is reset before the request is processed", reset),
+        "latency": FaultKind("processed at once, answered --seconds later", _delayed, seconds=1),
+        "drop_before": _unprocessed("the connection is reset before the request is processed", reset),
         "drop_after": FaultKind(
             "processed, then the connection is reset: the answer is lost", _processed_then_reset
         ),
-        "silence": _itself("not processed; no answer for --seconds, then a reset", silence, seconds=120),
+        "silence": _unprocessed("not processed; no answer for --seconds, then a reset", silence, seconds=120),
         "trickle": FaultKind("processed; the answer's body comes a byte every --seconds", trickle, seconds=1),
-        "429": _itself("429 as JSON", _limited),
-        "429_text": _itself("429 as a line of plain text", _refused_in_text),
-        "418": _itself("418, blocked for --seconds; the block itself is not kept", _limited, seconds=10),
-        "500": _itself("500 with an HTML page", partial(_page, HTTPStatus.INTERNAL_SERVER_ERROR)),
-        "502": _itself("502 with an HTML page", partial(_page, HTTPStatus.BAD_GATEWAY)),
-        "503": _itself("503 with an HTML page", partial(_page, HTTPStatus.SERVICE_UNAVAILABLE)),
+        "429": _unprocessed("429 as JSON", _limited),
+        "429_text": _unprocessed("429 as a line of plain text", _refused_in_text),
+        "418": _unprocessed("418, blocked for --seconds; the block itself is not kept", _limited, seconds=10),
+        "500": _unprocessed("500 with an HTML page", partial(_page, HTTPStatus.INTERNAL_SERVER_ERROR)),
+        "502": _unprocessed("502 with an HTML page", partial(_page, HTTPStatus.BAD_GATEWAY)),
+        "503": _unprocessed("503 with an HTML page", partial(_page, HTTPStatus.SERVICE_UNAVAILABLE)),
         "malformed_json": FaultKind("processed; half of the answer's body is missing", _cut_off),
         "stale_ticker": FaultKind(
             "prices as they were --seconds ago", _stale, "/v1/ticker*", "GET", seconds=60
@@ -176,4 +175,3 @@ EXCHANGE_FAULTS: Mapping[str, FaultKind] = MappingProxyType(
         ),
     }
 )
-"""Every fault of the exchange by its name."""

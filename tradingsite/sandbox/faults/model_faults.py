@@ -1,4 +1,7 @@
-"""The strange answers of a model host, by name (docs/sandbox-faults.md SF11-SF13)."""
+"""The kinds of model faults: odd answers, errors, and broken connections.
+
+Rules: docs/sandbox-faults.md SF11-SF13.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,8 +14,8 @@ from tradingsite.sandbox.faults import exchange_faults
 from tradingsite.sandbox.faults import strange_answers as strange
 from tradingsite.sandbox.faults.exchange_faults import FaultContext, FaultKind, html
 from tradingsite.sandbox.faults.strange_answers import Body
-from tradingsite.sandbox.gemini.enums import numbered, wants_numbers
-from tradingsite.sandbox.gemini.model_api import error, key_invalid
+from tradingsite.sandbox.gemini.enums import wants_enum_numbers, with_enum_numbers
+from tradingsite.sandbox.gemini.model_api import error, invalid_key_error
 from tradingsite.sandbox.http.messages import Response, json_response
 
 _PATH = "/v1beta/models/*:generateContent"
@@ -21,10 +24,10 @@ _RPC = "type.googleapis.com/google.rpc"
 
 @dataclass(frozen=True)
 class ModelFault(FaultKind):
-    """A fault of the model host. `failure` is what it means to a careful client, "" for one it can live with.
+    """A fault of the model API. `failure` is the kind of failure that a client should see, "" for none.
 
     One of: auth, blocked, config, empty, invalid, network, overloaded, quota, timeout, truncated, unfinished.
-    `times` is how many requests must get it until google.generativeai gives up by itself.
+    `times` is how many requests must fail until Google's package itself gives up.
     """
 
     path: str = _PATH
@@ -33,13 +36,13 @@ class ModelFault(FaultKind):
 
 
 def _changed(change: Callable[[Body], object], call: FaultContext) -> Response:
-    """Answer as usual, but for what `change` does to the body; a refusal stays as it is."""
+    """Answer normally, then apply `change` to the body; errors stay unchanged."""
     usual = call.process(call.request)
     if usual.status != HTTPStatus.OK:
         return usual
     body = json.loads(usual.body)
     change(body)
-    return json_response(numbered(body) if wants_numbers(call.request) else body)
+    return json_response(with_enum_numbers(body) if wants_enum_numbers(call.request) else body)
 
 
 def _fixed(response: Response, call: FaultContext) -> Response:
@@ -91,7 +94,7 @@ def _delivery(
     return ModelFault(help_text, effect, failure=failure, seconds=seconds, answers_itself=itself)
 
 
-_HALF_MADE = Response(
+_PROXY_ERROR = Response(
     HTTPStatus.OK, b"upstream connect error or disconnect/reset before headers\n", "text/plain"
 )
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
@@ -118,7 +121,7 @@ _ANSWERS = {
     "no_candidates": _strange("no candidates, no reason", "empty", strange.no_candidates),
     "max_tokens_half_json": _strange("MAX_TOKENS with half a JSON", "truncated", strange.half),
     "max_tokens_no_parts": _strange("MAX_TOKENS without parts", "truncated", strange.no_parts),
-    "safety": _strange("SAFETY without content", "blocked", strange.stopped_by_safety),
+    "safety": _strange("SAFETY without content", "blocked", strange.blocked_by_safety),
     "recitation": _strange(
         "RECITATION with a whole answer", "blocked", partial(strange.finished, "RECITATION")
     ),
@@ -140,11 +143,11 @@ _ANSWERS = {
     "fenced_json": _strange("JSON in a Markdown fence", "invalid", strange.fenced),
     "empty_text": _strange("an empty text", "empty", partial(strange.written, "")),
     "extra_keys": _strange("more keys than asked for", "", strange.more_keys),
-    "other_model": _strange("another model answered", "", strange.rerouted),
+    "other_model": _strange("another model answered", "", strange.other_model),
 }
 _ERRORS = {
     "400_field": _error("400: an unknown field", "config", _BAD_FIELD),
-    "400_key": _error("400: API_KEY_INVALID", "auth", key_invalid()),
+    "400_key": _error("400: API_KEY_INVALID", "auth", invalid_key_error()),
     "400_location": _error("400: the location is not supported", "config", _LOCATION),
     "401": _error("401: ACCESS_TOKEN_TYPE_UNSUPPORTED", "auth", _unauthenticated(), times=3),
     "403": _error("403 as JSON", "auth", _FORBIDDEN),
@@ -156,7 +159,7 @@ _ERRORS = {
     "502_html": _error("502 as an HTML page", "overloaded", html(HTTPStatus.BAD_GATEWAY)),
     "503": _error("503: overloaded", "overloaded", _BUSY),
     "504": _error("504", "timeout", _LATE),
-    "200_no_json": _error("200 with a line of text", "invalid", _HALF_MADE),
+    "200_no_json": _error("200 with a line of text", "invalid", _PROXY_ERROR),
 }
 _DELIVERIES = {
     "reset": _delivery("the connection is reset", "network", exchange_faults.reset),
@@ -167,4 +170,3 @@ _DELIVERIES = {
 MODEL_FAULTS: Mapping[str, ModelFault] = MappingProxyType(
     {f"model_{name}": fault for name, fault in (_ANSWERS | _ERRORS | _DELIVERIES).items()}
 )
-"""Every fault of the model host by its name."""

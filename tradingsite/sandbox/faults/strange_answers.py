@@ -1,4 +1,7 @@
-"""What can be strange about a 200 of a model host: changes to the body of an ordinary answer."""
+"""Odd but successful model answers: functions that change the body of a normal answer.
+
+Rules: docs/sandbox-faults.md SF12.
+"""
 
 import json
 from collections.abc import Callable
@@ -33,14 +36,14 @@ def half(body: Body) -> None:
 
 
 def no_parts(body: Body) -> None:
-    """The thinking used up what the answer needed."""
+    """Thinking used up all output tokens, so the answer has no text."""
     finished("MAX_TOKENS", body)
     body["candidates"][0]["content"] = {"role": "model"}
     usage = body["usageMetadata"]
     usage["thoughtsTokenCount"] += usage.pop("candidatesTokenCount")
 
 
-def stopped_by_safety(body: Body) -> None:
+def blocked_by_safety(body: Body) -> None:
     finished("SAFETY", body)
     del body["candidates"][0]["content"]
     body["candidates"][0]["safetyRatings"][0] |= {"probability": "HIGH", "blocked": True}
@@ -48,7 +51,7 @@ def stopped_by_safety(body: Body) -> None:
 
 def two_candidates(body: Body) -> None:
     second = deepcopy(body["candidates"][0])
-    _edit(_turn_round, {"candidates": [second]})
+    _edit(_flip_decision, {"candidates": [second]})
     body["candidates"].append(second | {"index": 1})
 
 
@@ -57,7 +60,7 @@ def thought_in_front(body: Body) -> None:
     body["candidates"][0]["content"]["parts"].insert(0, thought)
 
 
-def rerouted(body: Body) -> None:
+def other_model(body: Body) -> None:
     names = (str(model["name"]).removeprefix("models/") for model in MODELS)
     body["modelVersion"] = next(name for name in names if name != body["modelVersion"])
 
@@ -100,7 +103,7 @@ def _edit(change: Callable[[Body], object], body: Body) -> None:
     _rewrite(edited, body)
 
 
-def _turn_round(answer: Body) -> None:
+def _flip_decision(answer: Body) -> None:
     name = _decision_name(answer)
     answer[name] = "SELL" if answer[name] == "BUY" else "BUY"
 

@@ -1,4 +1,4 @@
-"""Enums of Gemini's API, which travel as names or as numbers (docs/sandbox-faults.md SF1)."""
+"""Converts enums of Gemini's API between names and numbers (docs/sandbox-faults.md SF1)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,28 +18,28 @@ _NUMBERS: Mapping[str, Mapping[str, int]] = {
 }
 
 
-def wants_numbers(request: Request) -> bool:
-    """Whether the caller asked for enums as numbers: `?$alt=json;enum-encoding=int`."""
+def wants_enum_numbers(request: Request) -> bool:
+    """Return whether the client asks for enums as numbers: `?$alt=json;enum-encoding=int`."""
     return request.params.get("$alt") == "json;enum-encoding=int"
 
 
-def numbered(value: Any) -> Any:
-    """Return JSON with every known enum as its number; one that has none stays a name."""
+def with_enum_numbers(value: Any) -> Any:
+    """Return the JSON value with every known enum name replaced by its number."""
     if isinstance(value, Mapping):
         return {name: _number(name, member) for name, member in value.items()}
     if isinstance(value, list):
-        return [numbered(item) for item in value]
+        return [with_enum_numbers(item) for item in value]
     return value
 
 
 def _number(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return _NUMBERS.get(name, {}).get(value, value)
-    return numbered(value)
+    return with_enum_numbers(value)
 
 
 def type_name(value: object) -> str:
-    """Return a schema's type, sent as number or as name in any case, as upper-case name."""
+    """Return a schema type, given as number or as name in any case, as upper-case name."""
     if isinstance(value, int) and 0 <= value < len(_TYPE):
         return _TYPE[value]
     return str(value).upper()

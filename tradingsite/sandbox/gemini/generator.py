@@ -1,6 +1,6 @@
-"""`generateContent`: the rule's opinion, or one that was ordered, in the shape that was asked for.
+"""Answers `generateContent` with the decision of a simple rule or a queued one, in the requested JSON schema.
 
-docs/sandbox-faults.md SF1-SF4.
+Rules: docs/sandbox-faults.md SF1-SF4.
 """
 
 import base64
@@ -13,7 +13,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
-from tradingsite.sandbox.gemini.enums import numbered, type_name, wants_numbers
+from tradingsite.sandbox.gemini.enums import type_name, wants_enum_numbers, with_enum_numbers
 from tradingsite.sandbox.gemini.model_api import Gemini, error
 from tradingsite.sandbox.gemini.rule import Opinion, opinion
 from tradingsite.sandbox.http.messages import Request, Response, json_response, json_text
@@ -24,29 +24,29 @@ _FIELDS = {
     *("model", "contents", "systemInstruction", "generationConfig", "safetySettings"),
     *("tools", "toolConfig", "cachedContent"),
 }
-_CHARACTERS_A_TOKEN = 4
+_CHARACTERS_PER_TOKEN = 4
 
 
 class Invalid(ValueError):
-    """The request's body cannot be used; the text says which field and why."""
+    """The request body is invalid; the text says which field and why."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class GenerateRequest:
     prompt: str
     schema: Mapping[str, Any]
     characters: int
 
 
 class Generator:
-    """Answers `generateContent`; `ordered` holds decisions to be given next instead of the rule's."""
+    """Answers `generateContent`. `queued` holds decisions to return next in place of the rule's."""
 
     def __init__(self, host: Gemini) -> None:
-        self.ordered: deque[Opinion] = deque()
+        self.queued: deque[Opinion] = deque()
         self.host = host
 
-    def order(self, decision: str, *, confidence: Decimal = Decimal("0.9"), times: int = 1) -> None:
-        """Give this decision for the next answers.
+    def queue_decision(self, decision: str, *, confidence: Decimal = Decimal("0.9"), times: int = 1) -> None:
+        """Return this decision for the next `times` requests.
 
         Raises:
             ValueError: the decision is none of the three, or a number is out of range.
@@ -57,26 +57,26 @@ class Generator:
             raise ValueError(f"confidence is {confidence}: it must be between 0 and 1")
         if not 1 <= times <= 1000:
             raise ValueError(f"times is {times}: it must be between 1 and 1000")
-        reason = "Sandbox rule: this decision was ordered."
-        self.ordered.extend([Opinion(decision, confidence, reason)] * times)
+        reason = "Sandbox rule: this decision was requested."
+        self.queued.extend([Opinion(decision, confidence, reason)] * times)
 
     def generate(self, request: Request, name: str) -> Response:
         refusal = self.host.refusal(request) or self.host.missing(name, _METHOD)
         if refusal:
             return refusal
         try:
-            asked = _read(request.body)
+            wanted = _read(request.body)
         except Invalid as invalid:
             return error(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", str(invalid))
         try:
-            given = self.ordered.popleft()
+            given = self.queued.popleft()
         except IndexError:
-            given = opinion(asked.prompt)
-        body = _answer(request, name, asked, json_text(_shaped(given, asked.schema)))
-        return json_response(numbered(body) if wants_numbers(request) else body)
+            given = opinion(wanted.prompt)
+        body = _answer(request, name, wanted, json_text(_fit_schema(given, wanted.schema)))
+        return json_response(with_enum_numbers(body) if wants_enum_numbers(request) else body)
 
 
-def _read(body: bytes) -> Asked:
+def _read(body: bytes) -> GenerateRequest:
     try:
         sent = json.loads(body)
     except ValueError as failure:
@@ -95,7 +95,7 @@ def _read(body: bytes) -> Asked:
         _check(schema)
     except (KeyError, IndexError, TypeError, AttributeError) as failure:
         raise Invalid("* GenerateContentRequest.contents: contents is not specified") from failure
-    return Asked(prompt, schema, len(body.decode(errors="replace")))
+    return GenerateRequest(prompt, schema, len(body.decode(errors="replace")))
 
 
 def _camel(name: str) -> str:
@@ -111,8 +111,8 @@ def _check(schema: Mapping[str, Any]) -> None:
             raise Invalid(f"* {field}: property is not defined")
 
 
-def _shaped(given: Opinion, schema: Mapping[str, Any]) -> dict[str, object]:
-    """Return the opinion under the schema's property names; without a schema under ours."""
+def _fit_schema(given: Opinion, schema: Mapping[str, Any]) -> dict[str, object]:
+    """Return the opinion as an object with the schema's property names; with ours if there is no schema."""
     properties: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {
         "decision": {"type": "STRING", "enum": DECISIONS},
         "confidence": {"type": "NUMBER"},
@@ -126,15 +126,15 @@ def _member(name: str, wanted: Mapping[str, Any], given: Opinion) -> object:
     decision = next((choice for choice in choices if str(choice).upper() == given.decision), None)
     if decision is not None or name in {"decision", "action"}:
         return decision or given.decision
-    if choices:  # a risk level and the like: the surer, the further in front
+    if choices:  # a risk level, for example: the higher the confidence, the earlier choice
         return choices[int((1 - given.confidence) * len(choices)) if given.confidence else -1]
     empty = {"INTEGER": 0, "BOOLEAN": False, "ARRAY": [], "OBJECT": {}, "STRING": given.reasoning}
     return empty.get(type_name(wanted.get("type")), given.confidence)
 
 
-def _answer(request: Request, model: str, asked: Asked, text: str) -> dict[str, object]:
+def _answer(request: Request, model: str, wanted: GenerateRequest, text: str) -> dict[str, object]:
     digest = hashlib.sha256(request.body + request.at_ms.to_bytes(8)).digest()
-    prompt_tokens, tokens = asked.characters // _CHARACTERS_A_TOKEN, 1 + len(text) // _CHARACTERS_A_TOKEN
+    prompt_tokens, tokens = wanted.characters // _CHARACTERS_PER_TOKEN, 1 + len(text) // _CHARACTERS_PER_TOKEN
     thoughts = 80 + digest[0]
     candidate = {
         "content": {"role": "model", "parts": [{"text": text}]},

@@ -1,4 +1,4 @@
-"""Gemini's model host: which models there are (docs/sandbox.md S18-S20)."""
+"""Gemini's model metadata endpoints, and the check of the API key (docs/sandbox.md S18-S20)."""
 
 import hmac
 import re
@@ -30,7 +30,7 @@ def _model(name: str, display_name: str) -> dict[str, object]:
     }
 
 
-_EMBEDDING = {  # as the real ones, without sampling fields and without generateContent
+_EMBEDDING = {  # like Google's: no sampling fields, no generateContent
     "name": "models/gemini-embedding-001",
     "version": "001",
     "displayName": "Gemini Embedding 001",
@@ -50,7 +50,7 @@ _BY_NAME = {str(model["name"]): model for model in MODELS}
 
 
 class Gemini:
-    """The endpoints under `/v1beta`; the key comes in the header `x-goog-api-key`."""
+    """The endpoints under `/v1beta`. The API key comes in the header `x-goog-api-key`."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -62,7 +62,7 @@ class Gemini:
         return self.refusal(request) or self.missing(name) or json_response(_BY_NAME[f"models/{name}"])
 
     def missing(self, name: str, method: str | None = None) -> Response | None:
-        """Return the answer for a model that does not exist or has no such method; None when it has."""
+        """Return the 404 for a model that does not exist or lacks the method, otherwise None."""
         model = _BY_NAME.get(f"models/{name}")
         if model is not None and (method is None or method in _methods(model)):
             return None
@@ -71,7 +71,7 @@ class Gemini:
         return error(HTTPStatus.NOT_FOUND, "NOT_FOUND", message)
 
     def refusal(self, request: Request) -> Response | None:
-        """Return the answer to a request without the right key; None when it has it."""
+        """Return the error for a request without the right API key, otherwise None."""
         key = request.headers.get("x-goog-api-key")
         if not key:
             return error(
@@ -81,7 +81,7 @@ class Gemini:
             )
         if hmac.compare_digest(key.encode(), self._key.encode()):
             return None
-        return key_invalid()
+        return invalid_key_error()
 
 
 def error(
@@ -98,7 +98,7 @@ def _methods(model: Mapping[str, object]) -> Sequence[str]:
     return methods if isinstance(methods, tuple) else ()
 
 
-def key_invalid() -> Response:
+def invalid_key_error() -> Response:
     message = "API key not valid. Please pass a valid API key."
     return error(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", message, _key_details(message))
 

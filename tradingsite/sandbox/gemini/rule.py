@@ -1,4 +1,7 @@
-"""What the sandbox's model thinks: a plain rule over the indicators it finds (docs/sandbox-faults.md SF2)."""
+"""The sandbox model's decision: a simple rule over the indicators in the prompt.
+
+Rules: docs/sandbox-faults.md SF2.
+"""
 
 import json
 import re
@@ -8,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 _LOW_RSI, _HIGH_RSI = Decimal(35), Decimal(65)
-_FLAT_RATIO = Decimal("0.0003")  # of the price: a MACD histogram nearer to zero says nothing
-_LEAST, _SPAN = Decimal("0.5"), Decimal("0.45")
+_FLAT_RATIO = Decimal("0.0003")  # of the price: a smaller MACD histogram counts as flat
+_MIN_CONFIDENCE, _CONFIDENCE_RANGE = Decimal("0.5"), Decimal("0.45")
 
 _NAMES = {
     "rsi": r"(?:^|_)rsi(?:_?\d+)?$",
@@ -20,13 +23,13 @@ _NAMES = {
     "upper": r"(?:boll|bb|band)\w*_upper$|(?:^|_)upper_band$",
     "price": r"^(?:(?!position|average|avg|entry)\w)*?(?:^|_)(?:price|last_close|close)$",
 }
-_LONGEST_NAME = 200  # the patterns are square in it
+_LONGEST_NAME = 200  # the patterns take quadratic time
 _UNIT = re.compile(r"(?:_(?:value|krw|quote|\d+))+$")
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """A decision, its confidence (the rule's: 0.5 to 0.95) and a reason that quotes only what was sent."""
+    """A decision, its confidence (0.5 to 0.95 from the rule), and a reason that quotes only prompt values."""
 
     decision: str
     confidence: Decimal
@@ -34,12 +37,12 @@ class Opinion:
 
 
 def opinion(prompt: str) -> Opinion:
-    """Judge the numbers of a prompt, which should be one JSON object; without any it is a HOLD."""
+    """Decide from the numbers in a prompt, which should be a JSON object; without any, HOLD."""
     found = _indicators(prompt)
     for judge in (_by_rsi, _by_bands, _by_macd):
-        judged = judge(found)
-        if judged:
-            return judged
+        verdict = judge(found)
+        if verdict:
+            return verdict
     return _opinion("HOLD", Decimal(), "no indicator that was sent says anything")
 
 
@@ -80,12 +83,12 @@ def _by_macd(found: Mapping[str, Decimal]) -> Opinion | None:
 
 
 def _opinion(decision: str, distance: Decimal, reason: str) -> Opinion:
-    confidence = _LEAST + _SPAN * min(Decimal(1), distance)
+    confidence = _MIN_CONFIDENCE + _CONFIDENCE_RANGE * min(Decimal(1), distance)
     return Opinion(decision, round(confidence, 2), f"Sandbox rule: {reason}.")
 
 
 def _indicators(prompt: str) -> dict[str, Decimal]:
-    """Return what `_NAMES` looks for, wherever in the JSON it stands; what is missing stays out."""
+    """Return the indicators named in `_NAMES`, wherever they are in the JSON."""
     try:
         sent = json.loads(prompt, parse_float=Decimal, parse_int=Decimal)
     except ValueError:
@@ -101,7 +104,7 @@ def _indicators(prompt: str) -> dict[str, Decimal]:
 
 
 def _numbers(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Decimal]]:
-    """Yield every number that is not in a list with the names that lead to it."""
+    """Yield every number with the names that lead to it; numbers inside lists are skipped."""
     if isinstance(value, dict):
         for name, member in value.items():
             yield from _numbers(member, (*path, name))

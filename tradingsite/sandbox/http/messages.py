@@ -1,4 +1,4 @@
-"""Requests and responses as values, JSON with exact numbers, and which function answers what."""
+"""HTTP requests and responses as values, JSON with exact decimals, and the router."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived. `target` is path and query untouched, `path` is percent-decoded."""
+    """One request. `target` is path and query as received, `path` is percent-decoded."""
 
     method: str
     target: str
@@ -22,17 +22,17 @@ class Request:
     body: bytes
     client: str
     at_ms: int
-    stale_ms: int = 0  # a fault's: data is to be given as it was so long ago
+    stale_ms: int = 0  # set by the fault stale_ticker: answer with data of that age
 
     @cached_property
     def params(self) -> Mapping[str, str]:
-        """The query's parameters, `+` read as a space; of a repeated name the last counts."""
+        """The query's parameters, `+` read as a space; the last of a repeated name counts."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How an answer goes out, when a fault says how: late, a byte at a time, or not at all (a reset)."""
+    """How a fault sends an answer: late, one byte at a time, or as a connection reset."""
 
     delay_s: float = 0
     byte_every_s: float = 0
@@ -65,10 +65,10 @@ def text_response(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def json_text(value: object, *, numeric_strings: bool = False) -> str:
-    """Return JSON in which a Decimal is a plain number with all its digits, never `1E-8`.
+    """Return JSON with Decimals as plain numbers, all digits, never `1E-8`.
 
-    With `numeric_strings` Decimals become strings with eight places, as some answers of the exchange have
-    them. The standard encoder cannot write a Decimal exactly.
+    With `numeric_strings` Decimals become strings with eight decimals, as in some of Upbit's answers. The
+    standard encoder cannot write Decimals exactly.
     """
     if isinstance(value, Mapping):
         members = (
@@ -85,7 +85,7 @@ def json_text(value: object, *, numeric_strings: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Route:
-    """`path` may hold names in braces; each matches one segment and becomes a keyword of the handler."""
+    """`path` may contain names in braces; each matches one path segment and becomes a keyword argument."""
 
     method: str
     path: str
@@ -93,7 +93,7 @@ class Route:
 
 
 class Router:
-    """Finds the handler; the first route that fits wins."""
+    """Finds the handler; the first matching route wins."""
 
     def __init__(self, routes: list[Route], otherwise: Callable[[Request], Response]) -> None:
         self._routes = [(route, _pattern(route.path)) for route in routes]

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on loopback, from the standard library: keep-alive, and one write an answer."""
+"""The sandbox's HTTP/1.1 server on loopback, based on the standard library (docs/dependencies.md)."""
 
 import logging
 import os
@@ -21,11 +21,11 @@ _logger = logging.getLogger(__name__)
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Passes requests to `answer`; `now_ms` dates them and the answers."""
+    """Passes requests to `answer`. `now_ms` gives the time of requests and of `Date` headers."""
 
     daemon_threads = True  # an idle client must not keep the process alive
     request_queue_size = 128
-    allow_reuse_port = False  # newer Pythons share a port by default: two sandboxes would take turns
+    allow_reuse_port = False  # if two sandboxes shared a port, each would get some of the requests
 
     def __init__(self, port: int, answer: Callable[[Request], Response], now_ms: Callable[[], int]) -> None:
         self.answer = answer
@@ -36,7 +36,7 @@ class HttpServer(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's looks the host's name up, which may take long
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's own looks up the host name, which may be slow
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -48,16 +48,16 @@ class HttpServer(ThreadingHTTPServer):
             self._connections.discard(request)
         super().shutdown_request(request)
 
-    def hang_up(self) -> None:
-        """End every connection, idle ones too: a stopped exchange does not answer."""
+    def close_connections(self) -> None:
+        """Close every connection, idle ones too, because a stopped exchange does not answer."""
         self.stopping.set()
         with self._lock:
             for connection in self._connections:
-                _end(connection)
+                _shut_down(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exception()
-        if not isinstance(error, ConnectionError | TimeoutError):  # a client may go at any time
+        if not isinstance(error, ConnectionError | TimeoutError):  # clients may disconnect at any time
             _logger.error("sandbox.handler_failed", exc_info=error)
 
 
@@ -66,15 +66,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "sandbox"
     sys_version = ""
-    disable_nagle_algorithm = True  # with a buffered answer: one write, sent at once
+    disable_nagle_algorithm = True  # with the buffering below, an answer is one write, sent at once
     wbufsize = -1
-    timeout = 30  # of silence, then the connection is closed
+    timeout = 30  # seconds without data until the connection is closed
 
     def _handle(self) -> None:
         at_ms = self.server.now_ms()
         body = self._body()
         if isinstance(body, Response):
-            self.close_connection = True  # what follows on this connection cannot be told apart
+            self.close_connection = True  # the unread body would be parsed as the next request
             self._send(body, at_ms)
             return
         path, _, query = self.path.partition("?")
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815 - looked up by name
 
     def _body(self) -> bytes | Response:
-        """Read the body, also of a request that is refused: the rest would be taken for the next one."""
+        """Read the body even of a refused request, otherwise it would be parsed as the next request."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
             return text_response("Send a Content-Length.\n", HTTPStatus.LENGTH_REQUIRED)
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def _trickle(self, response: Response) -> None:
-        """Send the headers at once and the body one byte after the other."""
+        """Send the headers at once and the body byte by byte."""
         for byte in response.body:
             self.wfile.flush()
             if self.server.stopping.wait(response.delivery.byte_every_s):
@@ -138,19 +138,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes((byte,)))
 
     def _reset(self) -> None:
-        """Break the connection off: the client gets a TCP reset, not an orderly end."""
+        """Reset the TCP connection instead of closing it."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(
-            self.connection.detach()
-        )  # the request's files hold the socket open: a mere close would wait
+        # The request's file objects keep the socket open, so close the descriptor itself.
+        os.close(self.connection.detach())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-        """Write nothing: requests are kept in memory, and a line a request would drown the log."""
+        """Log nothing: requests are recorded in memory, and a line each would flood the log."""
 
 
-def _end(connection: socket.socket) -> None:
+def _shut_down(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # the client was first
+        return  # the client has closed it already

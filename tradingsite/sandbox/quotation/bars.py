@@ -1,4 +1,7 @@
-"""Open, high, low, close and volume of any stretch of time, from few parts of the path (S8)."""
+"""Open, high, low, close and volume of any time range, computed without visiting every trade.
+
+Rules: docs/sandbox.md S8.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -10,15 +13,15 @@ from tradingsite.sandbox.quotation.price_grid import E8
 from tradingsite.sandbox.quotation.price_path import Span
 from tradingsite.sandbox.quotation.prices import (
     DAY_MS,
-    DAYS_A_BLOCK,
-    FIVES_AN_HOUR,
-    HOURS_A_DAY,
-    MINUTES_A_FIVE,
+    DAYS_PER_BLOCK,
+    FIVES_PER_HOUR,
+    HOURS_PER_DAY,
+    MINUTES_PER_FIVE,
     Prices,
 )
 from tradingsite.sandbox.quotation.trades import MINUTE_MS
 
-_PARTS_MS = (DAYS_A_BLOCK * DAY_MS, DAY_MS, 60 * MINUTE_MS, MINUTES_A_FIVE * MINUTE_MS, MINUTE_MS)
+_PARTS_MS = (DAYS_PER_BLOCK * DAY_MS, DAY_MS, 60 * MINUTE_MS, MINUTES_PER_FIVE * MINUTE_MS, MINUTE_MS)
 _YEAR_DAYS = 364  # full days before today
 
 
@@ -35,7 +38,7 @@ class Bar(NamedTuple):
 
 
 class Extremes(NamedTuple):
-    """Highest and lowest price of a stretch of days, and the day (from 1970-01-01) of each."""
+    """Highest and lowest price over a range of days, and the day of each, counted from 1970-01-01."""
 
     high: int
     high_day: int
@@ -49,9 +52,9 @@ class Bars:
         self._full_days = lru_cache(maxsize=1024)(self._extremes_of_full_days)
 
     def bar(self, market: Market, start_ms: int, end_ms: int) -> Bar | None:
-        """Return what was traded in [start_ms, end_ms); None when nothing was.
+        """Return the bar of the trades in [start_ms, end_ms); None if there were none.
 
-        Volumes of neighbouring bars add up exactly; the value is estimated within the range.
+        Volumes of adjacent bars add up exactly; the value is an estimate within the price range.
         """
         parts = [part for part in self._parts(market, 0, start_ms, end_ms) if part.volume]
         if not parts:
@@ -89,16 +92,17 @@ class Bars:
 
     def _extremes_of_full_days(self, market: Market, day: int) -> Extremes:
         first = day - _YEAR_DAYS
-        full = range(-(-first // DAYS_A_BLOCK), day // DAYS_A_BLOCK)
+        full = range(-(-first // DAYS_PER_BLOCK), day // DAYS_PER_BLOCK)
         blocks = {block: self._prices.block(market, block) for block in full}
-        where = {first // DAYS_A_BLOCK, day // DAYS_A_BLOCK}  # may be cut, so their days are looked at
+        # The first and last block may be incomplete, so their days are visited one by one.
+        where = {first // DAYS_PER_BLOCK, day // DAYS_PER_BLOCK}
         where.add(max(blocks, key=lambda block: blocks[block].high))
         where.add(min(blocks, key=lambda block: blocks[block].low))
         days = {
-            block * DAYS_A_BLOCK + i: span
+            block * DAYS_PER_BLOCK + i: span
             for block in where
             for i, span in enumerate(self._prices.days(market, block))
-            if first <= block * DAYS_A_BLOCK + i < day
+            if first <= block * DAYS_PER_BLOCK + i < day
         }
         high = max(days, key=lambda day: days[day].high)
         low = min(days, key=lambda day: days[day].low)
@@ -106,7 +110,7 @@ class Bars:
         return Extremes(price(market, days[high].high), high, price(market, days[low].low), low)
 
     def _parts(self, market: Market, depth: int, start_ms: int, end_ms: int) -> Iterator[Span]:
-        """Yield the largest parts that lie wholly inside, oldest first, and single trades at ragged ends."""
+        """Yield the largest spans that lie completely inside, oldest first, and single trades at the ends."""
         if depth == len(_PARTS_MS):
             yield from self._single_trades(market, start_ms, end_ms)
             return
@@ -132,8 +136,8 @@ class Bars:
             case 1:
                 return prices.day(market, index)
             case 2:
-                return prices.hours(market, index // HOURS_A_DAY)[index % HOURS_A_DAY]
+                return prices.hours(market, index // HOURS_PER_DAY)[index % HOURS_PER_DAY]
             case 3:
-                return prices.fives(market, index // FIVES_AN_HOUR)[index % FIVES_AN_HOUR]
+                return prices.fives(market, index // FIVES_PER_HOUR)[index % FIVES_PER_HOUR]
             case _:
-                return prices.minutes(market, index // MINUTES_A_FIVE)[index % MINUTES_A_FIVE]
+                return prices.minutes(market, index // MINUTES_PER_FIVE)[index % MINUTES_PER_FIVE]

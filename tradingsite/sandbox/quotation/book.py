@@ -1,4 +1,4 @@
-"""The order book around the last trade (docs/sandbox.md S9)."""
+"""The generated order book around the last trade (docs/sandbox.md S9)."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,19 +11,19 @@ from tradingsite.sandbox.quotation.prices import Prices
 from tradingsite.sandbox.quotation.trades import TradeTick
 
 UNITS = 30
-REFRESH_MS = 500  # sizes change this often, prices with every trade
+REFRESH_MS = 500  # how often sizes change; prices change with every trade
 _BLOCK = 64
 
 
 class Level(NamedTuple):
-    """What rests at one price, in 1e-8."""
+    """The size available at one price, in 1e-8."""
 
     price_e8: int
     size_e8: int
 
 
 class Book(NamedTuple):
-    """Both sides, best first. A side may be shorter than asked: no price lies below one tick."""
+    """Both sides, best price first. The bids may be fewer than asked for: no price is below one tick."""
 
     timestamp_ms: int
     asks: tuple[Level, ...]
@@ -31,20 +31,20 @@ class Book(NamedTuple):
 
 
 def supported_steps(market: Market, price_e8: int) -> tuple[int, ...]:
-    """Return the price steps, in 1e-8, into which the book may be grouped; 0 means every price."""
+    """Return the price steps, in 1e-8, by which the book can be grouped; 0 means no grouping."""
     tick = market.grid.tick(price_e8)
     return (0, 10 * tick, 100 * tick) if market.quote == "KRW" else (0,)
 
 
 class Books:
-    """Order books, a pure function of time like the prices under them."""
+    """Order books; like the prices, they depend only on seed and time."""
 
     def __init__(self, prices: Prices) -> None:
         self._prices = prices
         self._sizes = lru_cache(maxsize=1024)(self._sizes_of_block)
 
     def book(self, market: Market, at_ms: int, step_e8: int = 0, units: int = UNITS) -> Book:
-        """Return `units` levels a side, grouped by `step_e8` when it is not 0.
+        """Return `units` levels per side, grouped by `step_e8` unless that is 0.
 
         The last trade's price is the best ask after a buy and the best bid after a sell.
         """
@@ -84,20 +84,20 @@ class Books:
             block += 1
 
     def _sizes_of_block(self, market: Market, side: str, slot: int, block: int) -> tuple[int, ...]:
-        usual = float(market.turnover / market.price) * E8 / 20_000  # a level holds about 4 s of turnover
+        usual = float(market.turnover / market.price) * E8 / 20_000  # a level has about 4 s of turnover
         draws = self._prices.noise(market).draws(f"{side}{slot}/", block, _BLOCK)
         return tuple(1 + int(usual * (0.1 + 3 * draw * draw)) for draw in draws)
 
 
 def _spread(market: Market) -> int:
-    """Return the ticks between best bid and best ask: quiet markets have wider ones."""
+    """Return the ticks between best bid and best ask; quiet markets have a wider spread."""
     return 1 if market.trades_per_min >= 2 else 2
 
 
 def _grouped(levels: Iterator[Level], step_e8: int, *, up: bool) -> Iterator[Level]:
-    """Yield one level for every step that has one: asks are rounded up to it, bids down.
+    """Yield one level per step that has any: asks are rounded up to it, bids down.
 
-    What is left when the levels end lies below the lowest step.
+    The levels left over at the end belong to prices below the lowest step and are dropped.
     """
     group, size = -1, 0
     for level in levels:

@@ -1,36 +1,36 @@
-"""Candles: the periods that traded, newest first (docs/sandbox.md S7, S8)."""
+"""Candles: the periods with trades, newest first (docs/sandbox.md S7, S8)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
 from tradingsite.sandbox.quotation.bars import Bar, Bars
-from tradingsite.sandbox.quotation.dates import KST, written
+from tradingsite.sandbox.quotation.dates import KST, format_ms
 from tradingsite.sandbox.quotation.markets import Market
 from tradingsite.sandbox.quotation.price_grid import from_e8
 from tradingsite.sandbox.quotation.prices import DAY_MS, FIRST_DAY, Prices
 
 _FIRST_MS = FIRST_DAY * DAY_MS
-_SECONDS_KEPT_MS = 90 * DAY_MS
+_SECOND_CANDLES_MS = 90 * DAY_MS
 _MONDAY = 4  # 1970-01-05
 _MOMENT = "%Y-%m-%dT%H:%M:%S"
 
 Period = tuple[int, int]  # start and end in ms
 
 
-def traded(
+def traded_bars(
     bars: Bars, market: Market, periods: Iterator[Period], count: int, at_ms: int
 ) -> list[tuple[int, Bar]]:
-    """Return up to `count` starts and bars, in the periods' order, of those in which something was traded.
+    """Return start and bar of the first `count` periods that have trades.
 
-    The period that runs now is summed up to `at_ms`: its candle is unfinished.
+    The current period is summed up to `at_ms`: its candle is unfinished.
     """
     found = ((start, bars.bar(market, max(start, _FIRST_MS), min(end, at_ms + 1))) for start, end in periods)
     return list(islice(((start, bar) for start, bar in found if bar), count))
 
 
-def even(size_ms: int, before_ms: int, phase_ms: int = 0) -> Iterator[Period]:
-    """Yield the periods of one size that start before a time, newest first, back to the first day."""
+def fixed_periods(size_ms: int, before_ms: int, phase_ms: int = 0) -> Iterator[Period]:
+    """Yield the periods of one length that start before a time, newest first, back to the first day."""
     start = (before_ms - 1 - phase_ms) // size_ms * size_ms + phase_ms
     while start + size_ms > _FIRST_MS:
         yield start, start + size_ms
@@ -38,12 +38,12 @@ def even(size_ms: int, before_ms: int, phase_ms: int = 0) -> Iterator[Period]:
 
 
 def weeks(before_ms: int) -> Iterator[Period]:
-    """Yield weeks that start, on a Monday, before a time."""
-    return even(7 * DAY_MS, before_ms, phase_ms=_MONDAY * DAY_MS)
+    """Yield weeks, starting on Mondays, that start before a time."""
+    return fixed_periods(7 * DAY_MS, before_ms, phase_ms=_MONDAY * DAY_MS)
 
 
 def months(before_ms: int, months_each: int = 1) -> Iterator[Period]:
-    """Yield calendar months, or years of twelve, that start before a time, newest first."""
+    """Yield calendar months, or years (`months_each` 12), that start before a time, newest first."""
     newest = datetime.fromtimestamp((before_ms - 1) // 1000, UTC)
     number = (newest.year * 12 + newest.month - 1) // months_each * months_each
     while (end := _month_start(number + months_each)) > _FIRST_MS:
@@ -52,10 +52,10 @@ def months(before_ms: int, months_each: int = 1) -> Iterator[Period]:
 
 
 def seconds(prices: Prices, market: Market, before_ms: int, at_ms: int) -> Iterator[Period]:
-    """Yield the seconds that have a trade and start before a time; older than 90 days none are kept."""
+    """Yield the seconds with a trade that start before a time, at most 90 days back."""
     end = min(-(-before_ms // 1000) * 1000, at_ms + 1)
     seen = None
-    for trade in prices.trades_before(market, end, max(_FIRST_MS, at_ms - _SECONDS_KEPT_MS)):
+    for trade in prices.trades_before(market, end, max(_FIRST_MS, at_ms - _SECOND_CANDLES_MS)):
         second = trade.at_ms // 1000 * 1000
         if second != seen:
             seen = second
@@ -69,8 +69,8 @@ def _month_start(number: int) -> int:
 def candle(market: Market, start_ms: int, bar: Bar) -> dict[str, object]:
     return {
         "market": market.code,
-        "candle_date_time_utc": written(start_ms, _MOMENT),
-        "candle_date_time_kst": written(start_ms, _MOMENT, KST),
+        "candle_date_time_utc": format_ms(start_ms, _MOMENT),
+        "candle_date_time_kst": format_ms(start_ms, _MOMENT, KST),
         "opening_price": from_e8(bar.open),
         "high_price": from_e8(bar.high),
         "low_price": from_e8(bar.low),

@@ -1,4 +1,4 @@
-"""The markets of the sandbox: markets.csv, in order of turnover; a few at the end are invented."""
+"""The sandbox's markets, from markets.csv, by turnover; the last few are invented."""
 
 import csv
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from types import MappingProxyType
 from tradingsite.sandbox.quotation.price_grid import E8, GRIDS, Grid
 
 
-@dataclass(frozen=True, eq=False)  # one object a market: identity is the cheapest key for the caches
+@dataclass(frozen=True, eq=False)  # one object per market, so caches can use its identity as a cheap key
 class Market:
-    """One market: what never changes about it.
+    """The constant properties of one market.
 
-    `price` and `turnover` (a day's) are typical values in the quote currency, `trades_per_min` the mean over
-    a day, `volatility` the size of the moves compared with KRW-BTC's.
+    `price` and `turnover` (per day) are typical values in the quote currency, `trades_per_min` is the daily
+    mean, `volatility` is relative to KRW-BTC's.
     """
 
     code: str

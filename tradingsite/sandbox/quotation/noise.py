@@ -1,4 +1,4 @@
-"""Numbers that look random and are a pure function of seed, market, kind and index."""
+"""Pseudo-random numbers that depend only on seed, market, kind and index."""
 
 import struct
 from functools import cache, lru_cache
@@ -24,7 +24,7 @@ class Noise:
         return [short * _UNIT for short in _shorts(count).unpack(keyed.digest(2 * count))]
 
     def smooth(self, step: int, position: int) -> float:
-        """Return noise in (-1, 1) at a whole position: a free value every `step`, a curve between."""
+        """Return smooth noise in (-1, 1): a random value every `step` positions, interpolated between."""
         index, offset = divmod(position, step)
         here, x = self._lattice(step, index), offset / step
         return here + (self._lattice(step, index + 1) - here) * x * x * (3 - 2 * x) if offset else here

@@ -1,4 +1,7 @@
-"""What a caller asked for, read strictly, and the quotation API's way to refuse (docs/sandbox.md S10)."""
+"""Parses the parameters of quotation requests strictly, and forms the quotation API's errors.
+
+Rules: docs/sandbox.md S10.
+"""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):?([0-5]\d):?([0-5]\d)")
 
 
 class QuotationError(Exception):
-    """The request is wrong: answered with this status and, as the error's name, the status again."""
+    """The request is invalid. The answer has this status, and the status number as the error's name."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
         super().__init__(message)
@@ -37,8 +40,8 @@ def required(request: Request, name: str) -> str:
     return value
 
 
-def whole(request: Request, name: str, default: int, limits: range) -> int:
-    """Return a whole number within `limits`; an absent or empty one is the default."""
+def whole_number(request: Request, name: str, default: int, limits: range) -> int:
+    """Return a whole number within `limits`; `default` if absent or empty."""
     text = request.params.get(name, "")
     if not text:
         return default
@@ -48,7 +51,7 @@ def whole(request: Request, name: str, default: int, limits: range) -> int:
 
 
 def amount_e8(request: Request, name: str) -> int:
-    """Return a plain decimal in 1e-8; an absent or empty one is 0."""
+    """Return a decimal number in 1e-8; 0 if absent or empty."""
     text = request.params.get(name) or "0"
     if not _AMOUNT.fullmatch(text):
         invalid()
@@ -62,16 +65,16 @@ def flag(request: Request, name: str) -> bool:
     return text == "true"
 
 
-def one_market(request: Request) -> Market:
-    return _known(required(request, "market"))
+def requested_market(request: Request) -> Market:
+    return _market_named(required(request, "market"))
 
 
-def some_markets(request: Request) -> list[Market]:
-    """Return the markets that the parameter `markets` lists, comma-separated, in its order."""
-    return [_known(code.strip()) for code in required(request, "markets").split(",")]
+def requested_markets(request: Request) -> list[Market]:
+    """Return the markets listed in the parameter `markets`, comma-separated, in that order."""
+    return [_market_named(code.strip()) for code in required(request, "markets").split(",")]
 
 
-def _known(code: str) -> Market:
+def _market_named(code: str) -> Market:
     found = markets().get(code)
     if found is None:
         raise QuotationError(HTTPStatus.NOT_FOUND, "Code not found")
@@ -79,7 +82,7 @@ def _known(code: str) -> Market:
 
 
 def moment_ms(request: Request, name: str, default: int) -> int:
-    """Return a time in ms; without an offset it is UTC. A bare `+` arrived as a space and is refused."""
+    """Return a time in ms; UTC if it has no offset. An unencoded `+` arrives as a space and is refused."""
     text = request.params.get(name, "")
     if not text:
         return default
@@ -97,7 +100,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def clock_ms(request: Request, name: str) -> int | None:
-    """Return a time of day, `HHmmss` or `HH:mm:ss`, in ms since midnight; None when absent."""
+    """Return a time of day, `HHmmss` or `HH:mm:ss`, in ms since midnight; None if absent."""
     text = request.params.get(name, "")
     if not text:
         return None
@@ -109,11 +112,11 @@ def clock_ms(request: Request, name: str) -> int | None:
 
 
 def refuse_bare_colons(query: str) -> None:
-    """Refuse a query whose values were not percent-encoded, as the exchange does."""
+    """Refuse a query whose values are not percent-encoded, as Upbit does."""
     if ":" in query:
         invalid()
 
 
 def error_body(status: HTTPStatus, message: str) -> Mapping[str, object]:
-    """Return the quotation API's error: its name is a number."""
+    """Return the quotation API's error body, whose name is a number."""
     return {"error": {"name": int(status), "message": message}}

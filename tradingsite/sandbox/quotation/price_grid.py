@@ -1,4 +1,4 @@
-"""The price grid: how far apart two neighbouring prices are (docs/sandbox.md S6)."""
+"""Price ticks: the allowed prices of each quote currency (docs/sandbox.md S6)."""
 
 from bisect import bisect_right
 from decimal import Decimal
@@ -7,7 +7,7 @@ E8 = 10**8
 
 
 def e8(text: str | int) -> int:
-    """Return a decimal number as a whole number of 1e-8, which it must be.
+    """Return a decimal number in units of 1e-8; it must have at most eight decimals.
 
     >>> e8("0.5")
     50000000
@@ -16,7 +16,7 @@ def e8(text: str | int) -> int:
 
 
 def from_e8(number: int) -> Decimal:
-    """Return a whole number of 1e-8 as a decimal without trailing zeros.
+    """Return a number of 1e-8 units as a Decimal without trailing zeros.
 
     >>> from_e8(14_850_000_000), from_e8(1)
     (Decimal('148.5'), Decimal('1E-8'))
@@ -24,7 +24,7 @@ def from_e8(number: int) -> Decimal:
     return Decimal(number).scaleb(-8).normalize()
 
 
-# From this price on, this tick. The last KRW row and the BTC row reach down to zero.
+# Lowest price and its tick.
 _TABLES = {
     "KRW": (
         ("1000000", "1000"),
@@ -57,7 +57,10 @@ _TABLES = {
 
 
 class Grid:
-    """The prices that exist in one quote currency; every threshold lies on both its neighbours' grids."""
+    """The allowed prices of one quote currency.
+
+    A threshold is a multiple of the ticks on both sides of it.
+    """
 
     def __init__(self, quote: str) -> None:
         rows = sorted((e8(start), e8(tick)) for start, tick in _TABLES[quote])
@@ -65,15 +68,15 @@ class Grid:
         self._ticks = [tick for _, tick in rows]
 
     def tick(self, price_e8: int) -> int:
-        """Return the distance from this price to the next one above."""
+        """Return the distance from this price to the next higher one."""
         return self._ticks[bisect_right(self._starts, price_e8) - 1]
 
     def below(self, price_e8: int) -> int:
-        """Return the next price below; 0 when there is none."""
+        """Return the next lower price; 0 if there is none."""
         return price_e8 - self.tick(price_e8 - 1)
 
     def nearest(self, price_e8: float) -> int:
-        """Return the closest price of the grid, at least one tick. Never reorders two prices."""
+        """Return the closest allowed price, at least one tick. Keeps the order of two prices."""
         tick = self._ticks[bisect_right(self._starts, price_e8) - 1]
         return max(1, round(price_e8 / tick)) * tick
 

@@ -1,9 +1,11 @@
-"""The price path, from above: a block of days is drawn whole, then split into days, hours and so on.
+"""Generates prices from large to small: a block of days first, then split into days, hours and so on.
 
-Each part gets its open, high, low, close and volume from its parent, so that the highest high of the parts is
-the parent's high and their volumes add up to its volume (docs/sandbox.md S3, S5). A bucket of any size is
-then known without walking the trades inside it. Levels are logarithms of the price relative to the market's
-typical price; the grid comes last (`prices.py`), which cannot disturb the order of two levels.
+Each part derives its open, high, low, close and volume from its parent: the highest high of the parts is the
+parent's high, and their volumes add up to the parent's. So a candle of any length is known without visiting
+the trades in it. Levels are logarithms of the price relative to the market's typical price; rounding to the
+price grid comes last (`prices.py`) and keeps the order of two levels.
+
+Rules: docs/sandbox.md S3, S5.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +15,17 @@ from typing import NamedTuple
 
 from tradingsite.sandbox.quotation.noise import Noise
 
-# (blocks between free values, amplitude): how far a market with volatility 1 wanders over that time.
+# (blocks between random values, amplitude): how far a market of volatility 1 moves in that time.
 _OCTAVES = ((1, 0.07), (3, 0.08), (10, 0.12))
 DRAWS_PER_PART = 4
 DRAWS_PER_SPLIT = 4
 
 
 class Span(NamedTuple):
-    """What happened in one stretch of time. Without volume nothing did, and all four levels are one."""
+    """Levels and volume of one time range.
+
+    Without volume there was no trade, and all four levels are equal.
+    """
 
     open: float
     high: float
@@ -30,7 +35,7 @@ class Span(NamedTuple):
 
 
 def block_span(noise: Noise, block: int, volatility: float, usual_volume: float) -> Span:
-    """Draw a whole block of days; it opens where the one before closed."""
+    """Generate one block of days; it opens at the previous block's close."""
     up, down, busy = noise.draws("block", block, 3)
     opened, closed = _close(noise, block - 1), _close(noise, block)
     high = max(opened, closed) + 0.015 + 0.06 * up * up
@@ -43,14 +48,14 @@ def _close(noise: Noise, block: int) -> float:
     return sum(size * noise.smooth(step, block) for step, size in _OCTAVES)
 
 
-def split(whole: Span, alive: Sequence[bool], draws: Sequence[float]) -> tuple[Span, ...]:
-    """Split a span into one part for each of `alive`; nothing trades in a part that is not alive.
+def split(whole: Span, active: Sequence[bool], draws: Sequence[float]) -> tuple[Span, ...]:
+    """Split a span into one part per element of `active`; inactive parts have no trades.
 
     `draws` holds DRAWS_PER_SPLIT numbers and DRAWS_PER_PART more for every part.
     """
-    parts = sum(alive)
+    parts = sum(active)
     if not parts or not whole.volume:
-        return (Span(whole.open, whole.open, whole.open, whole.open, 0),) * len(alive)
+        return (Span(whole.open, whole.open, whole.open, whole.open, 0),) * len(active)
     turns = _turning_points(whole, parts, draws)
     own = [draws[i : i + DRAWS_PER_PART] for i in range(DRAWS_PER_SPLIT, len(draws), DRAWS_PER_PART)]
     levels = _boundaries(whole, parts, turns, [numbers[0] for numbers in own[:parts]])
@@ -62,13 +67,13 @@ def split(whole: Span, alive: Sequence[bool], draws: Sequence[float]) -> tuple[S
         high = min(whole.high, max(touched) + wick * own[i][1])
         low = max(whole.low, min(touched) - wick * own[i][2])
         moved.append(Span(start, high, low, end, volumes[i]))
-    return _with_gaps(whole.open, alive, moved)
+    return _insert_gaps(whole.open, active, moved)
 
 
 def _turning_points(whole: Span, length: float, draws: Sequence[float]) -> list[tuple[float, float]]:
-    """Return where in (0, `length`) the path touches its two extremes, in order, and their levels.
+    """Return the positions in (0, `length`) and levels of the two extremes, in order.
 
-    The path runs at nearly constant speed: that bounds how far any part of it can move.
+    The path moves at nearly constant speed, which limits how far any part of it can move.
     """
     rising = abs(whole.high - whole.open) + abs(whole.low - whole.close)
     falling = abs(whole.low - whole.open) + abs(whole.high - whole.close)
@@ -83,7 +88,7 @@ def _turning_points(whole: Span, length: float, draws: Sequence[float]) -> list[
 
 
 def _curve(whole: Span, length: float, turns: Sequence[tuple[float, float]]) -> Callable[[float], float]:
-    """Return the lines through start, turning points and end, as a function of a position inside."""
+    """Return the path through start, turning points and end as a function of the position."""
     corners = [(0.0, whole.open), *turns, (float(length), whole.close)]
 
     def level(position: float) -> float:
@@ -95,7 +100,7 @@ def _curve(whole: Span, length: float, turns: Sequence[tuple[float, float]]) -> 
 
 
 def share(volume: int, weights: Sequence[float]) -> list[int]:
-    """Split a whole number by weights into whole numbers of at least 1 that add up to it."""
+    """Split a whole number in proportion to `weights`, each share at least 1."""
     spare = volume - len(weights)
     total = sum(weights)
     shares = [1 + int(spare * (weight / total)) for weight in weights]
@@ -112,10 +117,10 @@ def _boundaries(
     return [whole.open, *(min(whole.high, max(whole.low, at)) for at in inner), whole.close]
 
 
-def _with_gaps(level: float, alive: Sequence[bool], moved: Sequence[Span]) -> tuple[Span, ...]:
+def _insert_gaps(level: float, active: Sequence[bool], moved: Sequence[Span]) -> tuple[Span, ...]:
     spans: list[Span] = []
     coming = iter(moved)
-    for lives in alive:
-        spans.append(next(coming) if lives else Span(level, level, level, level, 0))
+    for is_active in active:
+        spans.append(next(coming) if is_active else Span(level, level, level, level, 0))
         level = spans[-1].close
     return tuple(spans)

@@ -1,4 +1,4 @@
-"""What any market did at any time: the one price path under every answer (docs/sandbox.md S1, S4, S12)."""
+"""Prices and trades of every market at any time, all derived from one seed (docs/sandbox.md S1, S4, S12)."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,12 +13,12 @@ from tradingsite.sandbox.quotation.trades import MINUTE_MS, TradeTick, trades_of
 
 DAY_MS = 24 * 60 * MINUTE_MS
 _HOUR_MS = 60 * MINUTE_MS
-DAYS_A_BLOCK, HOURS_A_DAY, FIVES_AN_HOUR, MINUTES_A_FIVE = 32, 24, 12, 5
-FIRST_DAY = 17_440  # 2017-10-01; nothing was traded before
+DAYS_PER_BLOCK, HOURS_PER_DAY, FIVES_PER_HOUR, MINUTES_PER_FIVE = 32, 24, 12, 5
+FIRST_DAY = 17_440  # 2017-10-01; no trades before
 
 
 class _Kind(NamedTuple):
-    """A way to split: into so many parts of so many minutes, of which at least some have trades."""
+    """A way to split a span: into `parts` of `minutes` each, of which at least `least` have trades."""
 
     name: str
     parts: int
@@ -26,14 +26,17 @@ class _Kind(NamedTuple):
     least: int
 
 
-_DAYS = _Kind("days", DAYS_A_BLOCK, 24 * 60, least=DAYS_A_BLOCK)
-_HOURS = _Kind("hours", HOURS_A_DAY, 60, least=HOURS_A_DAY)
-_FIVES = _Kind("fives", FIVES_AN_HOUR, MINUTES_A_FIVE, least=4)
-_MINUTES = _Kind("minutes", MINUTES_A_FIVE, 1, least=1)
+_DAYS = _Kind("days", DAYS_PER_BLOCK, 24 * 60, least=DAYS_PER_BLOCK)
+_HOURS = _Kind("hours", HOURS_PER_DAY, 60, least=HOURS_PER_DAY)
+_FIVES = _Kind("fives", FIVES_PER_HOUR, MINUTES_PER_FIVE, least=4)
+_MINUTES = _Kind("minutes", MINUTES_PER_FIVE, 1, least=1)
 
 
 class Prices:
-    """The prices of all markets under one seed. Pure but for its bounded caches; safe for threads."""
+    """The prices of all markets for one seed. Deterministic, with bounded caches; thread-safe.
+
+    Spans come in five sizes: blocks of 32 days, days, hours, `fives` (five minutes) and minutes.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -45,28 +48,28 @@ class Prices:
         self.trades = lru_cache(maxsize=1024)(self._trades)
 
     def price(self, market: Market, level: float) -> int:
-        """Return a level as a price of the market's grid, in 1e-8."""
+        """Return the allowed price nearest to a level, in 1e-8."""
         return market.grid.nearest(market.base_price_e8 * exp(level))
 
     def block(self, market: Market, block: int) -> Span:
-        """Return a whole block of days. Too cheap to be worth a cache."""
-        usual_volume = float(market.turnover / market.price) * E8 * DAYS_A_BLOCK
+        """Return a whole block of days. Not cached, because it is cheap."""
+        usual_volume = float(market.turnover / market.price) * E8 * DAYS_PER_BLOCK
         return block_span(self.noise(market), block, market.volatility, usual_volume)
 
     def day(self, market: Market, day: int) -> Span:
         """Return a whole day, counted from 1970-01-01."""
-        return self.days(market, day // DAYS_A_BLOCK)[day % DAYS_A_BLOCK]
+        return self.days(market, day // DAYS_PER_BLOCK)[day % DAYS_PER_BLOCK]
 
     def trades_before(
         self, market: Market, end_ms: int, first_ms: int = FIRST_DAY * DAY_MS
     ) -> Iterator[TradeTick]:
-        """Yield the trades earlier than `end_ms`, newest first, back to `first_ms`."""
+        """Yield the trades before `end_ms`, newest first, back to `first_ms`."""
         last = (end_ms - 1) // MINUTE_MS
-        for five in range(last // MINUTES_A_FIVE, first_ms // (MINUTES_A_FIVE * MINUTE_MS) - 1, -1):
-            hour, place = divmod(five, FIVES_AN_HOUR)
+        for five in range(last // MINUTES_PER_FIVE, first_ms // (MINUTES_PER_FIVE * MINUTE_MS) - 1, -1):
+            hour, place = divmod(five, FIVES_PER_HOUR)
             if not self.fives(market, hour)[place].volume:
                 continue
-            for minute in range(min(last, five * MINUTES_A_FIVE + 4), five * MINUTES_A_FIVE - 1, -1):
+            for minute in range(min(last, five * MINUTES_PER_FIVE + 4), five * MINUTES_PER_FIVE - 1, -1):
                 for trade in reversed(self.trades(market, minute)):
                     if trade.at_ms < first_ms:
                         return
@@ -74,7 +77,7 @@ class Prices:
                         yield trade
 
     def last_trade(self, market: Market, at_ms: int) -> TradeTick:
-        """Return the newest trade that is not later than `at_ms`; every hour has one."""
+        """Return the newest trade up to `at_ms`; every hour has at least one."""
         return next(self.trades_before(market, at_ms + 1, at_ms - 2 * _HOUR_MS))
 
     def _noise(self, market: Market) -> Noise:
@@ -87,15 +90,15 @@ class Prices:
         return self._split(market, _HOURS, day, self.day(market, day))
 
     def _fives(self, market: Market, hour: int) -> tuple[Span, ...]:
-        day, place = divmod(hour, HOURS_A_DAY)
+        day, place = divmod(hour, HOURS_PER_DAY)
         return self._split(market, _FIVES, hour, self.hours(market, day)[place])
 
     def _minutes(self, market: Market, five: int) -> tuple[Span, ...]:
-        hour, place = divmod(five, FIVES_AN_HOUR)
+        hour, place = divmod(five, FIVES_PER_HOUR)
         return self._split(market, _MINUTES, five, self.fives(market, hour)[place])
 
     def _trades(self, market: Market, minute: int) -> tuple[TradeTick, ...]:
-        five, place = divmod(minute, MINUTES_A_FIVE)
+        five, place = divmod(minute, MINUTES_PER_FIVE)
         span = self.minutes(market, five)[place]
         opened, high, low, closed = (self.price(market, level) for level in span[:4])
         prices = Span(opened, high, low, closed, span.volume)

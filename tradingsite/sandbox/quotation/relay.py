@@ -1,4 +1,7 @@
-"""Quotation from another exchange, to trade on its prices (docs/sandbox-faults.md SF17, SF18, SF20)."""
+"""Forwards quotation requests to another exchange, for paper trading.
+
+Rules: docs/sandbox-faults.md SF17, SF18, SF20.
+"""
 
 import threading
 from http import HTTPStatus
@@ -15,10 +18,10 @@ _PASSED_BACK = ("Remaining-Req", "Retry-After")
 
 
 class Relay:
-    """Asks `base_url` what it is asked, with nothing of the caller's headers. Safe for threads.
+    """Sends the same requests to `base_url`, without the client's headers. Thread-safe.
 
     Raises:
-        ValueError: the URL is none of http or https with a host and nothing else.
+        ValueError: the URL is not http(s) with a host and nothing else.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -27,25 +30,28 @@ class Relay:
         self._own = threading.local()
 
     def forward(self, request: Request, **names: str) -> Response:
-        """Return the other exchange's answer as it is, errors too; 502 when there is none."""
+        """Return the other exchange's answer unchanged, errors included; 502 if it does not answer."""
         try:
             answer = self.get(f"{quote(request.path)}?{request.query}")
             status = HTTPStatus(answer.status_code)
-        except (requests.RequestException, ValueError) as failure:  # also for a status that is none
+        except (
+            requests.RequestException,
+            ValueError,
+        ) as failure:  # ValueError for a status that does not exist
             message = f"The relay got no answer from {self.base_url}: {type(failure).__name__}"
             return json_response(error_body(HTTPStatus.BAD_GATEWAY, message), HTTPStatus.BAD_GATEWAY)
         headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Response(status, answer.content, answer.headers.get("Content-Type", ""), headers)
 
     def get(self, target: str) -> requests.Response:
-        """Send one GET, unsigned, redirects not followed."""
+        """Send one GET, unsigned; redirects are not followed."""
         return self._session().get(self.base_url + target, timeout=_TIMEOUTS_S, allow_redirects=False)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
-            session = self._own.session = requests.Session()  # one a thread: they are not made to be shared
-            session.auth = lambda prepared: prepared  # or a .netrc would sign
+            session = self._own.session = requests.Session()  # one per thread: sessions are not thread-safe
+            session.auth = lambda prepared: prepared  # otherwise requests would send a password from .netrc
         return session
 
 

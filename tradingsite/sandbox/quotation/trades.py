@@ -1,4 +1,7 @@
-"""The trades of one minute: as many as the market is busy, together exactly the minute's span (S3, S4)."""
+"""Generates the trades of one minute, which add up exactly to the minute's candle.
+
+Rules: docs/sandbox.md S3, S4.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,7 +17,7 @@ _DRAWS = 4
 
 
 class TradeTick(NamedTuple):
-    """One trade. `side` is the taker's: BID bought from the book's asks."""
+    """One trade. `side` is the taker's: BID bought from the asks."""
 
     at_ms: int
     price_e8: int
@@ -24,9 +27,9 @@ class TradeTick(NamedTuple):
 
 
 def trades_of_minute(market: Market, noise: Noise, minute: int, prices: Span) -> tuple[TradeTick, ...]:
-    """Return the trades, oldest first; `prices` holds prices of the grid in 1e-8, not levels.
+    """Return the trades, oldest first. `prices` are allowed prices in 1e-8, not levels.
 
-    The first trade is at the open, the last at the close, both extremes are touched, the volumes add up.
+    The first trade is at the open, the last at the close, high and low are reached, the volumes add up.
     """
     if not prices.volume:
         return ()
@@ -50,7 +53,7 @@ def trades_of_minute(market: Market, noise: Noise, minute: int, prices: Span) ->
 
 
 def _corners(prices: Span, *, high_first: bool) -> list[int]:
-    """Return the prices that must be touched, in order: open, the extremes not yet among them, close."""
+    """Return the prices that must be reached, in order: open, high and low if different, close."""
     ends = (prices.open, prices.close)
     extremes = [level for level in (prices.high, prices.low) if level not in ends]
     if not high_first:
@@ -76,7 +79,7 @@ def _path(
 
 
 def _sides(path: Sequence[int], draws: Sequence[float]) -> list[str]:
-    """A trade above the one before was bought from the asks, one below was sold to the bids."""
+    """Return the taker's side of each trade: a buy if the price rose, a sell if it fell."""
     sides = []
     previous = path[0]
     for price, draw in zip(path, draws, strict=True):
