@@ -69,7 +69,7 @@ class Trader:
     def intend(self, side: Side, market: str, **facts: Any) -> Order:
         facts["krw_before"] = self.venue.purse("KRW")
         facts["coin_before"] = self.venue.purse(market.removeprefix("KRW-"))
-        with intents.writing(market):
+        with intents.market_lock(market):
             return intents.record(Intent(market, side, price=Decimal(1), **facts), self.venue.at)
 
     def send(self, order: Order, client: UpbitExchange | None = None, **more: Any) -> Order:

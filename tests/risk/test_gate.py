@@ -230,7 +230,7 @@ def test_the_day_may_lose_less_than_its_limit_and_no_more():
 def test_a_day_that_is_not_known_buys_nothing(unknown):
     verdict = BUY.but(**unknown).verdict
 
-    assert (verdict.reason, verdict.text) == ("daily_loss", "what the day began with is not known")
+    assert (verdict.reason, verdict.text) == ("daily_loss", "the equity at the start of the day is not known")
 
 
 def test_all_halts_are_named_with_their_reasons():
@@ -275,14 +275,14 @@ def test_a_limit_that_cannot_be_read_has_no_fallback(key):
     SystemConfig.objects.filter(key=key).update(value="much")
 
     with pytest.raises(UnreadableConfig):
-        BuyLimits.of(SystemConfig.objects.snapshot())
+        BuyLimits.from_config(SystemConfig.objects.snapshot())
 
 
 @pytest.mark.django_db
 def test_a_sell_is_held_to_its_two_limits_and_to_no_other_that_may_be_unreadable():
     keys = ["max_exposure_pct", "stop_loss_pct", "daily_loss_limit_pct", "max_price_move_pct"]
     SystemConfig.objects.filter(key__in=keys).update(value="much")
-    limits = SignalLimits.of_signals(SystemConfig.objects.snapshot())
+    limits = SignalLimits.for_sells(SystemConfig.objects.snapshot())
 
     verdict = gate.evaluate(**{**vars(SELL), "limits": limits})
 
@@ -297,7 +297,7 @@ def test_a_limit_of_signals_that_cannot_be_read_has_no_fallback(key):
     SystemConfig.objects.filter(key=key).update(value="much")
 
     with pytest.raises(UnreadableConfig):
-        SignalLimits.of_signals(SystemConfig.objects.snapshot())
+        SignalLimits.for_sells(SystemConfig.objects.snapshot())
 
 
 def test_the_average_price_is_the_cost_of_one_coin_and_of_nothing_there_is_none():
@@ -309,6 +309,6 @@ def test_the_average_price_is_the_cost_of_one_coin_and_of_nothing_there_is_none(
 def test_the_limits_are_those_of_the_configuration():
     SystemConfig.objects.set_values({"signal_validity_min": "7", "stop_loss_pct": "2.5"})
 
-    limits = BuyLimits.of(SystemConfig.objects.snapshot())
+    limits = BuyLimits.from_config(SystemConfig.objects.snapshot())
 
     assert limits == replace(BUY.limits, signal_validity=timedelta(minutes=7), stop_loss_pct=Decimal("2.5"))

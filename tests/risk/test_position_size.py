@@ -88,7 +88,7 @@ def test_each_clamp_goes_on_from_the_one_before():
 
 def test_what_could_not_be_sold_after_a_stop_loss_is_not_bought():
     # 5000 / 0.95 * 1.1 = 5789.47…
-    assert position_size.least(BUY.terms, BUY.limits).quantize(Decimal("0.01")) == Decimal("5789.47")
+    assert position_size.min_buy(BUY.terms, BUY.limits).quantize(Decimal("0.01")) == Decimal("5789.47")
     assert funds(BUY.but(max_total=Decimal(5790))) == 5790
 
     verdict = BUY.but(max_total=Decimal(5789)).verdict

@@ -31,7 +31,7 @@ def two_markets():
     SystemConfig.objects.set_values({"markets": (BTC, ETH), "trading_markets": (BTC, ETH)})
 
 
-def said(market: str = "", **options) -> tuple[str, str]:
+def state_text(market: str = "", **options) -> tuple[str, str]:
     state = states(**options)[market]
     return state.name, state.text
 
@@ -50,13 +50,13 @@ def volatile(market: str = BTC) -> Halt:
 
 
 def test_with_nothing_against_it_the_trader_buys_and_sells():
-    assert said() == ("active", "buying and selling")
+    assert state_text() == ("active", "buying and selling")
 
 
 def test_a_moving_market_pauses_new_buys_and_says_when_they_resume():
     volatile()
 
-    assert said() == (
+    assert state_text() == (
         "reducing",
         "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
     )
@@ -67,20 +67,20 @@ def test_a_market_that_is_not_known_pauses_new_buys():
         kind="unknown", market=BTC, reason="-", started_at=NOON, made_by="x", polls=3, seen_age_s=9
     )
 
-    assert said() == ("reducing", "new buys paused: KRW-BTC: 3 of 30 polls in 5 min, 24 needed")
+    assert state_text() == ("reducing", "new buys paused: KRW-BTC: 3 of 30 polls in 5 min, 24 needed")
 
 
 def test_an_operators_halt_says_whose_it_is_and_why_before_all_else():
     volatile()
     halts.halt_now("exchange maintenance", "alice")
 
-    assert said() == ("halted", "halted by alice: exchange maintenance")
+    assert state_text() == ("halted", "halted by alice: exchange maintenance")
 
 
 def test_the_switch_that_is_off_is_named():
     SystemConfig.objects.set_value("trading_enabled", False)
 
-    assert said() == ("halted", "trading_enabled is off")
+    assert state_text() == ("halted", "trading_enabled is off")
 
 
 @pytest.mark.parametrize(
@@ -90,28 +90,28 @@ def test_the_switch_that_is_off_is_named():
 def test_a_setting_that_cannot_be_read_stops_buying_and_is_named(key):
     SystemConfig.objects.filter(key=key).update(value="perhaps not")
 
-    assert said() == ("halted", f"{key} cannot be read: nothing is bought")
+    assert state_text() == ("halted", f"{key} cannot be read: nothing is bought")
 
 
 def test_a_halt_that_has_ended_stops_nothing():
     halts.end(halts.halt_now("lunch", "alice"), "bob")
 
-    assert said()[0] == "active"
+    assert state_text()[0] == "active"
 
 
 @pytest.mark.usefixtures("two_markets")
 def test_one_markets_halt_leaves_the_other_alone():
     volatile(ETH)
 
-    assert said(BTC) == ("active", "buying and selling")
-    assert said(ETH)[0] == "reducing"
-    assert said()[1].startswith("new buys paused: KRW-ETH moved")
+    assert state_text(BTC) == ("active", "buying and selling")
+    assert state_text(ETH)[0] == "reducing"
+    assert state_text()[1].startswith("new buys paused: KRW-ETH moved")
 
 
 def test_a_market_that_is_only_watched_does_not_count():
     volatile(ETH)
 
-    assert said()[0] == "active"
+    assert state_text()[0] == "active"
 
 
 @pytest.mark.usefixtures("two_markets")
@@ -127,7 +127,7 @@ def test_every_market_is_judged_from_one_look():
 
 
 def test_what_else_stops_buys_is_said_too():
-    assert said(others=[Finding("warning", "check_volatility has never succeeded")]) == (
+    assert state_text(others=[Finding("warning", "check_volatility has never succeeded")]) == (
         "reducing",
         "new buys paused: check_volatility has never succeeded",
     )

@@ -1,4 +1,7 @@
-"""Orders and what they add up to, to be read: they change by what the exchange says, not by hand."""
+"""Read-only admin pages of orders, account readings and positions.
+
+Only the exchange's reports change orders.
+"""
 
 from typing import Any
 
@@ -22,7 +25,7 @@ from tradingsite.orders.portfolio.position_rows import position_rows
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin[Order]):
-    """Every intent, newest first; each one's page shows the whole chain from inputs to fills."""
+    """Every order, newest first. The page of one shows everything from the signal's inputs to the fills."""
 
     list_display = (
         "created_at",
@@ -56,7 +59,7 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Add the chain to what the template knows; an unknown id is Django's to answer."""
+        """Add the order's history to the template context. Django handles an unknown id."""
         order = self.get_object(request, object_id)
         shown = chain(order) if order and self.has_view_permission(request, order) else {}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
@@ -81,7 +84,10 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
 
     @admin.action(description=_("Acknowledge lost orders"), permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        """Clear the warning; the order stays lost, and evidence may still say otherwise."""
+        """Clear the health warning.
+
+        The order stays LOST, and a later report of the exchange can still change it.
+        """
         name = request.user.get_username()
         seen = 0
         for order in queryset.filter(state=OrderState.LOST, acknowledged_at=None):

@@ -1,4 +1,4 @@
-"""Orders for OpenMetrics, from the database: the same in every web process."""
+"""OpenMetrics about orders, read from the database, so that every web process reports the same."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,9 +16,9 @@ _AGE = ExpressionWrapper(Now() - F("created_at"), DurationField())
 
 
 def families() -> Iterator[Metric]:
-    """Yield the families; two queries. Raises django.db.Error."""
+    """Yield the metric families, with two queries. Raises django.db.Error."""
     yield from _active()
-    yield _of_the_day()
+    yield _last_day()
 
 
 def _active() -> Iterator[Metric]:
@@ -33,16 +33,16 @@ def _active() -> Iterator[Metric]:
     oldest = max((row["oldest"] for row in states.values()), default=timedelta())
     yield GaugeMetricFamily(
         "orders_oldest_active_age_seconds",
-        "How long the oldest of them has been there; 0 without any.",
+        "Age of the oldest active order; 0 without any.",
         value=oldest.total_seconds(),
         unit="seconds",
     )
 
 
-def _of_the_day() -> Metric:
+def _last_day() -> Metric:
     family = GaugeMetricFamily(
         "orders_last_day",
-        "Orders made in the last 24 hours, by what became of them.",
+        "Orders made in the last 24 hours, by their current state.",
         labels=["side", "state"],
     )
     rows = Order.objects.filter(created_at__gt=Now() - DAY)

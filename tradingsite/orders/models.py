@@ -1,4 +1,9 @@
-"""Orders: asked for at most once, believed only by evidence. The rules (O1 …) are in docs/orders.md."""
+"""Tables of orders, fills, account readings and reconciliation rounds.
+
+An order is sent at most once, and only evidence from the exchange decides what happened to it.
+
+Rules: docs/orders.md.
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -12,7 +17,10 @@ from tradingsite.strategy.models import TradingSignal
 
 
 class OrderState(models.TextChoices):
-    """Where an intent stands. UNKNOWN may exist on the exchange: only evidence resolves it."""
+    """The state of an order.
+
+    An UNKNOWN one may exist at the exchange: only a report or the balance can tell.
+    """
 
     PLANNED = "PLANNED", _("planned")
     DENIED = "DENIED", _("denied by a limit")
@@ -27,14 +35,14 @@ class OrderState(models.TextChoices):
 
 
 class Side(models.TextChoices):
-    """Upbit's words."""
+    """Upbit's terms."""
 
     BID = "bid", _("buy")
     ASK = "ask", _("sell")
 
 
 class OrderType(models.TextChoices):
-    """Upbit's words: `price` buys for a total, `market` sells a volume."""
+    """Upbit's terms: `price` buys for a total, `market` sells a volume."""
 
     LIMIT = "limit", pgettext_lazy("order type", "limit")
     PRICE = "price", _("market buy")
@@ -48,12 +56,13 @@ class Cause(models.TextChoices):
 
 
 ONE_AT_A_TIME = [state.value for state in (OrderState.SUBMITTING, OrderState.OPEN, OrderState.PARTIAL)]
-"""At most one order of a market is in these; an UNKNOWN one may be joined by a stop-loss sell on evidence.
+"""A market has at most one order in these states. Only a stop-loss may sell while another order is UNKNOWN.
 
-PLANNED is not: it may become DENIED, also because of the other order, and no other process ever sees it.
+PLANNED is not among them: such an order may become DENIED because of the other one, and no other process sees
+it.
 """
 ACTIVE_STATES = [*ONE_AT_A_TIME, OrderState.UNKNOWN.value]
-"""May still change on the exchange, or may exist there without our knowing."""
+"""May still change at the exchange, or may exist there without our knowledge."""
 ENDED_STATES = [
     OrderState.DENIED.value,
     OrderState.REJECTED.value,
@@ -61,29 +70,29 @@ ENDED_STATES = [
     OrderState.CANCELLED.value,
     OrderState.LOST.value,
 ]
-"""Final, but for LOST: an order that is found after all was not."""
+"""Final, except LOST: such an order may still turn up."""
 PLACED_STATES = [
     OrderState.OPEN.value,
     OrderState.PARTIAL.value,
     OrderState.DONE.value,
     OrderState.CANCELLED.value,
 ]
-"""Known to the exchange, which gave it a UUID."""
+"""The exchange has the order and gave it a UUID."""
 
 
 def _given(amount: str) -> Q:
-    # The comparison alone would let NULL pass: a check constraint refuses only what is false.
+    # Without IS NOT NULL a NULL would pass, because a check constraint only refuses what is false.
     return Q(**{f"{amount}__isnull": False, f"{amount}__gt": 0})
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def active(self) -> "OrderQuerySet":
-        """Return the orders whose outcome is open. These are never deleted."""
+        """Return the orders that may still change. They are never deleted."""
         return self.filter(state__in=ACTIVE_STATES)
 
 
 class Order(models.Model):
-    """One intent to trade: the row is committed before anything is sent, its identifier never used again."""
+    """One order. Its row is committed before anything is sent, and its identifier is never reused."""
 
     signal = models.OneToOneField(
         TradingSignal,
@@ -180,7 +189,7 @@ class Order(models.Model):
             models.UniqueConstraint(
                 fields=["market"], condition=Q(state__in=ONE_AT_A_TIME), name="one_order_at_a_time_per_market"
             ),
-            # Upbit's signature breaks on other characters: a space travels as a plus sign.
+            # Other characters break Upbit's signature: a space is sent as a plus sign.
             models.CheckConstraint(
                 condition=Q(identifier__regex=r"^[A-Za-z0-9_-]+$"), name="order_identifier_is_plain"
             ),
@@ -240,10 +249,10 @@ class Fill(models.Model):
 
 
 class OrderEvent(models.Model):
-    """One step or one look: what was seen of an order, and what it changed. Never edited."""
+    """A change of an order's state, or a lookup that changed nothing. Never edited."""
 
     class What(models.TextChoices):
-        """A step changes the state; a look found nothing new, or nothing at all."""
+        """A step changes the state; a lookup found nothing new, or nothing at all."""
 
         MOVED = "moved", _("moved")
         LOOKED = "looked", _("looked")
@@ -266,7 +275,7 @@ class OrderEvent(models.Model):
 
 
 class AccountReading(models.Model):
-    """What the exchange said we own, and what it was worth, at one moment."""
+    """The account's balances at one time, and what they were worth."""
 
     read_at = models.DateTimeField(_("read at"), primary_key=True)
     krw_free = models.DecimalField(_("KRW free"), max_digits=36, decimal_places=16)
@@ -300,7 +309,7 @@ class AccountReading(models.Model):
 
 
 class TradingDay(models.Model):
-    """The equity that a day's loss is measured from: that of the first evaluation after 00:00 in Korea."""
+    """The equity from which a day's loss is measured: that of the first evaluation after 00:00 in Korea."""
 
     day = models.DateField(_("day in Korea"), primary_key=True)
     base_equity = models.DecimalField(_("equity at its start"), max_digits=36, decimal_places=16)
@@ -324,7 +333,7 @@ class TradingDay(models.Model):
 
 
 class SyncRound(models.Model):
-    """One successful reconciliation, and what it found that it did not cause."""
+    """One successful reconciliation, and the activity it found that is not ours."""
 
     at = models.DateTimeField(_("at"), primary_key=True)
     looked = models.PositiveIntegerField(_("orders looked at"), default=0)

@@ -1,4 +1,4 @@
-"""What the status page shows of the account: the drawings, the orders, the day (docs/positions.md P7)."""
+"""The status page's panels of charts, orders, account and today's result (docs/positions.md P7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,24 +17,25 @@ from tradingsite.orders.models import (
     OrderState,
     TradingDay,
 )
-from tradingsite.orders.pages.chart import WORDS
+from tradingsite.orders.pages.chart import MARK_LABELS
 from tradingsite.orders.pages.chart_data import charts
 from tradingsite.orders.portfolio.position_rows import PositionRow, position_rows
 
 OPEN_SHOWN = 12
 ENDED_SHOWN = 5
 _OPEN = [OrderState.PLANNED.value, *ACTIVE_STATES]
-_ENDED = [state for state in ENDED_STATES if state != OrderState.DENIED]  # a denial stands with its signal
+# Denied orders are shown with their signal.
+_ENDED = [state for state in ENDED_STATES if state != OrderState.DENIED]
 
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What this day in Korea has won or lost at the last prices, as the risk gate counts it.
+    """The result of this Korean day at the last prices, as the risk gate computes it.
 
     Attributes:
-        base: the equity at its first evaluation; None before that.
-        result: None also while what is held has no price.
-        limit_pct: a loss of so much of `base` stops new buys.
+        base: the equity at the day's first evaluation; None before that.
+        result: None also if a position has no price.
+        limit_pct: a loss of this share of `base` stops new buys.
     """
 
     base: Decimal | None
@@ -63,15 +64,15 @@ class Today:
 
 
 def chart() -> dict[str, object]:
-    """Return each traded market with its drawing, None without a price; three queries for all of them."""
+    """Return each traded market with its chart, None without a price; three queries for all."""
     found = charts(SystemConfig.objects.get_value("trading_markets"), timezone.now())
-    return {"charts": found, "legend": list(WORDS.items())}
+    return {"charts": found, "legend": list(MARK_LABELS.items())}
 
 
 def orders() -> dict[str, object]:
-    """Return the orders whose outcome is open, oldest first, and the last that were sent; two queries.
+    """Return the active orders, oldest first, and the last ended ones that were sent; two queries.
 
-    `more` is whether there are open ones that are not shown.
+    `more` is True if not all active ones are shown.
     """
     found = list(Order.objects.filter(state__in=_OPEN).order_by("created_at")[: OPEN_SHOWN + 1])
     ended = Order.objects.filter(state__in=_ENDED).order_by("-created_at")
@@ -84,7 +85,10 @@ def orders() -> dict[str, object]:
 
 
 def account() -> dict[str, object]:
-    """Return the account's last reading, the positions at their last prices, and the day; four queries."""
+    """Return the last account reading, the positions at their last prices, and today's result.
+
+    Four queries.
+    """
     at = timezone.now()
     valued = position_rows(at)
     reading = AccountReading.objects.order_by("read_at").last()
@@ -92,7 +96,7 @@ def account() -> dict[str, object]:
 
 
 def today(rows: list[PositionRow], at: datetime) -> Today:
-    """Judge the day of `at` in Korea by positions that are valued; one query."""
+    """Return the result of the Korean day of `at` from valued positions; one query."""
     limit_pct = SystemConfig.objects.get_value("daily_loss_limit_pct")
     day = TradingDay.objects.filter(day=day_of(at)).first()
     if day is None:

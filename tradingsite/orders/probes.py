@@ -1,4 +1,4 @@
-"""Health of the orders: whether any hangs, is missing, was lost, or is not ours (P11)."""
+"""Health probe of the orders: reports stuck, missing, lost and external ones (docs/positions.md P11)."""
 
 import json
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from django.utils.translation import gettext_noop
 from healthcheck.report import Finding
 from tradingsite.orders.models import ACTIVE_STATES
 
-OLD = timedelta(minutes=15)
+OLD_AFTER = timedelta(minutes=15)
 """Three rounds of the reconciliation, which runs every five minutes."""
 UNKNOWN_LIMIT = timedelta(minutes=20)
-"""By then evidence should have said what became of it: three looks over ten minutes."""
+"""The reconciliation should have resolved it by then: three lookups within ten minutes."""
 ANSWER_LIMIT = timedelta(minutes=2)
-"""By then a decision to buy or sell has its order, or a denied one that says why not."""
+"""By then a BUY or SELL signal has its order, or a denied one that says why not."""
 EXTERNAL_SHOWN_FOR = timedelta(hours=1)
-"""What a round found is a warning for so long: the round itself is followed by the next within minutes."""
-DECISIONS_SOUGHT = timedelta(days=1)
-"""An older decision without an order is history: nothing will come of it any more."""
+"""External activity stays a warning for this long, because the next round follows within minutes."""
+DECISIONS_CHECKED = timedelta(days=1)
+"""Older signals without an order are ignored: they will never get one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class _Facts:
     any: bool
     active: int
     old: int
-    unclear: int
+    long_unknown: int
     lost: int
     decisions: int
     to_trade: int
@@ -37,12 +37,12 @@ class _Facts:
 
 
 def recent_order() -> Finding:
-    """Judge orders and decisions by the database's clock, and the last rounds by what they found."""
+    """Judge orders and signals by the database's clock, and recent reconciliations by what they found."""
     facts = _facts()
-    if facts.unclear:
+    if facts.long_unknown:
         text = gettext_noop("orders unknown for over %(limit)s min: %(n)s; look them up at Upbit")
-        return Finding("unhealthy", text, n=facts.unclear, limit=_minutes(UNKNOWN_LIMIT))
-    return _warning(facts) or _well(facts)
+        return Finding("unhealthy", text, n=facts.long_unknown, limit=_minutes(UNKNOWN_LIMIT))
+    return _warning(facts) or _healthy(facts)
 
 
 def _warning(facts: _Facts) -> Finding | None:
@@ -54,17 +54,17 @@ def _warning(facts: _Facts) -> Finding | None:
         return Finding("warning", text, n=facts.lost)
     if facts.old:
         text = gettext_noop("active orders older than %(limit)s min: %(old)s of %(active)s")
-        return Finding("warning", text, old=facts.old, active=facts.active, limit=_minutes(OLD))
+        return Finding("warning", text, old=facts.old, active=facts.active, limit=_minutes(OLD_AFTER))
     if facts.external:
         text = gettext_noop("not caused by the trader: %(n)s, first: %(what)s")
         return Finding("warning", text, n=len(facts.external), what=facts.external[0]["text"])
     return None
 
 
-def _well(facts: _Facts) -> Finding:
+def _healthy(facts: _Facts) -> Finding:
     if facts.active:
         text = gettext_noop("active orders: %(active)s, none older than %(limit)s min")
-        return Finding("healthy", text, active=facts.active, limit=_minutes(OLD))
+        return Finding("healthy", text, active=facts.active, limit=_minutes(OLD_AFTER))
     if facts.decisions and not facts.to_trade:
         return Finding("healthy", gettext_noop("no order, because every decision in 24 h was HOLD"))
     return Finding("healthy", gettext_noop("no active order") if facts.any else gettext_noop("no order yet"))
@@ -73,10 +73,10 @@ def _well(facts: _Facts) -> Finding:
 def _facts() -> _Facts:
     limits: dict[str, Any] = {
         "active": ACTIVE_STATES,
-        "old": OLD,
+        "old": OLD_AFTER,
         "unclear": UNKNOWN_LIMIT,
         "answer": ANSWER_LIMIT,
-        "sought": DECISIONS_SOUGHT,
+        "sought": DECISIONS_CHECKED,
         "shown_for": EXTERNAL_SHOWN_FOR,
     }
     with connection.cursor() as cursor:

@@ -1,4 +1,7 @@
-"""Halt and resume by hand. A halt is made and ended, never edited or deleted."""
+"""Admin page of halts, where operators stop and resume buying.
+
+Halts are added and ended, never edited or deleted.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +29,7 @@ class HaltForm(forms.ModelForm[Halt]):
         }
 
     def clean(self) -> None:
-        """Refuse a second halt, whose maker would not notice that the first one's maker ended it."""
+        """Refuse a second operator's halt: if someone ended the first, its author would not notice."""
         super().clean()
         halt = halts.by_operators().first()
         if halt is not None:
@@ -73,7 +76,7 @@ class HaltAdmin(EndableAdmin[Halt]):
         try:
             made = halts.halt_now(obj.reason, request.user.get_username())
         except halts.AlreadyHalted as error:
-            # Another operator was faster by a moment: new buys are halted all the same.
+            # Another operator was slightly faster; new buys are halted anyway.
             made = error.halt
             self.message_user(request, halts.already_halted(made), messages.WARNING)
         obj.pk = made.pk

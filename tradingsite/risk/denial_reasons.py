@@ -1,4 +1,4 @@
-"""Why an order was denied, in words: the names of the gate's checks and of what stops an order before it."""
+"""Texts for the reasons why an order was denied: by the gate's checks, or before the gate."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -28,5 +28,5 @@ DENIALS: dict[str, Promise] = {
 
 
 def denial(code: str) -> str:
-    """Return the words for a reason code in the active language; a code without words stays as it is."""
+    """Return the text of a reason code in the active language; an unknown code is returned as it is."""
     return str(DENIALS.get(code, code))

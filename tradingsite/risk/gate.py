@@ -1,4 +1,7 @@
-"""Whether a signal may become an order: a fixed order of questions over frozen values (V10 to V15)."""
+"""The risk gate: decides by a fixed list of checks whether a signal may become an order.
+
+Rules: docs/risk.md V10-V15.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -21,10 +24,10 @@ from tradingsite.risk.inputs import (
 from tradingsite.risk.verdict import Check, Verdict
 
 CHECKED_LIMIT = timedelta(seconds=90)
-"""Three rounds of `check_volatility`: without one, volatility is not watched."""
+"""Three rounds of `check_volatility`; after that the volatility counts as unchecked."""
 SEEN_LIMIT = timedelta(seconds=SEEN_LIMIT_S)
-AHEAD_LIMIT = timedelta(seconds=10)
-"""What another process notes meanwhile may be newer than the decision; further ahead, a clock is wrong."""
+FUTURE_TOLERANCE = timedelta(seconds=10)
+"""Other processes may store newer data during the decision; if it is further ahead, a clock is wrong."""
 COIN_STEP = Decimal("1e-8")
 """The smallest part of a coin that Upbit trades."""
 
@@ -37,51 +40,51 @@ def evaluate(
     circumstances: Circumstances,
     limits: SignalLimits,
 ) -> Verdict:
-    """Evaluate every check of the side in its fixed order; the first that fails is the reason.
+    """Evaluate all checks for the order's side in a fixed order; the first failure is the reason.
 
-    All are evaluated and recorded, also after the first failure. Sells skip what is for buys only: they
-    need no more than the `SignalLimits`, a buy needs all `BuyLimits`.
+    All are evaluated and recorded, even after a failure. Sells need only the `SignalLimits` and skip checks
+    that are for buys; a buy needs all `BuyLimits`.
     """
     if proposal.side == BUY:
         if not isinstance(limits, BuyLimits):
-            raise TypeError("a buy is held to all limits")
-        sized = position_size.of_buy(proposal, account, terms, limits)
+            raise TypeError("a buy needs all limits")
+        sized = position_size.buy_size(proposal, account, terms, limits)
         checks = (
-            *_may_buy(circumstances),
-            *_signal_holds(proposal, circumstances, limits, _price_moved(proposal, circumstances, limits)),
-            *_market_ready(terms, circumstances),
+            *_buying_checks(circumstances),
+            *_signal_checks(proposal, circumstances, limits, _price_moved(proposal, circumstances, limits)),
+            *_market_checks(terms, circumstances),
             _daily_loss(account, limits),
             *sized.checks,
         )
         return Verdict(checks, sized.clamps, funds=sized.funds)
     volume = position.volume.quantize(COIN_STEP, ROUND_FLOOR)
     checks = (
-        *_signal_holds(proposal, circumstances, limits),
-        *_market_ready(terms, circumstances),
-        *_worth_selling(volume, circumstances.price or proposal.signal_price, terms),
+        *_signal_checks(proposal, circumstances, limits),
+        *_market_checks(terms, circumstances),
+        *_sell_checks(volume, circumstances.price or proposal.signal_price, terms),
     )
     return Verdict(checks, volume=volume)
 
 
-def _may_buy(now: Circumstances) -> Iterator[Check]:
+def _buying_checks(now: Circumstances) -> Iterator[Check]:
     switch = "on" if now.trading_enabled else "off"
     yield Check("trading_disabled", now.trading_enabled, f"trading_enabled is {switch}")
     yield Check("halted", not now.halts, "; ".join(now.halts) or "no halt is open")
     synced = "our orders were reconciled" if now.synced else "our orders could not be reconciled"
     yield Check("not_synced", now.synced, synced)
     checked = now.volatility_checked_at
-    yield _recent("volatility_unchecked", "check_volatility succeeded", now.at, checked, CHECKED_LIMIT)
+    yield _recency_check("volatility_unchecked", "check_volatility succeeded", now.at, checked, CHECKED_LIMIT)
     seen_at = now.price_seen_at if now.price else None
-    yield _recent("price_stale", "the price was last seen", now.at, seen_at, SEEN_LIMIT)
+    yield _recency_check("price_stale", "the price was last seen", now.at, seen_at, SEEN_LIMIT)
 
 
-def _signal_holds(
-    proposal: Proposal, now: Circumstances, limits: SignalLimits, *of_a_buy: Check
+def _signal_checks(
+    proposal: Proposal, now: Circumstances, limits: SignalLimits, *buy_checks: Check
 ) -> Iterator[Check]:
-    # No clock tolerance: these facts were gathered before the decision, by the same clock.
-    what, ahead = "the signal rests on facts of", timedelta(0)
-    yield _recent("signal_expired", what, now.at, proposal.as_of, limits.signal_validity, ahead)
-    yield from of_a_buy
+    # No tolerance: the signal's inputs were read before the decision, by the same clock.
+    what, tolerance = "the signal's inputs are from", timedelta(0)
+    yield _recency_check("signal_expired", what, now.at, proposal.as_of, limits.signal_validity, tolerance)
+    yield from buy_checks
     text = f"confidence {exact(proposal.confidence)}, at least {exact(limits.min_confidence)} is needed"
     yield Check("low_confidence", limits.min_confidence <= proposal.confidence <= 1, text)
 
@@ -95,40 +98,40 @@ def _price_moved(proposal: Proposal, now: Circumstances, limits: BuyLimits) -> C
     return Check("price_moved", move_pct < limits.max_price_move_pct, text)
 
 
-def _market_ready(terms: Terms, now: Circumstances) -> Iterator[Check]:
-    text = f"orders of this market whose outcome is open: {now.unresolved}"
+def _market_checks(terms: Terms, now: Circumstances) -> Iterator[Check]:
+    text = f"unresolved orders of this market: {now.unresolved}"
     yield Check("order_unresolved", not now.unresolved, text)
-    state = "takes" if terms.active else "takes no"
+    state = "accepts" if terms.active else "accepts no"
     yield Check("market_offline", terms.active, f"the exchange {state} orders of {terms.market}")
 
 
 def _daily_loss(account: Account, limits: BuyLimits) -> Check:
     base, result = account.day_base, account.day_result
     if base is None or result is None or base <= 0:
-        return Check("daily_loss", False, "what the day began with is not known")
+        return Check("daily_loss", False, "the equity at the start of the day is not known")
     limit = base * limits.daily_loss_limit_pct / 100
     text = f"the day's result is {short(result)} KRW, limit -{short(limit)} KRW"
     return Check("daily_loss", result > -limit, text)
 
 
-def _worth_selling(volume: Decimal, price: Decimal, terms: Terms) -> Iterator[Check]:
+def _sell_checks(volume: Decimal, price: Decimal, terms: Terms) -> Iterator[Check]:
     yield Check("nothing_to_sell", volume > 0, f"our position is {short(volume)}")
     total = volume * price
     text = f"worth {exact(total)} KRW, the exchange takes {short(terms.min_total)} KRW or more"
     yield Check("dust", total >= terms.min_total, text)
 
 
-def _recent(
+def _recency_check(
     name: str,
     what: str,
     at: datetime,
     moment: datetime | None,
     limit: timedelta,
-    ahead: timedelta = AHEAD_LIMIT,
+    tolerance: timedelta = FUTURE_TOLERANCE,
 ) -> Check:
     if moment is None:
         return Check(name, False, f"{what}: never")
     age_s = (at - moment).total_seconds()
-    said = f"{ceil(age_s)} s ago" if age_s >= 0 else f"{-floor(age_s)} s in the future"
-    text = f"{what} {said}, limit {limit.total_seconds():.0f} s"
-    return Check(name, -ahead <= at - moment <= limit, text)
+    age = f"{ceil(age_s)} s ago" if age_s >= 0 else f"{-floor(age_s)} s in the future"
+    text = f"{what} {age}, limit {limit.total_seconds():.0f} s"
+    return Check(name, -tolerance <= at - moment <= limit, text)

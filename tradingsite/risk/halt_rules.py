@@ -1,4 +1,4 @@
-"""When a halt of the program begins, lasts and ends: decided from one window, without a query (V2 to V7)."""
+"""Decides when automatic halts begin and end, from one price window, without queries (docs/risk.md V2-V7)."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,8 +9,8 @@ from tradingsite.marketdata.windows import SPAN, Window
 from tradingsite.risk.models import Halt
 
 KINDS = (Halt.Kind.VOLATILITY, Halt.Kind.UNKNOWN)
-"""The halts that are begun and ended here; all others are left alone."""
-CHANGING = (
+"""The automatic halts, handled here; operators' halts are not touched."""
+CHANGED_FIELDS = (
     "reason",
     "until",
     "checked_at",
@@ -23,15 +23,17 @@ CHANGING = (
     "polls",
     "seen_age_s",
 )
-CALM_SHARE = Decimal("0.6")
-"""Of the threshold: a market is calm below it. With 1 a market near its limit would flap."""
+CALM_RATIO = Decimal("0.6")
+"""A market is calm below this share of the threshold. With 1, a market near its limit would flap."""
 MADE_BY = "check_volatility"
 
 
-def after_move(halt: Halt | None, window: Window, threshold_pct: Decimal, cooldown: timedelta) -> Halt | None:
-    """Return the market's volatility halt after this window: begun, kept or ended. None: there is none.
+def update_volatility_halt(
+    halt: Halt | None, window: Window, threshold_pct: Decimal, cooldown: timedelta
+) -> Halt | None:
+    """Return the market's volatility halt after this window: new, continued or ended; None if there is none.
 
-    The prices seen prove a move also when too few were seen; they never prove calm then.
+    A few prices are enough to prove a move, but only a complete window proves that the market is calm.
     """
     move_pct = window.move_pct
     if halt is None:
@@ -41,17 +43,17 @@ def after_move(halt: Halt | None, window: Window, threshold_pct: Decimal, cooldo
     if move_pct is not None and (halt.move_pct is None or move_pct > halt.move_pct):
         halt.move_pct, halt.low, halt.high = round(move_pct, 4), window.low, window.high
         halt.threshold_pct = threshold_pct
-    watched = halt.checked_at is None or window.at - halt.checked_at <= SPAN
-    calm = window.known and move_pct is not None and move_pct < CALM_SHARE * threshold_pct
-    if not (watched and calm):
+    is_continuous = halt.checked_at is None or window.at - halt.checked_at <= SPAN
+    calm = window.known and move_pct is not None and move_pct < CALM_RATIO * threshold_pct
+    if not (is_continuous and calm):
         halt.until = window.at + cooldown
     elif halt.until is not None and window.at >= halt.until:
         end(halt, window.at)
     return _checked(halt, window)
 
 
-def after_look(halt: Halt | None, window: Window) -> Halt | None:
-    """Return the market's halt for being unknown after this window, as above."""
+def update_unknown_halt(halt: Halt | None, window: Window) -> Halt | None:
+    """Return the market's halt for missing prices after this window: new, continued or ended, or None."""
     if window.known:
         if halt is not None:
             end(halt, window.at)
@@ -61,14 +63,14 @@ def after_look(halt: Halt | None, window: Window) -> Halt | None:
     return _checked(halt, window)
 
 
-def after_removal(halt: Halt, at: datetime) -> None:
-    """Judge a halt whose market is no longer configured: it ends when it would have, calm or not."""
+def update_removed_market(halt: Halt, at: datetime) -> None:
+    """End a halt whose market is no longer configured when its time is over, calm or not."""
     if halt.until is None or at >= halt.until:
         end(halt, at)
 
 
 def end(halt: Halt, at: datetime) -> None:
-    """End a halt of the program, unsaved."""
+    """Mark an automatic halt as ended, without saving it."""
     halt.ended_at, halt.ended_by = at, MADE_BY
 
 
@@ -78,6 +80,6 @@ def _begin(kind: Halt.Kind, window: Window) -> Halt:
 
 def _checked(halt: Halt, window: Window) -> Halt:
     halt.checked_at = window.at
-    with translation.override("en"):  # what is stored is for logs and for reports in any language
+    with translation.override("en"):  # the stored text is for logs; pages translate it themselves
         halt.reason = halt.explanation()
     return halt

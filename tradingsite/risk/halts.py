@@ -1,4 +1,4 @@
-"""What an operator does with halts: stop all new buys now, and end a halt (V8, V9)."""
+"""Operators' halts: stop all new buys now, and end a halt (docs/risk.md V8, V9)."""
 
 import structlog
 from django.core.exceptions import ValidationError
@@ -13,7 +13,7 @@ logger = structlog.get_logger(__name__)
 
 
 class AlreadyHalted(Exception):
-    """An operator's halt is open: `halt` says whose and why."""
+    """An operator's halt is open already; `halt` has its author and reason."""
 
     def __init__(self, halt: Halt) -> None:
         super().__init__(f"halted by {halt.made_by} since {moment_text(halt.started_at)} UTC: {halt.reason}")
@@ -21,11 +21,11 @@ class AlreadyHalted(Exception):
 
 
 def halt_now(reason: str, by: str) -> Halt:
-    """Stop new buys of all markets until an operator ends it.
+    """Stop new buys in all markets until an operator ends the halt.
 
     Raises:
-        ValueError: no reason, no name, or more words than are kept; says which.
-        AlreadyHalted: there is one already. It is not the caller's, so another operator may end it.
+        ValueError: reason or name is missing or too long; the text says which.
+        AlreadyHalted: there is one already; it belongs to someone else, who may end it.
     """
     reason, by = reason.strip(), by.strip()
     if not reason or not by:
@@ -34,8 +34,8 @@ def halt_now(reason: str, by: str) -> Halt:
     try:
         halt.clean_fields()
     except ValidationError as error:
-        said = (f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-        raise ValueError("; ".join(said)) from error
+        problems = (f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
+        raise ValueError("; ".join(problems)) from error
     try:
         with transaction.atomic():
             halt.save(force_insert=True)
@@ -46,20 +46,20 @@ def halt_now(reason: str, by: str) -> Halt:
 
 
 def already_halted(halt: Halt) -> str:
-    """Return what a second halt is refused with, in the active language."""
+    """Return the message that refuses a second halt, in the active language."""
     facts = {"who": halt.made_by, "reason": halt.reason}
     return gettext("New buys are already halted by %(who)s: %(reason)s") % facts
 
 
 def by_operators() -> HaltQuerySet:
-    """Return the operators' halts that are open: one at most."""
+    """Return the operators' open halts; at most one."""
     return Halt.objects.open().filter(kind=Halt.Kind.OPERATOR)
 
 
 def end(halt: Halt, by: str) -> bool:
-    """End `halt` now; return False when it had ended before, which stays as it was recorded.
+    """End `halt` now; return False if it had ended before.
 
-    A halt of the program comes back with the next check while its cause lasts.
+    An automatic halt comes back with the next check while its cause lasts.
     """
     ended = Halt.objects.open().filter(pk=halt.pk).update(ended_at=timezone.now(), ended_by=by)
     halt.refresh_from_db()

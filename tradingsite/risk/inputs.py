@@ -1,6 +1,6 @@
-"""What the gate decides over: frozen values, passed in by the caller (docs/risk.md V10).
+"""The inputs of the risk gate, as frozen values that the caller passes in (docs/risk.md V10).
 
-Amounts are won unless a name says otherwise, volumes are coins, moments are aware.
+Amounts are in won unless the name says otherwise, volumes in coins, times are timezone-aware.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ BUY = "bid"
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What the trader holds of one market by its own fills. `cost` is what was paid for it, fees in."""
+    """The trader's position in one market from its own fills.
+
+    `cost` is what was paid for it, including fees.
+    """
 
     market: str
     volume: Decimal
@@ -25,13 +28,13 @@ class Position:
 
     @property
     def average_price(self) -> Decimal | None:
-        """Return the cost of one coin; None when nothing is held."""
+        """The cost of one coin; None without a position."""
         return self.cost / self.volume if self.volume else None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the exchange requires of an order in one market now. Fees are shares: 0.0005 is 0.05 %."""
+    """The exchange's current conditions for orders in one market. Fees are ratios: 0.0005 is 0.05 %."""
 
     market: str
     bid_fee: Decimal
@@ -43,14 +46,14 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What can be spent and what all is worth.
+    """Available money and the account's value.
 
     Attributes:
-        krw_free: can be spent now; what unresolved buys may still take is not in it.
-        equity: won, free and locked, and our positions at their last price. Coins of others do not count.
-        exposure: our positions at their last price, and what buys under way may still spend.
-        day_base: equity at the first evaluation of the day in Korea; None when it is not known.
-        day_result: won or lost since then, realised and unrealised, fees in.
+        krw_free: can be spent now, without what unresolved buys may still spend.
+        equity: won, available and locked, and our positions at their last price. Other coins do not count.
+        exposure: our positions at their last price, plus what active buys may still spend.
+        day_base: equity at the first evaluation of the Korean day; None if unknown.
+        day_result: profit or loss since then, realised and unrealised, including fees.
     """
 
     krw_free: Decimal
@@ -62,7 +65,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a signal wants. `signal_price` was the price at `as_of`."""
+    """The order that a signal proposes. `signal_price` was the price at `as_of`."""
 
     market: str
     side: Literal["bid", "ask"]
@@ -73,14 +76,14 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """The moment of the decision, and what is known of the market and of our own orders then.
+    """The time of the decision, and the state of the market and of our own orders then.
 
     Attributes:
-        halts: why buys of this market are halted, one text an open halt.
+        halts: the reasons of the open halts that block buys in this market.
         volatility_checked_at: when `check_volatility` last succeeded.
-        price: the market's last price, seen last at `price_seen_at`.
-        synced: whether a reconciliation succeeded at the start of this very run.
-        unresolved: orders of this market whose outcome is open.
+        price: the market's last price, last seen at `price_seen_at`.
+        synced: whether a reconciliation succeeded at the start of this run.
+        unresolved: active orders of this market.
     """
 
     at: datetime
@@ -95,14 +98,14 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class SignalLimits:
-    """The operators' limits for any signal: all that a sell must meet."""
+    """The limits for every signal; a sell needs no others."""
 
     min_confidence: Decimal
     signal_validity: timedelta
 
     @classmethod
-    def of_signals(cls, config: ConfigSnapshot) -> "SignalLimits":
-        """Read them. Raises UnreadableConfig: one has no valid value; there is no fallback."""
+    def for_sells(cls, config: ConfigSnapshot) -> "SignalLimits":
+        """Read the limits. Raises UnreadableConfig if one has no valid value; there is no fallback."""
         return SignalLimits(
             min_confidence=config[trading_config.AI_MIN_CONFIDENCE],
             signal_validity=timedelta(minutes=config[trading_config.SIGNAL_VALIDITY_MIN]),
@@ -111,7 +114,7 @@ class SignalLimits:
 
 @dataclass(frozen=True, slots=True)
 class BuyLimits(SignalLimits):
-    """All limits of a buy, from one snapshot of the configuration. `_pct` are per cent."""
+    """All limits of a buy, from one configuration snapshot. `_pct` means per cent."""
 
     max_price_move_pct: Decimal
     daily_loss_limit_pct: Decimal
@@ -121,7 +124,7 @@ class BuyLimits(SignalLimits):
     stop_loss_pct: Decimal
 
     @classmethod
-    def of(cls, config: ConfigSnapshot) -> "BuyLimits":
+    def from_config(cls, config: ConfigSnapshot) -> "BuyLimits":
         """Read the limits.
 
         Raises:
@@ -143,4 +146,4 @@ _NUMBERS = {
     "stop_loss_pct": trading_config.STOP_LOSS_PCT,
 }
 LIMIT_KEYS: tuple[ConfigKey[Any], ...] = (trading_config.SIGNAL_VALIDITY_MIN, *_NUMBERS.values())
-"""The settings without which the gate judges nothing."""
+"""The settings that the gate cannot do without."""

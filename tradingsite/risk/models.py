@@ -1,4 +1,4 @@
-"""Halts: why no new buys are made, since when, until when. The numbered rules (V1 …) are in docs/risk.md."""
+"""The table of halts: why new buys are stopped, since when and until when (docs/risk.md)."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,22 +11,22 @@ from tradingsite.marketdata.windows import unknown_reason
 
 class HaltQuerySet(models.QuerySet["Halt"]):
     def open(self) -> "HaltQuerySet":
-        """Return the halts that have not ended; one past its `until` is open until a check has ended it."""
+        """Return the halts that have not ended. One past its `until` stays open until a check ends it."""
         return self.filter(ended_at__isnull=True)
 
     def blocking(self, market: str) -> "HaltQuerySet":
-        """Return what forbids new buys of `market` now: its own halts and those of all markets."""
+        """Return the open halts that block new buys in `market`: its own and those of all markets."""
         return self.open().filter(market__in=["", market])
 
 
 class Halt(models.Model):
-    """A time without new buys; it stops no sell and no stop-loss.
+    """A period without new buys; it stops no sell and no stop-loss.
 
-    Rows are made and ended, never edited or deleted.
+    Rows are added and ended, never edited or deleted.
     """
 
     class Kind(models.TextChoices):
-        """Why, in one word: it decides who ends the halt."""
+        """The cause; it decides who may end the halt."""
 
         VOLATILITY = "volatility", _("volatility")
         UNKNOWN = "unknown", _("market unknown")
@@ -90,7 +90,7 @@ class Halt(models.Model):
         return f"{self.market or gettext('all markets')}: {self.get_kind_display()}"
 
     def explanation(self) -> str:
-        """Return the reason in the active language; an operator's own words stay as they are."""
+        """Return the reason in the active language; an operator's text is returned unchanged."""
         if self.kind == Halt.Kind.VOLATILITY and self.move_pct is not None and self.threshold_pct is not None:
             return gettext("moved %(move)s %% in 5 min, limit %(limit)s %%") % {
                 "move": short(self.move_pct),

@@ -1,4 +1,4 @@
-"""What the status page shows of the halts."""
+"""The status page's panel of halts."""
 
 from tradingsite.risk.models import Halt
 
@@ -6,9 +6,9 @@ ENDED_SHOWN = 5
 
 
 def halts() -> dict[str, object]:
-    """Return the open halts, an operator's first, and the last that ended; two queries.
+    """Return the open halts, an operator's first, and the last ended ones, with two queries.
 
-    Words are found when shown.
+    Their texts are translated when displayed.
     """
     return {
         "open": list(Halt.objects.open().order_by("market", "-started_at")),

@@ -1,4 +1,7 @@
-"""How large a buy may be: by confidence, then clamped by every limit, each clamp recorded (V13, V14)."""
+"""Computes the size of a buy from the signal's confidence, and reduces it to every limit.
+
+Rules: docs/risk.md V13, V14.
+"""
 
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
@@ -8,22 +11,22 @@ from tradingsite.risk.inputs import Account, BuyLimits, Proposal, Terms
 from tradingsite.risk.verdict import Check, Clamp
 
 SELLABLE_MARGIN = Decimal("1.1")
-"""A stop-loss sells below its price: the rest must still be more than the exchange's minimum."""
+"""A stop-loss sells below its price, and even then the position must exceed the exchange's minimum."""
 _WON = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Sized:
-    """A buy's total in whole won, what made it smaller, and whether that is still an order."""
+class BuySize:
+    """A buy's total in whole won, the limits that reduced it, and the checks of the result."""
 
     funds: Decimal
     clamps: tuple[Clamp, ...]
     checks: tuple[Check, ...]
 
 
-def of_buy(proposal: Proposal, account: Account, terms: Terms, limits: BuyLimits) -> Sized:
-    """Return the size of the buy. With a limit used up it is 0, and the check of that name fails."""
-    funds, clamps = wanted(proposal.confidence, account, limits), list[Clamp]()
+def buy_size(proposal: Proposal, account: Account, terms: Terms, limits: BuyLimits) -> BuySize:
+    """Return the size of the buy. If a limit is used up, it is 0 and that limit's check fails."""
+    funds, clamps = size_by_confidence(proposal.confidence, account, limits), list[Clamp]()
     ceilings = _ceilings(account, terms, limits)
     for limit, ceiling in ceilings.items():
         if funds > ceiling:
@@ -36,11 +39,11 @@ def of_buy(proposal: Proposal, account: Account, terms: Terms, limits: BuyLimits
         _free_balance(funds, account, terms),
         _sellable(funds, terms, limits),
     )
-    return Sized(funds, tuple(clamps), checks)
+    return BuySize(funds, tuple(clamps), checks)
 
 
-def wanted(confidence: Decimal, account: Account, limits: BuyLimits) -> Decimal:
-    """Return the size by confidence: the least at the least confidence that is traded, the most at 1."""
+def size_by_confidence(confidence: Decimal, account: Account, limits: BuyLimits) -> Decimal:
+    """Return the size by confidence: the minimum at the lowest accepted confidence, the maximum at 1."""
     span = 1 - limits.min_confidence
     share = (confidence - limits.min_confidence) / span if span > 0 else Decimal(1)
     range_pct = limits.position_size_max_pct - limits.position_size_min_pct
@@ -48,8 +51,8 @@ def wanted(confidence: Decimal, account: Account, limits: BuyLimits) -> Decimal:
     return max(account.equity, Decimal(0)) * size_pct / 100
 
 
-def least(terms: Terms, limits: BuyLimits) -> Decimal:
-    """Return the smallest buy whose coins can still be sold after a stop-loss."""
+def min_buy(terms: Terms, limits: BuyLimits) -> Decimal:
+    """Return the smallest buy that could still be sold after a stop-loss."""
     return terms.min_total / (1 - limits.stop_loss_pct / 100) * SELLABLE_MARGIN
 
 
@@ -73,7 +76,7 @@ def _exposure(account: Account, limits: BuyLimits) -> Check:
 
 
 def _size(proposal: Proposal, account: Account, limits: BuyLimits) -> Check:
-    funds = wanted(proposal.confidence, account, limits)
+    funds = size_by_confidence(proposal.confidence, account, limits)
     text = (
         f"{short(funds)} KRW of {short(account.equity)} KRW equity by confidence {exact(proposal.confidence)}"
     )
@@ -87,6 +90,6 @@ def _free_balance(funds: Decimal, account: Account, terms: Terms) -> Check:
 
 
 def _sellable(funds: Decimal, terms: Terms, limits: BuyLimits) -> Check:
-    floor = least(terms, limits)
+    floor = min_buy(terms, limits)
     text = f"{short(funds)} KRW; below {short(floor)} KRW it could not be sold after a stop-loss"
     return Check("too_small_to_sell", funds >= floor, text)

@@ -1,4 +1,4 @@
-"""Whether the trader buys and sells now, and if not, why: for the status page and for commands (V15)."""
+"""Whether the trader buys now, and if not, why, for the status page and commands (docs/risk.md V15)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TradingState:
-    """What is allowed now. No state stops a sell or a stop-loss; whether one is sold is another question.
+    """What the trader may do now. No state stops sells or stop-losses.
 
     Attributes:
-        halted: what an operator has switched off, or a setting that cannot be read: no buys.
-        paused: what stops new buys until it is over.
+        halted: reasons that need an operator: trading is switched off, or a setting cannot be read.
+        paused: reasons that pass by themselves.
         cooldown_min: calm minutes after which buys resume.
     """
 
@@ -40,14 +40,16 @@ class TradingState:
 
     @property
     def text(self) -> str:
-        """Return the state with its causes, in the active language."""
+        """The state with its reasons, in the active language."""
         if self.halted:
-            return "; ".join(map(self._said, self.halted))
+            return "; ".join(map(self._cause_text, self.halted))
         if self.paused:
-            return gettext("new buys paused: %(why)s") % {"why": "; ".join(map(self._said, self.paused))}
+            return gettext("new buys paused: %(why)s") % {
+                "why": "; ".join(map(self._cause_text, self.paused))
+            }
         return gettext("buying and selling")
 
-    def _said(self, cause: StopCause) -> str:
+    def _cause_text(self, cause: StopCause) -> str:
         if isinstance(cause, Finding):
             return cause.text()
         if cause.kind == Halt.Kind.OPERATOR:
@@ -65,13 +67,13 @@ def states(*, others: Iterable[Finding] = ()) -> dict[str, TradingState]:
     One query, besides settings that are read from the cache.
 
     Args:
-        others: what else stops new buys, known only to the caller.
+        others: further reasons against new buys, which only the caller knows.
     """
     others = tuple(others)
     try:
         enabled, traded = _value(TRADING_ENABLED), _value(TRADING_MARKETS)
         cooldown_min = _value(VOLATILITY_COOLDOWN_MIN)
-        for key in LIMIT_KEYS:  # without one of them the gate judges nothing
+        for key in LIMIT_KEYS:  # the gate needs all of them
             _value(key)
     except UnreadableConfig as error:
         text = gettext_noop("%(key)s cannot be read: nothing is bought")

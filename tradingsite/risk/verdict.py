@@ -1,4 +1,4 @@
-"""What the gate says: every check with its reason, every clamp, and the size of the order."""
+"""The result of the risk gate: every check, every limit that reduced the order, and its size."""
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -9,7 +9,7 @@ from tradingsite.amounts import exact
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question of the gate. `name` is also the reason code of an order that failed it."""
+    """One check of the gate. `name` is also the reason code of an order that fails it."""
 
     name: str
     passed: bool
@@ -18,7 +18,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Clamp:
-    """A limit that made a buy smaller: won before and after."""
+    """A limit that reduced an order: the amount before and after, in won for a buy, in coins for a sell."""
 
     limit: str
     before: Decimal
@@ -27,7 +27,7 @@ class Clamp:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The gate's answer. `funds` of a buy are whole won, the fee not in; `volume` of a sell are coins."""
+    """The gate's result. `funds` of a buy are whole won without the fee, `volume` of a sell are coins."""
 
     checks: tuple[Check, ...]
     clamps: tuple[Clamp, ...] = ()
@@ -40,12 +40,12 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Return the name of the first check that failed; empty when the order may go out."""
+        """The name of the first failed check; "" if the order may be sent."""
         return next((check.name for check in self.checks if not check.passed), "")
 
     @property
     def text(self) -> str:
-        """Return the English sentence of the first check that failed; empty when the order may go out."""
+        """The English sentence of the first failed check; "" if the order may be sent."""
         return next((check.text for check in self.checks if not check.passed), "")
 
     def checks_as_json(self) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Halt new buys of a market that moves too fast, or of which too little is known (V2 to V7)."""
+"""Halts new buys in markets that move too fast or lack prices, for the job `check_volatility`.
+
+Rules: docs/risk.md V2-V7.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ class VolatilityLimits:
     cooldown: timedelta
 
     @classmethod
-    def of(cls, config: ConfigSnapshot) -> "VolatilityLimits":
+    def from_config(cls, config: ConfigSnapshot) -> "VolatilityLimits":
         """Read the limits.
 
         Raises:
@@ -39,47 +42,50 @@ class VolatilityLimits:
 
 
 def check(config: ConfigSnapshot, at: datetime) -> Mapping[str, int]:
-    """Begin, keep and end the halts of all configured markets by the prices in force until `at`.
+    """Begin, continue and end the halts of all configured markets by the prices until `at`.
 
-    Counts: `markets` configured; halts `begun` and `ended`; those open after it, `volatile` and `unknown`.
+    Returns counts: `markets` configured; halts `begun` and `ended`; halts open afterwards, `volatile` and
+    `unknown`.
     """
-    return check_limits(VolatilityLimits.of(config), at)
+    return check_limits(VolatilityLimits.from_config(config), at)
 
 
 def check_limits(limits: VolatilityLimits, at: datetime) -> Mapping[str, int]:
-    """Do what `check` does, with the limits as plain values."""
+    """Do the same with the limits as plain values."""
     with transaction.atomic():
         _wait_for_other_checks()
         halts = list(Halt.objects.open().filter(kind__in=halt_rules.KINDS).select_for_update())
-        # A delayed check must not undo what a later one found.
+        # A delayed check must not overwrite the result of a later one.
         later = {halt.market for halt in halts if halt.checked_at and halt.checked_at > at}
         current = [halt for halt in halts if halt.market not in later]
-        begun = _judge([market for market in limits.markets if market not in later], current, limits, at)
+        begun = _apply_rules(
+            [market for market in limits.markets if market not in later], current, limits, at
+        )
         for halt in current:
             if halt.market not in limits.markets:
-                halt_rules.after_removal(halt, at)
-        Halt.objects.bulk_update(current, halt_rules.CHANGING)
+                halt_rules.update_removed_market(halt, at)
+        Halt.objects.bulk_update(current, halt_rules.CHANGED_FIELDS)
         Halt.objects.bulk_create(begun)
     ended = [halt for halt in current if halt.ended_at]
-    _tell("halt.begun", begun)
-    _tell("halt.ended", ended)
-    still = [halt.kind for halt in [*halts, *begun] if halt.ended_at is None]
+    _log_each("halt.begun", begun)
+    _log_each("halt.ended", ended)
+    open_kinds = [halt.kind for halt in [*halts, *begun] if halt.ended_at is None]
     return {
         "markets": len(limits.markets),
         "begun": len(begun),
         "ended": len(ended),
-        "volatile": still.count(Halt.Kind.VOLATILITY),
-        "unknown": still.count(Halt.Kind.UNKNOWN),
+        "volatile": open_kinds.count(Halt.Kind.VOLATILITY),
+        "unknown": open_kinds.count(Halt.Kind.UNKNOWN),
     }
 
 
-def _judge(markets: list[str], halts: list[Halt], limits: VolatilityLimits, at: datetime) -> list[Halt]:
-    """Change `halts` as the markets' windows say; return those that begin, unsaved."""
+def _apply_rules(markets: list[str], halts: list[Halt], limits: VolatilityLimits, at: datetime) -> list[Halt]:
+    """Update `halts` by the markets' windows; return new ones, unsaved."""
     judges: Mapping[str, Callable[[Halt | None, Window], Halt | None]] = {
         Halt.Kind.VOLATILITY: partial(
-            halt_rules.after_move, threshold_pct=limits.threshold_pct, cooldown=limits.cooldown
+            halt_rules.update_volatility_halt, threshold_pct=limits.threshold_pct, cooldown=limits.cooldown
         ),
-        Halt.Kind.UNKNOWN: halt_rules.after_look,
+        Halt.Kind.UNKNOWN: halt_rules.update_unknown_halt,
     }
     known = {(halt.market, halt.kind): halt for halt in halts}
     begun = []
@@ -93,11 +99,11 @@ def _judge(markets: list[str], halts: list[Halt], limits: VolatilityLimits, at: 
 
 
 def _wait_for_other_checks() -> None:
-    # Two checks that both see no halt would both make one. The lock ends with the transaction.
+    # Otherwise two checks at the same time could both begin a halt. The lock ends with the transaction.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('risk.volatility.check', 0))")
 
 
-def _tell(event: str, halts: Iterable[Halt]) -> None:
+def _log_each(event: str, halts: Iterable[Halt]) -> None:
     for halt in halts:
         logger.warning(event, market=halt.market, kind=str(halt.kind), reason=halt.reason)

@@ -1,6 +1,7 @@
-"""The trading cycle: reconcile, then for each market decide, gate and place; and the run of stop-losses.
+"""The trading cycle: reconcile orders, then for each market make a signal and place its order.
 
-It knows no scheduler: whether an order may be sent, and when the volatility was last checked, is passed in.
+It also runs the stop-losses. It does not know the scheduler: the caller passes in whether orders may be sent,
+and when the volatility was last checked.
 """
 
 from collections import Counter
@@ -27,16 +28,17 @@ from tradingsite.trading_config import MARKETS, TRADING_MARKETS
 
 logger = structlog.get_logger(__name__)
 
-COUNTED = ("signals", "buy", "sell", "hold", "ordered", "denied")
+COUNT_NAMES = ("signals", "buy", "sell", "hold", "ordered", "denied")
 
 
 @dataclass(frozen=True, slots=True)
 class OrderPreconditions:
-    """What only the caller can say, right before an order.
+    """What only the caller knows, asked right before an order.
 
     Attributes:
-        may_post: whether an order may be sent now; asked before each.
-        volatility_checked_at: when the volatility was last checked with success; no buy without.
+        may_post: whether an order may be sent now; called before each.
+        volatility_checked_at: when the volatility was last checked successfully; without it nothing is
+            bought.
     """
 
     may_post: Callable[[], bool]
@@ -44,20 +46,20 @@ class OrderPreconditions:
 
 
 def generate(config: ConfigSnapshot, tick: datetime, preconditions: OrderPreconditions) -> Mapping[str, int]:
-    """Make one signal for each traded market, and act on those that say BUY or SELL.
+    """Make one signal for each traded market, and place an order for each BUY or SELL.
 
-    It begins with a reconciliation, so nothing is ever bought on top of an order whose outcome is open: when
-    that fails, signals are still made and sells still go out, but no buy does.
+    It begins with a reconciliation, so that nothing is bought while another order is unresolved. If that
+    fails, signals are still made and sells still sent, but nothing is bought.
 
-    Counts: `signals` made; of these `buy`, `sell` and `hold`; `ordered` and `denied` orders.
+    Returns counts: `signals` made; of these `buy`, `sell` and `hold`; `ordered` and `denied` orders.
     """
-    synced = _synced()
-    counts = Counter(dict.fromkeys(COUNTED, 0))
+    synced = _reconciled()
+    counts = Counter(dict.fromkeys(COUNT_NAMES, 0))
     failures = list[Exception]()
     for market in config[TRADING_MARKETS]:
         try:
-            _take_turn(market, tick, config, counts, preconditions, synced=synced)
-        except Exception as failure:  # noqa: BLE001 - one market's trouble must not cost another its sell
+            _trade_market(market, tick, config, counts, preconditions, synced=synced)
+        except Exception as failure:  # noqa: BLE001 - a failure in one market must not prevent a sell in another
             logger.warning("generate.market_failed", market=market, error=type(failure).__name__)
             failures.append(failure)
     if counts["ordered"]:
@@ -67,7 +69,7 @@ def generate(config: ConfigSnapshot, tick: datetime, preconditions: OrderPrecond
     return counts
 
 
-def _take_turn(
+def _trade_market(
     market: str,
     tick: datetime,
     config: ConfigSnapshot,
@@ -76,21 +78,24 @@ def _take_turn(
     *,
     synced: bool,
 ) -> None:
-    signal = _signal(market, tick, config)
+    signal = _make_signal(market, tick, config)
     counts.update(("signals", signal.decision.lower()))
     if signal.decision != TradingSignal.Decision.HOLD:
-        state = _act(signal, config, preconditions, synced=synced)
+        state = _place_order(signal, config, preconditions, synced=synced)
         counts["denied" if state == OrderState.DENIED else "ordered"] += 1
 
 
 def watched(config: ConfigSnapshot) -> tuple[str, ...]:
-    """Return the markets whose prices are needed: those configured, and those held, for the stop-loss."""
+    """Return the markets whose prices are needed.
+
+    The configured ones, and those with a position for the stop-loss.
+    """
     held = (holding.market for holding in positions.positions() if holding.volume)
     return tuple(dict.fromkeys((*config[MARKETS], *held)))
 
 
 def stop_losses(config: ConfigSnapshot, may_post: Callable[[], bool]) -> Mapping[str, int]:
-    """Sell what has lost too much, and read the account again after that."""
+    """Sell positions that have lost too much, and read the account again afterwards."""
     counts = stop_loss.run(exchange_client, config, timezone.now(), may_post=may_post)
     if counts["stop_losses"]:
         read_account()
@@ -98,7 +103,7 @@ def stop_losses(config: ConfigSnapshot, may_post: Callable[[], bool]) -> Mapping
 
 
 def read_account() -> None:
-    """Store what the account holds after orders, so that pages do not show what it held before them."""
+    """Store a new account reading after orders, so that pages do not show the old balances."""
     now = timezone.now()
     try:
         account.read(exchange_client(), account.last_prices(now), now)
@@ -106,7 +111,7 @@ def read_account() -> None:
         logger.warning("account.not_read", error=str(error))  # the next reconciliation reads it
 
 
-def _synced() -> bool:
+def _reconciled() -> bool:
     try:
         reconcile(exchange_client(), timezone.now())
     except (ClientError, DatabaseError) as error:
@@ -115,7 +120,7 @@ def _synced() -> bool:
     return True
 
 
-def _signal(market: str, tick: datetime, config: ConfigSnapshot) -> TradingSignal:
+def _make_signal(market: str, tick: datetime, config: ConfigSnapshot) -> TradingSignal:
     window = _window(market, config)
     return evaluation.decide(
         market,
@@ -131,7 +136,7 @@ def _signal(market: str, tick: datetime, config: ConfigSnapshot) -> TradingSigna
 
 
 def _window(market: str, config: ConfigSnapshot) -> Window:
-    """Return what is known of the market now; when no poll has just seen it, after asking once more."""
+    """Return the market's price window; collect prices once more if no recent poll has seen the market."""
     (window,) = read_windows([market], timezone.now())
     if window.seen_at is not None and window.at - window.seen_at <= POLL_INTERVAL:
         return window
@@ -143,7 +148,7 @@ def _window(market: str, config: ConfigSnapshot) -> Window:
     return window
 
 
-def _act(
+def _place_order(
     signal: TradingSignal, config: ConfigSnapshot, preconditions: OrderPreconditions, *, synced: bool
 ) -> str:
     order = signal_order.order_from_signal(

@@ -156,7 +156,7 @@ def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors):
 def test_the_leader_writes_what_became_of_its_calls(supervisors, monkeypatch):
     log = CallLog()
     monkeypatch.setattr(venue_stats, "_CALL_LOGS", {"upbit": log})
-    monkeypatch.setattr(venue_stats, "_written", {})
+    monkeypatch.setattr(venue_stats, "_saved_versions", {})
     supervisor = supervisors(venue_stats_every_s=0)
     supervisor._step()
     with log.recording(SYSTEM_CLOCK):

@@ -15,7 +15,7 @@ from django.db import Error, connection, transaction
 from tests.healthcheck.processes import ROOT, environment
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.orders.execution import intents
-from tradingsite.orders.execution.intents import writing
+from tradingsite.orders.execution.intents import market_lock
 from tradingsite.orders.models import Fill, Order, OrderEvent, OrderState
 
 pytestmark = pytest.mark.django_db(
@@ -200,7 +200,7 @@ def test_a_round_that_another_one_overtakes_books_nothing_twice(trader):
 
 
 def test_who_writes_in_one_market_holds_up_nobody_in_another(trader):
-    with writing("KRW-BTC"):
+    with market_lock("KRW-BTC"):
         (order,) = at_once(partial(trader.buy, market="KRW-ETH"))
 
     assert order.state == OrderState.SUBMITTING
@@ -208,7 +208,7 @@ def test_who_writes_in_one_market_holds_up_nobody_in_another(trader):
 
 def test_who_writes_in_a_market_makes_the_next_one_wait(trader):
     with ThreadPoolExecutor(1) as pool:
-        with writing("KRW-BTC"):
+        with market_lock("KRW-BTC"):
             next_one = pool.submit(at_once, trader.buy)
             until(lambda: waiting_locks() == 1)
             first = trader.buy()

@@ -181,7 +181,7 @@ def test_an_order_written_past_the_lock_is_kept_out_by_the_database(seeing, monk
 def test_a_second_intent_of_one_signal_is_not_written(seeing):
     order = seeing.buy()
 
-    with pytest.raises(intents.NotWritten) as refused, intents.writing("KRW-ETH"):
+    with pytest.raises(intents.OrderNotStored) as refused, intents.market_lock("KRW-ETH"):
         intents.record(
             intents.Intent("KRW-ETH", Side.BID, order.signal, funds=Decimal(9_999)), seeing.venue.at
         )

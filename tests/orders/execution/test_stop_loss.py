@@ -17,7 +17,7 @@ from tradingsite.clients.deadline import Clock
 from tradingsite.clients.errors import Rejected
 from tradingsite.marketdata.models import Ticker
 from tradingsite.orders.execution import stop_loss
-from tradingsite.orders.execution.stop_loss_sale import LOOKS_APART_S
+from tradingsite.orders.execution.stop_loss_sale import READINGS_APART_S
 from tradingsite.orders.models import Cause, Order, OrderState
 from tradingsite.orders.portfolio.positions import position, positions
 from tradingsite.risk.models import Halt
@@ -94,7 +94,7 @@ def test_a_position_at_its_stop_is_sold_whole_and_its_order_says_why(venue):
     assert "stop 5 % below" in order.checks[0]["text"]
     assert order.clamps == []
     assert order.coin_before == volume
-    assert LOOKS_APART_S not in slept
+    assert READINGS_APART_S not in slept
     assert run_unasked(venue) == NOTHING
 
 
@@ -222,7 +222,7 @@ def test_after_an_unclear_sell_two_looks_that_show_the_coins_free_lead_to_a_new_
     counts, slept = run(venue)
 
     assert counts == SOLD
-    assert slept[0] == LOOKS_APART_S
+    assert slept[0] == READINGS_APART_S
     assert venue.asked.count("GET /v1/accounts") == 2
     assert venue.purse("BTC") == 0
     first.refresh_from_db()
@@ -237,15 +237,15 @@ def test_an_unclear_buy_is_no_reason_to_wait(venue):
     counts, slept = run(venue)
 
     assert counts == SOLD
-    assert LOOKS_APART_S not in slept
+    assert READINGS_APART_S not in slept
 
 
 def test_coins_that_an_unclear_sell_has_sold_are_not_sold_again(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
-    unclear = unclear_sell(venue)
-    venue.place("KRW-BTC", "ask", unclear.volume, unclear.identifier)
+    unknown = unclear_sell(venue)
+    venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
     venue.later(1)
     price_of(venue)
 
@@ -257,9 +257,9 @@ def test_coins_that_an_unclear_sell_has_locked_are_not_sold_again(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
-    unclear = unclear_sell(venue)
+    unknown = unclear_sell(venue)
     venue.server.exchange.next_fills.append("never")
-    venue.place("KRW-BTC", "ask", unclear.volume, unclear.identifier)
+    venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
     price_of(venue)
 
     assert run(venue)[0] == KEPT
@@ -269,11 +269,11 @@ def test_an_unclear_sell_that_arrives_between_the_looks_is_seen(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
-    unclear = unclear_sell(venue)
+    unknown = unclear_sell(venue)
     price_of(venue)
 
     counts, _ = run(
-        venue, meanwhile=lambda: venue.place("KRW-BTC", "ask", unclear.volume, unclear.identifier)
+        venue, meanwhile=lambda: venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
     )
 
     assert counts == KEPT

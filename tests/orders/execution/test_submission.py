@@ -121,8 +121,8 @@ def test_the_question_whether_it_may_post_is_asked_after_the_intent_is_locked_an
 
 
 def test_a_decision_that_grew_old_is_not_sent(trader):
-    passed_s = iter([0.0, submission.BEGIN_WITHIN_S])
-    decided = Deadline(submission.BEGIN_WITHIN_S, Clock(monotonic=lambda: next(passed_s)))
+    passed_s = iter([0.0, submission.SEND_WITHIN_S])
+    decided = Deadline(submission.SEND_WITHIN_S, Clock(monotonic=lambda: next(passed_s)))
 
     order = trader.send(trader.buy(), decided=decided)
 
@@ -162,7 +162,7 @@ def test_an_order_that_is_not_filled_soon_is_left_open(trader):
     order = trader.send(trader.buy())
 
     assert (order.state, order.executed_volume) == (OrderState.OPEN, Decimal(0))
-    assert (trader.venue.at - sent_at).total_seconds() == pytest.approx(sum(submission.LOOKS_AFTER_S))
+    assert (trader.venue.at - sent_at).total_seconds() == pytest.approx(sum(submission.LOOKUP_DELAYS_S))
 
 
 def test_a_look_that_fails_leaves_the_order_to_the_reconciliation(trader):

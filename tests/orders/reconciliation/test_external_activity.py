@@ -109,7 +109,7 @@ def test_an_order_that_our_books_gave_up_is_told_by_both_names(venue):
     [(kind, text), *_] = found(venue)
 
     assert kind == "lost_order"
-    assert text.endswith("exists at the exchange, but our books say LOST")
+    assert text.endswith("exists at the exchange, but is LOST in our database")
     told = SyncRound.objects.get().strangers[0]
     assert (told["uuid"], told["identifier"], told["of"]) == (uuid, "ours-lost", "KRW-BTC")
     order.refresh_from_db()
@@ -180,7 +180,7 @@ def test_without_a_price_the_balances_are_compared_all_the_same(venue):
 
 
 def test_of_very_many_external_orders_the_rest_is_counted(venue, monkeypatch):
-    monkeypatch.setattr(external_activity, "_SHOWN", 2)
+    monkeypatch.setattr(external_activity, "_MAX_LISTED", 2)
     venue.server.exchange.next_fills.extend(["never"] * 5)
     for _ in range(5):
         venue.place("KRW-BTC", "bid", 20_000)

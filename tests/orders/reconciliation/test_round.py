@@ -213,7 +213,7 @@ def test_a_round_waits_no_longer_than_an_intent_may_still_be_sent(trader):
 
     trader.sync(minutes=0)
 
-    assert trader.venue.at - began == submission.SENT_BY
+    assert trader.venue.at - began == submission.SEND_DEADLINE
 
 
 @pytest.mark.parametrize("before_s", [0, 0.5, 2, 19, 19.5, 20, 25, 299])
@@ -333,7 +333,7 @@ def test_the_end_of_an_order_is_forgotten_when_it_comes_back_open(trader):
 
 def test_a_look_before_it_was_unknown_does_not_count(trader):
     order = trader.buy()
-    lost_orders.not_found(order, trader.venue.at)
+    lost_orders.record_not_found(order, trader.venue.at)
     assert (state(order), looks(order)) == (OrderState.SUBMITTING, 1)
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]
@@ -406,7 +406,7 @@ class TestAnOperatorsWord:
 
     def test_it_does_not_replace_looking(self, trader):
         order = self.stuck(trader, rounds=2)
-        with pytest.raises(CommandError, match="not looked for long enough"):
+        with pytest.raises(CommandError, match="not looked up for long enough"):
             self.give_up(order.identifier)
         assert state(order) == OrderState.UNKNOWN
 
@@ -419,7 +419,7 @@ class TestAnOperatorsWord:
 
     def test_it_ends_nothing_else(self, trader):
         for name in (trader.send(trader.buy()).identifier, "ts-nobody"):
-            with pytest.raises(CommandError, match="no order of ours that is UNKNOWN"):
+            with pytest.raises(CommandError, match="is not an UNKNOWN order of ours"):
                 self.give_up(name)
 
     def test_it_ends_nothing_that_was_found_meanwhile(self, trader, monkeypatch):
@@ -431,6 +431,6 @@ class TestAnOperatorsWord:
             return told(**asked)
 
         monkeypatch.setattr(trader.venue.client, "open_orders", found_meanwhile)
-        with pytest.raises(CommandError, match="just working on"):
+        with pytest.raises(CommandError, match="another process is working on"):
             self.give_up(order.identifier)
         assert state(order) == OrderState.CANCELLED

@@ -1,4 +1,4 @@
-"""What an order at the exchange says about ours: its state, its fills, its fee (O10 to O12)."""
+"""Applies the exchange's report on an order to our row: state, fills and fee (docs/orders.md O10-O12)."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-_OPEN_AT_THE_EXCHANGE = {"wait", "watch"}
+_OPEN_REPORT_STATES = {"wait", "watch"}
 
 
 def state_of(report: ExchangeOrder) -> OrderState:
-    """Return where our order stands by its report, which must have its trades.
+    """Return our order's state by the exchange's report, which must include its trades.
 
-    A market buy that was filled ends as `cancel`, since its total is seldom a whole number of the smallest
-    part of a coin. It is done when what is left buys no such part.
+    A filled market buy ends as `cancel`, because its total is rarely a whole number of the smallest part of a
+    coin. It counts as done if the remaining money cannot buy that part.
     """
-    if report.state in _OPEN_AT_THE_EXCHANGE:
+    if report.state in _OPEN_REPORT_STATES:
         return OrderState.PARTIAL if report.executed_volume else OrderState.OPEN
     if report.state == "done":
         return OrderState.DONE
-    if report.state != "cancel":  # a word we do not know ends nothing
+    if report.state != "cancel":  # an unknown state is treated as still open
         return OrderState.PARTIAL if report.executed_volume else OrderState.OPEN
-    return OrderState.DONE if report.executed_volume and _spent(report) else OrderState.CANCELLED
+    return OrderState.DONE if report.executed_volume and _is_spent(report) else OrderState.CANCELLED
 
 
 def apply_report(order: Order, report: ExchangeOrder, at: datetime) -> None:
     """Write the exchange's report into `order`, whose row the caller has locked.
 
-    An answer that contradicts itself, our books or its own trades, or that our tables refuse, ends nothing:
-    it is noted, and a later look decides. One without news leaves no trace.
+    A report that contradicts itself, our records or its own trades, or that the database refuses, changes
+    nothing but is recorded; a later lookup decides. A report without news is not recorded.
     """
     if order.has_ended and order.state != OrderState.LOST:
         return
-    wrong = contradiction(order, report)
-    if not wrong:
+    problem = contradiction(order, report)
+    if not problem:
         try:
             with transaction.atomic():
-                _book(order, report, at)
+                _save_report(order, report, at)
         except (IntegrityError, DataError) as refused:
             order.refresh_from_db()
-            wrong = str(refused).partition("\n")[0]
-    if wrong:
-        logger.warning("order.contradiction", order=order.identifier, wrong=wrong)
-        intents.record_look(order, at, {"found": True, "contradiction": wrong})
+            problem = str(refused).partition("\n")[0]
+    if problem:
+        logger.warning("order.contradiction", order=order.identifier, wrong=problem)
+        intents.record_lookup(order, at, {"found": True, "contradiction": problem})
 
 
-def _book(order: Order, report: ExchangeOrder, at: datetime) -> None:
+def _save_report(order: Order, report: ExchangeOrder, at: datetime) -> None:
     state = state_of(report)
     if (state, report.executed_volume) == (order.state, order.executed_volume):
         return
@@ -71,22 +71,22 @@ def _book(order: Order, report: ExchangeOrder, at: datetime) -> None:
     order.paid_fee = report.paid_fee
     if state == order.state:
         order.save()
-        intents.record_look(order, at, _facts(report))
+        intents.record_lookup(order, at, _facts(report))
     else:
         intents.transition(order, state, at, _facts(report))
 
 
 def contradiction(order: Order, report: ExchangeOrder) -> str:
-    """Return why `report` cannot be the truth about `order`; empty when it can."""
+    """Return why `report` cannot be true of `order`; "" if it can."""
     ours = (order.market, order.side, order.ord_type, order.identifier, order.uuid or report.uuid)
     named = report.identifier or order.identifier  # Upbit leaves out what it does not know
     theirs = (report.market, report.side, report.ord_type, named, report.uuid)
     if ours != theirs:
-        return f"{theirs} was reported, {ours} was asked for"
-    return _wrong_amounts(order, report)
+        return f"{theirs} was reported, {ours} was ordered"
+    return _amount_problem(order, report)
 
 
-def _wrong_amounts(order: Order, report: ExchangeOrder) -> str:
+def _amount_problem(order: Order, report: ExchangeOrder) -> str:
     traded = sum((trade.volume for trade in report.trades), Decimal(0))
     if traded != report.executed_volume:
         return f"{report.executed_volume} were executed, {len(report.trades)} trades add up to {traded}"
@@ -94,10 +94,10 @@ def _wrong_amounts(order: Order, report: ExchangeOrder) -> str:
         return f"{report.executed_volume} were executed, {order.executed_volume} were before"
     if report.state == "done" and not report.executed_volume:
         return "it is done, but nothing was executed"
-    return _wrong_trades(order, report)
+    return _trade_problem(order, report)
 
 
-def _wrong_trades(order: Order, report: ExchangeOrder) -> str:
+def _trade_problem(order: Order, report: ExchangeOrder) -> str:
     trades = {trade.uuid: (trade.price, trade.volume, trade.funds) for trade in report.trades}
     if len(trades) != len(report.trades):
         return "a trade is reported twice"
@@ -107,11 +107,11 @@ def _wrong_trades(order: Order, report: ExchangeOrder) -> str:
     return ""
 
 
-def _spent(report: ExchangeOrder) -> bool:
+def _is_spent(report: ExchangeOrder) -> bool:
     if report.ord_type != OrderType.PRICE or report.price is None:
         return False
-    dearest = max(trade.price for trade in report.trades)
-    return report.price - _funds(report.trades) < dearest * COIN_STEP
+    highest = max(trade.price for trade in report.trades)
+    return report.price - _funds(report.trades) < highest * COIN_STEP
 
 
 def _funds(trades: Sequence[Trade]) -> Decimal:

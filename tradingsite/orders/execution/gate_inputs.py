@@ -1,4 +1,7 @@
-"""What a decision to trade rests on: account, market and our books (orders.md O3, positions.md P15)."""
+"""Collects the inputs of the risk gate: account, market and our own orders.
+
+Rules: docs/orders.md O3, docs/positions.md P15.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,10 @@ def circumstances(
     synced: bool,
     volatility_checked_at: datetime | None,
 ) -> Circumstances:
-    """Return what is known of the market and of our orders in it."""
+    """Return the current state of the market and of our orders in it."""
     (window,) = read_windows([market], at)
     unresolved = Order.objects.active().filter(market=market)
-    if side == Side.ASK:  # what we hold is not less because a buy may have gone through
+    if side == Side.ASK:  # a buy that may have been filled does not reduce our position
         unresolved = unresolved.exclude(side=Side.BID, state=OrderState.UNKNOWN)
     return Circumstances(
         at=at,
@@ -50,20 +53,20 @@ def circumstances(
     )
 
 
-def sellable(market: str, balances: Sequence[Balance]) -> tuple[Position, tuple[Clamp, ...]]:
-    """Return our position as far as its coins are free: what is locked or gone cannot be sold."""
+def sellable_position(market: str, balances: Sequence[Balance]) -> tuple[Position, tuple[Clamp, ...]]:
+    """Return our position, limited to its available coins: locked or missing ones cannot be sold."""
     ours = position(market)
-    free, _ = account.of_currency(balances, account.coin(market))
+    free, _ = account.free_and_locked(balances, account.coin(market))
     if free >= ours.volume:
         return ours, ()
     clamp = Clamp("free_coins", ours.volume, free)
     return Position(market, free, ours.cost * free / ours.volume), (clamp,)
 
 
-def worth(balances: list[Balance], at: datetime) -> Account:
-    """Return what the account is worth; all zero, with which no buy passes, while a price is missing."""
+def account_value(balances: list[Balance], at: datetime) -> Account:
+    """Return what the account is worth. If a price is missing all is zero, so that no buy passes."""
     try:
-        return account.judge(balances, account.last_prices(at), at)
+        return account.evaluate(balances, account.last_prices(at), at)
     except account.PriceMissing as missing:
         logger.warning("account.not_judged", markets=missing.markets)
         nothing = Decimal(0)
@@ -71,7 +74,7 @@ def worth(balances: list[Balance], at: datetime) -> Account:
 
 
 def terms(chance: Chance) -> Terms:
-    """Return what the exchange asks of an order now; the larger minimum of both sides."""
+    """Return the exchange's current conditions for an order; the larger minimum of both sides."""
     market = chance.market
     return Terms(
         market=market.id,
@@ -84,22 +87,22 @@ def terms(chance: Chance) -> Terms:
 
 
 def unknown_sells(market: str) -> list[Order]:
-    """Return the sells of `market` that may exist on the exchange or not."""
+    """Return the sells of `market` in state UNKNOWN: the exchange may have them or not."""
     return list(Order.objects.filter(market=market, side=Side.ASK, state=OrderState.UNKNOWN).order_by("pk"))
 
 
-def all_free(unclear: Collection[Order], looks: Collection[list[Balance]]) -> bool:
-    """Return whether every look shows all coins there and none locked, for each of the unclear sells."""
-    return all(_untouched(order, balances) for order in unclear for balances in looks)
+def coins_untouched(orders: Collection[Order], readings: Collection[list[Balance]]) -> bool:
+    """Return whether every reading shows the full balance, unlocked, for each of the sells."""
+    return all(_untouched(order, balances) for order in orders for balances in readings)
 
 
 def _untouched(order: Order, balances: list[Balance]) -> bool:
-    free, locked = account.of_currency(balances, account.coin(order.market))
+    free, locked = account.free_and_locked(balances, account.coin(order.market))
     return not locked and free == expected_coins(order)
 
 
 def expected_coins(order: Order) -> Decimal | None:
-    """Return the coins that must be there if `order` sold none: those before it and what later orders did."""
+    """Return the coins that must be there if `order` sold none: those before it, plus later orders' fills."""
     if order.coin_before is None:
         return None
     filled = Order.objects.filter(market=order.market, pk__gt=order.pk).aggregate(

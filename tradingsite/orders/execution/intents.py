@@ -1,4 +1,4 @@
-"""What is wanted, written down before anything is sent (O1 to O4)."""
+"""Stores an order before it is sent, and every later change of its state (docs/orders.md O1-O4)."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -20,13 +20,13 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One order to be. A buy names `funds`, whole won without the fee; a sell names `volume`.
+    """An order to be placed. A buy has `funds` in whole won, without the fee; a sell has `volume`.
 
     Attributes:
-        verdict: the gate's; None for a stop-loss, which no gate stops.
+        verdict: of the risk gate; None for a stop-loss, which the gate does not check.
         price: the market's last price at the decision.
-        krw_before: the whole balance of won just before, locked included; None when it is not known.
-        coin_before: the same of the market's coin: what proves later that an order moved nothing.
+        krw_before: the balance of won before, including what is locked; None if unknown.
+        coin_before: the same of the market's coin; it proves later whether the order sold or bought anything.
     """
 
     market: str
@@ -40,13 +40,13 @@ class Intent:
     coin_before: Decimal | None = None
 
 
-class NotWritten(Exception):
-    """The database kept the order out, and says why. Nothing was sent."""
+class OrderNotStored(Exception):
+    """The database refused the order; the text says why. Nothing was sent."""
 
 
 @contextmanager
-def writing(market: str) -> Iterator[None]:
-    """Open a transaction in which no other process writes an order of `market`. Send nothing inside it."""
+def market_lock(market: str) -> Iterator[None]:
+    """Open a transaction in which no other process stores an order of `market`. Send nothing inside it."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"orders.{market}"])
@@ -54,20 +54,20 @@ def writing(market: str) -> Iterator[None]:
 
 
 def record(intent: Intent, at: datetime) -> Order:
-    """Write the intent, inside `writing`: ready to be sent, or denied with the gate's reason.
+    """Store the order, inside `market_lock`: ready to send, or denied with the gate's reason.
 
     Raises:
-        NotWritten: the signal has its order, another order of the market is under way in spite of `writing`,
-            or the order makes no sense.
+        OrderNotStored: the signal already has an order, another order of the market is active, or the order's
+            values are invalid.
     """
     try:
         with transaction.atomic():
-            return _record(intent, at)
+            return _store(intent, at)
     except (IntegrityError, DataError) as refused:
-        raise NotWritten(str(refused).partition("\n")[0]) from refused
+        raise OrderNotStored(str(refused).partition("\n")[0]) from refused
 
 
-def _record(intent: Intent, at: datetime) -> Order:
+def _store(intent: Intent, at: datetime) -> Order:
     verdict = intent.verdict
     order = Order.objects.create(
         signal=intent.signal,
@@ -94,10 +94,10 @@ def _record(intent: Intent, at: datetime) -> Order:
 
 
 def transition(order: Order, state: OrderState, at: datetime, evidence: Mapping[str, Any]) -> None:
-    """Save `order` in its next state, with the event that says why.
+    """Save `order` in its next state, with an event that says why.
 
     Raises:
-        IntegrityError: the database allows no such move.
+        IntegrityError: the database does not allow this transition.
     """
     before, order.state = order.state, state
     order.ended_at = at if state in ENDED_STATES else None
@@ -121,7 +121,8 @@ def transition(order: Order, state: OrderState, at: datetime, evidence: Mapping[
     )
 
 
-def record_look(order: Order, at: datetime, evidence: Mapping[str, Any]) -> None:
+def record_lookup(order: Order, at: datetime, evidence: Mapping[str, Any]) -> None:
+    """Store what a lookup at the exchange showed, without a change of state."""
     OrderEvent.objects.create(
         order=order,
         at=at,

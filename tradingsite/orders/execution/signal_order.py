@@ -1,4 +1,7 @@
-"""From a signal to an order: account, gate, intent, and the POST (O1, O3)."""
+"""Turns a BUY or SELL signal into an order: reads the account, asks the risk gate, stores and sends it.
+
+Rules: docs/orders.md O1, O3.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tradingsite import trading_config
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.orders.execution import gate_inputs, submission
-from tradingsite.orders.execution.intents import Intent, NotWritten, record, writing
+from tradingsite.orders.execution.intents import Intent, OrderNotStored, market_lock, record
 from tradingsite.orders.models import Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.risk import gate
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from tradingsite.clients.upbit.exchange_schemas import Balance
 
 READ_WITHIN_S = 4.0
-"""Each of the two reads before a decision: both leave time to send it within `submission.BEGIN_WITHIN_S`."""
+"""For each of the two reads before a decision, so that time is left to send within `SEND_WITHIN_S`."""
 _SIDES = {TradingSignal.Decision.BUY.value: Side.BID, TradingSignal.Decision.SELL.value: Side.ASK}
 
 
@@ -40,27 +43,28 @@ def order_from_signal(
     at: datetime,
     **sending: Any,
 ) -> Order:
-    """Return the one order of a BUY or SELL: denied with its reason, or sent.
+    """Return the one order of a BUY or SELL signal: denied with its reason, or sent.
 
-    A signal that was acted on before gets its order back; nothing is sent again.
+    If the signal has an order already, that one is returned and nothing is sent.
 
     Args:
-        signal: a BUY or SELL, saved.
+        signal: a saved BUY or SELL.
         config: the run's snapshot. A limit that cannot be read denies the order; there is no fallback.
-        client: of the account.
-        synced: whether a reconciliation succeeded in this very run; without it nothing is bought.
+        client: for our account.
+        synced: whether a reconciliation succeeded in this run; without it nothing is bought.
         volatility_checked_at: when `check_volatility` last succeeded.
-        at: the moment of the decision.
+        at: the time of the decision.
         sending: for `submission.submit`.
 
     Raises:
         ValueError: the signal is neither BUY nor SELL.
-        django.db.Error: nothing was sent, or the outcome could not be written; either is safe to leave.
+        django.db.Error: nothing was sent, or the outcome could not be stored; the reconciliation resolves
+        both.
     """
-    proposal, decided = _proposal(signal), Deadline(submission.BEGIN_WITHIN_S)
+    proposal, decided = _proposal(signal), Deadline(submission.SEND_WITHIN_S)
     try:
-        # A limit of buys that cannot be read must not keep a sell back.
-        limits = BuyLimits.of(config) if proposal.side == BUY else SignalLimits.of_signals(config)
+        # A buy limit that cannot be read must not prevent a sell.
+        limits = BuyLimits.from_config(config) if proposal.side == BUY else SignalLimits.for_sells(config)
         enabled = proposal.side == BUY and config[trading_config.TRADING_ENABLED]
         chance = client.chance(signal.market, within_s=READ_WITHIN_S)
         balances = client.accounts(within_s=READ_WITHIN_S)
@@ -69,10 +73,10 @@ def order_from_signal(
     except ClientError as error:
         return _denied(signal, Check("exchange_unavailable", False, str(error)), at)
     try:
-        with writing(signal.market):
+        with market_lock(signal.market):
             if order := Order.objects.filter(signal=signal).first():
                 return order
-            at += timedelta(seconds=submission.BEGIN_WITHIN_S - decided.left_s())  # those questions took time
+            at += timedelta(seconds=submission.SEND_WITHIN_S - decided.left_s())  # the two reads took time
             now = gate_inputs.circumstances(
                 signal.market,
                 _side(signal),
@@ -81,19 +85,19 @@ def order_from_signal(
                 synced=synced,
                 volatility_checked_at=volatility_checked_at,
             )
-            held, clamps = gate_inputs.sellable(signal.market, balances)
-            worth, terms = gate_inputs.worth(balances, at), gate_inputs.terms(chance)
-            verdict = gate.evaluate(proposal, held, worth, terms, now, limits)
+            position, clamps = gate_inputs.sellable_position(signal.market, balances)
+            account_value, terms = gate_inputs.account_value(balances, at), gate_inputs.terms(chance)
+            verdict = gate.evaluate(proposal, position, account_value, terms, now, limits)
             order = record(_intent(signal, verdict, clamps, now.price, balances), at)
-    except NotWritten as error:
+    except OrderNotStored as error:
         taken = "one_order_at_a_time_per_market" in str(error)
         return _denied(signal, Check("order_unresolved" if taken else "not_written", False, str(error)), at)
     return order if order.has_ended else submission.submit(client, order, decided=decided, **sending)
 
 
 def _denied(signal: TradingSignal, check: Check, at: datetime) -> Order:
-    """Deny a signal when the gate could not be evaluated; the next tick brings another signal."""
-    with writing(signal.market):
+    """Store a denied order if the gate could not be evaluated; the next tick makes a new signal."""
+    with market_lock(signal.market):
         known = Order.objects.filter(signal=signal).first()
         intent = Intent(signal.market, _side(signal), signal, verdict=Verdict((check,)), price=signal.price)
         return known or record(intent, at)

@@ -1,4 +1,7 @@
-"""Find what has lost too much, by the price alone, whatever is halted (P13, P14)."""
+"""Finds positions that have lost too much and sells them, even while trading is halted.
+
+Rules: docs/positions.md P13, P14.
+"""
 
 from __future__ import annotations
 
@@ -32,26 +35,26 @@ def run(
     may_post: Callable[[], bool] = lambda: True,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Mapping[str, int]:
-    """Sell every position whose fresh price is `stop_loss_pct` or more below its average price.
+    """Sell every position whose current price is `stop_loss_pct` or more below its average price.
 
-    Sends no request while there is nothing to sell. Counts: positions `held`; `not_judged` ones,
-    whose price is too old; `fallen` ones; and the `stop_losses` that were sent.
+    Sends no request if there is nothing to sell. Returns counts: positions `held`; `not_judged` because their
+    price is too old; `fallen` below their stop; and the `stop_losses` that were sent.
 
     Args:
-        make_client: called when there is something to sell.
-        config: of the limit; nothing else in it stops a stop-loss.
-        at: the moment of the run.
-        may_post: called right before each order is sent; on False it is not.
+        make_client: called if there is something to sell.
+        config: only its limit matters; no other setting stops a stop-loss.
+        at: the time of the run.
+        may_post: called right before each order is sent; if it returns False the order is not sent.
         clock: for the pauses.
 
     Raises:
-        UnreadableConfig: there is no fallback for the limit.
-        ClientError: the exchange did not answer for one market; the others were tried all the same.
+        UnreadableConfig: the limit cannot be read; there is no fallback.
+        ClientError: the exchange did not answer for one market; the others were still handled.
     """
     stop_pct = config[trading_config.STOP_LOSS_PCT]
     held = [each for each in positions(at) if each.volume]
     windows = read_windows([each.market for each in held], at)
-    fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _is_judged(window)]
+    fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _has_fresh_price(window)]
     stopped_out = [found for each, window in fresh if (found := _stopped_out(each, window, stop_pct))]
     to_sell = [each for each in stopped_out if may_be_sold(each.holding, each.price)]
     sale = Sale(make_client, at, may_post, clock)
@@ -64,12 +67,12 @@ def run(
 
 
 def is_fresh(window: Window) -> bool:
-    """Return whether the market's last price may decide a stop-loss."""
+    """Return whether the market's last price is recent enough for a stop-loss."""
     age_s = window.seen_age_s
     return window.price is not None and age_s is not None and age_s <= SEEN_LIMIT_S
 
 
-def _is_judged(window: Window) -> bool:
+def _has_fresh_price(window: Window) -> bool:
     if is_fresh(window):
         return True
     age_s = window.seen_age_s

@@ -1,4 +1,9 @@
-"""Sell stopped-out positions: our free coins, once, and after an UNKNOWN sell only on evidence (P15, P16)."""
+"""Sells positions that reached their stop: only available coins, and each only once.
+
+If an earlier sell is UNKNOWN, two account readings must prove that it sold nothing.
+
+Rules: docs/positions.md P15, P16.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ import structlog
 from tradingsite.clients.deadline import Clock, Deadline
 from tradingsite.clients.errors import ClientError
 from tradingsite.orders.execution import intents, submission
-from tradingsite.orders.execution.gate_inputs import all_free, unknown_sells
+from tradingsite.orders.execution.gate_inputs import coins_untouched, unknown_sells
 from tradingsite.orders.models import ONE_AT_A_TIME, Order, Side
 from tradingsite.orders.portfolio import account
 from tradingsite.orders.portfolio.positions import Holding, is_dust, position
@@ -26,18 +31,18 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-LOOKS_APART_S = 5.0
-"""Between the two looks that must show the coins of an UNKNOWN sell free."""
+READINGS_APART_S = 5.0
+"""Between the two account readings that must show the coins of an UNKNOWN sell untouched."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoppedOut:
-    """A position at or below its stop, the price that says so, and the sells of it that are UNKNOWN."""
+    """A position at or below its stop, the price that shows it, and its UNKNOWN sells."""
 
     holding: Holding
     price: Decimal
     why: str
-    unclear: list[Order]
+    unknown: list[Order]
 
     @property
     def market(self) -> str:
@@ -45,23 +50,23 @@ class StoppedOut:
 
 
 def may_be_sold(holding: Holding, price: Decimal) -> bool:
-    """Return whether a sell may be sent: not of dust, nor while another order of the market is under way."""
+    """Return whether a sell may be sent: not for dust, nor while another order of the market is active."""
     if is_dust(holding.volume, price):
         return False
-    under_way = Order.objects.filter(market=holding.market, state__in=ONE_AT_A_TIME).first()
-    if under_way is not None:
-        logger.warning("stop_loss.waits", market=holding.market, order=under_way.identifier)
-    return under_way is None
+    active = Order.objects.filter(market=holding.market, state__in=ONE_AT_A_TIME).first()
+    if active is not None:
+        logger.warning("stop_loss.waits", market=holding.market, order=active.identifier)
+    return active is None
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One round of selling.
+    """One run of selling.
 
     Attributes:
-        make_client: of the account.
-        at: the moment of the decision.
-        may_post: called right before each order is sent; on False it is not.
+        make_client: creates the client for our account.
+        at: the time of the decision.
+        may_post: called right before each order is sent; if it returns False the order is not sent.
         clock: for the pauses.
     """
 
@@ -71,46 +76,47 @@ class Sale:
     clock: Clock
 
     def sell(self, stopped_out: list[StoppedOut]) -> int:
-        """Send a sell of each that may be sold; return how many were sent.
+        """Send a sell for each position that may be sold; return how many were sent.
 
         Raises:
-            ClientError: the exchange did not answer for one; the others were tried all the same.
-            NotWritten: the database refused the intent of one; as above.
+            ClientError: the exchange did not answer for one; the others were still handled.
+            OrderNotStored: the database refused one order; as above.
         """
-        client, begun = self.make_client(), Deadline(0, self.clock)
-        looks = [client.accounts()]
-        if any(each.unclear for each in stopped_out):
-            self.clock.sleep(LOOKS_APART_S)
-            looks.append(client.accounts())
+        client, started = self.make_client(), Deadline(0, self.clock)
+        readings = [client.accounts()]
+        if any(each.unknown for each in stopped_out):
+            self.clock.sleep(READINGS_APART_S)
+            readings.append(client.accounts())
         count, failures = 0, list[Exception]()
         for each in stopped_out:
-            if not all_free(each.unclear, looks):
-                logger.warning("stop_loss.waits_for_evidence", market=each.market, unclear=len(each.unclear))
+            if not coins_untouched(each.unknown, readings):
+                logger.warning("stop_loss.waits_for_evidence", market=each.market, unclear=len(each.unknown))
                 continue
             try:
-                count += self._sell_one(client, each, looks[-1], begun)
-            except (ClientError, intents.NotWritten) as failure:  # the next market may be sold all the same
+                count += self._sell_one(client, each, readings[-1], started)
+            except (ClientError, intents.OrderNotStored) as failure:
+                # The other markets may still be sold.
                 failures.append(failure)
         if failures:
             raise failures[0]
         return count
 
     def _sell_one(
-        self, client: UpbitExchange, stopped: StoppedOut, balances: list[Balance], begun: Deadline
+        self, client: UpbitExchange, stopped: StoppedOut, balances: list[Balance], started: Deadline
     ) -> bool:
-        decided = Deadline(submission.BEGIN_WITHIN_S, self.clock)
+        decided = Deadline(submission.SEND_WITHIN_S, self.clock)
         terms = client.chance(stopped.market).market
-        free, _ = account.of_currency(balances, account.coin(stopped.market))
+        free, _ = account.free_and_locked(balances, account.coin(stopped.market))
         volume = min(free, stopped.holding.volume).quantize(COIN_STEP, ROUND_FLOOR)
         if terms.state != "active" or volume * stopped.price < terms.ask.min_total:
             logger.warning(
                 "stop_loss.cannot_sell", market=stopped.market, state=terms.state, free=f"{free:f}"
             )
             return False
-        with intents.writing(stopped.market):
-            if not _still_so(stopped):
+        with intents.market_lock(stopped.market):
+            if not _is_unchanged(stopped):
                 return False
-            at = self.at - timedelta(seconds=begun.left_s())  # the looks took time
+            at = self.at - timedelta(seconds=started.left_s())  # the account readings took time
             order = intents.record(_intent(stopped, volume, balances), at)
         logger.warning("stop_loss.sells", market=stopped.market, volume=f"{volume:f}", why=stopped.why)
         submission.submit(client, order, decided=decided, may_post=self.may_post, clock=self.clock)
@@ -135,11 +141,11 @@ def _intent(stopped: StoppedOut, volume: Decimal, balances: list[Balance]) -> in
     )
 
 
-def _still_so(stopped: StoppedOut) -> bool:
-    # Another process may have sold since we looked; then the balances are old: the next check decides.
-    unclear = [order.pk for order in unknown_sells(stopped.market)]
+def _is_unchanged(stopped: StoppedOut) -> bool:
+    # If another process has sold meanwhile, our balances are outdated, and the next run decides.
+    unknown = [order.pk for order in unknown_sells(stopped.market)]
     return (
         position(stopped.market) == stopped.holding.position
-        and unclear == [order.pk for order in stopped.unclear]
+        and unknown == [order.pk for order in stopped.unknown]
         and may_be_sold(stopped.holding, stopped.price)
     )

@@ -1,4 +1,4 @@
-"""The one POST of an order, and the looks that follow it (O5 to O9, O14)."""
+"""Sends an order, at most once, and looks it up until it is filled (docs/orders.md O5-O9, O14)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 POST_WITHIN_S = 8.0
-BEGIN_WITHIN_S = 10.0
-"""From the decision to its POST. A process that was frozen in between sends nothing any more."""
-SENT_BY = timedelta(seconds=BEGIN_WITHIN_S + POST_WITHIN_S + 2)
-"""After the intent was written. What was not sent by then never is, by whomever; 2 s are for two clocks."""
-LOOKS_AFTER_S = (0.3, 0.4, 0.8, 1.5)
-LOOK_WITHIN_S = 2.0
-"""A market order fills within a second; what is open after these looks is the reconciliation's."""
+SEND_WITHIN_S = 10.0
+"""From the decision to sending. A process that was frozen longer sends nothing any more."""
+SEND_DEADLINE = timedelta(seconds=SEND_WITHIN_S + POST_WITHIN_S + 2)
+"""After the order was stored. What was not sent by then never will be; 2 s allow for two different clocks."""
+LOOKUP_DELAYS_S = (0.3, 0.4, 0.8, 1.5)
+LOOKUP_WITHIN_S = 2.0
+"""A market order fills within a second.
+
+What is still open after these lookups is left to the reconciliation.
+"""
 
 
 def submit(
@@ -42,44 +45,47 @@ def submit(
     clock: Clock = SYSTEM_CLOCK,
     now: Callable[[], datetime] = timezone.now,
 ) -> Order:
-    """Send a committed intent, once, and return it as it stands when the first looks are over.
+    """Send a stored order, once, and return it in its state after the first lookups.
 
-    Only the first call for an intent sends anything. The row is locked while it is being sent, so that
-    no other process judges it meanwhile. Whatever fails after the POST has begun leaves the order to the
-    reconciliation.
+    Only the first call for an order sends anything. The row is locked while sending, so that no other process
+    judges the order at the same time. If anything fails after sending has begun, the reconciliation resolves
+    the order.
 
     Args:
-        client: of the account.
+        client: for our account.
         order: as `intents.record` returned it, its transaction committed.
-        decided: until when the decision may still be sent; default: `BEGIN_WITHIN_S` from now.
-        may_post: called right before the POST; on False nothing is sent.
-        clock: for the pauses between looks.
-        now: the moment that is written down.
+        decided: until when the decision may be sent; default: `SEND_WITHIN_S` from now.
+        may_post: called right before sending; if it returns False nothing is sent.
+        clock: for the pauses between lookups.
+        now: the time to store.
 
     Raises:
-        RuntimeError: called inside a transaction, which could take the intent back after the POST.
-        django.db.Error: the outcome could not be written. The order stays SUBMITTING and is never sent again.
+        RuntimeError: called inside a transaction, whose rollback would lose a sent order.
+        django.db.Error: the outcome could not be stored. The order stays SUBMITTING and is never sent again.
     """
-    decided = decided or Deadline(BEGIN_WITHIN_S, clock)
+    decided = decided or Deadline(SEND_WITHIN_S, clock)
     claimed = _claim(order, now())
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=order.pk)
         if not claimed or order.state != OrderState.SUBMITTING:
-            # It was claimed before, or the reconciliation took it for abandoned and will find nothing.
+            # Already claimed, or the reconciliation has treated it as abandoned and will find nothing.
             logger.warning("order.not_sent", order=order.identifier, state=order.state, claimed=claimed)
             return order
         if decided.left_s() > 0 and may_post():
             outcome = client.place(_request(order), within_s=POST_WITHIN_S)
         else:
             outcome = NeverSent("the decision was too old, or this process may not send orders any more")
-        _record(order, outcome, now())
+        _record_outcome(order, outcome, now())
     if order.state in {OrderState.OPEN, OrderState.UNKNOWN}:
-        _follow(client, order, clock, now)
+        _poll_until_ended(client, order, clock, now)
     return order
 
 
 def _claim(order: Order, at: datetime) -> bool:
-    """Return whether the intent is ours to send. Committed first: whatever dies after it sends no more."""
+    """Return whether this process may send the order.
+
+    Committed first, so that a crash afterwards never leads to a second attempt.
+    """
     with transaction.atomic(durable=True):
         waiting = Order.objects.filter(pk=order.pk, state=OrderState.SUBMITTING, submitted_at=None)
         return bool(waiting.update(submitted_at=at))
@@ -97,10 +103,10 @@ def _request(order: Order) -> OrderRequest:
     )
 
 
-def _record(order: Order, outcome: Outcome, at: datetime) -> None:
+def _record_outcome(order: Order, outcome: Outcome, at: datetime) -> None:
     match outcome:
         case Accepted():
-            _accepted(order, outcome, at)
+            _record_accepted(order, outcome, at)
         case OrderRefused():
             order.reason = f"{outcome.name}: {outcome.message}"
             facts = {"name": outcome.name, "message": outcome.message, "status": outcome.status}
@@ -113,23 +119,23 @@ def _record(order: Order, outcome: Outcome, at: datetime) -> None:
             intents.transition(order, OrderState.UNKNOWN, at, {"outcome": outcome.reason})
 
 
-def _accepted(order: Order, outcome: Accepted, at: datetime) -> None:
+def _record_accepted(order: Order, outcome: Accepted, at: datetime) -> None:
     report = outcome.order
     try:
         with transaction.atomic():
             order.uuid = report.uuid
             intents.transition(order, OrderState.OPEN, at, {"uuid": report.uuid, "state": report.state})
-    except (IntegrityError, DataError) as refused:  # a UUID that is another order's, say: what is true then?
+    except (IntegrityError, DataError) as refused:  # such as a UUID that another order already has
         order.refresh_from_db()
         order.reason = f"accepted, but: {refused}".partition("\n")[0]
         intents.transition(order, OrderState.UNKNOWN, at, {"outcome": order.reason})
 
 
 def look_up(client: UpbitExchange, order: Order, *, within_s: float | None = None) -> ExchangeOrder | None:
-    """Return the exchange's report on `order`; None when it says that there is none.
+    """Return the exchange's report on `order`; None if it says that the order does not exist.
 
     Raises:
-        ClientError: it says neither.
+        ClientError: neither is certain.
     """
     try:
         if order.uuid:
@@ -139,17 +145,17 @@ def look_up(client: UpbitExchange, order: Order, *, within_s: float | None = Non
         return None
 
 
-def _follow(client: UpbitExchange, order: Order, clock: Clock, now: Callable[[], datetime]) -> None:
-    for pause_s in LOOKS_AFTER_S:
+def _poll_until_ended(client: UpbitExchange, order: Order, clock: Clock, now: Callable[[], datetime]) -> None:
+    for pause_s in LOOKUP_DELAYS_S:
         clock.sleep(pause_s)
         try:
-            report = look_up(client, order, within_s=LOOK_WITHIN_S)
+            report = look_up(client, order, within_s=LOOKUP_WITHIN_S)
         except ClientError as error:
             logger.info("order.not_followed", order=order.identifier, error=str(error))
             return
         with transaction.atomic():
             order.refresh_from_db(from_queryset=Order.objects.select_for_update())
-            if report is not None:  # else it may still be on its way: that is no look that counts
+            if report is not None:  # otherwise it may still be on its way, so nothing is recorded
                 exchange_report.apply_report(order, report, now())
         if order.has_ended:
             return

@@ -1,6 +1,6 @@
-"""One market's prices with what was decided and traded, as a drawing: plain values in, geometry out.
+"""Computes the price chart of one market, with signals and fills, as coordinates for an SVG template.
 
-Across, a place is a share of the width in per cent, so that a chart fits every screen; down, it is pixels.
+Horizontal positions are per cent of the width, so that a chart fits every screen; vertical ones are pixels.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,17 +19,17 @@ from tradingsite.amounts import grouped
 from tradingsite.korean_day import start_of_day
 
 TOP_PX, PLOT_PX = 16, 208
-"""Above the highest price, and from there to the lowest."""
+"""Space above the highest price, and height from there to the lowest."""
 LINE_WIDTH = 1000
-"""Units across in which the line's path is written; it is stretched to the width."""
+"""Width of the line's coordinate system, which is stretched to the chart's width."""
 _OFFSET_PX = 13
 _MARGIN_PCT = (13, 95)
-_TICKS_AT_MOST = 6
+_MAX_TICKS = 6
 _STEPS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360)]
 _ROUND = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
 Kind = Literal["BUY", "SELL", "HOLD", "bid", "ask"]
-WORDS: dict[Kind, Promise] = {
+MARK_LABELS: dict[Kind, Promise] = {
     "BUY": _("signal: buy"),
     "SELL": _("signal: sell"),
     "HOLD": _("signal: hold"),
@@ -40,7 +40,7 @@ WORDS: dict[Kind, Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class PriceSpan:
-    """A price and how long it was in force. A new `part` begins after a gap in the collection."""
+    """A price and how long it was current. `part` increases after each gap in the collection."""
 
     since: datetime
     until: datetime
@@ -50,7 +50,7 @@ class PriceSpan:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A signal (BUY, SELL, HOLD) or a fill (bid, ask); without a price it stands on the ground."""
+    """A signal (BUY, SELL, HOLD) or a fill (bid, ask). Without a price it is drawn at the bottom."""
 
     kind: Kind
     at: datetime
@@ -60,7 +60,7 @@ class Mark:
 
     @property
     def word(self) -> str:
-        return str(WORDS[self.kind])
+        return str(MARK_LABELS[self.kind])
 
     @property
     def is_fill(self) -> bool:
@@ -68,8 +68,8 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A mark and where it is drawn: a BUY below its price, a SELL above it, so that both can be seen."""
+class PlacedMark:
+    """A mark and its position: a BUY below its price, a SELL above it, so that both can be seen."""
 
     mark: Mark
     x_pct: str
@@ -78,7 +78,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A line of the grid: `at` of one across, `text` of one down."""
+    """A grid line: a vertical one has `at`, a horizontal one `text`."""
 
     place: str
     at: datetime | None = None
@@ -95,11 +95,11 @@ class Chart:
     change_pct: Decimal
     prices: tuple[Tick, ...]
     times: tuple[Tick, ...]
-    marks: tuple[Placed, ...]
+    marks: tuple[PlacedMark, ...]
 
     @property
     def label(self) -> str:
-        """Say in the active language what a glance at it tells."""
+        """A summary of the chart in the active language, for screen readers."""
         return gettext(
             "%(market)s: last price %(price)s, %(change)s %% since %(since)s UTC; "
             "signals: %(signals)s, fills: %(fills)s"
@@ -113,7 +113,7 @@ class Chart:
         }
 
     @property
-    def newest_first(self) -> list[Placed]:
+    def newest_first(self) -> list[PlacedMark]:
         return sorted(self.marks, key=lambda placed: placed.mark.at, reverse=True)
 
     @property
@@ -144,13 +144,13 @@ class _Scale:
         return 100 * ((at - self.start) / (self.end - self.start))
 
     def y_px(self, price: Decimal) -> float:
-        # A price that never moved is drawn in the middle.
+        # A constant price is drawn in the middle.
         share = (price - self.low) / (self.high - self.low) if self.high > self.low else Decimal("0.5")
         return TOP_PX + PLOT_PX * (1 - float(share))
 
 
 def chart(market: str, spans: Sequence[PriceSpan], marks: Iterable[Mark], at: datetime) -> Chart | None:
-    """Return the drawing until `at` of `spans`, oldest first, and of `marks`; None without a price."""
+    """Return the chart of `spans` (oldest first) and `marks` until `at`; None without a price."""
     if not spans:
         return None
     start, end = spans[0].since, max(at, spans[0].since + timedelta(minutes=1))
@@ -183,11 +183,11 @@ def _path(spans: Sequence[PriceSpan], scale: _Scale) -> str:
     return "".join(drawn)
 
 
-def _placed(mark: Mark, scale: _Scale) -> Placed:
+def _placed(mark: Mark, scale: _Scale) -> PlacedMark:
     y = TOP_PX + PLOT_PX if mark.price is None else scale.y_px(mark.price)
-    y = min(max(y, TOP_PX), TOP_PX + PLOT_PX)  # a price off the drawing is marked at its edge
+    y = min(max(y, TOP_PX), TOP_PX + PLOT_PX)  # a price outside the chart is marked at its edge
     y += {"BUY": _OFFSET_PX, "SELL": -_OFFSET_PX}.get(mark.kind, 0)
-    return Placed(mark, f"{scale.x_pct(mark.at):.2f}", f"{y:.1f}")
+    return PlacedMark(mark, f"{scale.x_pct(mark.at):.2f}", f"{y:.1f}")
 
 
 def _price_ticks(scale: _Scale) -> Iterable[Tick]:
@@ -210,7 +210,7 @@ def _round_step(wanted: Decimal) -> Decimal:
 
 def _time_ticks(scale: _Scale) -> Iterable[Tick]:
     span = scale.end - scale.start
-    step = next((step for step in _STEPS if span <= step * _TICKS_AT_MOST), span / _TICKS_AT_MOST)
+    step = next((step for step in _STEPS if span <= step * _MAX_TICKS), span / _MAX_TICKS)
     at = start_of_day(scale.start)
     at += step * -((at - scale.start) // step)
     while at <= scale.end:

@@ -1,4 +1,4 @@
-"""What a chart is drawn of: prices, signals and fills of the last day, in three queries for all markets."""
+"""Reads prices, signals and fills of the last day for the charts, with three queries for all markets."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,14 +14,17 @@ from tradingsite.strategy.models import TradingSignal
 
 SPAN = timedelta(hours=24)
 SLOTS = 144
-"""Parts of the time that has prices. The lowest and highest of each are drawn: no peak is lost."""
-WATCHED_WITHIN = timedelta(minutes=3)
-"""Between two prices that are further apart prices were not collected: the line is broken there."""
-MARKS_AT_MOST = 200
+"""The chart's time is divided into so many parts.
+
+Lowest and highest price of each are drawn, so no peak is lost.
+"""
+MAX_PRICE_GAP = timedelta(minutes=3)
+"""Longer gaps between two prices mean that no prices were collected, and break the line."""
+MAX_MARKS = 200
 
 
 def charts(markets: Sequence[str], at: datetime) -> list[tuple[str, Chart | None]]:
-    """Return each market with the chart of the day before `at`, or None without a price."""
+    """Return each market with the chart of the day before `at`, None without a price."""
     spans, marks = _spans(markets, at), _marks(markets, at)
     return [(market, chart(market, spans[market], marks[market], at)) for market in markets]
 
@@ -33,7 +36,7 @@ def _spans(markets: Sequence[str], at: datetime) -> dict[str, list[PriceSpan]]:
         "at": at,
         "start": at - SPAN,
         "slots": SLOTS,
-        "within": WATCHED_WITHIN,
+        "within": MAX_PRICE_GAP,
     }
     with connection.cursor() as cursor:
         cursor.execute(_SPANS, facts)
@@ -47,19 +50,19 @@ def _marks(markets: Sequence[str], at: datetime) -> dict[str, list[Mark]]:
     signals = TradingSignal.objects.filter(market__in=markets, as_of__gt=at - SPAN, as_of__lte=at)
     for pk, market, decision, made_at, price in signals.order_by("-as_of").values_list(
         "pk", "market", "decision", "as_of", "price"
-    )[:MARKS_AT_MOST]:
+    )[:MAX_MARKS]:
         link = reverse("admin:strategy_tradingsignal_change", args=[pk])
         found[market].append(Mark(cast("Kind", decision), made_at, price, link=link))
     fills = Fill.objects.filter(order__market__in=markets, traded_at__gt=at - SPAN, traded_at__lte=at)
     for order, market, side, traded_at, price, volume in fills.order_by("-traded_at").values_list(
         "order", "order__market", "order__side", "traded_at", "price", "volume"
-    )[:MARKS_AT_MOST]:
+    )[:MAX_MARKS]:
         link = reverse("admin:orders_order_change", args=[order])
         found[market].append(Mark(cast("Kind", side), traded_at, price, volume, link))
     return found
 
 
-# A price holds from the poll that saw it first to the one that saw it last.
+# A price is current from the first to the last poll that saw it.
 _SPANS = """
 WITH seen AS (
     SELECT market, greatest(first_seen_at, %(start)s) AS since, least(last_seen_at, %(at)s) AS until, price,

@@ -1,4 +1,4 @@
-"""Everything that led to one order and came of it, in the order in which it happened."""
+"""Everything about one order for its admin page, from the signal's inputs to its last fill, by time."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Moment:
 
 
 def chain(order: Order) -> dict[str, Any]:
-    """Return what the order's page shows; `signal` and `call` are None for a stop-loss."""
+    """Return the template context of the order's page; `signal` and `call` are None for a stop-loss."""
     signal = order.signal
     call = signal.call if signal else None
     return {
@@ -30,7 +30,7 @@ def chain(order: Order) -> dict[str, Any]:
         "call": call,
         "inputs": _pretty(signal.inputs) if signal else "",
         "config": _pretty(signal.config) if signal else "",
-        "moments": list(_since_before(_moments(order, signal, call))),
+        "moments": list(_with_intervals(_moments(order, signal, call))),
         "events": [(event, _pretty(event.evidence)) for event in order.events.all()],
         "fills": list(order.fills.all()),
     }
@@ -54,7 +54,7 @@ def _moments(
     yield _("order ended"), order.ended_at
 
 
-def _since_before(moments: Iterator[tuple[str, datetime | None]]) -> Iterator[Moment]:
+def _with_intervals(moments: Iterator[tuple[str, datetime | None]]) -> Iterator[Moment]:
     before: datetime | None = None
     for what, at in sorted(((what, at) for what, at in moments if at), key=lambda moment: moment[1]):
         yield Moment(what, at, None if before is None else round((at - before).total_seconds() * 1000))

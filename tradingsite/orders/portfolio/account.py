@@ -1,4 +1,7 @@
-"""What the account holds and what it is worth, for the risk gate and for the record (P5, P6)."""
+"""Reads the account's balances and values them, for the risk gate and the stored readings.
+
+Rules: docs/positions.md P5, P6.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,18 @@ if TYPE_CHECKING:
     from tradingsite.clients.upbit.exchange_schemas import Balance
 
 KRW = "KRW"
-_NOTHING = Decimal(0)
-_FEE_AT_MOST = Decimal("0.0025")
-"""The highest fee that Upbit charges. A buy's cost must be known before its own fee is."""
-_AT_THE_EXCHANGE_FIRST = {OrderState.OPEN: 0, OrderState.PARTIAL: 0}
+_ZERO = Decimal(0)
+_MAX_FEE = Decimal("0.0025")
+"""Upbit's highest fee: a buy's cost must be known before its own fee is."""
+_CONFIRMED_FIRST = {OrderState.OPEN: 0, OrderState.PARTIAL: 0}
 
 
 class PriceMissing(Exception):
-    """A position has no price, so the account's worth is not known.
+    """A position has no price, so the account cannot be valued.
 
     Attributes:
         markets: those without a price.
-        balances: what the exchange said; a sell needs no more than that.
+        balances: as read from the exchange; enough for a sell.
     """
 
     def __init__(self, markets: Sequence[str], balances: list[Balance]) -> None:
@@ -43,40 +46,40 @@ class PriceMissing(Exception):
 
 
 def read(client: UpbitExchange, prices: Mapping[str, Decimal], at: datetime) -> tuple[list[Balance], Account]:
-    """Ask for the balances, store a reading, and return both them and what they are worth.
+    """Read the balances, store a reading, and return the balances and their value.
 
     Args:
-        client: of the account; one request.
-        prices: of every market with a position, however old: the gate checks the age. See
+        client: for our account; one request.
+        prices: of every market with a position, however old, because the gate checks the age. See
             `last_prices`.
-        at: the moment of the reading, and of the day's base if it is the day's first.
+        at: the time of the reading, and of the day's base if it is the day's first.
 
     Raises:
-        PriceMissing: no guess is made; the reading is stored without an equity.
+        PriceMissing: a price is missing; the reading is stored without an equity.
         ClientError: no usable answer.
     """
     balances = client.accounts()
-    return balances, judge(balances, prices, at)
+    return balances, evaluate(balances, prices, at)
 
 
-def judge(balances: list[Balance], prices: Mapping[str, Decimal], at: datetime) -> Account:
-    """Store a reading of balances just read; return what they are worth. Raises PriceMissing."""
+def evaluate(balances: list[Balance], prices: Mapping[str, Decimal], at: datetime) -> Account:
+    """Store a reading of the given balances; return their value. Raises PriceMissing."""
     held = positions(at)
     missing = [each.market for each in held if each.volume and each.market not in prices]
     if missing:
         _store(balances, held, None, at)
         raise PriceMissing(missing, balances)
-    free, locked = of_currency(balances, KRW)
-    value = sum((_there(each, balances) * prices[each.market] for each in held if each.volume), _NOTHING)
-    result = sum((each.realised + _unrealised(each, prices) for each in held), _NOTHING)
+    free, locked = free_and_locked(balances, KRW)
+    value = sum((_available(each, balances) * prices[each.market] for each in held if each.volume), _ZERO)
+    result = sum((each.realised + _unrealised(each, prices) for each in held), _ZERO)
     equity = free + locked + value
     _store(balances, held, equity, at)
-    buys = _buys_under_way()
+    buys = _pending_buys()
     day = trading_day.measure(trading_day.DayInputs(equity, result), at)
     return Account(
-        krw_free=free - _not_shown_as_locked(buys, locked),
+        krw_free=free - _unlocked_cost(buys, locked),
         equity=equity,
-        exposure=value + sum(buys, _NOTHING),
+        exposure=value + sum(buys, _ZERO),
         day_base=day.base,
         day_result=day.result,
     )
@@ -88,21 +91,21 @@ def last_prices(at: datetime) -> dict[str, Decimal]:
     return {window.market: window.price for window in read_windows(held, at) if window.price is not None}
 
 
-def of_currency(balances: Iterable[Balance], currency: str) -> tuple[Decimal, Decimal]:
-    """Return what is free and what is locked; a currency that was never held is not in `balances`."""
+def free_and_locked(balances: Iterable[Balance], currency: str) -> tuple[Decimal, Decimal]:
+    """Return the available and the locked amount; both 0 if `balances` lacks the currency."""
     for each in balances:
         if each.currency == currency:
             return each.balance, each.locked
-    return _NOTHING, _NOTHING
+    return _ZERO, _ZERO
 
 
 def total(balances: Iterable[Balance], currency: str) -> Decimal:
-    free, locked = of_currency(balances, currency)
+    free, locked = free_and_locked(balances, currency)
     return free + locked
 
 
 def unexplained(balances: Iterable[Balance], held: Iterable[Holding]) -> dict[str, str]:
-    """Return how much of won and of each traded coin our fills do not explain; below 0 it is missing."""
+    """Return the won and coins that our fills do not explain; negative amounts are missing."""
     balances = list(balances)
     rest = {KRW: total(balances, KRW)}
     for each in held:
@@ -112,7 +115,7 @@ def unexplained(balances: Iterable[Balance], held: Iterable[Holding]) -> dict[st
 
 
 def coin(market: str) -> str:
-    """Return the currency that a market trades.
+    """Return the currency traded in a market.
 
     >>> coin("KRW-BTC")
     'BTC'
@@ -120,42 +123,42 @@ def coin(market: str) -> str:
     return market.partition("-")[2]
 
 
-def _there(holding: Holding, balances: list[Balance]) -> Decimal:
-    # What was sold or taken out without our knowing is no longer worth anything to us.
+def _available(holding: Holding, balances: list[Balance]) -> Decimal:
+    # Coins that were sold or withdrawn without the trader no longer count.
     return min(holding.volume, total(balances, coin(holding.market)))
 
 
 def _unrealised(holding: Holding, prices: Mapping[str, Decimal]) -> Decimal:
-    return holding.unrealised(prices[holding.market]) if holding.volume else _NOTHING
+    return holding.unrealised(prices[holding.market]) if holding.volume else _ZERO
 
 
-def _buys_under_way() -> list[Decimal]:
-    """Return what each buy may still spend, those that the exchange is known to have first."""
+def _pending_buys() -> list[Decimal]:
+    """Return what each active buy may still spend, those confirmed by the exchange first."""
     asked = Coalesce("funds", F("price") * F("volume"))
     buys = (
         Order.objects.active().filter(side="bid").order_by("pk").values_list("state", asked, "executed_funds")
     )
-    by_knowledge = sorted(buys, key=lambda buy: _AT_THE_EXCHANGE_FIRST.get(OrderState(buy[0]), 1))
+    by_knowledge = sorted(buys, key=lambda buy: _CONFIRMED_FIRST.get(OrderState(buy[0]), 1))
     return [asked - spent for _, asked, spent in by_knowledge]
 
 
-def _not_shown_as_locked(buys: list[Decimal], locked: Decimal) -> Decimal:
-    missing = _NOTHING
+def _unlocked_cost(buys: list[Decimal], locked: Decimal) -> Decimal:
+    missing = _ZERO
     for buy in buys:
         if buy <= locked:
             locked -= buy
         else:
-            missing += buy * (1 + _FEE_AT_MOST)
+            missing += buy * (1 + _MAX_FEE)
     return missing
 
 
 def _store(balances: list[Balance], held: list[Holding], equity: Decimal | None, at: datetime) -> None:
-    free, locked = of_currency(balances, KRW)
+    free, locked = free_and_locked(balances, KRW)
     coins = {
         each.currency: [f"{each.balance:f}", f"{each.locked:f}"] for each in balances if each.currency != KRW
     }
     reading = {"krw_free": free, "krw_locked": locked, "coins": coins, "equity": equity}
-    # An order whose outcome is open may have moved any of it.
+    # An active order may have changed any balance, so nothing can be explained yet.
     explained = not Order.objects.active().exists()
     reading["unexplained"] = unexplained(balances, held) if explained else {}
     AccountReading.objects.update_or_create(read_at=at, defaults=reading)

@@ -1,4 +1,4 @@
-"""The positions at their last prices, in words for people."""
+"""The positions at their last prices, formatted for the status page and the admin."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,9 @@ from tradingsite.orders.portfolio.positions import Holding, is_dust, positions
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """A market's books and its last price, which may be old (`window.seen_at`) or missing.
+    """A market's holding and its last price, which may be old (`window.seen_at`) or missing.
 
-    The texts are empty where there is nothing to say: no position, or no price.
+    Texts are empty if there is no position or no price.
     """
 
     holding: Holding
@@ -29,7 +29,7 @@ class PositionRow:
     @property
     def average_price(self) -> str:
         average = self.holding.average_price
-        # Cheap coins cost fractions of a won.
+        # Cheap coins cost fractions of a won, so they need more decimals.
         return "" if average is None else f"{average:,.{2 if average >= 100 else 8}f}"
 
     @property
@@ -71,7 +71,7 @@ class PositionRow:
 
 
 def position_rows(at: datetime) -> dict[str, Any]:
-    """Return `rows`, open positions first, and the sums of `realised` and `realised_today` of all markets."""
+    """Return `rows`, open positions first, and the totals of `realised` and `realised_today`."""
     books = sorted(positions(at), key=lambda each: (not each.volume, each.market))
     windows = read_windows([each.market for each in books], at)
     return {

@@ -1,4 +1,4 @@
-"""What the trader holds, paid, won and lost, by its own fills (docs/positions.md P1 to P4, P8)."""
+"""Computes positions, cost, and profit or loss from our own fills (docs/positions.md P1-P4, P8)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,31 +11,34 @@ from tradingsite.korean_day import start_of_day
 from tradingsite.risk.inputs import Position
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-"""Products of the columns' widest numbers fit; the usual 28 digits would round sums in silence."""
+"""Holds products of the widest columns exactly; the default of 28 digits would round sums silently."""
 MIN_TOTAL_KRW = Decimal(5000)
-"""Upbit takes no order of KRW markets below it."""
-_SMALLEST = Decimal("1e-16")
-"""Of won: what the columns keep. Shares are rounded to it and the rest stays, so that sums agree exactly."""
+"""Upbit's minimum for orders in KRW markets."""
+_QUANTUM = Decimal("1e-16")
+"""The columns' precision in won.
+
+Portions are rounded to it and the remainder is kept, so that sums agree exactly.
+"""
 
 
 @dataclass(slots=True)
 class Holding:
-    """One market's books, in won and coins. `volume` is 0 for a market that was sold out."""
+    """The position and results of one market, in won and coins. `volume` is 0 after everything was sold."""
 
     market: str
     volume: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
-    """Paid for what is left, fees in."""
+    """Paid for the current volume, including fees."""
     realised: Decimal = Decimal(0)
-    """Won or lost by all sells ever, fees of both sides in."""
+    """Profit or loss of all sells so far, including the fees of both sides."""
     realised_today: Decimal = Decimal(0)
-    """The same by the sells since 00:00 in Korea."""
+    """The same for sells since 00:00 in Korea."""
     oversold: Decimal = Decimal(0)
-    """Coins that our orders sold and never bought: they were not ours, nor is what they brought."""
+    """Coins that our orders sold but never bought; neither they nor their proceeds count as ours."""
 
     @property
     def average_price(self) -> Decimal | None:
-        """Return the cost of one coin, fees in; None when nothing is held."""
+        """The cost of one coin, including fees; None without a position."""
         return self.cost / self.volume if self.volume else None
 
     @property
@@ -43,18 +46,18 @@ class Holding:
         return Position(self.market, self.volume, self.cost)
 
     def unrealised(self, price: Decimal) -> Decimal:
-        """Return what selling all at `price` would win or lose, before the fee of that sell."""
+        """Return the profit or loss of selling everything at `price`, before that sell's fee."""
         return self.volume * price - self.cost
 
-    def _bought(self, volume: Decimal, paid: Decimal) -> None:
+    def _add_buy(self, volume: Decimal, paid: Decimal) -> None:
         self.volume += volume
         self.cost += paid
 
-    def _sold(self, volume: Decimal, got: Decimal, *, today: bool) -> None:
+    def _add_sell(self, volume: Decimal, got: Decimal, *, today: bool) -> None:
         ours = min(volume, self.volume)
-        result = _share(got, ours, volume)
+        result = _portion(got, ours, volume)
         if ours:
-            paid = _share(self.cost, ours, self.volume)
+            paid = _portion(self.cost, ours, self.volume)
             self.volume -= ours
             self.cost -= paid
             result -= paid
@@ -65,44 +68,44 @@ class Holding:
 
 
 def position(market: str) -> Position:
-    """Return what the trader holds of `market` by its own fills; volume and cost are 0 when nothing."""
-    found = _books(timezone.now(), market)
+    """Return our position in `market` from our own fills; volume and cost are 0 if there is none."""
+    found = _holdings(timezone.now(), market)
     return found[0].position if found else Position(market, Decimal(0), Decimal(0))
 
 
 def positions(at: datetime | None = None) -> list[Holding]:
-    """Return the books of every market that was ever traded, by name; sold-out ones have volume 0.
+    """Return the holding of every market ever traded, by name, even if its volume is 0 now.
 
     Args:
-        at: the moment whose day in Korea is today; default: now. All fills count, also later ones.
+        at: defines "today" in Korea; default: now. All fills count, also later ones.
     """
-    return _books(at or timezone.now(), None)
+    return _holdings(at or timezone.now(), None)
 
 
 def is_dust(volume: Decimal, price: Decimal) -> bool:
-    """Return whether something is held, but too little to be sold at `price`."""
+    """Return whether there is a position that is too small to be sold at `price`."""
     return 0 < volume * price < MIN_TOTAL_KRW
 
 
-def _books(at: datetime, market: str | None) -> list[Holding]:
-    books: dict[str, Holding] = {}
+def _holdings(at: datetime, market: str | None) -> list[Holding]:
+    holdings: dict[str, Holding] = {}
     with connection.cursor() as cursor, localcontext(_EXACT):
         cursor.execute(_TRADES, {"market": market, "today": start_of_day(at)})
         for code, side, volume, funds, fee, today in cursor.fetchall():
-            book = books.setdefault(code, Holding(code))
+            holding = holdings.setdefault(code, Holding(code))
             if side == "bid":
-                book._bought(volume, funds + fee)  # noqa: SLF001 - the books are written here only
+                holding._add_buy(volume, funds + fee)  # noqa: SLF001 - only this module changes a holding
             else:
-                book._sold(volume, funds - fee, today=today)  # noqa: SLF001 - as above
-    return list(books.values())
+                holding._add_sell(volume, funds - fee, today=today)  # noqa: SLF001 - as above
+    return list(holdings.values())
 
 
-def _share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
-    return amount if part == whole else (amount * part / whole).quantize(_SMALLEST)
+def _portion(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    return amount if part == whole else (amount * part / whole).quantize(_QUANTUM)
 
 
-# An order's fills of one day are one row, which folds faster than the fills would. The exchange reports one
-# fee an order: the part of an order's second day is what the first day's part leaves of it.
+# An order's fills of one day are summed to one row, to process fewer rows. The exchange reports one fee per
+# order: if its fills span two days, the second day gets what the first day's share leaves of the fee.
 _TRADES = """
 SELECT placed.market, placed.side, filled.volume, filled.funds,
        CASE WHEN filled.funds = filled.whole THEN placed.paid_fee

@@ -1,4 +1,4 @@
-"""What a day in Korea has won or lost, measured from its first evaluation on (P7)."""
+"""Measures the profit or loss of a Korean day since its first evaluation (docs/positions.md P7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +10,11 @@ from tradingsite.orders.models import TradingDay
 
 @dataclass(frozen=True, slots=True)
 class DayInputs:
-    """What is measured, at the last prices, in won.
+    """The measured values, at the last prices, in won.
 
     Attributes:
-        equity: all that the account holds, of coins only our own.
-        result: what all trading has won or lost until now, realised and unrealised, by our own fills.
+        equity: the account's won, and the coins of our own positions.
+        result: profit or loss of all trading so far, realised and unrealised, from our own fills.
     """
 
     equity: Decimal
@@ -23,16 +23,16 @@ class DayInputs:
 
 @dataclass(frozen=True, slots=True)
 class DayResult:
-    """The equity at the day's first evaluation, and what trading has won or lost since."""
+    """The equity at the day's first evaluation, and the profit or loss since."""
 
     base: Decimal
     result: Decimal
 
 
 def measure(now: DayInputs, at: datetime) -> DayResult:
-    """Return the day's base and result; the first evaluation of a day in Korea becomes its base.
+    """Return the day's base and result; the first evaluation of a Korean day becomes its base.
 
-    Of two that are first at the same moment one is stored, and both use that one.
+    If two processes are first at the same time, one base is stored and both use it.
     """
     today = day_of(at)
     first = TradingDay(day=today, base_equity=now.equity, base_result=now.result, based_at=at)
@@ -40,5 +40,5 @@ def measure(now: DayInputs, at: datetime) -> DayResult:
     base = TradingDay.objects.get(day=today)
     if base.base_result is None:
         return DayResult(base.base_equity, now.equity - base.base_equity)
-    # By our own fills: a deposit must not hide a loss, nor a withdrawal look like one.
+    # From our own fills, because a deposit must not hide a loss, nor a withdrawal look like one.
     return DayResult(base.base_equity, now.result - base.base_result)

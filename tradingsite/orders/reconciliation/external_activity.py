@@ -1,4 +1,7 @@
-"""What the exchange shows that the trader did not cause: reported, never adopted (P9, P10)."""
+"""Finds orders and balance changes at the exchange that the trader did not cause (docs/positions.md P9, P10).
+
+They are reported, but never become part of our positions.
+"""
 
 from __future__ import annotations
 
@@ -23,27 +26,27 @@ if TYPE_CHECKING:
     from tradingsite.clients.upbit.exchange_schemas import Balance, ExchangeOrder
 
 LOOK_BACK = timedelta(days=7)
-"""How far back orders are read: what one request may span."""
+"""How far back orders are read: the longest span of one request."""
 _OVERLAP = timedelta(minutes=1)
-"""An order made at the very moment of the last round, by another clock, is not missed."""
+"""So that an order made just at the last round, by another clock, is not missed."""
 _GIVEN_UP = (OrderState.LOST, OrderState.REJECTED, OrderState.DENIED)
-_SHOWN = 50
-"""External orders listed one by one; of the rest only how many."""
-_MOVED_MORE_THAN = {account.KRW: Decimal(1)}
+_MAX_LISTED = 50
+"""External orders listed one by one; the rest are only counted."""
+_TOLERANCES = {account.KRW: Decimal(1)}
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalActivity:
-    """One thing that our orders do not explain.
+    """Something that our orders do not explain.
 
     Attributes:
-        kind: "order": not made by the trader. "lost_order": ours, given up by our books, and yet it exists.
-            "balance": it moved without us since the last reading. "missing": less is there than our position.
-            "more": orders that are not listed one by one.
+        kind: "order": not made by the trader. "lost_order": our order, which we had given up, exists.
+            "balance": changed without us since the last reading. "missing": less than our position. "more":
+            orders not listed one by one.
         text: one English sentence for people.
         of: the market or the currency.
-        uuid: Upbit's name of the order.
-        identifier: the name its maker gave it.
+        uuid: Upbit's id of the order.
+        identifier: the id given by the order's creator.
     """
 
     kind: str
@@ -54,9 +57,9 @@ class ExternalActivity:
 
 
 def find(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[dict[str, Any]]:
-    """Return, as JSON, what the exchange shows and our books do not explain. Changes no order.
+    """Return, as JSON, what the exchange shows and our orders do not explain. Changes no order.
 
-    Call it when the round has resolved what it could, with balances read after that. Stores a reading.
+    Call it after the round has resolved what it could, with balances read after that. Stores a reading.
 
     Raises:
         ClientError: no usable answer.
@@ -65,7 +68,7 @@ def find(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[d
     start = max(last.at - _OVERLAP, at - LOOK_BACK) if last else at - LOOK_BACK
     shown = [*client.open_orders(), *client.closed_orders(start=start, end=at)]
     orders = list(_orders({order.uuid: order for order in shown}))
-    found = [*orders[:_SHOWN], *_the_rest(orders), *_balances(balances, at)]
+    found = [*orders[:_MAX_LISTED], *_omitted(orders), *_balances(balances, at)]
     return [asdict(each) for each in found]
 
 
@@ -78,31 +81,34 @@ def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[ExternalActivity]:
     for order in shown.values():
         ours = states.get(order.uuid) or states.get(order.identifier)
         if ours is None:
-            text = f"{_what(order)} at the exchange was not made by this trader"
+            text = f"{_describe(order)} at the exchange was not made by this trader"
             yield ExternalActivity("order", text, order.market, order.uuid, order.identifier or "")
         elif ours in _GIVEN_UP:
-            text = f"{_what(order)} exists at the exchange, but our books say {ours}"
+            text = f"{_describe(order)} exists at the exchange, but is {ours} in our database"
             yield ExternalActivity("lost_order", text, order.market, order.uuid, order.identifier or "")
 
 
-def _what(order: ExchangeOrder) -> str:
+def _describe(order: ExchangeOrder) -> str:
     side = {"bid": "buy", "ask": "sell"}.get(order.side, order.side)
     filled = f"{exact(order.executed_volume)} filled"
     return f"the {order.market} {side} of {moment_text(order.created_at)} UTC ({order.state}, {filled})"
 
 
-def _the_rest(orders: list[ExternalActivity]) -> Iterator[ExternalActivity]:
-    if len(orders) > _SHOWN:
-        yield ExternalActivity("more", f"{len(orders) - _SHOWN} more orders were not made by this trader", "")
+def _omitted(orders: list[ExternalActivity]) -> Iterator[ExternalActivity]:
+    if len(orders) > _MAX_LISTED:
+        yield ExternalActivity(
+            "more", f"{len(orders) - _MAX_LISTED} more orders were not made by this trader", ""
+        )
 
 
 def _balances(balances: list[Balance], at: datetime) -> Iterator[ExternalActivity]:
-    with suppress(account.PriceMissing):  # then it is stored without an equity: amounts can be compared
-        account.judge(balances, account.last_prices(at), at)
+    # Without a price the reading is stored without an equity, but amounts can still be compared.
+    with suppress(account.PriceMissing):
+        account.evaluate(balances, account.last_prices(at), at)
     now = AccountReading.objects.get(read_at=at).unexplained
     if not now:
         return
-    # Against the last round's: no one is warned of what a reading in between found.
+    # Compared with the last round, because readings in between cause no warning.
     of_rounds = AccountReading.objects.filter(read_at__lt=at, read_at__in=SyncRound.objects.values("at"))
     settled = of_rounds.exclude(unexplained={}).order_by("-read_at").first()
     before = settled.unexplained if settled else {account.KRW: now[account.KRW]}
@@ -113,7 +119,7 @@ def _balances(balances: list[Balance], at: datetime) -> Iterator[ExternalActivit
 def _moved(before: dict[str, str], now: dict[str, str]) -> Iterator[ExternalActivity]:
     for currency, amount in now.items():
         moved = Decimal(amount) - Decimal(before.get(currency, "0"))
-        if abs(moved) <= _MOVED_MORE_THAN.get(currency, COIN_STEP):
+        if abs(moved) <= _TOLERANCES.get(currency, COIN_STEP):
             continue
         if currency in before:
             text = f"the {currency} balance moved by {moved.normalize():+f} without our orders"
@@ -125,8 +131,8 @@ def _moved(before: dict[str, str], now: dict[str, str]) -> Iterator[ExternalActi
 def _missing(balances: Iterable[Balance], at: datetime) -> Iterator[ExternalActivity]:
     balances = list(balances)
     for each in positions(at):
-        there = account.total(balances, account.coin(each.market))
-        if each.volume - there > COIN_STEP:
+        actual = account.total(balances, account.coin(each.market))
+        if each.volume - actual > COIN_STEP:
             ours = exact(each.volume)
-            text = f"only {exact(there)} of our position of {ours} {each.market} is in the account"
+            text = f"only {exact(actual)} of our position of {ours} {each.market} is in the account"
             yield ExternalActivity("missing", text, each.market)

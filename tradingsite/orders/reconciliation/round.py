@@ -1,4 +1,7 @@
-"""The reconciliation: what is open is looked up until evidence says what became of it (O12 to O18)."""
+"""The reconciliation: looks up every active order at the exchange until its outcome is known.
+
+Rules: docs/orders.md O12-O18.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +28,22 @@ _STEP_S = 1.0
 
 
 def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOCK) -> Mapping[str, int]:
-    """Look at every order whose outcome is open, of whatever age; then at what others did.
+    """Look up every active order, of any age; then look for external activity.
 
-    It begins up to `submission.SENT_BY` later than `at` when only so it can judge an order.
+    It waits up to `submission.SEND_DEADLINE` after `at` if only then an order can be decided. A failed lookup
+    of one order does not prevent the others.
 
-    A failed look at one order does not keep others from being looked at, or given up.
-    Counts: orders `looked` at, `ended`, `lost` among these, `busy` ones that another process is sending, and
-    `external`, what the trader did not cause.
+    Returns counts: orders `looked` up, `ended`, `lost` (part of `ended`), `busy` because another process is
+    sending them, and `external` activities.
 
     Raises:
-        ClientError: the exchange did not answer everything; what it did answer is written.
+        ClientError: the exchange did not answer everything; what it did answer is stored.
     """
-    at = _once_ripe(at, clock)
+    at = _wait_until_decidable(at, clock)
     counts = Counter(dict.fromkeys(("looked", "ended", "lost", "busy", "external"), 0))
     missing = list[int]()
     active = list(Order.objects.active().order_by("pk").values_list("pk", flat=True))
-    failures = _for_each(active, lambda key: counts.update([_look(client, key, at, missing)]))
+    failures = _for_each(active, lambda key: counts.update([_look_up_order(client, key, at, missing)]))
     balances = client.accounts()
     failures += _for_each(
         missing, lambda key: counts.update(lost=lost_orders.give_up(client, key, balances, at))
@@ -49,9 +52,9 @@ def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOC
         raise failures[0]
     found = external_activity.find(client, balances, at)
     shown = {each["uuid"] for each in found if each["kind"] == "lost_order"}
-    back = lost_orders.recover_lost(client, shown, at)
-    if back:  # what they moved is explained now
-        found = [each for each in found if each["uuid"] in back] + external_activity.find(
+    recovered = lost_orders.recover_lost(client, shown, at)
+    if recovered:  # their fills now explain balance changes
+        found = [each for each in found if each["uuid"] in recovered] + external_activity.find(
             client, balances, at
         )
     counts["looked"] += counts["ended"]
@@ -64,40 +67,40 @@ def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOC
     return counts
 
 
-def _once_ripe(at: datetime, clock: Clock) -> datetime:
-    """Wait while a moment's patience saves an order another round; return the moment then."""
-    latest = at + submission.SENT_BY
-    while at < latest and (_maybe_being_sent(at) or lost_orders.any_ripe_between(at, latest)):
+def _wait_until_decidable(at: datetime, clock: Clock) -> datetime:
+    """Wait a few seconds if an order can then be decided in this round; return the time afterwards."""
+    latest = at + submission.SEND_DEADLINE
+    while at < latest and (_may_be_in_flight(at) or lost_orders.may_be_given_up_by(at, latest)):
         clock.sleep(_STEP_S)
         at += timedelta(seconds=_STEP_S)
     return at
 
 
-def _maybe_being_sent(at: datetime) -> bool:
-    """Tell whether an intent is neither being sent (its row would be locked) nor surely abandoned."""
+def _may_be_in_flight(at: datetime) -> bool:
+    """Return whether an order is neither being sent (then its row is locked) nor surely abandoned."""
     with transaction.atomic():
         unlocked = Order.objects.select_for_update(skip_locked=True).filter(state=OrderState.SUBMITTING)
-        return any(not _abandoned(order, at) for order in unlocked)
+        return any(not _is_abandoned(order, at) for order in unlocked)
 
 
-def _for_each(keys: Iterable[int], act: Callable[[int], None]) -> list[ClientError]:
-    """Act on all and return the exchange's failures. During a ban the client sends nothing."""
+def _for_each(keys: Iterable[int], action: Callable[[int], None]) -> list[ClientError]:
+    """Apply `action` to all and return the client errors. During a ban the client sends nothing."""
     failures = list[ClientError]()
     for key in keys:
         try:
-            act(key)
+            action(key)
         except ClientError as error:
             failures.append(error)
     return failures
 
 
-def _look(client: UpbitExchange, key: int, at: datetime, missing: list[int]) -> str:
-    """Look one order up and write what is reported; return what to count it as."""
+def _look_up_order(client: UpbitExchange, key: int, at: datetime, missing: list[int]) -> str:
+    """Look up one order and apply the report; return what to count it as."""
     with transaction.atomic():
         order = lost_orders.lock_active(key)
         if order is None:
             return "busy"
-        if order.state == OrderState.SUBMITTING and _abandoned(order, at):
+        if order.state == OrderState.SUBMITTING and _is_abandoned(order, at):
             order.reason = "its sender ended before the outcome was written"
             intents.transition(order, OrderState.UNKNOWN, at, {"sender": "gone"})
     report = submission.look_up(client, order)
@@ -108,11 +111,11 @@ def _look(client: UpbitExchange, key: int, at: datetime, missing: list[int]) -> 
         if report is not None:
             exchange_report.apply_report(order, report, at)
         else:
-            lost_orders.not_found(order, at)
+            lost_orders.record_not_found(order, at)
             missing.append(key)
         return "ended" if order.has_ended else "looked"
 
 
-def _abandoned(order: Order, at: datetime) -> bool:
-    # Its row is not locked. But a sender may just be about to lock it, or lost the database in mid-sending.
-    return at - order.created_at >= submission.SENT_BY
+def _is_abandoned(order: Order, at: datetime) -> bool:
+    # An unlocked row is no proof: a sender may be about to lock it, or may have lost the database.
+    return at - order.created_at >= submission.SEND_DEADLINE

@@ -1,4 +1,4 @@
-"""Amounts as people read them, without the zeros that a column adds."""
+"""Template filters for amounts, without the trailing zeros of database columns."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.filter
 def plain(amount: Decimal | None) -> str:
-    """Return a price or a volume with all its digits; empty for None.
+    """Return a price or volume with all its digits; "" for None.
 
     >>> plain(Decimal("143210000.00000000")), plain(Decimal("0.00070000")), plain(None)
     ('143,210,000', '0.0007', '')
@@ -22,7 +22,7 @@ def plain(amount: Decimal | None) -> str:
 
 @register.filter
 def whole_won(amount: Decimal | None) -> str:
-    """Return an amount of won without its fractions; empty for None."""
+    """Return an amount of won without decimals; "" for None."""
     return "" if amount is None else amounts.whole_won(amount)
 
 

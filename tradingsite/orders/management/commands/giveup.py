@@ -1,4 +1,4 @@
-"""`manage.py giveup IDENTIFIER`: ends an UNKNOWN order that the balance can prove nothing about."""
+"""`manage.py giveup IDENTIFIER`: ends an order whose fate the account's balance cannot prove."""
 
 from typing import Any
 
