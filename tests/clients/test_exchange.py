@@ -139,9 +139,9 @@ def test_an_order_that_was_not_asked_for_is_not_believed(peer, exchange, name):
 def test_orders_and_terms_that_were_not_asked_for_are_not_believed(peer, exchange):
     peer.script(Reply(body=ORDERS), Reply(body=ORDERS), Reply(body=samples.CHANCE))
 
-    with pytest.raises(InvalidResponse, match="not asked for"):
+    with pytest.raises(InvalidResponse, match="not requested"):
         exchange.orders(uuids=["U-2"])
-    with pytest.raises(InvalidResponse, match="not asked for"):
+    with pytest.raises(InvalidResponse, match="not requested"):
         exchange.orders(identifiers=["sig-2"])
     with pytest.raises(InvalidResponse, match="not about KRW-ETH"):
         exchange.chance("KRW-ETH")

@@ -74,7 +74,7 @@ def test_the_sandbox_is_a_working_exchange_for_probe_and_collection(settings):
             "Upbit fails with status 503: see whether it announced maintenance",
         ),
         (error(404), "unhealthy", "Upbit does not know KRW-BTC: correct markets in admin"),
-        (error(400), "unhealthy", "Upbit refuses the question for KRW-BTC, status 400"),
+        (error(400), "unhealthy", "Upbit refuses the request for KRW-BTC, status 400"),
         ((200, "<html>"), "unhealthy", "Upbit's answer is not as documented: its interface may have changed"),
         ((200, []), "unhealthy", "Upbit's answer is not as documented: its interface may have changed"),
     ],

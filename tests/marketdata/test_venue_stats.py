@@ -25,7 +25,7 @@ def nothing_called(monkeypatch):
     for name, venue in (("UPBIT", venue_stats.UPBIT), ("ACCOUNT", venue_stats.ACCOUNT)):
         monkeypatch.setattr(call_log, name, call_log.CallLog())
         monkeypatch.setitem(venue_stats._CALL_LOGS, venue, getattr(call_log, name))
-    monkeypatch.setattr(venue_stats, "_written", {})
+    monkeypatch.setattr(venue_stats, "_saved_versions", {})
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_the_last_requests_of_a_second_are_left_to_the_trader(settings):
         settings.UPBIT_URL = serving.url
         told = found()
 
-    assert told == ("warning", "Upbit has 2 requests left for us in this second: it is not asked")
+    assert told == ("warning", "only 2 requests to Upbit are left in this second, so none was sent")
     assert serving.paths == []
 
 
@@ -234,8 +234,8 @@ def test_the_facts_are_named_for_people_and_programs():
 
     facts = {fact.name: (str(fact.label), fact.value) for fact in venue_stats.facts()}
 
-    assert facts["upbit_left_ticker"] == ("Prices: requests left in their second (ticker)", 9)
-    assert facts["account_answered"] == ("Account: of its last calls were answered", "3/4")
+    assert facts["upbit_left_ticker"] == ("Prices: requests left this second (ticker)", 9)
+    assert facts["account_answered"] == ("Account: last calls answered", "3/4")
     assert facts["account_last_failure_kind"][1] == "timeout"
     assert "key_expires_at" in facts
     assert "upbit_limited_until" not in facts

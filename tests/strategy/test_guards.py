@@ -27,7 +27,7 @@ def test_an_answer_as_asked_for_is_taken():
 
 
 @pytest.mark.parametrize(
-    ("confidence", "share"),
+    ("confidence", "confidence_rounded"),
     [("0", "0"), ("1", "1"), ("0.59999", "0.5999"), ("0.00001", "0"), ("1e-320", "0"), ("-0.0", "0")],
 )
 def test_confidence_is_rounded_down_never_over_a_limit(confidence, confidence_rounded):

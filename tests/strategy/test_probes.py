@@ -71,7 +71,7 @@ def test_the_sandbox_has_the_default_model(settings):
         (
             refusal(400, "FAILED_PRECONDITION"),
             "unhealthy",
-            f"Gemini refuses the question about {MODEL}: check ai_model in admin",
+            f"Gemini refuses the request for {MODEL}: check ai_model in admin",
         ),
         (
             refusal(400, "INVALID_ARGUMENT", "API_KEY_INVALID"),

@@ -1,7 +1,7 @@
 """Records how the last calls of this process to Upbit ended, for the health probes.
 
-The trader's calls are recorded anyway, so a probe can judge the exchange without sending a request of its
-own. Calls inside `probing()` are left out: a probe must not judge by itself.
+The trader calls Upbit anyway, so a probe can judge Upbit by these calls instead of sending its own. Calls
+inside `probing()` are left out: a probe must not count its own requests.
 
 Rules: docs/upbit-client.md U19.
 """

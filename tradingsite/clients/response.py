@@ -99,7 +99,7 @@ def parsed(body: bytes) -> object:
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
     except (ArithmeticError, RecursionError) as error:
-        raise ValueError("a number or a nesting out of all bounds") from error
+        raise ValueError("a number too large or nesting too deep") from error
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,3 +1,5 @@
+"""The status page's panel of prices."""
+
 from django.utils import timezone
 
 from sysconfig.models import SystemConfig

@@ -28,7 +28,7 @@ CURRENT = timedelta(minutes=10)
 RESERVED_REQUESTS = 3
 """Requests per second left to the trader; a probe does not use them."""
 
-_REQUESTS_LEFT = _("requests left in their second")
+_REQUESTS_LEFT = _("requests left this second")
 _NAMES = {UPBIT: _("Prices"), ACCOUNT: _("Account")}
 _CALL_LOGS = {UPBIT: call_log.UPBIT, ACCOUNT: call_log.ACCOUNT}
 _saved_versions: dict[str, int] = {}
@@ -138,7 +138,7 @@ def _facts(venue: str, row: VenueEvidence) -> Iterator[Fact]:
         ("last_success_at", _("last answer"), row.last_success_at),
         ("last_failure_at", _("last failure"), row.last_failure_at),
         ("last_failure_kind", _("kind of the last failure"), row.last_failure_kind or None),
-        ("answered", _("of its last calls were answered"), f"{row.answered}/{row.answered + row.failed}"),
+        ("answered", _("last calls answered"), f"{row.answered}/{row.answered + row.failed}"),
         ("p50_ms", _("median of the answers in ms"), row.p50_ms and round(row.p50_ms, 1)),
         ("skew_s", _("our clock less the venue's, in s"), row.skew_s and round(row.skew_s, 1)),
         ("limited_until", _("limited until"), row.limited_until),

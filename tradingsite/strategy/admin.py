@@ -1,3 +1,5 @@
+"""Read-only admin pages of signals and model calls."""
+
 from datetime import timedelta
 from typing import Any
 

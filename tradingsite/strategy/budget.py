@@ -66,9 +66,7 @@ def refuse_repeat(market: str, tick: datetime) -> None:
     """
     calls = ModelCall.objects.filter(started_at__gte=tick - MAX_WAIT)  # limits the search to an index range
     if calls.filter(market=market, tick=tick).exists():
-        raise NoAdvice(
-            "asked_before", "the model was called for this tick, but its answer was not saved"
-        )
+        raise NoAdvice("asked_before", "the model was called for this tick, but its answer was not saved")
 
 
 def not_before(at: datetime, retry_after_s: float | None, *, daily_quota: bool) -> datetime | None:

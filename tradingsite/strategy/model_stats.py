@@ -69,9 +69,13 @@ def facts() -> Sequence[Fact]:
     failed = next((call for call in known.calls if call.error_kind), None)
     return [
         Fact("model", _("model"), model),
-        Fact("answered", _("of its last calls were answered"), f"{known.answered}/{len(known.calls)}"),
+        Fact("answered", _("last calls answered"), f"{known.answered}/{len(known.calls)}"),
         Fact("last_success_at", _("last answer"), answered.ended_at if answered else None),
-        Fact("last_latency_ms", _("how long that took in ms"), answered.latency_ms if answered else None),
+        Fact(
+            "last_latency_ms",
+            _("duration of the last answer in ms"),
+            answered.latency_ms if answered else None,
+        ),
         Fact("last_failure_at", _("last failure"), failed.ended_at if failed else None),
         Fact("last_failure_kind", _("kind of the last failure"), failed.error_kind if failed else None),
         Fact("quota_until", _("quota used up until"), known.quota_until),

@@ -1,3 +1,5 @@
+"""The status page's panel of the last signals and what the price did after them."""
+
 from dataclasses import dataclass
 
 from django.utils.translation import gettext

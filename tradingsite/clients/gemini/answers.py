@@ -82,7 +82,7 @@ def _not_stopped(finish_reason: str) -> tuple[str, str]:
     if finish_reason == "MAX_TOKENS":
         return "truncated", "the answer, or the thinking before it, reached the limit of tokens"
     if finish_reason in _FILTERED:
-        return "blocked", f"the answer was held back: {finish_reason}"
+        return "blocked", f"a filter blocked the answer: {finish_reason}"
     return "unfinished", f"the answer ended with {finish_reason}"
 
 

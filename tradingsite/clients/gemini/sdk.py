@@ -62,11 +62,12 @@ class Host:
                 if 300 <= response.status_code < 400:  # following it would send the key to another host
                     raise InvalidResponse(f"{response.status_code}, a redirect, which is not followed")
                 answers.append(read(response, _WHAT, [self._api_key]))
-            response._content = answers[-1].body  # noqa: SLF001 - otherwise requests would read the body without a size limit
+            # Otherwise requests would read the body itself, without a size limit.
+            response._content = answers[-1].body  # noqa: SLF001 - there is no public setter
 
         options = {"api_key": self._api_key, "api_endpoint": self._base_url}
         client = package.GenerativeServiceClient(transport="rest", client_options=options)
-        session = isolated(client.transport._session)  # noqa: SLF001 - the package has no public access to its session
+        session = isolated(client.transport._session)  # noqa: SLF001 - there is no public access
         session.headers["User-Agent"] = self._user_agent
         session.hooks["response"].append(keep_answer)
         return client

@@ -74,7 +74,7 @@ class UpbitExchange(SignedCalls):
             some = self._read("/v1/orders/uuids", names, _ORDERS, deadline)
             wanted = {name for _, name in names}
             if not all((order.uuid if uuids else order.identifier) in wanted for order in some):
-                raise InvalidResponse("GET /v1/orders/uuids: the answer has orders that were not asked for")
+                raise InvalidResponse("GET /v1/orders/uuids: the answer has orders that were not requested")
             found += some
         return found
 

@@ -27,11 +27,11 @@ logger = structlog.get_logger(__name__)
 class Pace:
     """How many requests of an endpoint group this process sends per second; `groups` lists the exceptions.
 
-    Lower than Upbit's own limits, because other processes send, too. `counted` is what Upbit counts by and
+    Lower than Upbit's own limits, because other processes send, too. `subject` names what Upbit counts by and
     bans, for messages.
     """
 
-    counted: str
+    subject: str
     per_second: int
     groups: Mapping[str, int] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ class RequestLimits:
             if now < self._banned_until:
                 left_s = self._banned_until - now
                 raise RateLimited(
-                    f"Upbit bans {self._pace.counted} for {left_s:.0f} s more",
+                    f"Upbit bans {self._pace.subject} for {left_s:.0f} s more",
                     retry_after_s=left_s,
                     banned=True,
                 )
@@ -100,7 +100,7 @@ class RequestLimits:
         if answer.status == 418:
             banned_s = self._ban(wait_s(answer))
             raise RateLimited(
-                f"{text}Upbit bans {self._pace.counted} for {banned_s:.0f} s",
+                f"{text}Upbit bans {self._pace.subject} for {banned_s:.0f} s",
                 retry_after_s=banned_s,
                 banned=True,
             )
@@ -126,7 +126,7 @@ class RequestLimits:
             banned_s = stated_s or min(FIRST_BAN_S * 2 ** (self._bans - 1), LONGEST_BAN_S)
             self._banned_until = max(self._banned_until, now + banned_s)
         logger.warning(
-            "upbit.banned", counted=self._pace.counted, banned_s=banned_s, stated=stated_s is not None
+            "upbit.banned", counted=self._pace.subject, banned_s=banned_s, stated=stated_s is not None
         )
         return banned_s
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 Record = Mapping[str, Any]
-_MODE = 0o600  # the trades are nobody else's business
+_MODE = 0o600  # only the owner may read what was traded
 _LINES_BEFORE_REWRITE = 20_000
 
 

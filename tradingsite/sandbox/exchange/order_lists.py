@@ -46,7 +46,7 @@ def named_orders(request: Request, orders: Iterable[Order]) -> Listed:
         raise invalid("either uuids or identifiers must be given")
     names = set(uuids or identifiers)
     if len(uuids or identifiers) > _MAX_NAMES:
-        raise invalid(f"at most {_MAX_NAMES} orders may be asked for")
+        raise invalid(f"at most {_MAX_NAMES} orders may be named")
     found = [
         order for order in _in_market(request, orders) if (order.uuid if uuids else order.identifier) in names
     ]

@@ -171,7 +171,7 @@ EXCHANGE_FAULTS: Mapping[str, FaultKind] = MappingProxyType(
         ),
         "never_fill": _order("the next accepted order waits for ever", partial(_filled, "never")),
         "market_offline": _order(
-            "--market takes no orders until the faults are cleared", _untouched, times=0
+            "--market accepts no orders until the faults are cleared", _untouched, times=0
         ),
     }
 )

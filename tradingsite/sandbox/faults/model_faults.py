@@ -142,7 +142,7 @@ _ANSWERS = {
     ),
     "fenced_json": _strange("JSON in a Markdown fence", "invalid", strange.fenced),
     "empty_text": _strange("an empty text", "empty", partial(strange.written, "")),
-    "extra_keys": _strange("more keys than asked for", "", strange.more_keys),
+    "extra_keys": _strange("more keys than requested", "", strange.more_keys),
     "other_model": _strange("another model answered", "", strange.other_model),
 }
 _ERRORS = {
@@ -154,7 +154,7 @@ _ERRORS = {
     "403_html": _error("403 as an HTML page", "auth", html(HTTPStatus.FORBIDDEN)),
     "404": _error("404: the model was retired", "config", _RETIRED),
     "429": _error("429, retry in 7.5 s", "quota", _quota(_PER_MINUTE, _WAIT)),
-    "429_day": _error("429: the quota of the day", "quota", _quota(_PER_DAY)),
+    "429_day": _error("429: the daily quota", "quota", _quota(_PER_DAY)),
     "500": _error("500", "overloaded", _INTERNAL),
     "502_html": _error("502 as an HTML page", "overloaded", html(HTTPStatus.BAD_GATEWAY)),
     "503": _error("503: overloaded", "overloaded", _BUSY),

@@ -86,7 +86,7 @@ def missing_field(body: Body) -> None:
 
 
 def more_keys(body: Body) -> None:
-    _edit(partial(dict.update, target_price=1, notes=["more than was asked for"]), body)
+    _edit(partial(dict.update, target_price=1, notes=["more than was requested"]), body)
 
 
 def _rewrite(change: Callable[[str], str], body: Body) -> None:

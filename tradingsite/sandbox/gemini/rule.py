@@ -43,7 +43,7 @@ def opinion(prompt: str) -> Opinion:
         verdict = judge(found)
         if verdict:
             return verdict
-    return _opinion("HOLD", Decimal(), "no indicator that was sent says anything")
+    return _opinion("HOLD", Decimal(), "no indicator gives a signal")
 
 
 def _by_rsi(found: Mapping[str, Decimal]) -> Opinion | None:

@@ -33,11 +33,8 @@ class Relay:
         """Return the other exchange's answer unchanged, errors included; 502 if it does not answer."""
         try:
             answer = self.get(f"{quote(request.path)}?{request.query}")
-            status = HTTPStatus(answer.status_code)
-        except (
-            requests.RequestException,
-            ValueError,
-        ) as failure:  # ValueError for a status that does not exist
+            status = HTTPStatus(answer.status_code)  # ValueError if there is no such status
+        except (requests.RequestException, ValueError) as failure:
             message = f"The relay got no answer from {self.base_url}: {type(failure).__name__}"
             return json_response(error_body(HTTPStatus.BAD_GATEWAY, message), HTTPStatus.BAD_GATEWAY)
         headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
