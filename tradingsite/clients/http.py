@@ -74,7 +74,7 @@ class Http:
         self._keep_alive = keep_alive
         self._secrets = secrets
         self._auth = auth
-        self._kept = threading.local()
+        self._per_thread = threading.local()
 
     def get(self, path: str, params: Parameters, deadline: Deadline) -> Answer:
         """Return the answer, whatever its status. Redirects are not followed.
@@ -127,9 +127,9 @@ class Http:
                 yield session
             return
         # A forked child shares its parent's sockets and would read its parent's answers from them.
-        if getattr(self._kept, "pid", None) != os.getpid():
-            self._kept.pid, self._kept.session = os.getpid(), new_session()
-        yield self._kept.session
+        if getattr(self._per_thread, "pid", None) != os.getpid():
+            self._per_thread.pid, self._per_thread.session = os.getpid(), new_session()
+        yield self._per_thread.session
 
 
 def read(response: requests.Response, what: str, secrets: Sequence[str]) -> Answer:
@@ -159,9 +159,9 @@ def unreachable(what: str, error: BaseException, bounds: Bounds) -> Unreachable:
         text = f"{what}: no whole answer within {bounds.deadline.within_s:g} s"
         return TimedOut(text, nothing_sent=nothing_sent)
     links = list(_chain(error))
-    for kind, named, reason in _REASONS:
+    for kind, error_class, reason in _REASONS:
         if any(isinstance(link, kind) for link in links):
-            return named(f"{what}: {reason}", nothing_sent=nothing_sent)
+            return error_class(f"{what}: {reason}", nothing_sent=nothing_sent)
     return Unreachable(f"{what}: the connection broke", nothing_sent=nothing_sent)
 
 

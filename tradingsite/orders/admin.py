@@ -61,8 +61,8 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
     ) -> HttpResponse:
         """Add the order's history to the template context. Django handles an unknown id."""
         order = self.get_object(request, object_id)
-        shown = chain(order) if order and self.has_view_permission(request, order) else {}
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+        context = chain(order) if order and self.has_view_permission(request, order) else {}
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def positions_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -89,14 +89,14 @@ class OrderAdmin(ReadOnlyAdmin[Order]):
         The order stays LOST, and a later report of the exchange can still change it.
         """
         name = request.user.get_username()
-        seen = 0
+        count = 0
         for order in queryset.filter(state=OrderState.LOST, acknowledged_at=None):
-            still = Order.objects.filter(pk=order.pk, state=OrderState.LOST, acknowledged_at=None)
-            if still.update(acknowledged_at=Now(), acknowledged_by=name):
+            unacknowledged = Order.objects.filter(pk=order.pk, state=OrderState.LOST, acknowledged_at=None)
+            if unacknowledged.update(acknowledged_at=Now(), acknowledged_by=name):
                 self.log_change(request, order, gettext("Acknowledged."))
-                seen += 1
-        text = ngettext("%(count)d lost order acknowledged.", "%(count)d lost orders acknowledged.", seen)
-        self.message_user(request, text % {"count": seen})
+                count += 1
+        text = ngettext("%(count)d lost order acknowledged.", "%(count)d lost orders acknowledged.", count)
+        self.message_user(request, text % {"count": count})
 
 
 @admin.register(AccountReading)

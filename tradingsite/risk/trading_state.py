@@ -83,8 +83,8 @@ def states(*, others: Iterable[Finding] = ()) -> dict[str, TradingState]:
 
     def of(*codes: str) -> TradingState:
         everywhere = tuple(halt for halt in halts if halt.market == "")
-        own = tuple(halt for halt in halts if halt.market in codes)
-        return TradingState((*off, *everywhere), (*own, *others), cooldown_min)
+        market_halts = tuple(halt for halt in halts if halt.market in codes)
+        return TradingState((*off, *everywhere), (*market_halts, *others), cooldown_min)
 
     return {"": of(*traded)} | {market: of(market) for market in traded}
 

@@ -58,21 +58,21 @@ def check_limits(limits: VolatilityLimits, at: datetime) -> Mapping[str, int]:
         # A delayed check must not overwrite the result of a later one.
         later = {halt.market for halt in halts if halt.checked_at and halt.checked_at > at}
         current = [halt for halt in halts if halt.market not in later]
-        begun = _apply_rules(
+        new_halts = _apply_rules(
             [market for market in limits.markets if market not in later], current, limits, at
         )
         for halt in current:
             if halt.market not in limits.markets:
                 halt_rules.update_removed_market(halt, at)
         Halt.objects.bulk_update(current, halt_rules.CHANGED_FIELDS)
-        Halt.objects.bulk_create(begun)
+        Halt.objects.bulk_create(new_halts)
     ended = [halt for halt in current if halt.ended_at]
-    _log_each("halt.begun", begun)
+    _log_each("halt.begun", new_halts)
     _log_each("halt.ended", ended)
-    open_kinds = [halt.kind for halt in [*halts, *begun] if halt.ended_at is None]
+    open_kinds = [halt.kind for halt in [*halts, *new_halts] if halt.ended_at is None]
     return {
         "markets": len(limits.markets),
-        "begun": len(begun),
+        "begun": len(new_halts),
         "ended": len(ended),
         "volatile": open_kinds.count(Halt.Kind.VOLATILITY),
         "unknown": open_kinds.count(Halt.Kind.UNKNOWN),
@@ -88,14 +88,14 @@ def _apply_rules(markets: list[str], halts: list[Halt], limits: VolatilityLimits
         Halt.Kind.UNKNOWN: halt_rules.update_unknown_halt,
     }
     known = {(halt.market, halt.kind): halt for halt in halts}
-    begun = []
+    new_halts = []
     for window in read_windows(markets, at):
         for kind, judge in judges.items():
             before = known.get((window.market, kind))
             after = judge(before, window)
             if before is None and after is not None:
-                begun.append(after)
-    return begun
+                new_halts.append(after)
+    return new_halts
 
 
 def _wait_for_other_checks() -> None:

@@ -65,7 +65,7 @@ class ControlApi:
         self._requests = requests
 
     def routes(self) -> list[Route]:
-        ways = (
+        endpoints = (
             ("GET", "/sandbox/faults", self.faults),
             ("POST", "/sandbox/faults", self.add_fault),
             ("DELETE", "/sandbox/faults", self.clear_faults),
@@ -73,7 +73,7 @@ class ControlApi:
             ("GET", "/sandbox/requests", self.requests),
             ("GET", "/sandbox/exchange", self.exchange),
         )
-        return [Route(method, path, _guarded(endpoint)) for method, path, endpoint in ways]
+        return [Route(method, path, _guarded(endpoint)) for method, path, endpoint in endpoints]
 
     def faults(self, request: Request) -> object:
         return {"faults": self._faults.armed()}

@@ -60,10 +60,10 @@ class Throttle:
         return handler
 
     def _answer(self, endpoint: Callable[..., object], request: Request, names: dict[str, str]) -> Response:
-        seen = replace(request, at_ms=request.at_ms - request.stale_ms) if request.stale_ms else request
+        dated = replace(request, at_ms=request.at_ms - request.stale_ms) if request.stale_ms else request
         try:
             refuse_bare_colons(request.query)
-            value = endpoint(seen, **names)
+            value = endpoint(dated, **names)
         except QuotationError as refused:
             return _error(refused.status, refused.message)
         return json_response(value, numeric_strings=self._options.numeric_strings)

@@ -31,9 +31,9 @@ def check(model: str, tick: datetime, at: datetime, daily_limit: int) -> None:
         NoAdvice: daily_limit, quota_wait or breaker_open.
     """
     begin = start_of_day(at)
-    made = ModelCall.objects.started_between(begin, begin + timedelta(days=1)).count()
-    if made >= daily_limit:
-        raise NoAdvice("daily_limit", f"{made} calls today, limit {daily_limit}")
+    calls_today = ModelCall.objects.started_between(begin, begin + timedelta(days=1)).count()
+    if calls_today >= daily_limit:
+        raise NoAdvice("daily_limit", f"{calls_today} calls today, limit {daily_limit}")
     _check_quota(model, at)
     _check_breaker(model, tick)
 
@@ -79,10 +79,10 @@ def not_before(at: datetime, retry_after_s: float | None, *, daily_quota: bool) 
 
 
 def _check_quota(model: str, at: datetime) -> None:
-    waiting = ModelCall.objects.filter(
+    blocked = ModelCall.objects.filter(
         model_asked=model, started_at__gte=at - 2 * MAX_WAIT, not_before__gt=at
     )
-    until = waiting.order_by("-not_before").values_list("not_before", flat=True).first()
+    until = blocked.order_by("-not_before").values_list("not_before", flat=True).first()
     if until is not None:
         raise NoAdvice("quota_wait", f"the model's quota is used up until {moment_text(until)} UTC")
 

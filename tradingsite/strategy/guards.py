@@ -85,8 +85,8 @@ def _is_near(quoted: re.Match[str], known: list[Decimal]) -> bool:
     return any(abs(value - each) <= max(_TOLERANCE * each, rounding) for each in known)
 
 
-def is_same_family(asked: str, answered: str) -> bool:
-    return family(asked) == family(answered)
+def is_same_family(requested: str, answered: str) -> bool:
+    return family(requested) == family(answered)
 
 
 def family(model: str) -> str:

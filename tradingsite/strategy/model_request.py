@@ -89,15 +89,15 @@ def call_model(call: ModelCall, request: ModelRequest, client: GeminiModel) -> A
     Raises:
         NoAdvice: with the kind of the failure, which the row has, too.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         answer = client.generate(request.generation_request(), within_s=request.within_s)
     except ModelFailure as error:
-        _set_end(call, begun)
+        _set_end(call, started)
         _record_failure(call, error)
         call.save()
         raise NoAdvice(call.error_kind, call.error_message) from error
-    _set_end(call, begun)
+    _set_end(call, started)
     _record_answer(call, answer)
     try:
         advice = parse_advice(answer.text)
@@ -109,8 +109,8 @@ def call_model(call: ModelCall, request: ModelRequest, client: GeminiModel) -> A
     return advice
 
 
-def _set_end(call: ModelCall, begun: float) -> None:
-    elapsed = timedelta(seconds=time.monotonic() - begun)
+def _set_end(call: ModelCall, started: float) -> None:
+    elapsed = timedelta(seconds=time.monotonic() - started)
     call.ended_at = call.started_at + elapsed
     call.latency_ms = round(elapsed / timedelta(milliseconds=1), 1)
 

@@ -61,10 +61,10 @@ def _markets(at: datetime) -> list[str]:
 def _due(market: str, at: datetime) -> Iterator[tuple[TradingSignal, int]]:
     for after_min in SignalOutcome.After.values:
         latest = at - timedelta(minutes=after_min) - _SETTLING_TIME
-        waiting = TradingSignal.objects.filter(
+        due = TradingSignal.objects.filter(
             market=market, price__isnull=False, as_of__gte=at - LOOK_BACK, as_of__lte=latest
         ).exclude(outcomes__after_min=after_min)
-        for signal in waiting.order_by("as_of")[:MAX_PER_MARKET]:
+        for signal in due.order_by("as_of")[:MAX_PER_MARKET]:
             yield signal, after_min
 
 

@@ -76,8 +76,8 @@ def _answered(known: ModelStats, newest: ModelCall) -> Finding:
 
 
 def _quota(until: datetime) -> Finding:
-    shown = moment_text(until, "time")
-    return Finding("warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=shown)
+    until_text = moment_text(until, "time")
+    return Finding("warning", gettext_noop("Gemini's quota is used up until %(until)s UTC"), until=until_text)
 
 
 def _check_metadata(model: str) -> Finding:

@@ -90,8 +90,8 @@ def watched(config: ConfigSnapshot) -> tuple[str, ...]:
 
     The configured ones, and those with a position for the stop-loss.
     """
-    held = (holding.market for holding in positions.positions() if holding.volume)
-    return tuple(dict.fromkeys((*config[MARKETS], *held)))
+    holdings = (holding.market for holding in positions.positions() if holding.volume)
+    return tuple(dict.fromkeys((*config[MARKETS], *holdings)))
 
 
 def stop_losses(config: ConfigSnapshot, may_post: Callable[[], bool]) -> Mapping[str, int]:

@@ -73,10 +73,10 @@ class GeminiModel:
         if text := key_problem(self.api_key):
             raise ModelFailure("auth", text)
         body = _body(request)
-        begun = self.clock.monotonic()
+        started = self.clock.monotonic()
         bounds = Bounds(self.connect_timeout_s, _READ_TIMEOUT_S, deadline)
         message, answer = Host(self.base_url, self.api_key, self.user_agent).generate(body, bounds)
-        return generation(message, answer, latency_ms=round((self.clock.monotonic() - begun) * 1000))
+        return generation(message, answer, latency_ms=round((self.clock.monotonic() - started) * 1000))
 
 
 def _body(request: GenerationRequest) -> dict[str, Any]:

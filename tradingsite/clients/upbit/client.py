@@ -85,8 +85,8 @@ class UpbitClient:
         Periods without a trade are missing. Without `to` the first candle is still open.
         """
         path = f"/v1/candles/minutes/{parameters.minute_unit(unit_min)}"
-        wanted = parameters.candle_parameters(market, count, to)
-        return self._read("candle", path, wanted, _MINUTE_CANDLES, self._deadline(within_s))
+        params = parameters.candle_parameters(market, count, to)
+        return self._read("candle", path, params, _MINUTE_CANDLES, self._deadline(within_s))
 
     def orderbooks(self, markets: Iterable[str], *, within_s: float | None = None) -> list[Orderbook]:
         """Return the order book of each market, 30 levels deep."""
@@ -107,19 +107,19 @@ class UpbitClient:
         lists = parameters.market_lists(markets)
         return [
             found
-            for wanted in lists
-            for found in self._read(group, path, {"markets": wanted}, schema, deadline)
+            for params in lists
+            for found in self._read(group, path, {"markets": params}, schema, deadline)
         ]
 
     def _read(
-        self, group: str, path: str, wanted: Mapping[str, str], schema: TypeAdapter[T], deadline: Deadline
+        self, group: str, path: str, params: Mapping[str, str], schema: TypeAdapter[T], deadline: Deadline
     ) -> T:
         limits = shared_limits(self.base_url, self.clock)
 
         def attempt() -> T:
             limits.acquire(group, deadline)
             with call_log.UPBIT.recording(self.clock) as context:
-                answer = self._http.get(path, wanted, deadline)
+                answer = self._http.get(path, params, deadline)
                 context.observe(answer, datetime.now(UTC), group=group, left=requests_left(answer))
                 limits.check_answer(group, answer)
                 return value(answer, schema, explain)

@@ -71,11 +71,11 @@ class UpbitExchange(SignedCalls):
         """Return those of the named orders that exist, without their trades. Any number may be named."""
         deadline, found = self._deadline(within_s), list[ExchangeOrder]()
         for names in order_lists.named_orders(uuids, identifiers):
-            some = self._read("/v1/orders/uuids", names, _ORDERS, deadline)
+            batch = self._read("/v1/orders/uuids", names, _ORDERS, deadline)
             wanted = {name for _, name in names}
-            if not all((order.uuid if uuids else order.identifier) in wanted for order in some):
+            if not all((order.uuid if uuids else order.identifier) in wanted for order in batch):
                 raise InvalidResponse("GET /v1/orders/uuids: the answer has orders that were not requested")
-            found += some
+            found += batch
         return found
 
     def open_orders(
@@ -95,9 +95,9 @@ class UpbitExchange(SignedCalls):
         while full:
             page += 1
             paging = [("page", str(page)), ("limit", str(order_lists.MAX_OPEN)), ("order_by", "asc")]
-            some = self._read("/v1/orders/open", [*wanted, *paging], _ORDERS, deadline)
-            found |= {order.uuid: order for order in some}
-            full = len(some) >= order_lists.MAX_OPEN
+            batch = self._read("/v1/orders/open", [*wanted, *paging], _ORDERS, deadline)
+            found |= {order.uuid: order for order in batch}
+            full = len(batch) >= order_lists.MAX_OPEN
         return list(found.values())
 
     def closed_orders(
@@ -184,14 +184,14 @@ class UpbitExchange(SignedCalls):
         while full:
             paging = [("limit", str(order_lists.MAX_CLOSED)), ("order_by", "asc")]
             span = order_lists.span_pairs(since, until)
-            some = self._read("/v1/orders/closed", [*wanted, *span, *paging], _ORDERS, deadline)
-            yield from some
-            full = len(some) >= order_lists.MAX_CLOSED
-            if full and some[-1].created_at <= since:
+            batch = self._read("/v1/orders/closed", [*wanted, *span, *paging], _ORDERS, deadline)
+            yield from batch
+            full = len(batch) >= order_lists.MAX_CLOSED
+            if full and batch[-1].created_at <= since:
                 raise InvalidResponse(
                     "GET /v1/orders/closed: more orders in one second than one answer holds"
                 )
-            since = some[-1].created_at if full else until
+            since = batch[-1].created_at if full else until
 
 
 def _market_pairs(market: str | None) -> order_lists.Pairs:

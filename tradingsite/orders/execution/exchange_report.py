@@ -78,11 +78,11 @@ def _save_report(order: Order, report: ExchangeOrder, at: datetime) -> None:
 
 def contradiction(order: Order, report: ExchangeOrder) -> str:
     """Return why `report` cannot be true of `order`; "" if it can."""
-    ours = (order.market, order.side, order.ord_type, order.identifier, order.uuid or report.uuid)
-    named = report.identifier or order.identifier  # Upbit leaves out what it does not know
-    theirs = (report.market, report.side, report.ord_type, named, report.uuid)
-    if ours != theirs:
-        return f"{theirs} was reported, {ours} was ordered"
+    expected = (order.market, order.side, order.ord_type, order.identifier, order.uuid or report.uuid)
+    identifier = report.identifier or order.identifier  # Upbit leaves out what it does not know
+    reported = (report.market, report.side, report.ord_type, identifier, report.uuid)
+    if expected != reported:
+        return f"{reported} was reported, {expected} was ordered"
     return _amount_problem(order, report)
 
 

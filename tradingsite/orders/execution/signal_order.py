@@ -90,8 +90,9 @@ def order_from_signal(
             verdict = gate.evaluate(proposal, position, account_value, terms, now, limits)
             order = record(_intent(signal, verdict, clamps, now.price, balances), at)
     except OrderNotStored as error:
-        taken = "one_order_at_a_time_per_market" in str(error)
-        return _denied(signal, Check("order_unresolved" if taken else "not_written", False, str(error)), at)
+        is_market_busy = "one_order_at_a_time_per_market" in str(error)
+        reason = "order_unresolved" if is_market_busy else "not_written"
+        return _denied(signal, Check(reason, False, str(error)), at)
     return order if order.has_ended else submission.submit(client, order, decided=decided, **sending)
 
 

@@ -52,15 +52,16 @@ def run(
         ClientError: the exchange did not answer for one market; the others were still handled.
     """
     stop_pct = config[trading_config.STOP_LOSS_PCT]
-    held = [each for each in positions(at) if each.volume]
-    windows = read_windows([each.market for each in held], at)
-    fresh = [(each, window) for each, window in zip(held, windows, strict=True) if _has_fresh_price(window)]
+    holdings = [each for each in positions(at) if each.volume]
+    windows = read_windows([each.market for each in holdings], at)
+    both = zip(holdings, windows, strict=True)
+    fresh = [(each, window) for each, window in both if _has_fresh_price(window)]
     stopped_out = [found for each, window in fresh if (found := _stopped_out(each, window, stop_pct))]
     to_sell = [each for each in stopped_out if may_be_sold(each.holding, each.price)]
     sale = Sale(make_client, at, may_post, clock)
     return {
-        "held": len(held),
-        "not_judged": len(held) - len(fresh),
+        "held": len(holdings),
+        "not_judged": len(holdings) - len(fresh),
         "fallen": len(stopped_out),
         "stop_losses": sale.sell(to_sell) if to_sell else 0,
     }

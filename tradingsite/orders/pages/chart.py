@@ -154,8 +154,8 @@ def chart(market: str, spans: Sequence[PriceSpan], marks: Iterable[Mark], at: da
     if not spans:
         return None
     start, end = spans[0].since, max(at, spans[0].since + timedelta(minutes=1))
-    shown = [mark for mark in marks if start <= mark.at <= end]
-    prices = [span.price for span in spans] + [mark.price for mark in shown if mark.is_fill and mark.price]
+    visible = [mark for mark in marks if start <= mark.at <= end]
+    prices = [span.price for span in spans] + [mark.price for mark in visible if mark.is_fill and mark.price]
     scale = _Scale(start, end, min(prices), max(prices))
     first, last = spans[0].price, spans[-1].price
     return Chart(
@@ -167,7 +167,7 @@ def chart(market: str, spans: Sequence[PriceSpan], marks: Iterable[Mark], at: da
         change_pct=(last - first) * 100 / first,
         prices=tuple(_price_ticks(scale)),
         times=tuple(_time_ticks(scale)),
-        marks=tuple(_placed(mark, scale) for mark in shown),
+        marks=tuple(_placed(mark, scale) for mark in visible),
     )
 
 
@@ -201,11 +201,11 @@ def _price_ticks(scale: _Scale) -> Iterable[Tick]:
         price += step
 
 
-def _round_step(wanted: Decimal) -> Decimal:
-    if not wanted:
-        return wanted
-    power = Decimal(1).scaleb(wanted.adjusted())
-    return next(power * number for number in _ROUND if power * number >= wanted)
+def _round_step(minimum: Decimal) -> Decimal:
+    if not minimum:
+        return minimum
+    power = Decimal(1).scaleb(minimum.adjusted())
+    return next(power * number for number in _ROUND if power * number >= minimum)
 
 
 def _time_ticks(scale: _Scale) -> Iterable[Tick]:

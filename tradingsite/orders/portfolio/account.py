@@ -64,16 +64,16 @@ def read(client: UpbitExchange, prices: Mapping[str, Decimal], at: datetime) -> 
 
 def evaluate(balances: list[Balance], prices: Mapping[str, Decimal], at: datetime) -> Account:
     """Store a reading of the given balances; return their value. Raises PriceMissing."""
-    held = positions(at)
-    missing = [each.market for each in held if each.volume and each.market not in prices]
+    holdings = positions(at)
+    missing = [each.market for each in holdings if each.volume and each.market not in prices]
     if missing:
-        _store(balances, held, None, at)
+        _store(balances, holdings, None, at)
         raise PriceMissing(missing, balances)
     free, locked = free_and_locked(balances, KRW)
-    value = sum((_available(each, balances) * prices[each.market] for each in held if each.volume), _ZERO)
-    result = sum((each.realised + _unrealised(each, prices) for each in held), _ZERO)
+    value = sum((_available(each, balances) * prices[each.market] for each in holdings if each.volume), _ZERO)
+    result = sum((each.realised + _unrealised(each, prices) for each in holdings), _ZERO)
     equity = free + locked + value
-    _store(balances, held, equity, at)
+    _store(balances, holdings, equity, at)
     buys = _pending_buys()
     day = trading_day.measure(trading_day.DayInputs(equity, result), at)
     return Account(
@@ -87,8 +87,8 @@ def evaluate(balances: list[Balance], prices: Mapping[str, Decimal], at: datetim
 
 def last_prices(at: datetime) -> dict[str, Decimal]:
     """Return the last stored price of every market with a position, however old."""
-    held = [each.market for each in positions(at) if each.volume]
-    return {window.market: window.price for window in read_windows(held, at) if window.price is not None}
+    holdings = [each.market for each in positions(at) if each.volume]
+    return {window.market: window.price for window in read_windows(holdings, at) if window.price is not None}
 
 
 def free_and_locked(balances: Iterable[Balance], currency: str) -> tuple[Decimal, Decimal]:
@@ -104,14 +104,14 @@ def total(balances: Iterable[Balance], currency: str) -> Decimal:
     return free + locked
 
 
-def unexplained(balances: Iterable[Balance], held: Iterable[Holding]) -> dict[str, str]:
+def unexplained(balances: Iterable[Balance], holdings: Iterable[Holding]) -> dict[str, str]:
     """Return the won and coins that our fills do not explain; negative amounts are missing."""
     balances = list(balances)
-    rest = {KRW: total(balances, KRW)}
-    for each in held:
-        rest[KRW] -= each.realised - each.cost
-        rest[coin(each.market)] = total(balances, coin(each.market)) - each.volume
-    return {currency: exact(amount) for currency, amount in rest.items()}
+    remainder = {KRW: total(balances, KRW)}
+    for each in holdings:
+        remainder[KRW] -= each.realised - each.cost
+        remainder[coin(each.market)] = total(balances, coin(each.market)) - each.volume
+    return {currency: exact(amount) for currency, amount in remainder.items()}
 
 
 def coin(market: str) -> str:
@@ -134,12 +134,11 @@ def _unrealised(holding: Holding, prices: Mapping[str, Decimal]) -> Decimal:
 
 def _pending_buys() -> list[Decimal]:
     """Return what each active buy may still spend, those confirmed by the exchange first."""
-    asked = Coalesce("funds", F("price") * F("volume"))
-    buys = (
-        Order.objects.active().filter(side="bid").order_by("pk").values_list("state", asked, "executed_funds")
-    )
-    by_knowledge = sorted(buys, key=lambda buy: _CONFIRMED_FIRST.get(OrderState(buy[0]), 1))
-    return [asked - spent for _, asked, spent in by_knowledge]
+    order_total = Coalesce("funds", F("price") * F("volume"))
+    buys = Order.objects.active().filter(side="bid").order_by("pk")
+    amounts = buys.values_list("state", order_total, "executed_funds")
+    confirmed_first = sorted(amounts, key=lambda buy: _CONFIRMED_FIRST.get(OrderState(buy[0]), 1))
+    return [ordered - spent for _, ordered, spent in confirmed_first]
 
 
 def _unlocked_cost(buys: list[Decimal], locked: Decimal) -> Decimal:
@@ -152,7 +151,7 @@ def _unlocked_cost(buys: list[Decimal], locked: Decimal) -> Decimal:
     return missing
 
 
-def _store(balances: list[Balance], held: list[Holding], equity: Decimal | None, at: datetime) -> None:
+def _store(balances: list[Balance], holdings: list[Holding], equity: Decimal | None, at: datetime) -> None:
     free, locked = free_and_locked(balances, KRW)
     coins = {
         each.currency: [f"{each.balance:f}", f"{each.locked:f}"] for each in balances if each.currency != KRW
@@ -160,5 +159,5 @@ def _store(balances: list[Balance], held: list[Holding], equity: Decimal | None,
     reading = {"krw_free": free, "krw_locked": locked, "coins": coins, "equity": equity}
     # An active order may have changed any balance, so nothing can be explained yet.
     explained = not Order.objects.active().exists()
-    reading["unexplained"] = unexplained(balances, held) if explained else {}
+    reading["unexplained"] = unexplained(balances, holdings) if explained else {}
     AccountReading.objects.update_or_create(read_at=at, defaults=reading)

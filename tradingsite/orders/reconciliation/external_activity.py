@@ -66,25 +66,25 @@ def find(client: UpbitExchange, balances: list[Balance], at: datetime) -> list[d
     """
     last = SyncRound.objects.filter(at__lt=at).order_by("-at").first()
     start = max(last.at - _OVERLAP, at - LOOK_BACK) if last else at - LOOK_BACK
-    shown = [*client.open_orders(), *client.closed_orders(start=start, end=at)]
-    orders = list(_orders({order.uuid: order for order in shown}))
+    listed = [*client.open_orders(), *client.closed_orders(start=start, end=at)]
+    orders = list(_orders({order.uuid: order for order in listed}))
     found = [*orders[:_MAX_LISTED], *_omitted(orders), *_balances(balances, at)]
     return [asdict(each) for each in found]
 
 
-def _orders(shown: dict[str, ExchangeOrder]) -> Iterator[ExternalActivity]:
-    named = [order.identifier for order in shown.values() if order.identifier]
-    known = Order.objects.filter(Q(uuid__in=list(shown)) | Q(identifier__in=named))
+def _orders(listed: dict[str, ExchangeOrder]) -> Iterator[ExternalActivity]:
+    named = [order.identifier for order in listed.values() if order.identifier]
+    known = Order.objects.filter(Q(uuid__in=list(listed)) | Q(identifier__in=named))
     states = dict[str | None, str]()
     for uuid, identifier, state in known.values_list("uuid", "identifier", "state"):
         states |= {identifier: state} if uuid is None else {identifier: state, uuid: state}
-    for order in shown.values():
-        ours = states.get(order.uuid) or states.get(order.identifier)
-        if ours is None:
+    for order in listed.values():
+        our_state = states.get(order.uuid) or states.get(order.identifier)
+        if our_state is None:
             text = f"{_describe(order)} at the exchange was not made by this trader"
             yield ExternalActivity("order", text, order.market, order.uuid, order.identifier or "")
-        elif ours in _GIVEN_UP:
-            text = f"{_describe(order)} exists at the exchange, but is {ours} in our database"
+        elif our_state in _GIVEN_UP:
+            text = f"{_describe(order)} exists at the exchange, but is {our_state} in our database"
             yield ExternalActivity("lost_order", text, order.market, order.uuid, order.identifier or "")
 
 
@@ -110,8 +110,8 @@ def _balances(balances: list[Balance], at: datetime) -> Iterator[ExternalActivit
         return
     # Compared with the last round, because readings in between cause no warning.
     of_rounds = AccountReading.objects.filter(read_at__lt=at, read_at__in=SyncRound.objects.values("at"))
-    settled = of_rounds.exclude(unexplained={}).order_by("-read_at").first()
-    before = settled.unexplained if settled else {account.KRW: now[account.KRW]}
+    last_explained = of_rounds.exclude(unexplained={}).order_by("-read_at").first()
+    before = last_explained.unexplained if last_explained else {account.KRW: now[account.KRW]}
     yield from _moved(before, now)
     yield from _missing(balances, at)
 

@@ -132,8 +132,8 @@ def recover_lost(client: UpbitExchange, uuids: Iterable[str], at: datetime) -> s
     recovered = set[str]()
     recent = Order.objects.filter(state=OrderState.LOST, ended_at__gt=at - LOST_RECHECKED_FOR)
     names = list(recent.values_list("identifier", flat=True))
-    shown = client.orders(identifiers=names) if names else []
-    for uuid in {*uuids, *(each.uuid for each in shown)}:
+    exchange_orders = client.orders(identifiers=names) if names else []
+    for uuid in {*uuids, *(each.uuid for each in exchange_orders)}:
         report = client.order(uuid=uuid)
         with transaction.atomic():
             order = Order.objects.select_for_update().filter(identifier=report.identifier).first()
@@ -175,9 +175,9 @@ def _exact_text(amount: Decimal | None) -> str:
 
 
 def _is_listed(client: UpbitExchange, order: Order, at: datetime) -> bool:
-    shown = [
+    exchange_orders = [
         *client.orders(identifiers=[order.identifier]),
         *client.open_orders(market=order.market),
         *client.closed_orders(market=order.market, start=order.created_at - SEND_DEADLINE, end=at),
     ]
-    return any(each.identifier == order.identifier for each in shown)
+    return any(each.identifier == order.identifier for each in exchange_orders)

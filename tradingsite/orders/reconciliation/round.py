@@ -51,8 +51,8 @@ def reconcile(client: UpbitExchange, at: datetime, *, clock: Clock = SYSTEM_CLOC
     if failures:
         raise failures[0]
     found = external_activity.find(client, balances, at)
-    shown = {each["uuid"] for each in found if each["kind"] == "lost_order"}
-    recovered = lost_orders.recover_lost(client, shown, at)
+    lost_uuids = {each["uuid"] for each in found if each["kind"] == "lost_order"}
+    recovered = lost_orders.recover_lost(client, lost_uuids, at)
     if recovered:  # their fills now explain balance changes
         found = [each for each in found if each["uuid"] in recovered] + external_activity.find(
             client, balances, at

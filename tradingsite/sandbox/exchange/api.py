@@ -90,14 +90,14 @@ class ExchangeApi:
     def cancel(self, request: Request, state: ExchangeState) -> dict[str, object]:
         return order_json(self._exchange.cancel(_named_order(request, state), request.at_ms))
 
-    def orders_by_name(self, request: Request, state: ExchangeState) -> order_lists.Listed:
+    def orders_by_name(self, request: Request, state: ExchangeState) -> order_lists.OrderList:
         return order_lists.named_orders(request, state.orders.values())
 
-    def open_orders(self, request: Request, state: ExchangeState) -> order_lists.Listed:
+    def open_orders(self, request: Request, state: ExchangeState) -> order_lists.OrderList:
         waiting = [state.orders[uuid] for uuid in state.waiting]
         return order_lists.open_orders(request, waiting)
 
-    def closed_orders(self, request: Request, state: ExchangeState) -> order_lists.Listed:
+    def closed_orders(self, request: Request, state: ExchangeState) -> order_lists.OrderList:
         return order_lists.closed_orders(request, state.orders.values())
 
     def api_keys(self, request: Request, state: ExchangeState) -> Sequence[dict[str, object]]:

@@ -89,18 +89,18 @@ class Exchange:
             self._is_open = False
             self._state.close()
 
-    def draft(self, wanted: OrderRequest, at_ms: int) -> Order:
+    def draft(self, requested: OrderRequest, at_ms: int) -> Order:
         """Return the order that would be accepted now, or raise `Denied`. Call it inside `at`."""
-        if wanted.market.code in self.offline:
+        if requested.market.code in self.offline:
             raise Denied("market_offline")
-        check_limits(wanted, wanted.price or self._best_bid(wanted.market.code, at_ms))
-        order = _new_order(wanted, at_ms)
+        check_limits(requested, requested.price or self._best_bid(requested.market.code, at_ms))
+        order = _new_order(requested, at_ms)
         self._ledger.check_funds(order)
         return order
 
-    def accept(self, wanted: OrderRequest, at_ms: int) -> Order:
+    def accept(self, requested: OrderRequest, at_ms: int) -> Order:
         """Lock the funds, store the order, and return it. Call it inside `at`."""
-        draft = self.draft(wanted, at_ms)
+        draft = self.draft(requested, at_ms)
         plan: FillPlan = self.next_fills.popleft() if self.next_fills else "normal"
         never = self._fill_after_ms is None or plan == "never"
         due_ms = None if never else at_ms + (self._fill_after_ms or 0)
@@ -155,19 +155,19 @@ class Exchange:
         self._state.put_order(after)
 
 
-def _new_order(wanted: OrderRequest, at_ms: int) -> Order:
+def _new_order(requested: OrderRequest, at_ms: int) -> Order:
     order = Order(
         uuid=str(uuid4()),
-        market=wanted.market.code,
-        side=wanted.side,
-        ord_type=wanted.ord_type,
+        market=requested.market.code,
+        side=requested.side,
+        ord_type=requested.ord_type,
         created_ms=at_ms,
-        fee_rate=wanted.terms.fee_rate,
+        fee_rate=requested.terms.fee_rate,
         reserved_fee=Decimal(),
-        smp_type=wanted.smp_type,
-        price=wanted.price,
-        volume=wanted.volume,
-        identifier=wanted.identifier,
-        time_in_force=wanted.time_in_force,
+        smp_type=requested.smp_type,
+        price=requested.price,
+        volume=requested.volume,
+        identifier=requested.identifier,
+        time_in_force=requested.time_in_force,
     )
     return replace(order, reserved_fee=order.total * order.fee_rate) if order.side == "bid" else order

@@ -84,13 +84,13 @@ class Journal:
 
     def rewrite(self) -> None:
         """Replace the file by a compact one. A crash leaves either the old file or the new one."""
-        fresh = self._path.with_name(self._path.name + ".new")
-        fresh.unlink(missing_ok=True)
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
+        new_path = self._path.with_name(self._path.name + ".new")
+        new_path.unlink(missing_ok=True)
+        file = os.open(new_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
         content = b"".join(_line(record) for record in self._everything())
         _write(file, content)
         os.fsync(file)
-        fresh.replace(self._path)
+        new_path.replace(self._path)
         _sync_directory(self._path.parent)
         if self._file >= 0:
             os.close(self._file)

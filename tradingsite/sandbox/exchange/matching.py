@@ -37,15 +37,15 @@ class OrderStep:
 
 def match_order(order: Order, offers: Iterable[Offer], at_ms: int) -> OrderStep:
     """Return what happens when a new order is matched against the other side's offers, best first."""
-    wanted = _wanted(order)
-    taken = tuple(_taken(order, _acceptable(order, offers), wanted))
-    left = wanted - sum((_cost(order, offer) for offer in taken), Decimal())
-    if _violates_time_in_force(order, taken, left):
+    target = _target(order)
+    taken = tuple(_taken(order, _acceptable(order, offers), target))
+    remaining = target - sum((_cost(order, offer) for offer in taken), Decimal())
+    if _violates_time_in_force(order, taken, remaining):
         return OrderStep(at_ms, order.uuid, (), "cancel")
     trades = tuple(make_trade(order, number, offer, at_ms) for number, offer in enumerate(taken))
-    if order.plan == "partial_then_cancel" or (left and not _may_rest(order)):
+    if order.plan == "partial_then_cancel" or (remaining and not _may_rest(order)):
         return OrderStep(at_ms, order.uuid, trades, "cancel")
-    return OrderStep(at_ms, order.uuid, trades, "wait" if left else "done")
+    return OrderStep(at_ms, order.uuid, trades, "wait" if remaining else "done")
 
 
 def make_trade(order: Order, number: int, offer: Offer, at_ms: int) -> Trade:
@@ -61,7 +61,7 @@ def divide_floor(amount: Decimal, divisor: Decimal) -> Decimal:
     return (amount.scaleb(_DECIMALS) // divisor).scaleb(-_DECIMALS)
 
 
-def _wanted(order: Order) -> Decimal:
+def _target(order: Order) -> Decimal:
     """Return how much to fill: a total or a volume; half of it if the partial-fill fault applies."""
     whole = order.total if order.volume is None else order.volume
     return divide_floor(whole, Decimal(2)) if order.plan == "partial_then_cancel" else whole
@@ -82,29 +82,29 @@ def crosses(order: Order, price: Decimal) -> bool:
     return price <= limit if order.side == "bid" else price >= limit
 
 
-def _taken(order: Order, offers: Iterable[Offer], left: Decimal) -> Iterator[Offer]:
+def _taken(order: Order, offers: Iterable[Offer], remaining: Decimal) -> Iterator[Offer]:
     """Yield what the order takes of each offer; a buy by total truncates to eight decimals at each price."""
-    for price, there in offers:
-        affordable = left if order.volume is not None else divide_floor(left, price)
-        offer = Offer(price, min(there, affordable))
+    for price, available in offers:
+        affordable = remaining if order.volume is not None else divide_floor(remaining, price)
+        offer = Offer(price, min(available, affordable))
         if not offer.volume:
             return
         yield offer
-        left -= _cost(order, offer)
+        remaining -= _cost(order, offer)
 
 
 def _cost(order: Order, offer: Offer) -> Decimal:
     return offer.volume if order.volume is not None else offer.price * offer.volume
 
 
-def _violates_time_in_force(order: Order, taken: tuple[Offer, ...], left: Decimal) -> bool:
+def _violates_time_in_force(order: Order, taken: tuple[Offer, ...], remaining: Decimal) -> bool:
     if order.time_in_force == "post_only":
         return bool(taken)  # it would have traded at once
     if order.time_in_force != "fok":
         return False
     if order.volume is not None:
-        return bool(left)
-    return not taken or left >= taken[-1].price * _UNIT  # the remainder could have bought more
+        return bool(remaining)
+    return not taken or remaining >= taken[-1].price * _UNIT  # the remainder could have bought more
 
 
 def _may_rest(order: Order) -> bool:

@@ -16,21 +16,21 @@ _MAX_NAMES = 100
 _MAX_OPEN, _MAX_CLOSED = 100, 1000
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
-Listed = list[dict[str, object]]
+OrderList = list[dict[str, object]]
 
 
-def open_orders(request: Request, orders: Iterable[Order]) -> Listed:
-    states = _states(request, allowed=("wait", "watch"), usual=("wait",))
-    limit = _whole(request, "limit", 100, _MAX_OPEN)
-    first = (_whole(request, "page", 1, 10**9) - 1) * limit
+def open_orders(request: Request, orders: Iterable[Order]) -> OrderList:
+    states = _states(request, allowed=("wait", "watch"), default=("wait",))
+    limit = _whole_number(request, "limit", 100, _MAX_OPEN)
+    first = (_whole_number(request, "page", 1, 10**9) - 1) * limit
     found = [order for order in _in_market(request, orders) if order.state in states]
     return _orders_json(_sorted(request, found)[first : first + limit])
 
 
-def closed_orders(request: Request, orders: Iterable[Order]) -> Listed:
+def closed_orders(request: Request, orders: Iterable[Order]) -> OrderList:
     """Return the closed orders created within a window of at most seven days."""
-    states = _states(request, allowed=("done", "cancel"), usual=("done", "cancel"))
-    limit = _whole(request, "limit", 100, _MAX_CLOSED)
+    states = _states(request, allowed=("done", "cancel"), default=("done", "cancel"))
+    limit = _whole_number(request, "limit", 100, _MAX_CLOSED)
     first_s, last_s = _window_s(request)
     found = [
         order
@@ -40,8 +40,8 @@ def closed_orders(request: Request, orders: Iterable[Order]) -> Listed:
     return _orders_json(_sorted(request, found)[:limit])
 
 
-def named_orders(request: Request, orders: Iterable[Order]) -> Listed:
-    uuids, identifiers = _all(request, "uuids[]"), _all(request, "identifiers[]")
+def named_orders(request: Request, orders: Iterable[Order]) -> OrderList:
+    uuids, identifiers = _values(request, "uuids[]"), _values(request, "identifiers[]")
     if bool(uuids) is bool(identifiers):
         raise invalid("either uuids or identifiers must be given")
     names = set(uuids or identifiers)
@@ -53,7 +53,7 @@ def named_orders(request: Request, orders: Iterable[Order]) -> Listed:
     return _orders_json(_sorted(request, found))
 
 
-def _orders_json(orders: Iterable[Order]) -> Listed:
+def _orders_json(orders: Iterable[Order]) -> OrderList:
     return [{**order_json(order), "executed_funds": plain(order.executed_funds)} for order in orders]
 
 
@@ -72,14 +72,14 @@ def _sorted(request: Request, orders: Sequence[Order]) -> Sequence[Order]:
     return orders if order_by == "asc" else orders[::-1]
 
 
-def _states(request: Request, *, allowed: Sequence[str], usual: Sequence[str]) -> Sequence[str]:
-    one, several = _all(request, "state"), _all(request, "states[]")
-    if one and several:
+def _states(request: Request, *, allowed: Sequence[str], default: Sequence[str]) -> Sequence[str]:
+    single, multiple = _values(request, "state"), _values(request, "states[]")
+    if single and multiple:
         raise invalid("either state or states must be given")
-    asked = one or several or usual
-    if not set(asked) <= set(allowed):
+    requested = single or multiple or default
+    if not set(requested) <= set(allowed):
         raise invalid("state does not have a valid value")
-    return asked
+    return requested
 
 
 def _window_s(request: Request) -> tuple[int, int]:
@@ -110,12 +110,12 @@ def _moment_ms(request: Request, name: str) -> int | None:
     return int((moment - datetime.fromtimestamp(0, UTC)).total_seconds() * 1000)
 
 
-def _whole(request: Request, name: str, usual: int, most: int) -> int:
-    text = request.params.get(name) or str(usual)
-    if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= most:
+def _whole_number(request: Request, name: str, default: int, maximum: int) -> int:
+    text = request.params.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= maximum:
         raise invalid(f"{name} does not have a valid value")
     return int(text)
 
 
-def _all(request: Request, name: str) -> list[str]:
+def _values(request: Request, name: str) -> list[str]:
     return [value for key, value in parse_qsl(request.query) if key == name]

@@ -36,9 +36,9 @@ class Denied(Exception):
     """The request is refused with one of the names above; `message` replaces the usual text."""
 
     def __init__(self, name: str, message: str | None = None) -> None:
-        self.status, usual = _ERRORS[name]
+        self.status, default_message = _ERRORS[name]
         self.name = name
-        self.message = message or usual
+        self.message = message or default_message
         super().__init__(f"{name}: {self.message}")
 
     @classmethod

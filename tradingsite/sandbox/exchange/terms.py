@@ -66,7 +66,7 @@ class OrderRequest:
 def read(body: Mapping[str, object]) -> OrderRequest:
     """Parse the body of an order request. Raises `Denied` for invalid ones."""
     side = _choice(body, "side", required=True)
-    wanted = OrderRequest(
+    requested = OrderRequest(
         market=known_market(body),
         side=side or "",
         ord_type=_choice(body, "ord_type", required=True) or "",
@@ -76,8 +76,8 @@ def read(body: Mapping[str, object]) -> OrderRequest:
         time_in_force=_choice(body, "time_in_force"),
         smp_type=_smp_type(body),
     )
-    _check_combination(wanted)
-    return wanted
+    _check_combination(requested)
+    return requested
 
 
 def known_market(parameters: Mapping[str, object]) -> Market:
@@ -97,30 +97,30 @@ def identifier(body: Mapping[str, object]) -> str | None:
     return name
 
 
-def check_limits(wanted: OrderRequest, price: Decimal) -> None:
+def check_limits(requested: OrderRequest, price: Decimal) -> None:
     """Raise `Denied` if the price is not a multiple of the tick, or the total is too small or too large.
 
     `price` is the order's price, or the best bid if it only has a volume.
     """
-    if wanted.ord_type == "limit" and (price * E8) % wanted.market.grid.tick(int(price * E8)):
-        raise Denied(f"invalid_price_{wanted.side}")
-    total = price if wanted.volume is None else price * wanted.volume
-    if total < wanted.terms.min_total:
-        raise Denied(f"under_min_total_{wanted.side}")
-    if total > wanted.terms.max_total:
-        raise Denied("invalid_funds" if wanted.volume is None else "volume_too_large")
+    if requested.ord_type == "limit" and (price * E8) % requested.market.grid.tick(int(price * E8)):
+        raise Denied(f"invalid_price_{requested.side}")
+    total = price if requested.volume is None else price * requested.volume
+    if total < requested.terms.min_total:
+        raise Denied(f"under_min_total_{requested.side}")
+    if total > requested.terms.max_total:
+        raise Denied("invalid_funds" if requested.volume is None else "volume_too_large")
 
 
-def _check_combination(wanted: OrderRequest) -> None:
-    wrong = Denied(f"create_{wanted.side}_error")
-    if (wanted.ord_type, wanted.side) in {("price", "ask"), ("market", "bid")}:
+def _check_combination(requested: OrderRequest) -> None:
+    wrong = Denied(f"create_{requested.side}_error")
+    if (requested.ord_type, requested.side) in {("price", "ask"), ("market", "bid")}:
         raise wrong
-    limit = wanted.ord_type == "limit"
-    if (wanted.price is not None) is not (limit or wanted.by_total):
+    limit = requested.ord_type == "limit"
+    if (requested.price is not None) is not (limit or requested.by_total):
         raise wrong
-    if (wanted.volume is not None) is not (limit or wanted.side == "ask"):
+    if (requested.volume is not None) is not (limit or requested.side == "ask"):
         raise wrong
-    if wanted.time_in_force not in _CONDITIONS[wanted.ord_type]:
+    if requested.time_in_force not in _CONDITIONS[requested.ord_type]:
         raise wrong
 
 

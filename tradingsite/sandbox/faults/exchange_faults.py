@@ -108,8 +108,8 @@ def _quotation_group(request: Request) -> str | None:
 
 
 def _none_left(request: Request) -> Mapping[str, str]:
-    own = {ORDERS: "order", f"{ORDERS}/test": "order-test"} if request.method == "POST" else {}
-    group = _quotation_group(request) or own.get(request.path, "default")
+    order_groups = {ORDERS: "order", f"{ORDERS}/test": "order-test"} if request.method == "POST" else {}
+    group = _quotation_group(request) or order_groups.get(request.path, "default")
     return {_REMAINING: f"group={group}; min=600; sec=0"}
 
 

@@ -37,10 +37,10 @@ class ModelFault(FaultKind):
 
 def _changed(change: Callable[[Body], object], call: FaultContext) -> Response:
     """Answer normally, then apply `change` to the body; errors stay unchanged."""
-    usual = call.process(call.request)
-    if usual.status != HTTPStatus.OK:
-        return usual
-    body = json.loads(usual.body)
+    response = call.process(call.request)
+    if response.status != HTTPStatus.OK:
+        return response
+    body = json.loads(response.body)
     change(body)
     return json_response(with_enum_numbers(body) if wants_enum_numbers(call.request) else body)
 

@@ -69,10 +69,10 @@ class Generator:
         except Invalid as invalid:
             return error(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", str(invalid))
         try:
-            given = self.queued.popleft()
+            chosen = self.queued.popleft()
         except IndexError:
-            given = opinion(wanted.prompt)
-        body = _answer(request, name, wanted, json_text(_fit_schema(given, wanted.schema)))
+            chosen = opinion(wanted.prompt)
+        body = _answer(request, name, wanted, json_text(_fit_schema(chosen, wanted.schema)))
         return json_response(with_enum_numbers(body) if wants_enum_numbers(request) else body)
 
 
@@ -111,25 +111,25 @@ def _check(schema: Mapping[str, Any]) -> None:
             raise Invalid(f"* {field}: property is not defined")
 
 
-def _fit_schema(given: Opinion, schema: Mapping[str, Any]) -> dict[str, object]:
+def _fit_schema(chosen: Opinion, schema: Mapping[str, Any]) -> dict[str, object]:
     """Return the opinion as an object with the schema's property names; with ours if there is no schema."""
     properties: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {
         "decision": {"type": "STRING", "enum": DECISIONS},
         "confidence": {"type": "NUMBER"},
         "reasoning": {"type": "STRING"},
     }
-    return {name: _member(name, wanted, given) for name, wanted in properties.items()}
+    return {name: _member(name, wanted, chosen) for name, wanted in properties.items()}
 
 
-def _member(name: str, wanted: Mapping[str, Any], given: Opinion) -> object:
+def _member(name: str, wanted: Mapping[str, Any], chosen: Opinion) -> object:
     choices = list(wanted.get("enum", ()))
-    decision = next((choice for choice in choices if str(choice).upper() == given.decision), None)
+    decision = next((choice for choice in choices if str(choice).upper() == chosen.decision), None)
     if decision is not None or name in {"decision", "action"}:
-        return decision or given.decision
+        return decision or chosen.decision
     if choices:  # a risk level, for example: the higher the confidence, the earlier choice
-        return choices[int((1 - given.confidence) * len(choices)) if given.confidence else -1]
-    empty = {"INTEGER": 0, "BOOLEAN": False, "ARRAY": [], "OBJECT": {}, "STRING": given.reasoning}
-    return empty.get(type_name(wanted.get("type")), given.confidence)
+        return choices[int((1 - chosen.confidence) * len(choices)) if chosen.confidence else -1]
+    empty = {"INTEGER": 0, "BOOLEAN": False, "ARRAY": [], "OBJECT": {}, "STRING": chosen.reasoning}
+    return empty.get(type_name(wanted.get("type")), chosen.confidence)
 
 
 def _answer(request: Request, model: str, wanted: GenerateRequest, text: str) -> dict[str, object]:

@@ -95,12 +95,12 @@ class Bars:
         full = range(-(-first // DAYS_PER_BLOCK), day // DAYS_PER_BLOCK)
         blocks = {block: self._prices.block(market, block) for block in full}
         # The first and last block may be incomplete, so their days are visited one by one.
-        where = {first // DAYS_PER_BLOCK, day // DAYS_PER_BLOCK}
-        where.add(max(blocks, key=lambda block: blocks[block].high))
-        where.add(min(blocks, key=lambda block: blocks[block].low))
+        blocks_to_visit = {first // DAYS_PER_BLOCK, day // DAYS_PER_BLOCK}
+        blocks_to_visit.add(max(blocks, key=lambda block: blocks[block].high))
+        blocks_to_visit.add(min(blocks, key=lambda block: blocks[block].low))
         days = {
             block * DAYS_PER_BLOCK + i: span
-            for block in where
+            for block in blocks_to_visit
             for i, span in enumerate(self._prices.days(market, block))
             if first <= block * DAYS_PER_BLOCK + i < day
         }

@@ -84,9 +84,10 @@ class Books:
             block += 1
 
     def _sizes_of_block(self, market: Market, side: str, slot: int, block: int) -> tuple[int, ...]:
-        usual = float(market.turnover / market.price) * E8 / 20_000  # a level has about 4 s of turnover
+        # A level has about 4 s of turnover.
+        typical_size = float(market.turnover / market.price) * E8 / 20_000
         draws = self._prices.noise(market).draws(f"{side}{slot}/", block, _BLOCK)
-        return tuple(1 + int(usual * (0.1 + 3 * draw * draw)) for draw in draws)
+        return tuple(1 + int(typical_size * (0.1 + 3 * draw * draw)) for draw in draws)
 
 
 def _spread(market: Market) -> int:

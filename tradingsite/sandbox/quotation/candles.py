@@ -54,11 +54,11 @@ def months(before_ms: int, months_each: int = 1) -> Iterator[Period]:
 def seconds(prices: Prices, market: Market, before_ms: int, at_ms: int) -> Iterator[Period]:
     """Yield the seconds with a trade that start before a time, at most 90 days back."""
     end = min(-(-before_ms // 1000) * 1000, at_ms + 1)
-    seen = None
+    last_second = None
     for trade in prices.trades_before(market, end, max(_FIRST_MS, at_ms - _SECOND_CANDLES_MS)):
         second = trade.at_ms // 1000 * 1000
-        if second != seen:
-            seen = second
+        if second != last_second:
+            last_second = second
             yield second, second + 1000
 
 

@@ -57,17 +57,17 @@ def split(whole: Span, active: Sequence[bool], draws: Sequence[float]) -> tuple[
     if not parts or not whole.volume:
         return (Span(whole.open, whole.open, whole.open, whole.open, 0),) * len(active)
     turns = _turning_points(whole, parts, draws)
-    own = [draws[i : i + DRAWS_PER_PART] for i in range(DRAWS_PER_SPLIT, len(draws), DRAWS_PER_PART)]
-    levels = _boundaries(whole, parts, turns, [numbers[0] for numbers in own[:parts]])
-    volumes = share(whole.volume, [0.4 + numbers[3] for numbers in own[:parts]])
+    part_draws = [draws[i : i + DRAWS_PER_PART] for i in range(DRAWS_PER_SPLIT, len(draws), DRAWS_PER_PART)]
+    levels = _boundaries(whole, parts, turns, [numbers[0] for numbers in part_draws[:parts]])
+    volumes = share(whole.volume, [0.4 + numbers[3] for numbers in part_draws[:parts]])
     wick = 0.2 * (whole.high - whole.low) / sqrt(parts)
-    moved = []
+    active_spans = []
     for i, (start, end) in enumerate(pairwise(levels)):
         touched = [start, end, *(level for at, level in turns if min(int(at), parts - 1) == i)]
-        high = min(whole.high, max(touched) + wick * own[i][1])
-        low = max(whole.low, min(touched) - wick * own[i][2])
-        moved.append(Span(start, high, low, end, volumes[i]))
-    return _insert_gaps(whole.open, active, moved)
+        high = min(whole.high, max(touched) + wick * part_draws[i][1])
+        low = max(whole.low, min(touched) - wick * part_draws[i][2])
+        active_spans.append(Span(start, high, low, end, volumes[i]))
+    return _insert_gaps(whole.open, active, active_spans)
 
 
 def _turning_points(whole: Span, length: float, draws: Sequence[float]) -> list[tuple[float, float]]:
@@ -81,8 +81,8 @@ def _turning_points(whole: Span, length: float, draws: Sequence[float]) -> list[
     first, second = (
         (whole.high, whole.low) if (rising <= falling) is shorter_first else (whole.low, whole.high)
     )
-    ways = (abs(first - whole.open), abs(second - first), abs(whole.close - second))
-    times = [way * (0.85 + 0.3 * draw) for way, draw in zip(ways, draws[1:4], strict=True)]
+    distances = (abs(first - whole.open), abs(second - first), abs(whole.close - second))
+    times = [distance * (0.85 + 0.3 * draw) for distance, draw in zip(distances, draws[1:4], strict=True)]
     unit = length / (sum(times) or 1.0)
     return [(times[0] * unit, first), ((times[0] + times[1]) * unit, second)]
 
@@ -117,9 +117,9 @@ def _boundaries(
     return [whole.open, *(min(whole.high, max(whole.low, at)) for at in inner), whole.close]
 
 
-def _insert_gaps(level: float, active: Sequence[bool], moved: Sequence[Span]) -> tuple[Span, ...]:
+def _insert_gaps(level: float, active: Sequence[bool], active_spans: Sequence[Span]) -> tuple[Span, ...]:
     spans: list[Span] = []
-    coming = iter(moved)
+    coming = iter(active_spans)
     for is_active in active:
         spans.append(next(coming) if is_active else Span(level, level, level, level, 0))
         level = spans[-1].close

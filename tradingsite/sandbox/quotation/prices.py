@@ -18,18 +18,18 @@ FIRST_DAY = 17_440  # 2017-10-01; no trades before
 
 
 class _Kind(NamedTuple):
-    """A way to split a span: into `parts` of `minutes` each, of which at least `least` have trades."""
+    """A way to split a span: into `parts` of `minutes` each, of which at least `min_active` have trades."""
 
     name: str
     parts: int
     minutes: int
-    least: int
+    min_active: int
 
 
-_DAYS = _Kind("days", DAYS_PER_BLOCK, 24 * 60, least=DAYS_PER_BLOCK)
-_HOURS = _Kind("hours", HOURS_PER_DAY, 60, least=HOURS_PER_DAY)
-_FIVES = _Kind("fives", FIVES_PER_HOUR, MINUTES_PER_FIVE, least=4)
-_MINUTES = _Kind("minutes", MINUTES_PER_FIVE, 1, least=1)
+_DAYS = _Kind("days", DAYS_PER_BLOCK, 24 * 60, min_active=DAYS_PER_BLOCK)
+_HOURS = _Kind("hours", HOURS_PER_DAY, 60, min_active=HOURS_PER_DAY)
+_FIVES = _Kind("fives", FIVES_PER_HOUR, MINUTES_PER_FIVE, min_active=4)
+_MINUTES = _Kind("minutes", MINUTES_PER_FIVE, 1, min_active=1)
 
 
 class Prices:
@@ -107,7 +107,7 @@ class Prices:
     def _split(self, market: Market, kind: _Kind, index: int, whole: Span) -> tuple[Span, ...]:
         noise = self.noise(market)
         chances = noise.draws(f"alive-{kind.name}", index, kind.parts)
-        usual = 1 - exp(-kind.minutes * market.trades_per_min)
-        limit = max(usual, sorted(chances)[kind.least - 1])
+        trade_probability = 1 - exp(-kind.minutes * market.trades_per_min)
+        limit = max(trade_probability, sorted(chances)[kind.min_active - 1])
         draws = noise.draws(kind.name, index, DRAWS_PER_SPLIT + DRAWS_PER_PART * kind.parts)
         return split(whole, [chance <= limit for chance in chances], draws)

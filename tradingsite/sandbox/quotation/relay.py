@@ -27,7 +27,7 @@ class Relay:
     def __init__(self, base_url: str) -> None:
         _refuse_unless_plain(base_url)
         self.base_url = base_url.rstrip("/")
-        self._own = threading.local()
+        self._per_thread = threading.local()
 
     def forward(self, request: Request, **names: str) -> Response:
         """Return the other exchange's answer unchanged, errors included; 502 if it does not answer."""
@@ -45,9 +45,10 @@ class Relay:
         return self._session().get(self.base_url + target, timeout=_TIMEOUTS_S, allow_redirects=False)
 
     def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._own, "session", None)
+        session: requests.Session | None = getattr(self._per_thread, "session", None)
         if session is None:
-            session = self._own.session = requests.Session()  # one per thread: sessions are not thread-safe
+            # One per thread: sessions are not thread-safe.
+            session = self._per_thread.session = requests.Session()
             session.auth = lambda prepared: prepared  # otherwise requests would send a password from .netrc
         return session
 

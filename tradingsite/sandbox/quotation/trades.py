@@ -36,8 +36,8 @@ def trades_of_minute(market: Market, noise: Noise, minute: int, prices: Span) ->
     busy, order = noise.draws("busy", minute, 2)
     corners = _corners(prices, high_first=order < 0.5)
     per_min = market.trades_per_min
-    usual = max(1.0, per_min) * (0.85 + 0.3 * busy) if per_min > 2 else 1 + 2 * busy * busy
-    count = max(len(corners), int(usual + 0.5))
+    expected = max(1.0, per_min) * (0.85 + 0.3 * busy) if per_min > 2 else 1 + 2 * busy * busy
+    count = max(len(corners), int(expected + 0.5))
     numbers = noise.draws("trades", minute, _DRAWS * count)
     path = _path(market.grid, prices, corners, count, numbers)
     volumes = share(prices.volume, [0.02 + draw * draw * draw for draw in numbers[3::_DRAWS]])
