@@ -85,10 +85,7 @@ def orders() -> dict[str, object]:
 
 
 def account() -> dict[str, object]:
-    """Return the last account reading, the positions at their last prices, and today's result.
-
-    Four queries.
-    """
+    """Return the last account reading, the positions at last prices, and today's result (four queries)."""
     at = timezone.now()
     valued = position_rows(at)
     reading = AccountReading.objects.order_by("read_at").last()

@@ -23,10 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One half hour. `filled` marks one without trades.
-
-    All prices are the previous close, the volume is 0.
-    """
+    """One half hour. If `filled`, it had no trades: its prices are the previous close, its volume is 0."""
 
     start: datetime
     open: Decimal

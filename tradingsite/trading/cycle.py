@@ -86,10 +86,7 @@ def _trade_market(
 
 
 def watched(config: ConfigSnapshot) -> tuple[str, ...]:
-    """Return the markets whose prices are needed.
-
-    The configured ones, and those with a position for the stop-loss.
-    """
+    """Return the markets whose prices are needed: configured ones, and those with a position to protect."""
     holdings = (holding.market for holding in positions.positions() if holding.volume)
     return tuple(dict.fromkeys((*config[MARKETS], *holdings)))
 

@@ -1,1 +1,4 @@
-"""Clients for Google Gemini: model metadata over plain HTTP, and answers generated through Google's package."""
+"""Clients for Google Gemini.
+
+Model metadata over plain HTTP, and answers generated through Google's package, which is imported late.
+"""

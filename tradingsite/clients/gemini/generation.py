@@ -16,7 +16,7 @@ from tradingsite.clients.key_format import key_problem
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _READ_TIMEOUT_S = 3600.0
-"""Effectively none: the first byte comes only after the model has finished thinking.
+"""Effectively no limit, because the first byte comes only after the model has finished thinking.
 
 The call's deadline ends the wait.
 """

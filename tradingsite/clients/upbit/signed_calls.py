@@ -25,7 +25,7 @@ from tradingsite.clients.upbit.refusals import explain_exchange, requests_left
 T = TypeVar("T")
 
 _ORDER_READ_TIMEOUT_S = 3600.0
-"""Effectively none: giving up on an order's answer early would leave its fate unknown.
+"""Effectively no limit: giving up on an order's answer early would leave its fate unknown.
 
 The call's deadline ends the wait.
 """

@@ -52,9 +52,9 @@ class Exchange:
 
     @contextmanager
     def at(self, at_ms: int) -> Iterator[ExchangeState]:
-        """Give exclusive access to the state as of `at_ms`, with exact arithmetic.
+        """Give exclusive access to the state as of `at_ms`, and save changes at the end.
 
-        Save changes at the end.
+        Arithmetic is exact.
         """
         with self._lock, localcontext(EXACT):
             if not self._is_open:

@@ -24,10 +24,7 @@ class Offer(NamedTuple):
 
 @dataclass(frozen=True)
 class OrderStep:
-    """What happens to an order at one time.
-
-    Its trades, then its new state, which may be "cancel" after trades.
-    """
+    """What happens to an order at one time: trades, then its new state ("cancel" may follow trades)."""
 
     at_ms: int
     uuid: str

@@ -62,10 +62,7 @@ class Order:
 
     @property
     def reserved(self) -> Decimal:
-        """Locked when the order was accepted, including the fee.
-
-        Quote currency for a bid, coins for an ask.
-        """
+        """Locked at acceptance, including the fee: quote currency for a bid, coins for an ask."""
         if self.side == "ask":
             return _required_amount(self.volume)
         return self.total + self.reserved_fee
