@@ -424,7 +424,7 @@ def test_nothing_but_a_call_imports_the_package():
 
 def test_the_import_is_silent_in_a_fresh_process(peer):
     code = (
-        "from tradingsite.clients.gemini import GeminiModel, GenerationRequest\n"
+        "from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest\n"
         f"print(GeminiModel({peer.url!r}, 'any-key-will-do').generate("
         "GenerationRequest('gemini-3', 'a', 'b', {'type': 'OBJECT'})).status)"
     )
