@@ -1,4 +1,7 @@
-"""What the site can do now, derived from its components (docs/health.md, 20)."""
+"""Derives what the site can do now, such as placing orders, from the state of its components.
+
+See docs/health.md, rule 20.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,17 +15,18 @@ from healthcheck.report import Finding
 
 Answer = Literal["yes", "no", "paused", "unknown"]
 
-_WEIGHT: Sequence[Answer] = ("yes", "paused", "unknown", "no")
-_WELL = Finding("healthy", gettext_noop("nothing stands against it"))
+_PRECEDENCE: Sequence[Answer] = ("yes", "paused", "unknown", "no")
+_NOTHING_WRONG = Finding("healthy", gettext_noop("nothing prevents it"))
 
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that the site can do or not, and why.
+    """Whether the site can do one thing, and why not.
 
     Attributes:
         label: for people, translated when it is shown.
-        blamed: the component whose finding `reason` is; "" when it is the ability's own.
+        blamed: the component whose finding is the `reason`; "" when it is the finding of the ability's own
+            probe.
     """
 
     name: str
@@ -39,26 +43,29 @@ class _Component(Protocol):
     def finding(self) -> Finding: ...
 
 
-def derived(task: AbilityTask, needed: Iterable[_Component], own: Finding | None) -> Ability:
-    """Return what the components it needs and its own probe add up to: the weightiest objection wins.
+def derive_ability(task: AbilityTask, needed: Iterable[_Component], own: Finding | None) -> Ability:
+    """Return the ability's answer: the most serious one among its components' and its own probe's.
 
-    A component's warning is no objection, since it still works; its own probe's is one.
+    A component with a warning still works, so it counts as a yes. A warning from the ability's own probe is
+    a no: that probe checks exactly this ability.
     """
-    found = [(_of_component(each.finding), each.finding, each.name) for each in needed]
+    found = [(_answer_of_component(each.finding), each.finding, each.name) for each in needed]
     if own is not None:
-        found.append((_of_own(own), own, ""))
-    answer, reason, blamed = max(found, key=lambda each: _WEIGHT.index(each[0]), default=("yes", _WELL, ""))
+        found.append((_answer_of_own_probe(own), own, ""))
+    answer, reason, blamed = max(
+        found, key=lambda each: _PRECEDENCE.index(each[0]), default=("yes", _NOTHING_WRONG, "")
+    )
     if answer == "yes":
-        return Ability(task.name, task.label, answer, own or _WELL)
+        return Ability(task.name, task.label, answer, own or _NOTHING_WRONG)
     return Ability(task.name, task.label, answer, reason, blamed)
 
 
-def weightiest(abilities: Sequence[Ability]) -> Ability:
-    """Return the ability whose answer decides for all: a no before an unknown before a pause before a yes."""
-    return max(abilities, key=lambda ability: _WEIGHT.index(ability.answer))
+def decisive(abilities: Sequence[Ability]) -> Ability:
+    """Return the ability that decides for all of them: no before unknown before paused before yes."""
+    return max(abilities, key=lambda ability: _PRECEDENCE.index(ability.answer))
 
 
-def _of_component(finding: Finding) -> Answer:
+def _answer_of_component(finding: Finding) -> Answer:
     if finding.status == "unhealthy":
         return "no"
     if not finding.judged:
@@ -66,7 +73,7 @@ def _of_component(finding: Finding) -> Answer:
     return "paused" if finding.paused else "yes"
 
 
-def _of_own(finding: Finding) -> Answer:
+def _answer_of_own_probe(finding: Finding) -> Answer:
     if not finding.judged:
         return "unknown"
     if finding.paused:

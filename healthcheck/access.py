@@ -1,4 +1,7 @@
-"""Who may see what: staff and bearers of the token see messages and latencies (docs/health.md, 11, 27)."""
+"""Access control: messages and latencies are for staff and for callers with the bearer token.
+
+See docs/health.md, rules 11 and 27.
+"""
 
 import hmac
 from collections.abc import Callable, Sequence
@@ -27,28 +30,29 @@ T = TypeVar("T")
 
 
 def answers_always(view: View) -> View:
-    """Make a view that is never cached, takes only safe methods, and turns its own errors into a JSON 500."""
+    """Decorate a JSON view: never cached, safe methods only, and a JSON 500 when the view itself fails."""
 
     @wraps(view)
     def answer(request: HttpRequest, **captured: str) -> HttpResponse:
         try:
             response = view(request, **captured)
         except Exception:
-            # Whatever broke, a monitor gets JSON, and no exception text.
+            # A monitor always gets JSON, and an exception text could hold a secret.
             logger.exception("health.broken", path=request.path)
             response = JsonResponse({"error": "health check could not run"}, status=500)
         response.content = redacted(response.content)
         response.headers.setdefault("Cache-Control", "no-store")
         return logged_by_transition(response)
 
-    # A transaction would be opened before the view, and fail with the database.
+    # ATOMIC_REQUESTS would open a transaction before the view, which fails while the database is down.
     return require_safe(transaction.non_atomic_requests(answer))
 
 
 def staff_page(view: View) -> View:
-    """Show a page to staff and to bearers of the token; send all others to sign in.
+    """Decorate a page for staff and callers with the token; everybody else is sent to the sign-in page.
 
-    Answers 503 while the database can't tell who is signed in. Never cached, safe methods only, no secrets.
+    Answers 503 while the database can't say who is signed in. Never cached, safe methods only, secrets
+    redacted.
     """
 
     @wraps(view)
@@ -58,12 +62,15 @@ def staff_page(view: View) -> View:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    # A transaction would be opened before the view, and fail with the database.
+    # ATOMIC_REQUESTS would open a transaction before the view, which fails while the database is down.
     return require_safe(transaction.non_atomic_requests(answer))
 
 
 def staff_json(view: View) -> View:
-    """Answer staff and bearers of the token, all others a JSON 403. Safe methods only, never cached."""
+    """Decorate a JSON view for staff and callers with the token; everybody else gets a JSON 403.
+
+    Never cached.
+    """
 
     @wraps(view)
     def answer(request: HttpRequest, **captured: str) -> HttpResponse:
@@ -78,9 +85,10 @@ def staff_json(view: View) -> View:
 
 
 def may_see_details(request: HttpRequest, snapshot: Snapshot | None = None) -> bool:
-    """Tell whether the caller bears the token or is signed in as staff.
+    """Return whether the caller has the token or is signed in as staff.
 
-    Only the database knows who is signed in. Whether it is down is read from `snapshot` if there is one.
+    The session is in the database, so it is not read while the database is down. `snapshot`, if given, says
+    whether it is; otherwise the engine is asked.
     """
     if _bears_token(request):
         return True
@@ -91,12 +99,12 @@ def may_see_details(request: HttpRequest, snapshot: Snapshot | None = None) -> b
 
 
 def unknown_name_page(request: HttpRequest, name: str, known: Sequence[tuple[str, str]]) -> HttpResponse:
-    """Answer 404 with what is `known`: each name with its page's address."""
+    """Answer 404 and list the `known` names, each with the URL of its page."""
     return render(request, "status/unknown.html", {"name": name, "known": known}, status=404)
 
 
 def query_or_none(query: Callable[[], T]) -> T | None:
-    """Return what `query` reads; None while the database is down, or when that takes over a second."""
+    """Return the result of `query`; None while the database is down, or after a second without an answer."""
     if _database_is_down():
         return None
     try:
@@ -106,7 +114,7 @@ def query_or_none(query: Callable[[], T]) -> T | None:
 
 
 def logged_by_transition(response: HttpResponse) -> HttpResponse:
-    """Keep Django from logging each 503: the engine logs the change, once."""
+    """Mark a response as logged, so that Django does not log every 503: the engine logs each change once."""
     response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - Django has no public name for it
     return response
 
@@ -129,7 +137,7 @@ def _no_database(request: HttpRequest) -> HttpResponse:
 
 
 def _bears_token(request: HttpRequest) -> bool:
-    # Not `request.headers`: making that of all headers is a tenth of the whole answer's time.
+    # Not `request.headers`: parsing all headers takes a tenth of the time of the whole answer.
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     expected = settings.HEALTH_TOKEN
     if not expected or scheme.lower() != "bearer":
@@ -138,7 +146,7 @@ def _bears_token(request: HttpRequest) -> bool:
 
 
 def _is_signed_in_staff(request: HttpRequest) -> bool:
-    """Ask the session, within a second. Raises CallTimedOut, django.db.Error."""
+    """Read the session, within a second. Raises CallTimedOut, django.db.Error."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
 
@@ -150,7 +158,7 @@ def _is_signed_in_staff(request: HttpRequest) -> bool:
 
 
 def _within_limit(query: Callable[[], T]) -> T:
-    if connection.in_atomic_block:  # what the transaction has written can be seen only here
+    if connection.in_atomic_block:  # another connection would not see what this transaction wrote
         return query()
     return engine().bounded.call(query)
 

@@ -1,4 +1,4 @@
-"""Health in admin: maintenance windows and rehearsals, made and ended by hand, and the alerts to look at."""
+"""Django admin pages for maintenance windows and rehearsals, which staff start and end, and for alerts."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -23,7 +23,7 @@ _PAST, _AHEAD = timedelta(minutes=10), timedelta(days=30)
 
 
 class OverrideForm(forms.ModelForm[HealthOverride]):
-    """What, on which component, from when, for how long, and why."""
+    """Form for a new maintenance window or rehearsal. Its length is entered in minutes."""
 
     component = forms.ChoiceField(label=_("Component"))
     kind = forms.ChoiceField(label=_("Kind"))
@@ -63,7 +63,10 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
             kind.error_messages["invalid_choice"] = refused
 
     def clean_starts_at(self) -> Any:
-        """Refuse what would have begun long ago, or nobody would remember."""
+        """Allow only a start close to now.
+
+        An old one would rewrite the past, a distant one would be forgotten.
+        """
         starts_at, now = self.cleaned_data["starts_at"], timezone.now()
         if starts_at and not now - _PAST <= starts_at <= now + _AHEAD:
             text = _("%(value)s must be from 10 minutes ago to 30 days from now; leave it empty for now.")
@@ -94,7 +97,7 @@ class OverrideForm(forms.ModelForm[HealthOverride]):
 
 @admin.register(HealthOverride)
 class HealthOverrideAdmin(EndableAdmin[HealthOverride]):
-    """Every one, newest first, those in force marked."""
+    """All overrides, newest first, with a mark on those in force."""
 
     list_display = (
         "where",
@@ -117,7 +120,7 @@ class HealthOverrideAdmin(EndableAdmin[HealthOverride]):
 
     @admin.display(description=_("kind"), ordering="kind")
     def what(self, override: HealthOverride) -> str:
-        return override.get_kind_display()  # also of a kind that this release does not know
+        return override.get_kind_display()  # also works for a kind from another release
 
     @admin.display(description=_("in force"), boolean=True)
     def in_force(self, override: HealthOverride) -> bool:
@@ -155,7 +158,7 @@ class HealthOverrideAdmin(EndableAdmin[HealthOverride]):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin[Alert]):
-    """Only the scheduler writes these."""
+    """Read-only: only the scheduler writes alerts."""
 
     list_display = ("transition", "at", "state", "attempts", "sent_at", "next_attempt_at", "error")
     list_filter = ("state", "transition__component")

@@ -1,4 +1,4 @@
-"""Admin of rows that people read and do not edit; every app of the site may build on it."""
+"""Base classes for admin pages of rows that people read, add or end, but never edit. Any app may use them."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=Model)
 
 
 class AppendOnlyAdmin(admin.ModelAdmin[M]):
-    """Rows that are added by hand, and never edited or deleted."""
+    """Rows that staff add, and that nobody edits or deletes."""
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
@@ -25,22 +25,22 @@ class AppendOnlyAdmin(admin.ModelAdmin[M]):
 
 
 class EndableAdmin(AppendOnlyAdmin[M]):
-    """Rows that are added and ended by hand; whoever may change one may end it.
+    """Rows that staff add and end. The change permission allows ending.
 
-    A subclass gives `add_title`, of the form that adds one, and `end`.
+    A subclass sets `add_title`, the title of the form for a new row, and implements `end`.
     """
 
     add_title: Promise
     actions = ("end_now",)
 
     def end(self, row: M, by: str) -> bool:
-        """End `row` now; return False when it had ended before."""
+        """End `row` now; return False if it had already ended."""
         raise NotImplementedError
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the form as the one act it is."""
+        """Show one save button only: staff add one row at a time."""
         once = {
             "title": self.add_title,
             "show_save_and_add_another": False,

@@ -1,4 +1,7 @@
-"""Health of the site: the engine, its answers and its page. Starting Django starts none of it."""
+"""The health app: probes, JSON answers, status page, history and alerts.
+
+Starting Django starts no thread of it.
+"""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,7 @@
-"""System checks: a wrong entry in one of the lists that settings hold for health is told at start."""
+"""System checks: a wrong entry in the health settings is reported at start, not at the first request.
+
+The error ids are listed in docs/health.md, "Adding a probe or a panel".
+"""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +22,14 @@ _LIMITS = {"timeout_s": "seconds", "ttl_s": "seconds", "ttl_bad_s": "seconds", "
 
 @register()
 def health_probes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that each probe is spelt right, can be imported, and needs only components listed before it."""
+    """Check that each probe has known keys, can be imported, and needs only components listed before it."""
     found: list[CheckMessage] = []
     names: list[str] = []
     for entry in settings.HEALTH_PROBES:
-        found += _entry("HEALTH_PROBES", entry, ProbeTask, path="probe")
+        found += _check_entry("HEALTH_PROBES", entry, ProbeTask, path="probe")
         if entry.get("evidence"):
-            found += _function("HEALTH_PROBES", entry["evidence"])
-        found += _needs("HEALTH_PROBES", entry, names)
+            found += _check_function("HEALTH_PROBES", entry["evidence"])
+        found += _check_needs("HEALTH_PROBES", entry, names)
         if entry.get("name") in names:
             found.append(Error(f"HEALTH_PROBES names {entry['name']!r} twice.", id="healthcheck.E004"))
         names.append(entry.get("name", ""))
@@ -35,12 +38,14 @@ def health_probes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register()
 def health_abilities(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that each ability is spelt right, and that what it needs and asks is there."""
+    """Check that each ability has known keys, and that its probe and its components exist."""
     names = [entry.get("name", "") for entry in settings.HEALTH_PROBES]
     found: list[CheckMessage] = []
     for entry in settings.HEALTH_ABILITIES:
-        found += _entry("HEALTH_ABILITIES", entry, AbilityTask, path="probe" if entry.get("probe") else "")
-        found += _needs("HEALTH_ABILITIES", entry, names)
+        found += _check_entry(
+            "HEALTH_ABILITIES", entry, AbilityTask, path="probe" if entry.get("probe") else ""
+        )
+        found += _check_needs("HEALTH_ABILITIES", entry, names)
     return found
 
 
@@ -49,17 +54,17 @@ def status_panels(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     names = [entry.get("name", "") for entry in settings.HEALTH_PROBES]
     found: list[CheckMessage] = []
     for entry in settings.STATUS_PANELS:
-        found += _entry("STATUS_PANELS", entry, PanelTask, path="context")
-        found += _needs("STATUS_PANELS", entry, names)
+        found += _check_entry("STATUS_PANELS", entry, PanelTask, path="context")
+        found += _check_needs("STATUS_PANELS", entry, names)
     return found
 
 
 @register()
 def metric_sources(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    return [error for path in settings.METRIC_SOURCES for error in _function("METRIC_SOURCES", path)]
+    return [error for path in settings.METRIC_SOURCES for error in _check_function("METRIC_SOURCES", path)]
 
 
-def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterator[CheckMessage]:
+def _check_entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterator[CheckMessage]:
     fields = {field.name: field for field in dataclasses.fields(task)}
     for key in entry.keys() - fields.keys():
         yield Error(
@@ -82,14 +87,14 @@ def _entry(setting: str, entry: Entry, task: type[Task], *, path: str) -> Iterat
             id="healthcheck.E006",
         )
     if path in entry:
-        yield from _function(setting, entry[path])
+        yield from _check_function(setting, entry[path])
 
 
 def _is_limit(value: object, *, may_be_none: bool) -> bool:
     return (value is None and may_be_none) or (isinstance(value, int | float) and value > 0)
 
 
-def _function(setting: str, path: str) -> Iterator[CheckMessage]:
+def _check_function(setting: str, path: str) -> Iterator[CheckMessage]:
     try:
         found: Any = import_string(path)
     except ImportError as error:
@@ -103,7 +108,7 @@ def _function(setting: str, path: str) -> Iterator[CheckMessage]:
         yield Error(f"{setting}: {path!r} is not a function.", id="healthcheck.E002")
 
 
-def _needs(setting: str, entry: Entry, before: Sequence[str]) -> Iterator[CheckMessage]:
+def _check_needs(setting: str, entry: Entry, before: Sequence[str]) -> Iterator[CheckMessage]:
     for name in entry.get("needs", ()):
         if name not in before:
             yield Error(

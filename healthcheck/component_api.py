@@ -1,4 +1,7 @@
-"""One component for programs: its state now, and its past (docs/health.md, 15)."""
+"""JSON about one component, for programs: its state now, its history, and the evidence.
+
+See docs/health.md, rules 15 and 21.
+"""
 
 from typing import Annotated, Any
 
@@ -11,13 +14,13 @@ from healthcheck.engine.engine import engine
 from healthcheck.facts import facts
 from healthcheck.history.queries import ComponentHistory, TransitionRow, histories, transitions
 from healthcheck.report import Status, component_names
-from healthcheck.snapshot import Imposition
+from healthcheck.snapshot import OverrideEffect
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 class TransitionSchema(BaseModel):
-    """One damped change of state. `lasted_s` is null while it is still so."""
+    """One damped change of state. `lasted_s` is null while that state lasts."""
 
     model_config = _STRICT
 
@@ -30,7 +33,10 @@ class TransitionSchema(BaseModel):
 
 
 class History(BaseModel):
-    """The past. Null where nothing is known; uptimes are per cent of judged minutes, pauses left out."""
+    """A component's history; null where there is no record.
+
+    Uptimes are percentages of the judged minutes, without the paused ones.
+    """
 
     model_config = _STRICT
 
@@ -47,7 +53,7 @@ class History(BaseModel):
 
 
 class Evidence(BaseModel):
-    """One fact that the state is judged by."""
+    """One fact on which the state is based."""
 
     model_config = _STRICT
 
@@ -57,7 +63,7 @@ class Evidence(BaseModel):
 
 
 class ComponentDetail(BaseModel):
-    """One component. `history` is null while the database can't be asked."""
+    """The whole answer. `history` and `evidence` are null while the database does not answer."""
 
     model_config = _STRICT
 
@@ -69,15 +75,15 @@ class ComponentDetail(BaseModel):
     age_s: float
     judged: bool
     paused: bool
-    override: Annotated[Imposition, Field(description='What staff impose for a time; "" for nothing.')]
+    override: Annotated[OverrideEffect, Field(description='Override set by staff; "" for none.')]
     history: History | None
-    evidence: Annotated[list[Evidence] | None, Field(description="Null while the database can't be asked.")]
+    evidence: Annotated[list[Evidence] | None, Field(description="Null while the database does not answer.")]
 
 
 @answers_always
 @staff_json
 def component(request: HttpRequest, name: str) -> HttpResponse:
-    """Answer a `ComponentDetail`, 503 while it is unhealthy, to staff and bearers of the token."""
+    """Answer a `ComponentDetail` to staff and callers with the token; 503 while it is unhealthy."""
     names = component_names()
     if name not in names:
         return JsonResponse({"error": f"unknown: {name}; known are {', '.join(names)}"}, status=404)

@@ -1,4 +1,7 @@
-"""What the settings ask for: probes, abilities and panels as typed values (docs/health.md)."""
+"""Reads the health settings (`HEALTH_PROBES`, `HEALTH_ABILITIES`, `STATUS_PANELS`) as typed values.
+
+They are described in docs/health.md, "Adding a probe or a panel".
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from healthcheck.report import Finding
 
-# The longest wait for a shared row; without an answer the probe runs here, and for this process only.
+# The longest wait for the row of a shared result. After it this process runs the probe for itself only.
 ROW_WAIT_S = 0.5
 
 Place = Literal["top", "wide", "narrow"]
@@ -20,12 +23,12 @@ Context = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Work that the engine does in a thread of its own, and whose result it keeps.
+    """A function that the engine runs in its own thread, and whose result it keeps.
 
     Attributes:
-        needs: components without which this can't be done.
-        timeout_s: after this the engine stops waiting; the work should bound itself a little below.
-        ttl_s, ttl_bad_s: how long a healthy result, and any other, is served without asking again.
+        needs: components that must be healthy or warning for this to run.
+        timeout_s: after this the engine stops waiting. The function should end by itself a little earlier.
+        ttl_s, ttl_bad_s: for how long a healthy result, or any other result, is served without a new run.
     """
 
     needs: tuple[str, ...] = ()
@@ -35,7 +38,7 @@ class Task:
 
     @property
     def allowance_s(self) -> float:
-        """Time that the engine itself may take before the work begins."""
+        """Extra seconds that the engine itself may need before the function starts."""
         return 0
 
 
@@ -45,10 +48,11 @@ class ProbeTask(Task):
 
     Attributes:
         probe: dotted path of a function `() -> Finding`.
-        label: the component's name for people; without one they read `name`.
+        label: the component's name for people; "" shows `name`.
         shared: all processes use one result, kept in a row of the database.
-        evidence: dotted path of a function `() -> Sequence[Fact]`: what its state is judged by; "" for none.
-        slow_ms: an answer within this is never called slow; None: none ever is.
+        evidence: dotted path of a function `() -> Sequence[Fact]` with the facts behind its state; "" for
+            none.
+        slow_ms: an answer within this time is never called slow; None: no answer is.
     """
 
     name: str
@@ -65,11 +69,11 @@ class ProbeTask(Task):
 
 @dataclass(frozen=True, kw_only=True)
 class AbilityTask(Task):
-    """Something that the site can do while the components in `needs` are well.
+    """Something that the site can do while the components in `needs` work.
 
     Attributes:
-        label: for people, fit for a list: "place orders".
-        probe: dotted path of a function `() -> Finding` that knows what the components do not; "" for none.
+        label: for people, worded for a list: "place orders".
+        probe: dotted path of a function `() -> Finding` for what the components do not cover; "" for none.
     """
 
     name: str
@@ -82,9 +86,10 @@ class PanelTask(Task):
     """One panel of the status page.
 
     Attributes:
-        context: dotted path of a function `() -> dict`: the template's names, with plain values.
+        context: dotted path of a function `() -> dict` that returns the template's context, with plain
+            values.
         public: shown to everybody, not only to staff.
-        place: `top` is above the components and as wide; on a wide screen the others share two columns.
+        place: `top` is above the components, full width; on a wide screen the others share two columns.
     """
 
     title: str | Promise
@@ -100,7 +105,7 @@ class PanelTask(Task):
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel and its template's context, or the `Finding` that says why there is none."""
+    """One panel: its template's context, or the `Finding` that says why there is none."""
 
     task: PanelTask
     context: Context | Finding
@@ -108,7 +113,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTask(Task):
-    """What the engine asks for itself."""
+    """Work that the engine needs for itself, such as reading the overrides."""
 
     name: str
 
@@ -117,7 +122,10 @@ NamedTask = ProbeTask | AbilityTask | PanelTask | OwnTask
 
 
 def configured_probes() -> Sequence[ProbeTask]:
-    """Return `HEALTH_PROBES`. A wrong entry raises; the system checks explain it (`healthcheck.checks`)."""
+    """Return `HEALTH_PROBES`.
+
+    Raises TypeError for a wrong entry; `healthcheck.checks` reports it at start.
+    """
     return [ProbeTask(**entry) for entry in settings.HEALTH_PROBES]
 
 
@@ -130,15 +138,18 @@ def configured_abilities() -> Sequence[AbilityTask]:
 
 
 def component_label(name: str) -> str | Promise:
-    """Return a component's name for people; `name` itself where it has none or is not configured any more."""
+    """Return a component's name for people; `name` itself if it has no label or is no longer configured."""
     return next((task.label for task in configured_probes() if task.name == name and task.label), name)
 
 
 def imported(path: str) -> Callable[[], Any]:
-    """Return the function at a dotted path. Called late, in the thread that runs it."""
+    """Return the function at a dotted path.
+
+    Called in the thread that runs it, so a slow import delays no start.
+    """
     return cast("Callable[[], Any]", import_string(path))
 
 
 def plain(returned: Context) -> Context:
-    """Run lazy queries here, in the panel's own thread, not while the page is rendered."""
+    """Run lazy queries now, in the panel's own thread, rather than while the page is rendered."""
     return {name: list(value) if isinstance(value, QuerySet) else value for name, value in returned.items()}

@@ -1,4 +1,4 @@
-"""What a component's state is judged by, for people and programs (docs/health.md, 21)."""
+"""The evidence for a component's state, for its page and its JSON (docs/health.md, rule 21)."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ logger = structlog.get_logger(__name__)
 
 
 def facts(component: str) -> Sequence[Fact]:
-    """Return the facts that the component's `evidence` names; none without one, or when it fails.
+    """Return the facts from the component's `evidence` function; none without one, or when it fails.
 
     Raises:
-        django.db.Error: they come from the database, and it cannot be asked.
+        django.db.Error: the database, from which they are read, does not answer.
     """
     path = next((task.evidence for task in configured_probes() if task.name == component), "")
     try:
@@ -23,6 +23,6 @@ def facts(component: str) -> Sequence[Fact]:
     except DatabaseError:
         raise
     except Exception:
-        # Broken evidence must not take the page, or the component's JSON, with it.
+        # An error in the evidence must not break the whole page or JSON.
         logger.exception("health.evidence_failed", component=component)
         return ()

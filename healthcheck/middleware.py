@@ -1,9 +1,10 @@
-"""`/livez` and `/readyz`, answered before every other middleware (docs/health.md, 19 and 24).
+"""Answers `/livez` and `/readyz` before any other middleware runs.
 
-A prober comes with any Host, over plain http, without a session, and counts a redirect as success; so its
-question must not reach the host check, the https redirect, or anything that asks the database.
+A probe may send any Host header, uses plain http, has no session, and takes a redirect for success. So its
+request must reach neither the host check, nor the https redirect, nor anything that reads the database.
+After SIGTERM `/readyz` fails first, so that a load balancer stops sending requests here.
 
-A process told to end is unready first, so that a balancer looks elsewhere.
+See docs/health.md, "Where to ask" and rule 24.
 """
 
 import threading
@@ -25,7 +26,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def begin_draining(seconds: float, then: Callable[[], object]) -> None:
-    """Be unready from now on, and call `then` after `seconds`. A second call changes nothing."""
+    """Make `/readyz` fail from now on, and call `then` after `seconds`. Further calls do nothing."""
     if _draining.is_set():
         return
     _draining.set()
@@ -35,7 +36,7 @@ def begin_draining(seconds: float, then: Callable[[], object]) -> None:
 
 
 class ProbeMiddleware:
-    """The first entry of `MIDDLEWARE`."""
+    """Must be the first entry of `MIDDLEWARE`."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
@@ -51,14 +52,15 @@ class ProbeMiddleware:
 
 
 def _live() -> int:
-    """The process runs this line; nothing else matters."""
+    """Alive means that the process runs this line; no dependency counts."""
     return 200
 
 
 def _ready() -> int:
-    """Ready is: not about to end, and the database answers, may be written to, and has all migrations.
+    """Ready means: not draining, and the database answers, accepts writes and has all migrations.
 
-    A maintenance window makes nothing ready that is not; a rehearsal is obeyed.
+    A maintenance window does not hide a real failure here; a rehearsed failure of the database makes it
+    unready.
     """
     if _draining.is_set():
         return 503
@@ -71,7 +73,7 @@ def _status_or_500(answer: Callable[[], int]) -> int:
     try:
         return answer()
     except Exception:
-        # A prober gets JSON, whatever broke.
+        # The caller always gets JSON.
         logger.exception("health.broken")
         return 500
 

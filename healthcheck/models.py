@@ -1,4 +1,7 @@
-"""What health keeps: shared results, history, overrides and alerts (docs/health.md, 9, 15, 19, 22)."""
+"""Tables of the health app: shared results, history, overrides and alerts.
+
+See docs/health.md, rules 9, 15, 19 and 22.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,14 +17,14 @@ from healthcheck.templatetags.moments import moment_text
 
 
 class HealthResultQuerySet(models.QuerySet["HealthResult"]):
-    """Every moment here is the database's, since the processes' clocks may differ."""
+    """All times are the database's, since the clocks of the processes may differ."""
 
     def with_age(self) -> Self:
-        """Add `age`, a timedelta, None before the first result."""
+        """Add `age`, a timedelta; None before the first result."""
         return self.annotate(age=models.ExpressionWrapper(Now() - F("measured_at"), models.DurationField()))
 
     def claim(self, name: str, *, ttl_s: float, ttl_bad_s: float, hold_s: float) -> UUID | None:
-        """Return a claim on the next run; None while a result is fresh or another claim lives."""
+        """Return a claim on the next run; None while the result is fresh or another process has the claim."""
         expired = Q(measured_at=None) | Q(measured_at__lte=Now() - timedelta(seconds=ttl_s))
         expired |= ~Q(status="healthy") & Q(measured_at__lte=Now() - timedelta(seconds=ttl_bad_s))
         unclaimed = Q(claimed_until=None) | Q(claimed_until__lte=Now())
@@ -32,7 +35,7 @@ class HealthResultQuerySet(models.QuerySet["HealthResult"]):
         return claim if taken else None
 
     def publish(self, name: str, claim: UUID, result: Mapping[str, Any]) -> bool:
-        """Store a result for all processes, unless the claim has expired and another was given."""
+        """Store a result for all processes; return False if another one has the claim by now."""
         return bool(
             self.filter(name=name, claimed_by=claim).update(
                 **result, measured_at=Now(), flags_at=Now(), claimed_until=None, claimed_by=None
@@ -41,7 +44,7 @@ class HealthResultQuerySet(models.QuerySet["HealthResult"]):
 
 
 class HealthResult(models.Model):
-    """The last result of one shared probe, and who is measuring the next."""
+    """The last result of one shared probe, and which process runs the next."""
 
     name = models.CharField(_("component"), max_length=64, primary_key=True)
     status = models.CharField(_("state"), max_length=9, blank=True, default="")
@@ -50,7 +53,7 @@ class HealthResult(models.Model):
     )
     params = models.JSONField(_("values of the message"), blank=True, default=dict)
     flags = models.JSONField(_("flags"), blank=True, default=dict, db_default={})
-    # Release 0.6.0 writes results without flags: then this is not `measured_at`.
+    # Release 0.6.0 writes results without flags; then this differs from `measured_at`.
     flags_at = models.DateTimeField(_("flags measured at"), null=True)
     latency_ms = models.FloatField(_("latency in ms"), null=True)
     measured_at = models.DateTimeField(_("measured at"), null=True)
@@ -89,7 +92,7 @@ STATUSES = ("healthy", "warning", "unhealthy")
 
 
 class HealthState(models.Model):
-    """Where one component stands after damping: what transitions and the page's "since" go by."""
+    """The damped status of one component: what transitions and the page's "since" are based on."""
 
     component = models.CharField(_("component"), max_length=64, primary_key=True)
     status = models.CharField(_("state"), max_length=9)
@@ -116,7 +119,7 @@ class HealthState(models.Model):
 
 
 class HealthSample(models.Model):
-    """One component in one minute, as it was found: not damped."""
+    """One component in one minute, as measured, without damping."""
 
     component = models.CharField(_("component"), max_length=64)
     at = models.DateTimeField(_("minute"), help_text=_("Its beginning."))
@@ -139,7 +142,7 @@ class HealthSample(models.Model):
 
 
 class HealthHour(models.Model):
-    """The samples of one component in one hour, counted: what uptime and the 90-day bars are made of."""
+    """The samples of one component in one hour, counted. Uptimes and the 90-day bars are made from these."""
 
     component = models.CharField(_("component"), max_length=64)
     hour = models.DateTimeField(_("hour"), help_text=_("Its beginning."))
@@ -162,7 +165,7 @@ class HealthHour(models.Model):
 
 
 class HealthTransition(models.Model):
-    """One damped change of state. The next one of the component ends it."""
+    """One damped change of state. It lasts until the next row of the component."""
 
     component = models.CharField(_("component"), max_length=64)
     at = models.DateTimeField(_("at"))
@@ -195,9 +198,9 @@ class HealthTransition(models.Model):
 
 
 class HealthOverride(models.Model):
-    """What staff impose on a component for a time: a maintenance window, or a rehearsal.
+    """A maintenance window or a rehearsal, set by staff for a limited time.
 
-    It begins and ends by the database's clock. `component` is "" for all of them.
+    It begins and ends by the database's clock. `component` is "" for all components.
     """
 
     class Kind(models.TextChoices):
@@ -222,7 +225,7 @@ class HealthOverride(models.Model):
         ordering = ("-starts_at", "-pk")
         constraints = [
             models.CheckConstraint(
-                # Rows of release 0.6.0, which could also let a component hang, stay as they are.
+                # "hang" is found only in rows of release 0.6.0, which also had that rehearsal.
                 condition=Q(kind__in=["maintenance", "warn", "fail", "hang"]),
                 name="health_override_kind_known",
             ),
@@ -234,7 +237,7 @@ class HealthOverride(models.Model):
 
 
 class Alert(models.Model):
-    """One message about one transition, and what became of it (docs/alerts.md)."""
+    """One message about one transition, and whether it was sent (docs/alerts.md)."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")

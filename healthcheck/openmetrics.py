@@ -1,4 +1,7 @@
-"""`/metrics` in the OpenMetrics text format, from the sources that the settings name (docs/health.md)."""
+"""`/metrics` in the OpenMetrics format, from the functions listed in `METRIC_SOURCES`.
+
+See docs/health.md, "What is said".
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,15 +19,18 @@ from healthcheck.declared import imported
 from healthcheck.engine.engine import engine
 from healthcheck.models import HealthState
 from healthcheck.report import Status
-from healthcheck.snapshot import Imposition, Snapshot
+from healthcheck.snapshot import OverrideEffect, Snapshot
 
 logger = structlog.get_logger(__name__)
 
-_errors: Counter[str] = Counter()  # a source → its failures in this process
+_errors: Counter[str] = Counter()  # source -> failures in this process
 
 
 class _Scrape:
-    """What one scrape found. It is made anew for each: nothing is registered, nothing is kept."""
+    """The families of one scrape, in the form that prometheus_client formats.
+
+    Nothing is registered globally.
+    """
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -34,12 +40,12 @@ class _Scrape:
 
 
 def exposition() -> tuple[bytes, str]:
-    """Return what this process counted, and its content type."""
+    """Return the figures of this process, and their content type."""
     return b"".join(_expositions()) + b"# EOF\n", CONTENT_TYPE_LATEST
 
 
 def families() -> Iterator[Metric]:
-    """Yield what the snapshot in force says; the state after damping while the database can be asked."""
+    """Yield the metrics of the current snapshot, and since when each damped state lasts."""
     snapshot = engine().snapshot()
     yield _states(snapshot)
     yield _abilities(snapshot)
@@ -53,7 +59,7 @@ def _expositions() -> Iterator[bytes]:
     for path in settings.METRIC_SOURCES:
         try:
             yield _written(imported(path)())
-        except Exception:  # one source that fails, however it does, must not hide the others
+        except Exception:  # one failing source must not hide the others
             _errors[path] += 1
             logger.exception("metrics.source_failed", source=path)
     failures = CounterMetricFamily(
@@ -65,7 +71,7 @@ def _expositions() -> Iterator[bytes]:
 
 
 def _written(families: Iterable[Metric]) -> bytes:
-    # Each source is written alone, so that a family which can't be written takes no other source along.
+    # Each source is formatted separately, so that an invalid family fails only its own source.
     written: bytes = generate_latest(_Scrape(list(families)))  # type: ignore[no-untyped-call]  # not annotated
     return written.removesuffix(b"# EOF\n")
 
@@ -91,11 +97,11 @@ def _abilities(snapshot: Snapshot) -> Metric:
 def _overrides(snapshot: Snapshot) -> Metric:
     family = GaugeMetricFamily(
         "health_component_override",
-        "1 while staff impose this, a maintenance or a rehearsal.",
+        "1 while this override, a maintenance or a rehearsal, is in force.",
         labels=["component", "kind"],
     )
     for component in snapshot.components:
-        for kind in filter(None, get_args(Imposition)):
+        for kind in filter(None, get_args(OverrideEffect)):
             family.add_metric([component.name, kind], component.override == kind)
     return family
 
@@ -126,5 +132,5 @@ def _since(snapshot: Snapshot) -> Metric:
             for state in HealthState.objects.all():
                 family.add_metric([state.component], state.since.timestamp())
         except DatabaseError:
-            return family  # it went down this moment: the other figures still hold
+            return family  # the database went down just now: the other figures are still valid
     return family

@@ -1,4 +1,4 @@
-"""Makes and ends overrides, by the database's clock (docs/health.md, 19)."""
+"""Creates and ends maintenance windows and rehearsals, by the database's clock (docs/health.md, rule 19)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,16 +19,19 @@ LONGEST = {
     Kind.WARN: timedelta(minutes=60),
     Kind.FAIL: timedelta(minutes=60),
 }
-"""So that a forgotten one hides nothing for long."""
+"""So that a forgotten override cannot hide a failure for long."""
 
 
 class OverrideRefused(ValueError):
-    """It is not allowed here, or lasts too long; the text is for developers: the form has its own."""
+    """The kind is not allowed here, or it lasts too long.
+
+    The text is for developers; the form has its own.
+    """
 
 
 @dataclass(frozen=True)
 class OverrideRequest:
-    """What is to be imposed. `component` is "" for all, `starts_at` None for now, by the database's clock."""
+    """What to override. `component` is "" for all; `starts_at` None means now, by the database's clock."""
 
     component: str
     kind: Kind
@@ -38,15 +41,15 @@ class OverrideRequest:
 
 
 def allowed_kinds() -> list[Kind]:
-    """Return what may be imposed here: there are no rehearsals in live mode."""
+    """Return the kinds that may be created here: no rehearsals in live mode."""
     return [kind for kind in Kind if kind == Kind.MAINTENANCE or settings.HEALTH_REHEARSALS]
 
 
 def impose(request: OverrideRequest, by: str) -> HealthOverride:
-    """Write an override; every process reads it with its next snapshot, at the latest after 3 s.
+    """Create an override. Every process reads it within 3 s.
 
     Raises:
-        OverrideRefused: see there.
+        OverrideRefused: the kind is not allowed here, or it lasts too long.
     """
     if request.kind not in allowed_kinds():
         raise OverrideRefused(f"{request.kind}: rehearsals are not allowed here")
@@ -74,7 +77,7 @@ def impose(request: OverrideRequest, by: str) -> HealthOverride:
 
 
 def end(made: HealthOverride, by: str) -> bool:
-    """End it now, also one that has not begun; return False if it was over already."""
+    """End an override now, even before its start; return False if it was over already."""
     in_time = HealthOverride.objects.filter(pk=made.pk, ended_at=None, ends_at__gt=Now())
     ended = bool(in_time.update(ended_at=Now(), ended_by=by))
     if ended:

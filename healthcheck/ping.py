@@ -1,4 +1,4 @@
-"""Ask one address and exit 0 when it answers 2xx, else 1: a container's or cron's probe, without Django.
+"""Requests one URL and exits 0 for a 2xx answer, else 1: a probe for containers and cron, without Django.
 
 python -m healthcheck.ping http://127.0.0.1:8000/readyz
 python -m healthcheck.ping http://127.0.0.1:8000/livez --timeout 5
@@ -12,21 +12,21 @@ _USAGE = "usage: python -m healthcheck.ping http://HOST[:PORT]/PATH [--timeout S
 
 
 def main(arguments: list[str]) -> int:
-    """Ask, and print one line. Redirects are not followed: they are no answer to a probe.
+    """Request the URL and print one line. A redirect is not followed and counts as a failure.
 
-    It speaks HTTP by itself: importing http.client would take as long as all the rest.
+    HTTP is written by hand here: importing http.client would take as long as everything else.
     """
-    url, timeout_s = _asked_for(arguments)
+    url, timeout_s = _parsed(arguments)
     address, _, path = url.removeprefix("http://").partition("/")
     host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "80")
     try:
         status = _status(host.strip("[]"), int(port), f"/{path}", address, timeout_s)
     except (OSError, ValueError) as error:
-        return _say(f"no answer: {error}", 1)
-    return _say(f"{status}", 0 if 200 <= status < 300 else 1)
+        return _print(f"no answer: {error}", 1)
+    return _print(f"{status}", 0 if 200 <= status < 300 else 1)
 
 
-def _asked_for(arguments: list[str]) -> tuple[str, float]:
+def _parsed(arguments: list[str]) -> tuple[str, float]:
     try:
         url, *rest = arguments
         timeout_s = float(rest[rest.index("--timeout") + 1]) if rest else 2.0
@@ -44,7 +44,9 @@ def _status(host: str, port: int, path: str, address: str, timeout_s: float) -> 
         connection.sendall(request.encode("ascii"))
         line = b""
         while b"\n" not in line and len(line) < 1000:
-            connection.settimeout(max(0.001, ends_s - time.monotonic()))  # all of it, not each byte
+            connection.settimeout(
+                max(0.001, ends_s - time.monotonic())
+            )  # the limit is for the whole answer, not for each read
             received = connection.recv(1000)
             if not received:
                 break
@@ -55,7 +57,7 @@ def _status(host: str, port: int, path: str, address: str, timeout_s: float) -> 
     return int(words[1])
 
 
-def _say(text: str, code: int) -> int:
+def _print(text: str, code: int) -> int:
     sys.stdout.write(f"{text}\n")
     return code
 

@@ -1,4 +1,4 @@
-"""The probe that any Django site has: its database (docs/health.md)."""
+"""The database probe. It works for any Django site on PostgreSQL."""
 
 from collections.abc import Set as AbstractSet
 from functools import cache
@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from healthcheck.report import Finding
 
-# Together below the component's limit of 2 s, so that the finding can say which of them it was.
+# Together below the probe's timeout of 2 s, so that the finding can say which limit was hit.
 _POOL_WAIT_S = 1.0
 _READ_LIMIT_S = 0.8
 
@@ -27,7 +27,7 @@ Migration = tuple[str, str]
 
 
 def database() -> Finding:
-    """Read a real table within limits; warn of pending migrations and of a read-only server."""
+    """Read a real table within limits; warn about pending migrations and a read-only server."""
     try:
         _wait_for_pool()
         with transaction.atomic(), connection.cursor() as cursor:
@@ -47,7 +47,7 @@ def database() -> Finding:
 
 
 def _wait_for_pool() -> None:
-    """Wait for a free connection more briefly than a request would, and give it back at once."""
+    """Fail early when the pool has no free connection: a request would wait longer than a probe may."""
     if pool := _pool():
         pool.open()
         pool.putconn(pool.getconn(timeout=_POOL_WAIT_S))
@@ -58,7 +58,7 @@ def _pool() -> ConnectionPool | None:
 
 
 def _pool_timed_out() -> Finding:
-    """Tell an exhausted pool from a server that is down: the pool itself cannot."""
+    """Tell an exhausted pool from a server that is down: the pool raises the same error for both."""
     pool = cast("ConnectionPool", _pool())
     params = connection.get_connection_params()
     known = ("host", "port", "dbname", "user", "connect_timeout", "sslmode")
@@ -113,7 +113,7 @@ def _pending(applied: AbstractSet[Migration]) -> list[Migration]:
 
 @cache
 def _on_disk() -> frozenset[Migration]:
-    """Return every migration that has a file, which takes a millisecond: none of them is imported."""
+    """Return all migration files. Importing none of them, this takes a millisecond."""
     found: set[Migration] = set()
     for app in apps.get_app_configs():
         name, _ = MigrationLoader.migrations_module(app.label)
@@ -125,6 +125,6 @@ def _on_disk() -> frozenset[Migration]:
 
 @cache
 def _with_replaced() -> dict[Migration, frozenset[Migration]]:
-    """Return every migration of the code with those it replaces. They can't change while the process runs."""
+    """Return every migration with those it replaces. They do not change while the process runs."""
     graph = MigrationLoader(None).graph
     return {key: frozenset(graph.nodes[key].replaces) for key in graph.nodes}

@@ -1,7 +1,7 @@
-"""What must never be read is struck out of every health answer at last (docs/health.md, 26).
+"""Removes secrets from every health answer as the last step (docs/health.md, rule 26).
 
-Messages are written without secrets to begin with. This is for the day when a library puts an address or a
-password into an error's text, and a job's error is shown.
+Messages are written without secrets. This covers the case that a library puts an address or a password into
+an error text which is then shown, e.g. as a job's error.
 """
 
 import re
@@ -22,16 +22,16 @@ _ADDRESSES = re.compile(
       (?: \s\([^)]{,200}\) )? ,\ port\ \d++
     """
 )
-"""In the forms in which PostgreSQL and its driver tell them."""
+"""Database addresses and passwords, in the forms that PostgreSQL and its driver write."""
 _PATH = re.compile(rb"""(?:/[^\s"'<>&/\\]++)++""")
 _SOCKET = b"/.s.PGSQL."
 
 
-@lru_cache(maxsize=16)  # one snapshot's answer is given many times, and searching it costs as much as a view
+@lru_cache(maxsize=16)  # the same answer is sent many times, and searching it costs as much as a view
 def redacted(body: bytes) -> bytes:
-    """Return `body` without any of `HEALTH_REDACTED`, any address of a database, and any password of one.
+    """Return `body` without the values of `HEALTH_REDACTED`, database addresses and database passwords.
 
-    `HEALTH_MASK` names the site's function that strikes out given values: `(body, values) -> body`.
+    `HEALTH_MASK` names the site's function that masks given values: `(body, values) -> body`.
     """
     hide: Callable[[bytes, Iterable[str]], bytes] = import_string(settings.HEALTH_MASK)
     return _PATH.sub(_without_socket, _ADDRESSES.sub(STRUCK, hide(body, settings.HEALTH_REDACTED)))

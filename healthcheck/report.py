@@ -1,4 +1,7 @@
-"""What a health answer says: findings, two published schemas, the overall rule (docs/health.md, 13, 14)."""
+"""The parts of a health answer: the findings of probes, the published JSON schemas, and the overall status.
+
+See docs/health.md, rules 13 and 14.
+"""
 
 from collections.abc import Iterable, Mapping
 from copy import copy
@@ -22,17 +25,17 @@ _SLOW = gettext_noop("took %(took_ms).0f ms, over three times its usual 95th per
 
 @dataclass(frozen=True, init=False)
 class Finding:
-    """What a probe found: a status and one sentence with value and limit.
+    """The result of a probe: a status and one sentence with the value and its limit.
 
     `message` is an English msgid with `%(name)s` placeholders, marked by `gettext_noop` where it is written;
     `params` are JSON scalars. Never put an exception's text into either: it may hold a secret.
 
     Attributes:
-        judged: False when it cannot be known: neither up nor down, so it counts in no uptime.
-        paused: rests on purpose: never red, never downtime.
+        judged: False when the state could not be found out; it then counts in no uptime.
+        paused: paused on purpose: healthy, and never downtime.
         ready: a warning that does not make `/readyz` fail.
-        timed_out: no answer came in time: how long that took says nothing, so the latency is null.
-        inner: the finding whose sentence stands in the place of `%(found)s`.
+        timed_out: no answer came in time, so there is no latency to report.
+        inner: the finding whose sentence replaces `%(found)s`.
 
     Raises:
         KeyError, TypeError, ValueError: the placeholders do not fit the params.
@@ -77,32 +80,32 @@ class Finding:
     def restored(
         cls, status: Status, message: str, params: Mapping[str, Param], flags: Mapping[str, bool]
     ) -> Self:
-        """Return a finding that was stored with its `flags`; flags of another release are ignored."""
+        """Return a finding as it was stored; flags that only another release knows are ignored."""
         return _with(
             cls(status, message, **params), **{name: flags[name] for name in _FLAGS if name in flags}
         )
 
     def around(self, inner: "Finding") -> Self:
-        """Return the same around `inner`; the param `found` is the sentence of that."""
+        """Return a copy whose param `found` is the sentence of `inner`."""
         return _with(self, inner=inner)
 
     @property
     def flags(self) -> dict[str, bool]:
-        """The flags to store: those that differ from a plain finding's."""
+        """The flags to store: those that differ from the defaults."""
         own = {name: getattr(self, name) for name in _FLAGS}
         return {name: value for name, value in own.items() if value != getattr(Finding, name)}
 
     @property
     def english(self) -> str:
-        """The sentence for JSON and logs, whatever language is active."""
+        """The sentence for JSON and logs, which are English whatever language is active."""
         return self._filled(self.message)
 
     def text(self) -> str:
         found = {"found": self.inner.text()} if self.inner else {}
         return self._filled(gettext(self.message), **found)
 
-    def _filled(self, message: str, **instead: Param) -> str:
-        return message % {**self.params, **instead} if self.params else message
+    def _filled(self, message: str, **replaced: Param) -> str:
+        return message % {**self.params, **replaced} if self.params else message
 
 
 def _with(finding: _F, **fields: bool | Finding) -> _F:
@@ -114,9 +117,9 @@ def _with(finding: _F, **fields: bool | Finding) -> _F:
 
 @dataclass(frozen=True)
 class Fact:
-    """One piece of evidence for a component's state, for people and programs.
+    """One piece of evidence for a component's state.
 
-    `name` is stable English for programs, `label` for people; a value of time is aware UTC.
+    `name` is for programs and stays the same, `label` is for people; times are aware UTC.
     """
 
     name: str
@@ -153,7 +156,7 @@ class SelectedHealthResponse(BaseModel):
 
 
 class DetailedHealthResponse(SelectedHealthResponse):
-    """The whole answer: every configured component, in the configured order."""
+    """The full answer: every configured component, in the configured order."""
 
     @model_validator(mode="after")
     def _components_as_configured(self) -> Self:
@@ -168,7 +171,7 @@ def component_names() -> list[str]:
 
 
 def overall(statuses: Iterable[Status]) -> Overall:
-    """Return what the components add up to: any unhealthy wins, then any warning.
+    """Return the status of the whole site: unhealthy if any component is, else degraded if any has a warning.
 
     >>> overall(["healthy", "warning"])
     'degraded'
@@ -180,7 +183,7 @@ def overall(statuses: Iterable[Status]) -> Overall:
 
 
 def published_schema() -> dict[str, Any]:
-    """Return the JSON schema of `DetailedHealthResponse`, with the configured components spelt out."""
+    """Return the JSON schema of `DetailedHealthResponse`, with the names of the configured components."""
     schema = DetailedHealthResponse.model_json_schema()
     names = component_names()
     item = {"$ref": "#/$defs/ComponentHealth"}

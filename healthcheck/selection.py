@@ -1,4 +1,7 @@
-"""Which components are chosen: `only` some, or all but the `exclude`d (docs/health.md, 25)."""
+"""Parses which components a caller wants: `only` these, or all but the `exclude`d ones.
+
+See docs/health.md, rule 25.
+"""
 
 from collections.abc import Sequence
 
@@ -6,18 +9,18 @@ from healthcheck.report import component_names
 
 
 class WrongSelection(ValueError):
-    """The text says what is wrong, and which names are known."""
+    """The text says what is wrong, and which names exist."""
 
 
 def selected(only: str | None, exclude: str | None) -> Sequence[str] | None:
-    """Return the chosen components in the configured order; None when nothing was chosen: all of them.
+    """Return the chosen components in the configured order; None for all of them.
 
     Args:
-        only: names with commas between them, or None.
-        exclude: the same; at most one of the two may be given.
+        only: names separated by commas, or None.
+        exclude: the same; only one of the two may be given.
 
     Raises:
-        WrongSelection: both, an unknown name, or nothing left.
+        WrongSelection: both were given, a name is unknown, or no component is left.
     """
     if only is None and exclude is None:
         return None

@@ -1,4 +1,7 @@
-"""What the engine knew at one moment, frozen: all answers made from it agree (docs/health.md, 10, 18, 25)."""
+"""The state of all components at one moment. It is frozen, so all answers made from it agree.
+
+See docs/health.md, rules 10, 18 and 25.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from typing import Literal
 import structlog
 from django.utils.translation import gettext_noop
 
-from healthcheck.abilities import Ability, Answer, weightiest
+from healthcheck.abilities import Ability, Answer, decisive
 from healthcheck.report import (
     ComponentHealth,
     DetailedHealthResponse,
@@ -23,12 +26,12 @@ from healthcheck.report import (
 
 logger = structlog.get_logger(__name__)
 
-Imposition = Literal["", "maintenance", "rehearsal"]
+OverrideEffect = Literal["", "maintenance", "rehearsal"]
 
-_THE_SAME = Finding("healthy", "")
-_CANNOT = gettext_noop("cannot be judged: %(component)s is down")
-_CANNOT_REHEARSED = gettext_noop("REHEARSAL: cannot be judged: %(component)s is down")
-_RESTS = gettext_noop("rests with %(component)s, which is in maintenance")
+_SAME_AS_FINDING = Finding("healthy", "")
+_UNJUDGED = gettext_noop("cannot be judged: %(component)s is down")
+_UNJUDGED_IN_REHEARSAL = gettext_noop("REHEARSAL: cannot be judged: %(component)s is down")
+_PAUSED = gettext_noop("paused: %(component)s is in maintenance")
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,12 @@ class Component:
     """One component's state.
 
     Attributes:
-        latency_ms: None on a time-out, or when it can't be judged.
+        latency_ms: None on a time-out, or when it cannot be judged.
         measured_at: aware UTC.
-        age_s: seconds between that and the snapshot.
-        late: older than its TTL; its refresh is under way.
-        raw: what was found, before slowness and whatever staff imposed; `finding` by default.
-        override: what staff imposed, on this component or on one that it needs.
+        age_s: seconds between `measured_at` and the snapshot.
+        late: older than its TTL; a refresh is running.
+        raw: the finding before slowness and overrides were applied; `finding` by default.
+        override: in force for this component or for one that it needs.
     """
 
     name: str
@@ -50,11 +53,11 @@ class Component:
     measured_at: datetime
     age_s: float
     late: bool
-    raw: Finding = _THE_SAME
-    override: Imposition = ""
+    raw: Finding = _SAME_AS_FINDING
+    override: OverrideEffect = ""
 
     def __post_init__(self) -> None:
-        if self.raw is _THE_SAME:
+        if self.raw is _SAME_AS_FINDING:
             object.__setattr__(self, "raw", self.finding)
 
     @property
@@ -71,11 +74,11 @@ class Component:
 
     @property
     def slow(self) -> bool:
-        """Whether it is healthy but for its latency."""
+        """Whether it is healthy apart from its latency."""
         return self.finding.ready and self.raw.status == "healthy"
 
     def blocked_by(self, needed: "Component") -> "Component":
-        """Return this component while `needed`, which it needs, is down: it cannot be judged."""
+        """Return this component as unjudged (paused, in a maintenance) because `needed` is down."""
         blocked = partial(
             Component,
             self.name,
@@ -84,18 +87,20 @@ class Component:
             age_s=needed.age_s,
             late=needed.late,
         )
-        unjudged = Finding.unjudged(_CANNOT, component=needed.name)
-        if needed.raw.status != "unhealthy":  # down in a rehearsal only: what was measured here still holds
-            rehearsed = Finding.unjudged(_CANNOT_REHEARSED, component=needed.name)
+        unjudged = Finding.unjudged(_UNJUDGED, component=needed.name)
+        if needed.raw.status != "unhealthy":  # down in a rehearsal only, so the own result is still valid
+            rehearsed = Finding.unjudged(_UNJUDGED_IN_REHEARSAL, component=needed.name)
             return blocked(rehearsed, raw=self.raw, override="rehearsal")
         if needed.override == "maintenance":
-            return blocked(Finding.pause(_RESTS, component=needed.name), raw=unjudged, override="maintenance")
+            return blocked(
+                Finding.pause(_PAUSED, component=needed.name), raw=unjudged, override="maintenance"
+            )
         return blocked(unjudged)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All components, in the configured order. `measured_at` is when they were put together, aware UTC."""
+    """All components, in the configured order. `measured_at` is when they were collected, aware UTC."""
 
     components: tuple[Component, ...]
     measured_at: datetime
@@ -105,13 +110,13 @@ class Snapshot:
 
     @property
     def can_act(self) -> Answer:
-        """Answer `HEALTH_QUESTION`: yes if every ability is, else the answer that outweighs the others."""
-        return weightiest(self.abilities).answer if self.abilities else "unknown"
+        """The answer to `HEALTH_QUESTION`: yes if every ability is a yes, else the most serious answer."""
+        return decisive(self.abilities).answer if self.abilities else "unknown"
 
     @property
     def can_act_because(self) -> Ability | None:
-        """Return the ability that stands against it; None while it is a yes, or nothing is configured."""
-        return None if self.can_act == "yes" or not self.abilities else weightiest(self.abilities)
+        """The ability that decides a no; None for a yes, or without abilities."""
+        return None if self.can_act == "yes" or not self.abilities else decisive(self.abilities)
 
     @cached_property
     def status(self) -> Overall:
@@ -119,7 +124,7 @@ class Snapshot:
 
     @property
     def http_status(self) -> int:
-        """503 tells a monitor or load balancer that something is down; degraded still works."""
+        """503 tells a monitor or load balancer that something is down; a degraded site still works."""
         return 503 if self.status == "unhealthy" else 200
 
     @cached_property
@@ -128,7 +133,7 @@ class Snapshot:
 
     @cached_property
     def redacted_json(self) -> bytes:
-        """The detailed answer for everybody: names and states; made once a snapshot."""
+        """The answer for anonymous callers: names and states only."""
         return self._json(hidden=True)
 
     @cached_property
@@ -145,12 +150,12 @@ class Snapshot:
         return b'{"status":"%s"}' % self.status.encode()
 
     def is_unhealthy(self, name: str) -> bool:
-        """Tell whether there is such a component and it is really unhealthy, whatever staff imposed."""
+        """Return whether the component exists and is really unhealthy, whatever override is in force."""
         return any(one.name == name and one.raw.status == "unhealthy" for one in self.components)
 
     def _etag(self, *, hidden: bool) -> str:
-        told = "\n".join([self.version, *map(str, self._components(hidden=hidden))])
-        return f'W/"{blake2b(told.encode(), digest_size=12).hexdigest()}"'
+        content = "\n".join([self.version, *map(str, self._components(hidden=hidden))])
+        return f'W/"{blake2b(content.encode(), digest_size=12).hexdigest()}"'
 
     def _components(self, *, hidden: bool) -> list[ComponentHealth]:
         return [
@@ -174,14 +179,14 @@ class Snapshot:
 
 
 class ChangeDetector:
-    """Remembers each component's last state, so that a change is logged once."""
+    """Remembers each component's last status, so that each change is logged once."""
 
     def __init__(self) -> None:
         self._known: dict[str, Status] = {}
         self._slow: set[str] = set()
 
     def changes(self, components: Iterable[Component]) -> Sequence[tuple[Component, Status]]:
-        """Return each component that changed, or became slow, with its state before.
+        """Return each component that changed status or became slow, with its previous status.
 
         Call it under the engine's lock.
         """
@@ -200,7 +205,7 @@ class ChangeDetector:
 
 
 def log_transitions(changed: Iterable[tuple[Component, Status]]) -> None:
-    """Log outside of any lock: a full pipe behind the log must not stop the engine."""
+    """Log changes. Call it without a lock: writing a log can block, and that must not stop the engine."""
     for component, before in changed:
         if component.slow:
             logger.warning("health.slow", component=component.name, **component.finding.params)

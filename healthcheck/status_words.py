@@ -1,4 +1,4 @@
-"""How a state looks to people: its words, shapes and colours, for every page, text and alert."""
+"""The words, icons and colours of each status, for all pages, texts and alerts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from healthcheck.report import Overall, Status
 
 @dataclass(frozen=True)
 class StatusWords:
-    """Of a component or of the whole site.
+    """For a component or the whole site.
 
     Attributes:
-        verdict: class of the headline's line, and name of the icon in the browser's tab.
-        role: of Django's colours for terminals.
-        mark: at the beginning of an alert.
+        verdict: CSS class of the headline, and name of the icon in the browser tab.
+        role: the colour, by its name in Django's terminal styles.
+        mark: the emoji at the start of an alert.
     """
 
     word: str | Promise
@@ -28,7 +28,7 @@ class StatusWords:
 
 @dataclass(frozen=True)
 class DayWords:
-    """Of a day in the history. Each kind has a height of its own, so that colour alone says nothing."""
+    """For a day in the history. Each kind has its own height, so that it can be read without colour."""
 
     word: str | Promise
     height: int
@@ -36,7 +36,7 @@ class DayWords:
 
 @dataclass(frozen=True)
 class AnswerWords:
-    """Of an ability; `shape` is the state whose icon and colour it has."""
+    """For an ability; `shape` is the status whose icon and colour it gets."""
 
     word: str | Promise
     shape: str
@@ -59,5 +59,5 @@ ANSWER_WORDS: Mapping[Answer, AnswerWords] = {
     "yes": AnswerWords(_("Yes"), "healthy"),
     "no": AnswerWords(_("No"), "unhealthy"),
     "paused": AnswerWords(_("Paused on purpose"), "idle"),
-    "unknown": AnswerWords(_("Nobody can tell"), "warning"),
+    "unknown": AnswerWords(_("Unknown"), "warning"),
 }

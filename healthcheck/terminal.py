@@ -1,11 +1,14 @@
-"""Aligned tables for terminals, whatever the width of their letters."""
+"""Aligned tables for terminals, also with wide letters such as Korean ones."""
 
 from collections.abc import Collection, Sequence
 from io import StringIO
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
-    """Return the lines of a table; cells may be painted, and the columns in `right` are aligned there."""
+    """Return the lines of a table.
+
+    Cells may contain colour codes; the columns in `right` are right-aligned.
+    """
     # Imported here: only people read tables.
     from rich.console import Console
     from rich.table import Table

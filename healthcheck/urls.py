@@ -1,4 +1,7 @@
-"""The JSON answers and the status page. `/livez` and `/readyz` are answered before any of this."""
+"""URLs of the JSON answers, the metrics and the status pages.
+
+The middleware answers `/livez` and `/readyz`.
+"""
 
 from django.urls import path
 

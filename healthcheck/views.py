@@ -1,4 +1,4 @@
-"""Answers over HTTP, each made from one frozen snapshot (docs/health.md, 20 and 25)."""
+"""JSON answers and status page, each made from one snapshot (docs/health.md, rules 20 and 25)."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -20,12 +20,12 @@ def health(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def detail(request: HttpRequest) -> HttpResponse:
-    """Answer the `DetailedHealthResponse`, without messages and latencies for those who may not see them.
+    """Answer the `DetailedHealthResponse`, without messages and latencies for callers who may not see them.
 
-    `?only=` and `?exclude=` choose components; who sends the ETag back may get a 304.
+    `?only=` and `?exclude=` choose components. A request with the current ETag gets a 304.
     """
     try:
-        chosen = request.META.get("QUERY_STRING")  # hardly anybody chooses, and parsing takes time
+        chosen = request.META.get("QUERY_STRING")  # parsing takes time, and most requests have no query
         names = selected(request.GET.get("only"), request.GET.get("exclude")) if chosen else None
     except WrongSelection as wrong:
         return JsonResponse({"error": str(wrong)}, status=400)
@@ -44,7 +44,7 @@ def detail(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def abilities(request: HttpRequest) -> HttpResponse:
-    """Answer what the site can do now; the reasons are for those who may see details."""
+    """Answer what the site can do now; the reasons are only for callers who may see details."""
     snapshot = engine().snapshot()
     hidden = not may_see_details(request, snapshot)
     because = snapshot.can_act_because
@@ -67,7 +67,7 @@ def abilities(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer what this process counted, to staff and bearers of the token."""
+    """Answer the figures of this process to staff and callers with the token."""
     from healthcheck.openmetrics import exposition  # its library is needed for nothing else
 
     if not may_see_details(request):
@@ -84,14 +84,14 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def page(request: HttpRequest) -> HttpResponse:
-    """Show the status page; its HTTP status is that of `detail`."""
+    """Show the status page, with the same HTTP status as `detail`."""
     snapshot, shown = _status_page(request)
     return render(request, "status/page.html", {"page": shown}, status=snapshot.http_status)
 
 
 @answers_always
 def fragment(request: HttpRequest) -> HttpResponse:
-    """Answer the page's changing part to its own script: always 200, since it is there to be shown."""
+    """Answer the part of the page that its script replaces. Always 200, or the script would not show it."""
     _, shown = _status_page(request)
     return render(request, "status/fragment.html", {"page": shown})
 
@@ -102,8 +102,8 @@ def _status_page(request: HttpRequest) -> tuple[Snapshot, StatusPage]:
 
 
 def _has(request: HttpRequest, etag: str) -> bool:
-    asked = request.META.get("HTTP_IF_NONE_MATCH")
-    return asked is not None and (asked.strip() == "*" or etag in parse_etags(asked))
+    sent = request.META.get("HTTP_IF_NONE_MATCH")
+    return sent is not None and (sent.strip() == "*" or etag in parse_etags(sent))
 
 
 def _json(body: bytes, snapshot: Snapshot) -> HttpResponse:

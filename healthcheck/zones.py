@@ -1,4 +1,7 @@
-"""Whose time a page shows: the viewer's, as their browser says it, and UTC (docs/health.md, 28)."""
+"""The time zone in which a page shows times: the viewer's, as their browser reports it.
+
+See docs/health.md, rule 28.
+"""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -10,24 +13,24 @@ from django.http import HttpRequest, HttpResponse
 
 COOKIE = "timezone"
 
-# Not Django's active time zone: forms and admin read and write times by that one.
+# Not Django's active time zone: forms and admin interpret input in that one.
 _viewer: ContextVar[ZoneInfo | None] = ContextVar("viewer_zone", default=None)
 
 
 def viewer_zone() -> ZoneInfo:
-    """Return the zone of the request under way; the site's own where the browser said none."""
+    """Return the zone of the current request's viewer; the site's zone when the browser sent none."""
     return _viewer.get() or site_zone()
 
 
 def site_zone() -> ZoneInfo:
-    """Return `HEALTH_TIME_ZONE`: of the history's days, and of texts without a viewer, such as alerts."""
+    """Return `HEALTH_TIME_ZONE`: for days of the history and for texts without a viewer, such as alerts."""
     return ZoneInfo(settings.HEALTH_TIME_ZONE)
 
 
 def in_viewers_zone(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: take the zone from the cookie that `zone.js` sets. What is no zone's name is ignored."""
+    """Middleware: read the zone from the cookie that `zone.js` sets. An unknown name is ignored."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         name = request.COOKIES.get(COOKIE, "")
@@ -42,4 +45,4 @@ def in_viewers_zone(
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(available_timezones())  # a look at several hundred files
+    return frozenset(available_timezones())  # reads several hundred files

@@ -1,4 +1,7 @@
-"""Pings an external monitor while the site is healthy: a silence raises its alarm (docs/alerts.md, 8)."""
+"""Heartbeat: pings an external monitor every minute while the site is healthy.
+
+A silence then raises the monitor's alarm. See docs/alerts.md, rule 8.
+"""
 
 from collections.abc import Callable
 
@@ -10,7 +13,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Heartbeat:
-    """Pings one address every `every_s` for as long as `keep_alive` goes on being called.
+    """Pings one URL every `every_s` seconds, as long as `keep_alive` is called at least that often.
 
     Args:
         clock: seconds, monotonic.
@@ -18,16 +21,19 @@ class Heartbeat:
 
     def __init__(self, url: str, *, every_s: float, clock: Callable[[], float]) -> None:
         self._webhook, self._every_s, self._clock = Webhook(url), every_s, clock
-        self._well_until_s = self._due_s = 0.0
-        self._unreached = False
+        self._healthy_until_s = self._due_s = 0.0
+        self._failing = False
 
     def keep_alive(self) -> None:
-        """The site is healthy: go on pinging for one more interval."""
-        self._well_until_s = self._clock() + self._every_s
+        """Report that the site is healthy: keep pinging for one more interval."""
+        self._healthy_until_s = self._clock() + self._every_s
 
     def ping_if_due(self) -> float | None:
-        """Ping if it is time; return when it is next time, None while the site is not healthy."""
-        if self._clock() > self._well_until_s:
+        """Ping if it is time.
+
+        Return when the next ping is due, by `clock`; None while the site is not healthy.
+        """
+        if self._clock() > self._healthy_until_s:
             return None
         if self._clock() >= self._due_s:
             self._due_s = self._clock() + self._every_s
@@ -38,8 +44,8 @@ class Heartbeat:
         try:
             self._webhook.get()
         except NotDelivered as error:
-            if not self._unreached:
+            if not self._failing:  # log an outage of the monitor once
                 logger.warning("alerts.watcher_not_reached", why=str(error))
-            self._unreached = True
+            self._failing = True
         else:
-            self._unreached = False
+            self._failing = False

@@ -1,4 +1,4 @@
-"""Alerts about changes that can't be written, because the database is away (docs/alerts.md, 6)."""
+"""Alerts kept in memory while the database is down and they cannot be written (docs/alerts.md, rule 6)."""
 
 import threading
 from collections import deque
@@ -25,7 +25,9 @@ class _Waiting:
 
 
 class MemoryOutbox:
-    """Alerts to deliver from memory. Thread-safe: the recorder adds, the sender delivers.
+    """Alerts waiting for delivery. Thread-safe: the recorder adds them, the sender delivers them.
+
+    At most `_KEPT` alerts wait; the oldest are dropped first.
 
     Args:
         clock: seconds, monotonic.
@@ -38,18 +40,24 @@ class MemoryOutbox:
         self._sent: deque[tuple[str, datetime]] = deque(maxlen=_KEPT)
 
     def add(self, rows: Iterable[HealthTransition]) -> None:
-        """Have these delivered at once."""
+        """Queue alerts for immediate delivery."""
         with self._lock:
             self._waiting.extend(_Waiting(row, self._clock()) for row in rows)
 
     def was_sent(self, row: HealthTransition) -> bool:
-        """Whether a change was delivered before it was written. From now on its row decides."""
+        """Return whether an alert was delivered before its change was written, and stop retrying it.
+
+        From now on the row in the database decides about its delivery.
+        """
         with self._lock:
             self._drop(row)
             return (row.component, row.at) in self._sent
 
     def deliver_due(self, post: Callable[[HealthTransition], None]) -> float | None:
-        """Deliver what is due; return when more is, None when nothing waits. `post` raises NotDelivered."""
+        """Deliver what is due. Return when the next alert is due, by `clock`; None when no alert waits.
+
+        `post` raises NotDelivered.
+        """
         with self._lock:
             due = [each for each in self._waiting if each.due_s <= self._clock()]
         for each in due:

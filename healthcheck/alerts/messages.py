@@ -1,4 +1,4 @@
-"""What an alert says, in its three forms: English, the site's time and UTC (docs/alerts.md, 1)."""
+"""Builds the message of an alert, in English, for Slack, Discord or a program (docs/alerts.md, rule 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ _DISCORD_LENGTH = 2000
 
 @dataclass(frozen=True)
 class AlertChange:
-    """One transition as an alert says it.
+    """One change of state, as an alert describes it.
 
     Attributes:
-        lasted: how long the state before had lasted; None when it is not known.
+        lasted: how long the previous state had lasted; None when that is not known.
         label: the component's name for people.
     """
 
@@ -39,7 +39,7 @@ class AlertChange:
 
 
 def body(form: Format, site: str, newest: AlertChange, earlier: Sequence[AlertChange] = ()) -> dict[str, Any]:
-    """Return the JSON to post about `newest`; `earlier` are changes of it that were not told yet."""
+    """Return the JSON to post about `newest`. `earlier` are older changes of the component, not sent yet."""
     text = redacted_text(_text(site, newest, earlier))
     if form == "slack":
         return {"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")}

@@ -1,7 +1,8 @@
-"""The alerts that wait, in the database: who sends which, and what became of it (docs/alerts.md, 3 to 5).
+"""The alerts waiting in the database, and how a scheduler claims a batch of them to send.
 
-Two schedulers may look at once while they change over: a batch is claimed by one statement, and only its
-claimant may write what became of it.
+Two schedulers may read the table at once while one takes over from the other. So one UPDATE claims a batch,
+and only the scheduler that holds the claim may record whether the batch was sent. See docs/alerts.md, rules 3
+to 5.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -22,9 +23,9 @@ from healthcheck.models import Alert, HealthTransition
 from healthcheck.report import Finding, Status
 
 PAUSES_S = (1, 4, 16, 60, 300, 600, 600, 600, 600)
-"""After each failure; after as many the next one is the last."""
-_HOLD_S = 30
-"""A claim outlives any delivery; a killed claimant's is free again after it."""
+"""Seconds to wait after each failed attempt. The attempt after the last pause is the final one."""
+_CLAIM_S = 30
+"""Longer than any delivery takes. A claim left by a killed scheduler expires after this."""
 
 _CLAIM = """
 WITH ready AS (
@@ -33,9 +34,9 @@ WITH ready AS (
     WHERE alert.state = 'pending' AND alert.next_attempt_at <= now()
       AND (alert.claimed_until IS NULL OR alert.claimed_until <= now())
       AND NOT EXISTS (
-          SELECT FROM health_alert AS sent JOIN health_transition AS told ON told.id = sent.transition_id
-          WHERE told.component = change.component AND sent.state = 'sent'
-            AND sent.sent_at > now() - %(apart)s * interval '1 s'
+          SELECT FROM health_alert AS sent JOIN health_transition AS old ON old.id = sent.transition_id
+          WHERE old.component = change.component AND sent.state = 'sent'
+            AND sent.sent_at > now() - %(interval)s * interval '1 s'
       )
       AND NOT EXISTS (
           SELECT FROM health_alert AS waiting JOIN health_transition AS of ON of.id = waiting.transition_id
@@ -44,7 +45,7 @@ WITH ready AS (
       )
     ORDER BY change.at LIMIT 1
 )
-UPDATE health_alert AS alert SET claimed_until = now() + %(hold)s * interval '1 s', attempts = attempts + 1
+UPDATE health_alert AS alert SET claimed_until = now() + %(claim)s * interval '1 s', attempts = attempts + 1
 FROM health_transition AS change, ready
 WHERE change.id = alert.transition_id AND change.component = ready.component AND alert.state = 'pending'
   AND (alert.claimed_until IS NULL OR alert.claimed_until <= now())
@@ -52,13 +53,13 @@ RETURNING alert.id, alert.claimed_until
 """
 _WAIT = """
 SELECT extract(epoch FROM
-    min(greatest(waiting.until, alert.claimed_until, sent.at + %(apart)s * interval '1 s')) - now()
+    min(greatest(waiting.until, alert.claimed_until, sent.at + %(interval)s * interval '1 s')) - now()
 )
 FROM health_alert AS alert JOIN health_transition AS change ON change.id = alert.transition_id
 LEFT JOIN LATERAL (
     SELECT max(other.sent_at) AS at
-    FROM health_alert AS other JOIN health_transition AS told ON told.id = other.transition_id
-    WHERE told.component = change.component AND other.state = 'sent'
+    FROM health_alert AS other JOIN health_transition AS old ON old.id = other.transition_id
+    WHERE old.component = change.component AND other.state = 'sent'
 ) AS sent ON true
 CROSS JOIN LATERAL (
     SELECT max(other.next_attempt_at) AS until
@@ -71,7 +72,7 @@ WHERE alert.state = 'pending'
 
 @dataclass(frozen=True)
 class Batch:
-    """One message about one component: its newest change, and the earlier ones that were not sent."""
+    """One message to send about one component: its newest change, and earlier changes not sent yet."""
 
     newest: Alert
     earlier: Sequence[Alert]
@@ -89,7 +90,7 @@ class Batch:
         rows.filter(pk=self.newest.pk).update(state=Alert.State.SENT, **done)
 
     def failed(self, why: str, retry_after_s: float) -> None:
-        """Record a failed attempt and when the next one is due; after the last pause an alert is given up."""
+        """Record a failed attempt and when to retry. After the last pause the alert is marked as failed."""
         rows = Alert.objects.filter(self._claimed)
         rows.filter(attempts__gt=len(PAUSES_S)).update(
             state=Alert.State.FAILED, claimed_until=None, next_attempt_at=None, error=why
@@ -99,15 +100,15 @@ class Batch:
 
 
 def put(
-    transitions: Collection[HealthTransition], told: Callable[[HealthTransition], bool] | None = None
+    transitions: Collection[HealthTransition], was_sent: Callable[[HealthTransition], bool] | None = None
 ) -> None:
-    """Queue alerts about transitions that were just written; those `told` already are recorded as sent."""
+    """Queue alerts for changes that were just written. Those delivered already are recorded as sent."""
     if not transitions:
         return
     written = HealthTransition.objects.filter(
         reduce(or_, (Q(component=row.component, at=row.at) for row in transitions))
     )
-    known = {(row.component, row.at) for row in transitions if told and told(row)}
+    known = {(row.component, row.at) for row in transitions if was_sent and was_sent(row)}
     Alert.objects.bulk_create(
         [
             Alert(transition=row, state=Alert.State.SENT, sent_at=row.at, attempts=1)
@@ -120,13 +121,13 @@ def put(
 
 
 def claim() -> Batch | None:
-    """Return a component's changes that are to be told now; None when there are none.
+    """Claim one component's changes that are due; return None when there are none.
 
     Raises:
-        django.db.Error: it is not known; nothing may be sent.
+        django.db.Error: the claim may or may not be stored, so nothing may be sent.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"apart": _apart_s(), "hold": _HOLD_S})
+        cursor.execute(_CLAIM, {"interval": _min_interval_s(), "claim": _CLAIM_S})
         claimed = dict(cursor.fetchall())
     if not claimed:
         return None
@@ -136,22 +137,25 @@ def claim() -> Batch | None:
 
 
 def wait_s() -> float | None:
-    """Return in how many seconds the next alert is due; None when none waits. Raises django.db.Error."""
+    """Return the seconds until the next alert is due; None when none waits. Raises django.db.Error."""
     with connection.cursor() as cursor:
-        cursor.execute(_WAIT, {"apart": _apart_s()})
+        cursor.execute(_WAIT, {"interval": _min_interval_s()})
         (found,) = cursor.fetchone()
     return None if found is None else max(0.0, float(found))
 
 
 def change(row: HealthTransition) -> AlertChange:
-    """Return `as_change` with the time since the component's previous change. Raises django.db.Error."""
+    """Return the row as an `AlertChange` that knows how long the previous state lasted.
+
+    Raises django.db.Error.
+    """
     earlier = HealthTransition.objects.filter(component=row.component, at__lt=row.at).order_by("-at")
     before = earlier.values_list("at", flat=True).first()
     return as_change(row, row.at - before if before else None)
 
 
 def as_change(row: HealthTransition, lasted: timedelta | None = None) -> AlertChange:
-    """Return a transition as an alert states it, without a query. `lasted`: of the status before it."""
+    """Convert a row without a query. `lasted` is the duration of the previous state."""
     return AlertChange(
         component=row.component,
         label=str(component_label(row.component)),
@@ -165,6 +169,6 @@ def as_change(row: HealthTransition, lasted: timedelta | None = None) -> AlertCh
     )
 
 
-def _apart_s() -> int:
+def _min_interval_s() -> int:
     seconds: int = settings.ALERT_MIN_INTERVAL_S
     return seconds

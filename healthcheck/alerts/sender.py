@@ -1,6 +1,7 @@
-"""Posts every change of state to a webhook, and pings a monitor while all is well (docs/alerts.md).
+"""Posts every change of state to a webhook, and pings an external monitor while the site is healthy.
 
-The recorder hands over what it learns; a thread of its own delivers it, so that the recorder never waits.
+It delivers in its own thread, so that the recorder, which reports the changes, never waits for a webhook.
+See docs/alerts.md.
 """
 
 import threading
@@ -22,13 +23,13 @@ from healthcheck.models import HealthTransition
 logger = structlog.get_logger(__name__)
 
 PING_EVERY_S = 60.0
-_LOOK_EVERY_S = 60.0
-_ASK_AGAIN_S = 5.0
-"""After the database could not be asked."""
+_READ_EVERY_S = 60.0
+_RETRY_S = 5.0
+"""After the database did not answer."""
 
 
 class AlertSender:
-    """One thread of its own. Without addresses in the settings it does nothing.
+    """Delivers alerts from one daemon thread. It starts none when the settings name no URL.
 
     Args:
         clock: seconds, monotonic.
@@ -43,10 +44,10 @@ class AlertSender:
             else None
         )
         self._memory = MemoryOutbox(clock=clock)
-        self._over, self._woken = threading.Event(), threading.Event()
+        self._stopped, self._wake = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._leading = False
-        self._due_s: float | None = None  # when the database is to be asked for alerts
+        self._due_s: float | None = None  # when to read the next alerts from the database
 
     @property
     def has_webhook(self) -> bool:
@@ -58,70 +59,78 @@ class AlertSender:
             self._thread.start()
 
     def stop(self) -> None:
-        """Deliver no more. A delivery that is stuck is left behind."""
-        self._over.set()
-        self._woken.set()
+        """Deliver no more. A delivery that hangs is abandoned with its daemon thread."""
+        self._stopped.set()
+        self._wake.set()
         if self._thread:
             self._thread.join(1)
 
-    def notify(self, *, leading: bool, well: bool, written: bool) -> None:
-        """Take in what a look found: whether this process leads, all is well, and changes were written."""
-        if self._webhook and leading and (written or not self._leading):  # the one before may have left some
+    def notify(self, *, leading: bool, healthy: bool, written: bool) -> None:
+        """Report the result of one tick of the recorder, and wake the thread.
+
+        Args:
+            leading: this process leads, so it delivers what is in the database.
+            healthy: no component is unhealthy.
+            written: changes were written to the database.
+        """
+        if (
+            self._webhook and leading and (written or not self._leading)
+        ):  # the previous leader may have left some
             self._due_s = self._clock()
         self._leading = leading
-        if self._heartbeat and leading and well:
+        if self._heartbeat and leading and healthy:
             self._heartbeat.keep_alive()
-        self._woken.set()
+        self._wake.set()
 
     def enqueue(self, rows: Iterable[HealthTransition]) -> None:
-        """Deliver changes that can't be written yet."""
+        """Deliver changes that cannot be written yet, from memory."""
         if self._webhook:
             self._memory.add(rows)
-            self._woken.set()
+            self._wake.set()
 
     def was_sent(self, row: HealthTransition) -> bool:
-        """Whether a change was delivered before it was written. From now on its row decides."""
+        """Return whether an alert was delivered before its change was written, and stop retrying it."""
         return self._memory.was_sent(row)
 
     def work(self) -> float | None:
-        """Do what is due; return in how many seconds more will be, None when nothing is known of."""
+        """Deliver what is due. Return the seconds until something else is due; None when nothing waits."""
         moments = [
             self._heartbeat.ping_if_due() if self._heartbeat else None,
             self._memory.deliver_due(lambda row: self._post(outbox.as_change(row))),
-            self._sent(),
+            self._send_due(),
         ]
         return min((max(0.0, each - self._clock()) for each in moments if each is not None), default=None)
 
     def _run(self) -> None:
         wait_s: float | None = None
-        while not self._over.is_set():
-            self._woken.wait(wait_s)
-            self._woken.clear()
-            if self._over.is_set():
+        while not self._stopped.is_set():
+            self._wake.wait(wait_s)
+            self._wake.clear()
+            if self._stopped.is_set():
                 return
             try:
                 wait_s = self.work()
             except DatabaseError as error:
                 logger.warning("alerts.not_read", error=type(error).__name__)
-                wait_s = _ASK_AGAIN_S
+                wait_s = _RETRY_S
             except Exception:
                 # An alert may be late, but nothing may end the thread that sends the next one.
                 logger.exception("alerts.broken")
-                wait_s = _LOOK_EVERY_S
+                wait_s = _READ_EVERY_S
             finally:
                 connections.close_all()
 
-    def _sent(self) -> float | None:
+    def _send_due(self) -> float | None:
         if not self._leading:
             return None
         if self._due_s is None or self._clock() < self._due_s:
             return self._due_s
-        self._due_s = self._clock() + _ASK_AGAIN_S  # unless the database answers
-        while not self._over.is_set() and (batch := outbox.claim()):
+        self._due_s = self._clock() + _RETRY_S  # unless the database answers
+        while not self._stopped.is_set() and (batch := outbox.claim()):
             self._send(batch)
         wait_s = outbox.wait_s()
-        # Who led last may write an outage's alerts after this process has begun to lead.
-        self._due_s = self._clock() + (_LOOK_EVERY_S if wait_s is None else max(0.1, wait_s))
+        # The previous leader may still write alerts about an outage after this process has become leader.
+        self._due_s = self._clock() + (_READ_EVERY_S if wait_s is None else max(0.1, wait_s))
         return self._due_s
 
     def _send(self, batch: outbox.Batch) -> None:

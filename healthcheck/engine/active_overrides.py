@@ -1,4 +1,7 @@
-"""What staff impose on components for a time, and what is usual for each (docs/health.md, 18 and 19)."""
+"""Reads the overrides in force (maintenance, rehearsals) and how slow each component usually is.
+
+See docs/health.md, rules 18 and 19.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,11 +30,12 @@ _REHEARSED: Mapping[str, Status] = {"warn": "warning", "fail": "unhealthy"}
 
 @dataclass(frozen=True)
 class Override:
-    """One row in force, or one that will be.
+    """One row of `health_override` that is in force or will be.
 
     Attributes:
-        component: "" for all.
-        starts_s, ends_s: on the engine's clock, as told by the database's; it needs no database to end.
+        component: "" for all components.
+        starts_s, ends_s: on the engine's clock, converted from the database's, so that the override also ends
+            on time while the database is down.
     """
 
     component: str
@@ -43,7 +47,7 @@ class Override:
     ends_s: float
 
     def apply_to(self, component: Component) -> Component:
-        """Return the component as it is shown: paused on purpose, or as the rehearsal wants it."""
+        """Return the component as it is shown: paused in a maintenance, or with a rehearsed status."""
         found = component.finding
         if self.kind == "maintenance":
             paused = Finding.pause(_MAINTENANCE, **self._facts(found)).around(found)
@@ -51,7 +55,7 @@ class Override:
         return replace(
             component,
             finding=Finding(_REHEARSED[self.kind], _REHEARSAL, **self._facts(found)).around(found),
-            measured_at=timezone.now(),  # news at each tick, however long the component's TTL is
+            measured_at=timezone.now(),  # a new measurement at each tick, however long the TTL is
             age_s=0.0,
             late=False,
             override="rehearsal",
@@ -64,13 +68,13 @@ class Override:
 
 @dataclass(frozen=True)
 class ActiveOverrides:
-    """What was read at one moment. The override that was made last wins."""
+    """The overrides read at one moment. Of two on one component the one made last wins."""
 
     overrides: Sequence[Override] = ()
     usual_p95_ms: Mapping[str, float] = field(default_factory=dict)
 
     def for_component(self, name: str, now_s: float) -> Override | None:
-        """Return what is in force for a component at this moment of the engine's clock."""
+        """Return the override in force for a component at `now_s` on the engine's clock."""
         return next(
             (
                 each
@@ -81,16 +85,20 @@ class ActiveOverrides:
         )
 
     def changes_in(self, now_s: float) -> float:
+        """Return the seconds until an override next begins or ends."""
         moments = [moment for each in self.overrides for moment in (each.starts_s, each.ends_s)]
         return min((moment - now_s for moment in moments if moment > now_s), default=inf)
 
 
 Read = Callable[[Clock], ActiveOverrides]
-"""Takes the engine's clock, by which its moments are told."""
+"""Reads the overrides; takes the engine's clock, on which their times are given."""
 
 
 class OverrideReader:
-    """Work for a slot. While the database is away what was read last holds, and ends in time."""
+    """Work for a slot: reads the overrides.
+
+    While the database is down the overrides read last stay in force, and end at their time.
+    """
 
     def __init__(self, read: Read, *, clock: Clock) -> None:
         self._read, self._clock = read, clock
@@ -100,21 +108,23 @@ class OverrideReader:
         try:
             self.known = self._read(self._clock)
         except DatabaseError as error:
-            logger.debug("health.overrides_kept", error=type(error).__name__)  # its own probe tells
+            logger.debug(
+                "health.overrides_kept", error=type(error).__name__
+            )  # the database's own probe reports it
         except Exception:
-            # Whatever is wrong with it must not decide what is said of a component.
+            # A failure to read overrides must not change the state of any component.
             logger.exception("health.overrides_kept")
         return Result(self.known, None, timezone.now(), self._clock())
 
 
 def read(clock: Clock) -> ActiveOverrides:
-    """Read what is in force or will be, in one statement. Where rehearsals are not allowed there are none.
+    """Read present and future overrides, and usual latencies, in one statement.
 
-    Kinds that only another release knows are not read.
+    Rehearsals are left out where they are not allowed, and so are kinds that only another release knows.
     """
     kinds = ["maintenance", *(_REHEARSED if settings.HEALTH_REHEARSALS else ())]
     with connection.cursor() as cursor:
-        now_s = clock()  # not before: a connection may have to be waited for
+        now_s = clock()  # not earlier: waiting for a connection takes time
         cursor.execute(_READ, {"kinds": kinds})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     overrides = [

@@ -17,7 +17,7 @@ class CallTimedOut(Exception):
 class BoundedThread:
     """Runs short calls, each in its own daemon thread, and waits at most `limit_s` for each.
 
-    While one of them is stuck no other is begun, so that stuck threads do not pile up.
+    While a call hangs no other one is started, so that hanging threads do not pile up.
     """
 
     def __init__(self, limit_s: float) -> None:

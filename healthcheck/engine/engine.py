@@ -1,7 +1,8 @@
-"""Runs the probes: bounded in time, one flight a probe, results kept (docs/health.md tells the rules).
+"""Runs all probes and panels of one process: in threads, within time limits, and with cached results.
 
-No request ever joins a probe's thread: it waits on a condition until everything has something to show, or
-until the deadline. A thread that is stuck keeps its slot, so that there is at most one for each probe.
+A request never joins a probe's thread. It waits on a condition until every slot has a result or the deadline
+has passed. A thread that hangs keeps its slot, so there is at most one for each probe. See docs/health.md,
+rules 1 to 8 and 12.
 """
 
 import os
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from healthcheck.abilities import Ability, derived
+from healthcheck.abilities import Ability, derive_ability
 from healthcheck.declared import (
     AbilityTask,
     Context,
@@ -38,9 +39,9 @@ from healthcheck.snapshot import ChangeDetector, Component, Snapshot, log_transi
 
 T = TypeVar("T")
 
-# A snapshot is put together anew after this, since the texts of stuck probes move on.
-_KEPT_S = 1.0
-# The deadline is later than the longest limit by this.
+# A snapshot is rebuilt after this, since the texts of hanging probes contain a running time.
+_SNAPSHOT_TTL_S = 1.0
+# The deadline is the longest limit plus this.
 _MARGIN_S = 0.1
 # The longest wait for the database on behalf of one request, e.g. to learn who is signed in.
 _DATABASE_WAIT_S = 1.0
@@ -58,11 +59,11 @@ _PANEL_WORDS = Words(
 
 
 class Engine:
-    """All slots of one process. Everything it starts is a daemon thread, begun by the first question.
+    """The slots of all probes, panels and abilities. The first question starts its daemon threads.
 
     Args:
         clock: seconds, monotonic.
-        read_overrides: reads what staff impose and what is usual.
+        read_overrides: reads overrides and usual latencies.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Engine:
         self._detector = ChangeDetector()
 
     def snapshot(self) -> Snapshot:
-        """Return the state of all components, at the latest after `deadline_s`."""
+        """Return the state of all components, within `deadline_s`."""
         kept = self._kept
         if kept and self._clock() < kept[1]:
             return kept[0]
@@ -102,7 +103,7 @@ class Engine:
         return snapshot
 
     def component(self, name: str) -> Component:
-        """Return the state of one component, asking nothing but that one and what it needs."""
+        """Return the state of one component, running only its probe and those of the components it needs."""
         with self._changed:
             slot = self._slots[name]
             self._settle([*slot.needs, slot])
@@ -112,7 +113,7 @@ class Engine:
         return component
 
     def part(self, names: Collection[str]) -> Snapshot:
-        """Return the state of these components, asking nothing but them and what they need."""
+        """Return the state of these components, running only their probes and those of what they need."""
         with self._changed:
             slots = [slot for name, slot in self._slots.items() if name in names]
             self._settle([*(needed for slot in slots for needed in slot.needs), *slots])
@@ -122,7 +123,7 @@ class Engine:
         return Snapshot(components, timezone.now(), self._version, whole=False)
 
     def page(self) -> tuple[Snapshot, Sequence[Panel]]:
-        """Return the snapshot and all panels, together at the latest after `deadline_s`."""
+        """Return the snapshot and all panels, together within `deadline_s`."""
         with self._changed:
             abilities = (slot for _, slot in self._abilities if slot)
             self._settle([*self._slots.values(), *abilities, *(slot for _, slot in self._panels)])
@@ -130,7 +131,7 @@ class Engine:
         return self.snapshot(), panels
 
     def _settle(self, slots: Collection[Slot[Any]]) -> None:
-        """Start what is due, then wait until everything has something to show."""
+        """Start what is due, then wait until every slot has a result to show or the deadline has passed."""
         for slot in slots:
             slot.start_if_due()
         ends_s = self._clock() + self.deadline_s
@@ -143,13 +144,15 @@ class Engine:
             self._changed.wait(min(left_s, *waits_s))
 
     def _assembled(self) -> Snapshot:
-        if self._kept and self._clock() < self._kept[1]:  # another caller woke first
+        if self._kept and self._clock() < self._kept[1]:  # another caller built it meanwhile
             return self._kept[0]
         slots = [*self._slots.values(), *(slot for _, slot in self._abilities if slot)]
         components = {name: self._component(slot) for name, slot in self._slots.items()}
         abilities = tuple(self._ability(task, slot, components) for task, slot in self._abilities)
         snapshot = Snapshot(tuple(components.values()), timezone.now(), self._version, abilities)
-        changes_in_s = min(_KEPT_S, self._overrides.changes_in(), *(slot.changes_in() for slot in slots))
+        changes_in_s = min(
+            _SNAPSHOT_TTL_S, self._overrides.changes_in(), *(slot.changes_in() for slot in slots)
+        )
         self._kept = snapshot, self._clock() + changes_in_s
         return snapshot
 
@@ -157,8 +160,8 @@ class Engine:
         self, task: AbilityTask, slot: Slot[Finding] | None, components: Mapping[str, Component]
     ) -> Ability:
         needed = [components[name] for name in task.needs if name in components]
-        own = slot.shown().value if slot and not slot.held_back_by() else None
-        return derived(task, needed, own)
+        own = slot.shown().value if slot and not slot.unhealthy_dependency() else None
+        return derive_ability(task, needed, own)
 
     def _component(self, slot: Slot[Finding]) -> Component:
         found = self._found(slot)
@@ -187,7 +190,7 @@ class Engine:
 
     def _probe_slot(self, task: ProbeTask) -> Slot[Finding]:
         work: Work[Finding] = ProbeRun(
-            task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=_finding
+            task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, convert=_finding
         )
         if task.shared:
             work = SharedResult(task, work, clock=self._clock)
@@ -197,16 +200,16 @@ class Engine:
         if not task.probe:
             return None
         work: Work[Finding] = ProbeRun(
-            task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=_finding
+            task.probe, _PROBE_WORDS, limit_s=task.timeout_s, clock=self._clock, convert=_finding
         )
         return self._slot(task, work)
 
     def _panel_slot(self, task: PanelTask) -> Slot[Context]:
-        work = ProbeRun(task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, kept=plain)
+        work = ProbeRun(task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, convert=plain)
         return self._slot(task, work)
 
     def _slot(self, task: NamedTask, work: Work[T]) -> Slot[T]:
-        # A name that is not there is a system check's business: it must not end all health answers.
+        # An unknown name is reported by a system check; here it must not break all health answers.
         needs = [self._slots[needed] for needed in task.needs if needed in self._slots]
         return Slot(task, work, clock=self._clock, land=self._land, needs=needs)
 
@@ -218,7 +221,7 @@ def _finding(returned: Any) -> Finding:
 
 
 def _context(slot: Slot[Context]) -> Context | Finding:
-    if needed := slot.held_back_by():
+    if needed := slot.unhealthy_dependency():
         return Finding("unhealthy", gettext_noop("%(component)s is down"), component=needed.name)
     return slot.shown().value
 
@@ -228,8 +231,8 @@ _making = threading.Lock()
 
 
 def engine() -> Engine:
-    """Return this process's engine, made of the settings at the first call."""
-    global _engine  # noqa: PLW0603 - one a process is the point
+    """Return this process's engine; the first call makes it from the settings."""
+    global _engine  # noqa: PLW0603 - one engine per process
     with _making:
         if _engine is None:
             _engine = Engine(
@@ -242,7 +245,7 @@ def engine() -> Engine:
 
 
 def forget_engine() -> None:
-    """Begin anew at the next call: a forked child has none of its parent's threads."""
+    """Make a new engine at the next call: a forked child does not have its parent's threads."""
     global _engine, _making
     _engine, _making = None, threading.Lock()
 

@@ -1,4 +1,7 @@
-"""What the engine lays over a component: slowness, and what staff impose (docs/health.md, 18 and 19)."""
+"""Applies what changes a measured state before it is shown: a warning for slowness, and overrides.
+
+See docs/health.md, rules 18 and 19.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -10,10 +13,10 @@ from healthcheck.engine.slot import Clock, Slot, Work
 from healthcheck.report import Finding
 from healthcheck.snapshot import Component
 
-# Nobody waits longer than `timeout_s` to learn what is imposed: until then nothing is.
+# After `timeout_s` a caller goes on with the overrides known so far.
 _READ_TASK = OwnTask(name="overrides", timeout_s=0.5, ttl_s=2, ttl_bad_s=2)
-_TIMES = 3
-"""An answer is slow above so many times the usual 95th percentile."""
+_SLOW_FACTOR = 3
+"""An answer is slow when it takes more than this times the usual 95th percentile."""
 
 
 class OverrideLayer:
@@ -33,26 +36,30 @@ class OverrideLayer:
         self._read = slot(_READ_TASK, self._reader)
 
     def start_if_due(self) -> Slot[Any]:
-        """Read what is imposed if that is due; return the slot to wait for."""
+        """Read the overrides if that is due; return the slot to wait for."""
         self._read.start_if_due()
         return self._read
 
     def shown(self, component: Component) -> Component:
-        """Return the component as slowness and staff make it."""
+        """Return the component with slowness and its override applied."""
         component = with_slowness(component, self._tasks[component.name], self._reader.known.usual_p95_ms)
         override = self._reader.known.for_component(component.name, self._clock())
         return override.apply_to(component) if override else component
 
     def changes_in(self) -> float:
-        """Return for how many seconds `shown()` stays as it is unless a flight lands."""
+        """Return for how many seconds `shown()` returns the same, unless a run ends first."""
         return self._reader.known.changes_in(self._clock())
 
 
 def with_slowness(component: Component, task: ProbeTask, usual_p95_ms: Mapping[str, float]) -> Component:
-    """Return the component with a warning if it is healthy but slow; without a usual time nothing is."""
+    """Add a warning to a healthy component that is slow; without a usual time none is."""
     usual_ms, took_ms = usual_p95_ms.get(component.name), component.latency_ms
     if usual_ms is None or took_ms is None or task.slow_ms is None:
         return component
-    if component.status != "healthy" or component.paused or took_ms <= max(_TIMES * usual_ms, task.slow_ms):
+    if (
+        component.status != "healthy"
+        or component.paused
+        or took_ms <= max(_SLOW_FACTOR * usual_ms, task.slow_ms)
+    ):
         return component
     return replace(component, finding=Finding.slow(took_ms, usual_ms))

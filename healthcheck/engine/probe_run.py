@@ -1,4 +1,7 @@
-"""Runs a probe's or panel's function once, and says what its failing means (docs/health.md, 7)."""
+"""Runs the function of a probe or panel once, and turns its failure into a finding.
+
+See docs/health.md, rules 6 and 7.
+"""
 
 import time
 from collections.abc import Callable
@@ -18,13 +21,16 @@ logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-# A function that keeps failing in the same way has its traceback logged this often.
+# The traceback of a function that keeps failing with the same error is logged once in this time.
 _REMIND_S = 300.0
 
 
 @dataclass(frozen=True)
 class Words:
-    """The msgids for a function that raised. No exception's own text is ever shown: it may hold a secret."""
+    """The msgids shown for a function that raised.
+
+    The exception's own text is never shown: it may hold a secret.
+    """
 
     failed: str
     no_database: str
@@ -35,35 +41,41 @@ class ProbeRun(Generic[T]):
     """Work for a slot: calls the function at a dotted path.
 
     Args:
-        kept: makes the result from what the function returned, still in its thread.
+        convert: makes the result from the function's return value, in the same thread.
     """
 
     def __init__(
-        self, path: str, words: Words, *, limit_s: float, clock: Clock, kept: Callable[[Any], T]
+        self, path: str, words: Words, *, limit_s: float, clock: Clock, convert: Callable[[Any], T]
     ) -> None:
-        self._path, self._words, self._limit_s, self._clock, self._kept = path, words, limit_s, clock, kept
+        self._path, self._words, self._limit_s, self._clock, self._convert = (
+            path,
+            words,
+            limit_s,
+            clock,
+            convert,
+        )
         self._logged: tuple[type[BaseException], float] | None = None
 
     def __call__(self, flight: Flight) -> Result[T]:
         started_s = time.perf_counter()
-        value, judged = self._called()
+        value, judged = self._call()
         latency_ms = round((time.perf_counter() - started_s) * 1000, 2) if judged else None
         if isinstance(value, Finding) and value.timed_out:
             latency_ms = None
         if self._clock() >= flight.limit_s:
             latency_ms = None
-            # What is wrong is worth telling late, too; that all is well is not.
+            # A late failure is still worth reporting; a late "healthy" is a time-out.
             if not (isinstance(value, Finding) and value.status == "unhealthy"):
                 value = no_answer(self._limit_s)
         return Result(value, latency_ms, timezone.now(), self._clock())
 
-    def _called(self) -> tuple[T | Finding, bool]:
-        """Return what is to be kept, and whether the function itself came to that judgement."""
+    def _call(self) -> tuple[T | Finding, bool]:
+        """Return the result, and whether it is the judgement of the function itself."""
         try:
-            value = self._kept(imported(self._path)())
+            value = self._convert(imported(self._path)())
         except (OperationalError, InterfaceError):
             return Finding.unjudged(self._words.no_database), False
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken probe is a finding, not a broken page
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing probe is a finding, not a failing page
             if isinstance(error.__cause__, UndefinedTable):
                 return Finding.unjudged(self._words.no_table), False
             self._log(error)

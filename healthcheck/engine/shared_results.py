@@ -1,4 +1,4 @@
-"""One process runs the probe, the others read its result from the database (docs/health.md, 9)."""
+"""One process runs the probe; the others read its result from the database (docs/health.md, rule 9)."""
 
 import time
 from collections.abc import Callable
@@ -20,15 +20,16 @@ logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-# A claim outlives its run by this, so that it ends before the result is written only if the process is gone.
+# A claim lasts longer than its run by this. One that expires unused belonged to a process that is gone.
 _CLAIM_MARGIN_S = 1.0
 _PAUSES_S = (0.02, 0.05, 0.1)
 
 
 class SharedResult:
-    """Work for a slot: takes the shared result while it is fresh, else claims the run and shares its result.
+    """Work for a slot: uses the shared result while it is fresh, else claims the run and publishes a new one.
 
-    A database that is down or frozen must not make another component look bad: then the run is not shared.
+    When the row cannot be read in time the probe runs unshared: a database that is down must not make another
+    component look bad.
     """
 
     def __init__(self, task: ProbeTask, run: Work[Finding], *, clock: Clock) -> None:
@@ -36,7 +37,7 @@ class SharedResult:
         self._bounded = BoundedThread(ROW_WAIT_S)
 
     def __call__(self, flight: Flight) -> Result[Finding]:
-        known = _unless_it_fails(self._result_or_claim)
+        known = _none_on_failure(self._result_or_claim)
         if isinstance(known, Result):
             return known
         flight.limit_s = min(flight.limit_s, self._clock() + self._task.timeout_s)
@@ -46,7 +47,10 @@ class SharedResult:
         return result
 
     def _result_or_claim(self) -> Result[Finding] | UUID:
-        """Return a result to use or a claim to measure; wait while another process measures the first one."""
+        """Return a result to use, or the claim with which to run the probe.
+
+        Waits while another process holds the claim and there is no result that could be shown.
+        """
         pauses_s = chain(_PAUSES_S, repeat(_PAUSES_S[-1]))
         while True:
             row, claim = self._bounded.call(self._row_or_claim)
@@ -88,15 +92,15 @@ class SharedResult:
             "latency_ms": result.latency_ms,
         }
         publish = partial(HealthResult.objects.publish, self._task.name, claim, values)
-        _unless_it_fails(lambda: self._bounded.call(publish))  # else the claim expires by itself
+        _none_on_failure(lambda: self._bounded.call(publish))  # on failure the claim expires
 
 
-def _unless_it_fails(work: Callable[[], T]) -> T | None:
+def _none_on_failure(work: Callable[[], T]) -> T | None:
     try:
         return work()
     except (CallTimedOut, Error):
         return None  # the database's own probe says what is wrong with it
     except Exception:
-        # Sharing saves calls; whatever is wrong with it must not decide what is said of a component.
+        # Sharing only saves calls: a failure of it must not change the state of a component.
         logger.exception("health.not_shared")
         return None

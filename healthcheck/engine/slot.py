@@ -1,4 +1,7 @@
-"""One probe's or panel's place in the engine: one flight, and the last result (docs/health.md, 1-6, 8)."""
+"""One probe or panel in the engine: its last result, and at most one run under way.
+
+See docs/health.md, rules 1 to 6 and 8.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,18 +23,18 @@ logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 Clock = Callable[[], float]
 
-# Up to this many TTLs a result is served, with its age, while its refresh is under way.
+# A result up to this many TTLs old is served, with its age, while a refresh runs.
 LATE_TTLS = 3
-# A run that is overdue by less than this gave "no answer"; after that it is "still running".
-_NEWS_S = 1.0
+# For this long after its limit a run counts as "no answer", then as "still running".
+_NO_ANSWER_FOR_S = 1.0
 
 
 @dataclass(frozen=True)
 class Result(Generic[T]):
-    """What one run gave: a value, or the `Finding` that says why there is none.
+    """The result of one run: a value, or the `Finding` that says why there is none.
 
     Attributes:
-        latency_ms: None when it came too late to count.
+        latency_ms: None when the run was too slow to count.
         measured_at: aware UTC, for people.
         clock_s: the same moment on the engine's clock.
     """
@@ -48,9 +51,9 @@ class Result(Generic[T]):
 
 @dataclass
 class Flight:
-    """One run in its thread. From `limit_s`, on the engine's clock, it is overdue.
+    """One run in its thread, overdue from `limit_s` on the engine's clock.
 
-    A run may bring that moment forward.
+    The run itself may move `limit_s` forward.
     """
 
     started_s: float
@@ -61,13 +64,12 @@ Work = Callable[[Flight], Result[T]]
 
 
 class Slot(Generic[T]):
-    """At most one flight and the last result. Call every method while holding the engine's lock.
+    """One task with its last result. Call every method while holding the engine's lock.
 
     Args:
-        work: what a flight does, in its own thread and without the lock.
-        allowance_s: time before the work proper that does not count against its limit.
-        needs: while one of these is down, nothing is started here.
-        land: called by the flight's thread at its end, without the lock; it takes the lock and calls `take`.
+        work: what a run does, in its own thread and without the lock.
+        needs: while one of these is down no run starts.
+        land: called by the run's thread at its end, without the lock; it takes the lock and calls `take`.
     """
 
     def __init__(
@@ -87,14 +89,14 @@ class Slot(Generic[T]):
         self._result: Result[T] | None = None
 
     def start_if_due(self) -> None:
-        """Begin a flight unless one is under way, the last result is fresh, or what it needs is down."""
-        if self._flight or self.is_fresh() or self.held_back_by():
+        """Start a run unless one is under way, the last result is fresh, or a component it needs is down."""
+        if self._flight or self.is_fresh() or self.unhealthy_dependency():
             return
         now = self._clock()
         self._flight = Flight(now, now + self._task.timeout_s + self._task.allowance_s)
         try:
             Thread(target=self._fly, args=(self._flight,), name=f"health-{self.name}", daemon=True).start()
-        except RuntimeError:  # this process can't have more threads: there is no answer then
+        except RuntimeError:  # the process has no thread left
             logger.exception("health.no_thread", what=self.name)
             self._flight = None
 
@@ -105,10 +107,10 @@ class Slot(Generic[T]):
         return self._age_ttls() < 1
 
     def is_late(self) -> bool:
-        """Tell whether `shown()` is a result older than its TTL, with its refresh under way."""
+        """Return whether `shown()` is a result older than its TTL, which is served while a refresh runs."""
         return self._result is not None and self._known() is self._result and not self.is_fresh()
 
-    def held_back_by(self) -> "Slot[Any] | None":
+    def unhealthy_dependency(self) -> "Slot[Any] | None":
         return next((needed for needed in self.needs if needed.is_down()), None)
 
     def is_down(self) -> bool:
@@ -116,17 +118,17 @@ class Slot(Generic[T]):
         return known is not None and isinstance(known.value, Finding) and known.value.status == "unhealthy"
 
     def settles_in(self) -> float:
-        """Return the seconds until there is something to show whatever happens; 0 when there is already."""
-        if self._flight is None or self._known() or self.held_back_by():
+        """Return the seconds after which there is a result to show in any case; 0 when there is one now."""
+        if self._flight is None or self._known() or self.unhealthy_dependency():
             return 0
         return self._flight.limit_s - self._clock()
 
     def shown(self) -> Result[T]:
-        """Return what is known now. A run that is overdue hides the result before it."""
-        return self._known() or self._silence(no_answer(self._task.timeout_s))
+        """Return the current result. An overdue run hides the result before it."""
+        return self._known() or self._no_result(no_answer(self._task.timeout_s))
 
     def changes_in(self) -> float:
-        """Return for how many seconds `shown()` stays as it is unless a flight lands."""
+        """Return for how many seconds `shown()` returns the same, unless a run ends first."""
         now = self._clock()
         moments = [self._flight.limit_s] if self._flight else []
         if self._result:
@@ -136,10 +138,10 @@ class Slot(Generic[T]):
     def _known(self) -> Result[T] | None:
         now = self._clock()
         if self._flight and now >= self._flight.limit_s:
-            return self._silence(_overdue(now, self._flight, self._task.timeout_s))
+            return self._no_result(_overdue(now, self._flight, self._task.timeout_s))
         return self._result if self._age_ttls() < LATE_TTLS else None
 
-    def _silence(self, finding: Finding) -> Result[T]:
+    def _no_result(self, finding: Finding) -> Result[T]:
         return Result(finding, None, timezone.now(), self._clock())
 
     def _ttl_s(self, result: Result[T]) -> float:
@@ -155,7 +157,7 @@ class Slot(Generic[T]):
         try:
             result = self._work(flight)
         finally:
-            # First the connections: a thread that gets stuck here keeps its slot, or another would join it.
+            # Before the slot is freed: closing may hang, and then no second thread may start.
             connections.close_all()
             self._land(self, result)
 
@@ -165,7 +167,7 @@ def no_answer(limit_s: float) -> Finding:
 
 
 def _overdue(now: float, flight: Flight, limit_s: float) -> Finding:
-    if now < flight.limit_s + _NEWS_S:
+    if now < flight.limit_s + _NO_ANSWER_FOR_S:
         return no_answer(limit_s)
     text = gettext_noop("still running after %(running_s).1f s (limit %(limit_s)g s)")
     return Finding("unhealthy", text, running_s=now - flight.started_s, limit_s=limit_s)

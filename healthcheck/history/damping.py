@@ -1,4 +1,7 @@
-"""When a change of state is one: not at the first bad answer, nor at the first good (docs/health.md, 16)."""
+"""Decides when a new status counts as a change: after three bad results in a row, or two good ones.
+
+See docs/health.md, rule 16.
+"""
 
 from datetime import datetime
 
@@ -10,11 +13,11 @@ GOOD_IN_A_ROW = 2
 
 
 class Damper:
-    """One component's state as transitions tell it.
+    """The damped status of one component.
 
     Attributes:
-        status: None until enough was seen.
-        seen_at: when the last answer that counted was measured; None before the first.
+        status: None until there were enough results.
+        seen_at: when the last result that counted was measured; None before the first.
     """
 
     def __init__(self, status: Status | None = None) -> None:
@@ -24,10 +27,10 @@ class Damper:
         self._candidate = status
 
     def feed(self, component: Component) -> bool:
-        """Take in what was found; return whether the state has changed by it.
+        """Count one result; return whether it completes a change of status.
 
-        The same measurement counts once, and what could not be judged counts as nothing. The first healthy
-        answer of all is no change; the first state of all that is not healthy is one, from healthy.
+        A measurement counts once, and one that could not be judged does not count. A component that starts
+        healthy has not changed; one that starts otherwise has changed from healthy.
         """
         if component.measured_at == self.seen_at or not component.judged:
             return False
@@ -38,7 +41,7 @@ class Damper:
         if found == self.status:
             self._against, self._candidate = 0, found
             return False
-        # From healthy on every bad answer counts, whichever it is; between two bad states only the same one.
+        # Leaving healthy, warnings and failures add up. Between two bad states only equal results do.
         goes_on = self._against and (self._candidate == found or self.status in (None, "healthy"))
         self._against, self._candidate = (self._against + 1 if goes_on else 1), found
         if self._against < (GOOD_IN_A_ROW if found == "healthy" else BAD_IN_A_ROW):
@@ -48,5 +51,5 @@ class Damper:
 
     @property
     def is_flapping(self) -> bool:
-        """Whether the last answer was not that of the state."""
+        """Whether the last result contradicts the damped status."""
         return self._against > 0

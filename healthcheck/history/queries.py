@@ -1,4 +1,7 @@
-"""What the history says of each component: since when, how often well, how fast (docs/health.md, 15)."""
+"""Queries on the health history: since when each component has its state, its uptime, its latency.
+
+See docs/health.md, rule 15.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from healthcheck.zones import site_zone
 
 DAYS = 90
 QUARTERS = 96
-"""Quarter hours of a day."""
+"""Quarter hours in a day."""
 WINDOWS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "90d": timedelta(days=DAYS)}
 
 DayKind = Literal["nothing", "healthy", "warning", "unhealthy", "paused"]
@@ -24,7 +27,7 @@ DayKind = Literal["nothing", "healthy", "warning", "unhealthy", "paused"]
 
 @dataclass(frozen=True)
 class Day:
-    """The minutes of one day of `HEALTH_TIME_ZONE` by what was found in them."""
+    """The minutes of one day, in `HEALTH_TIME_ZONE`, by the status found in them."""
 
     date: date
     healthy: int = 0
@@ -34,7 +37,7 @@ class Day:
 
     @property
     def kind(self) -> DayKind:
-        """The worst of the day; "nothing" without a record."""
+        """The worst status of the day; "nothing" without a record."""
         kinds: Sequence[DayKind] = ("unhealthy", "warning", "healthy", "paused")
         return next((kind for kind in kinds if getattr(self, kind)), "nothing")
 
@@ -45,15 +48,15 @@ class Day:
 
 @dataclass(frozen=True)
 class ComponentHistory:
-    """One component's past.
+    """The history of one component.
 
     Attributes:
-        status: after damping; None before the first look.
-        uptime_pct: by the names of `WINDOWS`; None where nothing is known.
-        p50_ms, p95_ms: of the answers in 24 h that could be judged.
+        status: after damping; None before the first record.
+        uptime_pct: by the names of `WINDOWS`; None without a record.
+        p50_ms, p95_ms: latency of the judged results in 24 h.
         days: `DAYS` of them, oldest first.
         latency_ms: the median of each of the last `QUARTERS` quarter hours, oldest first.
-        troubles_24h: how often it left healthy in 24 h.
+        troubles_24h: how often it stopped being healthy in 24 h.
     """
 
     component: str
@@ -72,7 +75,7 @@ class ComponentHistory:
 
 @dataclass(frozen=True)
 class TransitionRow:
-    """One change of state; `lasted` is None while it is still so."""
+    """One change of state. `lasted` is None while the new state lasts."""
 
     pk: int
     component: str
@@ -94,7 +97,7 @@ class _Counted:
 
 
 def histories() -> dict[str, ComponentHistory]:
-    """Return the past of every configured component, in five queries however long it is."""
+    """Return the history of every configured component, in five queries, however long it is."""
     now = timezone.now()
     today = now.astimezone(site_zone()).date()
     states = HealthState.objects.in_bulk()
@@ -105,7 +108,10 @@ def histories() -> dict[str, ComponentHistory]:
 def transitions(
     component: str | None = None, *, limit: int = 20, older_than_pk: int | None = None
 ) -> list[TransitionRow]:
-    """Return the newest changes first; from the one after `older_than_pk` on, nothing when that is gone."""
+    """Return changes, newest first.
+
+    `older_than_pk` continues a list after that change; the result is empty when its row has been deleted.
+    """
     rows = _with_ends(component)
     if older_than_pk is not None:
         rows = rows.extra(
@@ -115,20 +121,20 @@ def transitions(
 
 
 def transition(pk: int) -> TransitionRow | None:
-    """Return one change; None when it is not, or no longer, on record."""
+    """Return one change; None when there is no such row, or no longer."""
     row = _with_ends().filter(pk=pk).first()
     return _row(row) if row else None
 
 
 def _with_ends(component: str | None = None) -> QuerySet[HealthTransition]:
-    """Add `ended`: a lookup for each row that is shown, however many there are."""
+    """Add `ended`, the time of the next change: one index lookup for each row that is shown."""
     later = HealthTransition.objects.filter(component=OuterRef("component"), at__gt=OuterRef("at"))
     rows = HealthTransition.objects.annotate(ended=Subquery(later.order_by("at").values("at")[:1]))
     return rows.filter(component=component) if component else rows
 
 
 def older_than(before: datetime) -> Mapping[str, QuerySet[Model]]:
-    """Return what the retention deletes, by table."""
+    """Return the rows that retention deletes, by table."""
     found = {
         "health_sample": HealthSample.objects.filter(at__lt=before),
         "health_hour": HealthHour.objects.filter(hour__lt=before),
@@ -173,7 +179,7 @@ def _one(name: str, state: HealthState | None, counted: _Counted, today: date) -
 
 
 def _days(now: datetime) -> dict[str, dict[date, Day]]:
-    """Of each component the days of which anything is known."""
+    """Return the days with a record, by component."""
     found: dict[str, dict[date, Day]] = {}
     for name, day, *minutes in _fetch_all(_DAYS, {"since": now - WINDOWS["90d"], "zone": site_zone().key}):
         found.setdefault(name, {})[day] = Day(day, *minutes)
@@ -200,7 +206,7 @@ def _speeds(now: datetime) -> dict[str, tuple[float | None, float | None, int]]:
 
 
 def _quarters(now: datetime) -> dict[str, dict[int, float]]:
-    """Of each component the median latency by how many quarter hours ago."""
+    """Return median latencies by component and by how many quarter hours ago."""
     found: dict[str, dict[int, float]] = {}
     for name, ago, median in _fetch_all(_QUARTERS, {"now": now, "since": now - WINDOWS["24h"]}):
         found.setdefault(name, {})[ago] = median

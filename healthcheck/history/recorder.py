@@ -1,4 +1,7 @@
-"""Writes the history: a sample a minute, and every damped transition (docs/health.md, 15 to 17)."""
+"""Writes the health history: one sample a minute, and every damped change of state.
+
+It runs in the scheduler that leads. See docs/health.md, rules 15 to 17.
+"""
 
 import threading
 from collections import deque
@@ -21,14 +24,14 @@ from healthcheck.snapshot import Component, Snapshot
 
 logger = structlog.get_logger(__name__)
 
-LOOK_EVERY_S = 15.0
-LOOK_SOON_S = 5.0
+TICK_EVERY_S = 15.0
+TICK_SOON_S = 5.0
 """While a component flaps between two states."""
 KEPT_MINUTES = 120
-"""What is remembered while the database is away."""
+"""How much is kept in memory while the database is down."""
 USUAL_EVERY = timedelta(hours=1)
-ENOUGH_ALONE = 2
-"""Measurements of the database after which one who leads no more believes that it is well."""
+MEASUREMENTS_AFTER_OUTAGE = 2
+"""Measurements of the database before a process that lost its lead believes that the outage is over."""
 
 
 @dataclass
@@ -43,11 +46,11 @@ class Observation:
 
 
 class Recorder:
-    """One thread that watches and records. Whatever fails in it never reaches its owner.
+    """One thread that measures all components and records them. Its errors never reach the scheduler.
 
     Args:
-        leads: whether this process is the one that records. While the database is away no process is: then
-            the one that led last goes on, and writes afterwards what it kept.
+        leads: whether this process is the one that records. While the database is down no process leads; then
+            the process that led last keeps observations in memory and writes them afterwards.
         sender: delivers alerts; None: there are none.
     """
 
@@ -56,31 +59,31 @@ class Recorder:
         leads: Callable[[], bool],
         sender: AlertSender | None = None,
         *,
-        look_every_s: float = LOOK_EVERY_S,
+        tick_every_s: float = TICK_EVERY_S,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
         self._leads, self._sender, self._clock = leads, sender, clock
-        self._every_s, self._soon_s = look_every_s, min(LOOK_SOON_S, look_every_s)
-        self._over = threading.Event()
+        self._every_s, self._soon_s = tick_every_s, min(TICK_SOON_S, tick_every_s)
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._dampers: dict[str, Damper] | None = None
         self._states: dict[str, HealthState] = {}
         self._sampled: datetime | None = None
         self._rehearsed: dict[str, Status] = {}
         self._usual_at: datetime | None = None
-        self._alone: set[datetime | None] = set()
+        self._measured_in_outage: set[datetime | None] = set()
         self._unwritten: deque[Observation] = deque(maxlen=KEPT_MINUTES)
 
     def start(self) -> None:
-        """Tick from the first interval's end on."""
+        """Start the thread; the first tick comes after one interval."""
         self._thread = threading.Thread(target=self._run, name="health-recorder", daemon=True)
         self._thread.start()
         if self._sender:
             self._sender.start()
 
     def stop(self) -> None:
-        """Stop. A tick that is stuck is left behind."""
-        self._over.set()
+        """Stop. A tick that hangs is abandoned with its daemon thread."""
+        self._stopped.set()
         if self._sender:
             self._sender.stop()
         if self._thread:
@@ -88,18 +91,18 @@ class Recorder:
 
     def _run(self) -> None:
         wait_s = self._soon_s
-        while not self._over.wait(wait_s):
+        while not self._stopped.wait(wait_s):
             try:
                 wait_s = self.tick()
             except Exception:
-                # A history with a gap is better than a scheduler without one.
+                # A gap in the history is acceptable; a scheduler that ends because of it is not.
                 logger.exception("health.not_recorded")
                 wait_s = self._every_s
             finally:
                 connections.close_all()
 
     def tick(self) -> float:
-        """Look at all components once; return how many seconds may pass until the next tick."""
+        """Measure and record all components once; return the seconds until the next tick."""
         leads = self._leads()
         if not leads and not self._covers_outage():
             self._write()
@@ -111,36 +114,43 @@ class Recorder:
         snapshot = engine().part(component_names())
         found = self._update(snapshot)
         if leads:
-            self._alone.clear()
+            self._measured_in_outage.clear()
             self._write()
             self._learn_usual()
-        elif "database" in self._known:  # the outage is written at once, with its end
-            self._alone.add(self._known["database"].seen_at)
+        elif "database" in self._known:  # the outage is written together with its end
+            self._measured_in_outage.add(self._known["database"].seen_at)
             logger.warning("health.kept", minutes=len(self._unwritten))
-        self._notify(found, leading=leads, well=snapshot.status != "unhealthy")
+        self._notify(found, leading=leads, healthy=snapshot.status != "unhealthy")
         return self._soon_s if any(damper.is_flapping for damper in self._known.values()) else self._every_s
 
-    def _notify(self, found: Observation | None = None, *, leading: bool, well: bool = False) -> None:
+    def _notify(self, found: Observation | None = None, *, leading: bool, healthy: bool = False) -> None:
         if self._sender is None:
             return
         changed = found.alerts if found else []
         if not leading:
             self._sender.enqueue(changed)
-        self._sender.notify(leading=leading, well=well, written=bool(changed))
+        self._sender.notify(leading=leading, healthy=healthy, written=bool(changed))
 
     @property
     def _known(self) -> dict[str, Damper]:
         return {} if self._dampers is None else self._dampers
 
     def _covers_outage(self) -> bool:
-        """Go on until the database was found well: the first answer kept may be older than its end."""
+        """Return whether a process that no longer leads must go on observing an outage of the database.
+
+        One healthy result is not enough: it may have been measured before the outage.
+        """
         damper = self._known.get("database")
         if damper is None:
             return False
-        return len(self._alone) < ENOUGH_ALONE or damper.status == "unhealthy" or damper.is_flapping
+        return (
+            len(self._measured_in_outage) < MEASUREMENTS_AFTER_OUTAGE
+            or damper.status == "unhealthy"
+            or damper.is_flapping
+        )
 
     def _begin(self) -> bool:
-        """Go on from the states that were written last: a restart forgets no change and repeats none."""
+        """Load the states written last, so that a restart neither misses nor repeats a change."""
         try:
             self._states = HealthState.objects.in_bulk()
             self._rehearsed = store.before_rehearsal()
@@ -176,7 +186,10 @@ class Recorder:
     def _back_from_rehearsal(
         self, component: Component, at: datetime, version: str
     ) -> list[HealthTransition]:
-        """At a rehearsal's end the state before it holds again, so that a real failure is news of its own."""
+        """Restore the state from before a rehearsal at its end.
+
+        Otherwise a real failure right after a rehearsed one would be no change, and send no alert.
+        """
         if component.override == "rehearsal" or component.name not in self._rehearsed:
             return []
         after = self._rehearsed.pop(component.name)
@@ -187,7 +200,7 @@ class Recorder:
         return [store.rehearsal_over(component.name, before, after, at, version)]
 
     def _learn_usual(self) -> None:
-        """Once an hour, since it reads a day's samples."""
+        """Update the usual latencies, once an hour, since it reads all samples of a day."""
         now = self._clock()
         if self._unwritten or (self._usual_at and now - self._usual_at < USUAL_EVERY):
             return
@@ -198,23 +211,28 @@ class Recorder:
             logger.warning("health.usual_kept", error=type(error).__name__)
 
     def _write(self) -> None:
-        """Write what is not written yet, the oldest first; what the database does not take is kept."""
+        """Write what was kept, oldest first; keep what the database does not accept now."""
         while self._unwritten:
-            minute = self._unwritten[0]
+            observation = self._unwritten[0]
             try:
-                self._write_one(minute)
+                self._write_one(observation)
             except DatabaseError as error:
                 logger.warning("health.kept", minutes=len(self._unwritten), error=type(error).__name__)
                 return
             self._unwritten.popleft()
 
-    def _write_one(self, minute: Observation) -> None:
-        """Without its texts if the database can't take them: one finding must not hold up all others."""
+    def _write_one(self, observation: Observation) -> None:
+        """Write one observation, without its texts if the database rejects them: others wait behind it."""
         try:
-            told = self._sender.was_sent if self._sender else None
+            was_sent = self._sender.was_sent if self._sender else None
             store.write(
-                minute.at, minute.samples, minute.transitions, minute.states, minute.alerts, told=told
+                observation.at,
+                observation.samples,
+                observation.transitions,
+                observation.states,
+                observation.alerts,
+                was_sent=was_sent,
             )
         except (DataError, IntegrityError):
-            logger.exception("health.change_dropped", changes=list(map(str, minute.transitions)))
-            store.write(minute.at, minute.samples, (), ())
+            logger.exception("health.change_dropped", changes=list(map(str, observation.transitions)))
+            store.write(observation.at, observation.samples, (), ())

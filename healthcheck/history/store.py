@@ -1,4 +1,7 @@
-"""The rows of the history, and how they are written together (docs/health.md, 15)."""
+"""Builds the rows of the health history and writes one tick's rows in one transaction.
+
+See docs/health.md, rule 15.
+"""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -13,7 +16,7 @@ from healthcheck.models import HealthState, HealthTransition
 from healthcheck.report import Status
 from healthcheck.snapshot import Component
 
-# Only samples that were not there yet are counted into their hour: writing twice is harmless.
+# Only new samples are counted into their hour, so that writing a minute twice is harmless.
 _WRITE = """
 WITH new AS (
     INSERT INTO health_sample (component, at, status, judged, paused, latency_ms)
@@ -36,7 +39,7 @@ ON CONFLICT (component, hour) DO UPDATE SET
     paused = known.paused + excluded.paused,
     unjudged = known.unjudged + excluded.unjudged
 """
-# Without enough healthy answers nothing is usual: what has become slower is not called slow for ever.
+# With too few samples there is no usual time, so a component that became slower is not called slow for ever.
 _USUAL = """
 UPDATE health_state SET usual_p95_ms = (
     SELECT CASE WHEN count(*) >= %s THEN percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) END
@@ -69,14 +72,14 @@ def transition(component: Component, before: Status, at: datetime, version: str)
 
 
 def rehearsal_over(name: str, before: Status, after: Status, at: datetime, version: str) -> HealthTransition:
-    """Return the row of the way back to what it was before a rehearsal."""
+    """Return the row for the return to the state from before a rehearsal."""
     return HealthTransition(
         component=name, at=at, before=before, after=after, message=_OVER, version=version, rehearsal=True
     )
 
 
 def before_rehearsal() -> dict[str, Status]:
-    """Return the state before it of each component whose last change was a rehearsal's."""
+    """Return the state from before the rehearsal, for each component whose last change was part of one."""
     last = HealthTransition.objects.order_by("component", "-at").distinct("component")
     return {
         row.component: cast("Status", row.before) for row in last if row.rehearsal and row.message != _OVER
@@ -84,13 +87,13 @@ def before_rehearsal() -> dict[str, Status]:
 
 
 def state(known: HealthState | None, component: Component, damped: Status, at: datetime) -> HealthState:
-    """Return a component's row as it is after this look; `known` stays as it is."""
+    """Return a component's row after this observation; `known` is not modified."""
     row = copy(known) if known else HealthState(component=component.name, status=damped, since=at)
     if row.status != damped:
         row.status, row.since = damped, at
     row.seen_at = at
     if component.override:
-        return row  # what is imposed says nothing of the component itself
+        return row  # an override says nothing about the component itself
     if component.judged and component.status == "healthy":
         row.last_good_at = component.measured_at
     elif component.judged:
@@ -105,9 +108,9 @@ def write(
     transitions: Sequence[HealthTransition],
     states: Sequence[HealthState],
     alerts: Sequence[HealthTransition] = (),
-    told: Callable[[HealthTransition], bool] | None = None,
+    was_sent: Callable[[HealthTransition], bool] | None = None,
 ) -> None:
-    """Write all of it or nothing. `alerts` are those transitions of which people are to be told.
+    """Write all of it or nothing. `alerts` are the transitions to send alerts about.
 
     Raises:
         django.db.Error: it could not be written.
@@ -118,7 +121,7 @@ def write(
                 cursor.execute(_WRITE, _columns(minute, samples))
         newest = dict(HealthState.objects.select_for_update().values_list("component", "seen_at"))
         HealthTransition.objects.bulk_create(filter(_is_news, transitions), ignore_conflicts=True)
-        outbox.put(alerts, told)
+        outbox.put(alerts, was_sent)
         HealthState.objects.bulk_create(
             [row for row in states if row.seen_at >= newest.get(row.component, row.seen_at)],
             update_conflicts=True,
@@ -128,13 +131,13 @@ def write(
 
 
 def rewrite_usual() -> None:
-    """Write each component's usual 95th percentile, in one statement. Raises django.db.Error."""
+    """Update each component's usual 95th percentile, in one statement. Raises django.db.Error."""
     with connection.cursor() as cursor:
         cursor.execute(_USUAL, [ENOUGH_SAMPLES])
 
 
 def _is_news(row: HealthTransition) -> bool:
-    """Whether the change is not written yet: while one leader hands over to another, both may see it."""
+    """Return whether the change is not written yet: during a handover two leaders may both observe it."""
     before = HealthTransition.objects.filter(component=row.component, at__lte=row.at).order_by("-at", "-pk")
     return before.values_list("after", flat=True).first() != row.after
 
@@ -145,7 +148,7 @@ def _columns(minute: datetime, samples: Sequence[Component]) -> tuple[list[objec
         [minute] * len(samples),
         [sample.status for sample in samples],
         [sample.judged for sample in samples],
-        # What staff impose is no downtime: a rehearsed failure counts as a pause.
+        # Minutes under an override count as paused, so a rehearsed failure is no downtime.
         [sample.paused or bool(sample.override) for sample in samples],
         [sample.latency_ms for sample in samples],
     )

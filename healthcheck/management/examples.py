@@ -1,3 +1,5 @@
+"""Help formatter for commands whose help ends with examples."""
+
 from argparse import RawDescriptionHelpFormatter
 
 from django.core.management.base import DjangoHelpFormatter

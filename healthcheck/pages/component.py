@@ -1,4 +1,7 @@
-"""One component for people: what it says, what it goes by, its past, and what to do (docs/health.md, 27)."""
+"""A component's page for operators: its state, the evidence, its history, and what to do.
+
+See docs/health.md, rule 27.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +37,7 @@ _CHANGES = 20
 
 @dataclass(frozen=True)
 class ShownFact:
-    """One piece of evidence as people read it: a moment, or a text, "" for nothing."""
+    """One fact as the page shows it: either a time (`at`) or a text, "" for nothing."""
 
     label: object
     at: datetime | None
@@ -43,7 +46,7 @@ class ShownFact:
 
 @staff_page
 def component_page(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one component; 404 with the known names for another, and 200 whatever its state is."""
+    """Show one component, with status 200 whatever its state; 404 with all names for an unknown one."""
     known = component_names()
     if name not in known:
         pages = [(each, reverse("healthcheck:component_page", args=[each])) for each in known]
@@ -60,20 +63,20 @@ def component_page(request: HttpRequest, name: str) -> HttpResponse:
         "imposed": override_word(found.override),
         "facts": _evidence(name),
         "advice": runbook.advice(name, found.status if found.judged else ""),
-        "rests_on": _rests_on(found),
+        "depends_on": _depends_on(found),
         **_past(name, label),
     }
     return render(request, "status/component_page.html", context)
 
 
-def _rests_on(found: Component) -> tuple[str, object] | None:
-    """Return the component that must be well before this one can be judged: its name, and that for people."""
+def _depends_on(found: Component) -> tuple[str, object] | None:
+    """Return name and label of the component that blocks the judgement of this one; None if judged."""
     name = "" if found.judged else str(found.finding.params.get("component", ""))
     return (name, component_label(name)) if name in component_names() else None
 
 
 def _evidence(name: str) -> list[ShownFact] | None:
-    """Return what a state is judged by, in the reader's language, which only this thread knows."""
+    """Return the facts with texts in the reader's language, which only this thread knows."""
     found = query_or_none(lambda: facts(name))
     return None if found is None else [_shown(fact) for fact in found]
 
@@ -91,11 +94,11 @@ def _shown(fact: Fact) -> ShownFact:
 
 
 def _past(name: str, label: object) -> dict[str, Any]:
-    """Return the history's part of the context; `past` is None while the database does not answer."""
+    """Return the history part of the context; `past` is None while the database does not answer."""
     now = timezone.now()
 
-    def asked() -> tuple[HistoryRow, list[Any]]:
+    def query() -> tuple[HistoryRow, list[Any]]:
         return draw_history(histories()[name], label, now), transitions(name, limit=_CHANGES)
 
-    past, changes = query_or_none(asked) or (None, [])
+    past, changes = query_or_none(query) or (None, [])
     return {"past": past, "changes": change_rows(changes), "bar": BAR, "height": HEIGHT, "kinds": kinds()}

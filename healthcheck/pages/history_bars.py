@@ -1,4 +1,4 @@
-"""The history on the status page: bars of 90 days, a line of 24 hours, the last changes."""
+"""Draws the history on the status page: 90 daily bars, the latency of 24 hours, and the last changes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,12 +14,15 @@ from healthcheck.history.queries import ComponentHistory, Day, TransitionRow, hi
 from healthcheck.status_words import DAY_WORDS, STATUS_WORDS
 
 BAR, PITCH, HEIGHT = 4, 5, 24
-_PLAIN = ("healthy", "nothing")  # drawn as one path each: most days are, and the page is made every 5 s
+_PLAIN = (
+    "healthy",
+    "nothing",
+)  # one SVG path for all days of a kind: it keeps the page, which reloads every 5 s, small
 
 
 @dataclass(frozen=True)
 class HistoryBar:
-    """One day: where it stands, and what its tooltip says."""
+    """One day: its position, and the text of its tooltip."""
 
     x: int
     y: int
@@ -40,9 +43,9 @@ class HistoryBar:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One component's row: the texts are made when it is rendered, in the reader's language.
+    """One component's row. Its texts are made when it is rendered, in the reader's language.
 
-    `paths` are the days without trouble by kind, `bars` the others, which have a tooltip each.
+    `paths` are the days without trouble, by kind; `bars` are the other days, each with a tooltip.
     """
 
     past: ComponentHistory
@@ -68,7 +71,7 @@ class HistoryRow:
 
     @property
     def troubles(self) -> Sequence[HistoryBar]:
-        """The days that were not simply healthy, the newest first."""
+        """The days with trouble, newest first."""
         return self.bars[::-1]
 
     @property
@@ -81,7 +84,7 @@ class HistoryRow:
 
     @property
     def known_ms(self) -> Sequence[float]:
-        """The medians of the quarter hours of which anything is known."""
+        """The medians of the quarter hours that have a record."""
         return [each for each in self.past.latency_ms if each is not None]
 
     @property
@@ -90,7 +93,7 @@ class HistoryRow:
 
     @property
     def latency_text(self) -> str:
-        """What the line of the latency says, in words; "" without one."""
+        """The latency line in words; "" without a record."""
         if not self.known_ms:
             return ""
         facts = {"low": min(self.known_ms), "high": self.highest_ms, "last": self.known_ms[-1]}
@@ -100,12 +103,12 @@ class HistoryRow:
     @property
     def text(self) -> str:
         kinds: Counter[str] = Counter(day.kind for day in self.past.days)
-        told = ", ".join(f"{kinds[kind]} {day.word}" for kind, day in DAY_WORDS.items() if kinds[kind])
-        return gettext("90 days: %(days)s") % {"days": told}
+        days = ", ".join(f"{kinds[kind]} {day.word}" for kind, day in DAY_WORDS.items() if kinds[kind])
+        return gettext("90 days: %(days)s") % {"days": days}
 
 
 def history() -> dict[str, Any]:
-    """Return the context of `status/history.html`; five queries however long the history is."""
+    """Return the context of `status/history.html`, in five queries, however long the history is."""
     now = timezone.now()
     rows = [draw_history(past, component_label(name), now) for name, past in histories().items()]
     return {"bar": BAR, "height": HEIGHT, "rows": rows}
@@ -116,12 +119,12 @@ def changes() -> dict[str, Any]:
 
 
 def kinds() -> list[tuple[str, int, object]]:
-    """Return the legend of the bars: each kind of day, how far its bar reaches up (negative), its word."""
+    """Return the legend of the bars: kind of day, height of its bar (negative: upwards), word."""
     return [(kind, -day.height, day.word) for kind, day in DAY_WORDS.items()]
 
 
 def change_rows(rows: Sequence[TransitionRow]) -> list[tuple[object, object, TransitionRow]]:
-    """Return each change with its component's name and its state in words, in the language of the reader."""
+    """Return each change with its component's label and new state in the reader's language."""
     return [(component_label(row.component), STATUS_WORDS[row.after].word, row) for row in rows]
 
 
@@ -150,7 +153,7 @@ def _bars(days: Sequence[Day]) -> tuple[HistoryBar, ...]:
 
 
 def _lines(latency_ms: Sequence[float | None]) -> list[str]:
-    """Return the points of each unbroken stretch; the highest point of all touches the top."""
+    """Return the points of each unbroken stretch; the highest value touches the top."""
     top = max((each for each in latency_ms if each is not None), default=0) or 1
     lines: list[list[str]] = [[]]
     for x, each in enumerate(latency_ms):

@@ -1,4 +1,4 @@
-"""The status page as text, for terminals and the incident channel: as readable without colour as with it."""
+"""The status page as plain text, for terminals and for pasting into a chat. It is readable without colour."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from healthcheck.terminal import table
 
 @answers_always
 def incident(request: HttpRequest) -> HttpResponse:
-    """Answer what the page says above its panels, as much of it as the caller may see; always 200."""
+    """Answer headline, components and reasons, as far as the caller may see them; always with status 200."""
     snapshot = engine().snapshot()
     staff = may_see_details(request, snapshot)
     page = status_page(snapshot, (), staff=staff)
@@ -26,7 +26,7 @@ def incident(request: HttpRequest) -> HttpResponse:
 
 
 def as_text(page: StatusPage, style: Style) -> str:
-    """Return headline, trading line and an aligned table; `style` colours the words of states only."""
+    """Return headline, abilities and an aligned table; `style` only colours the status words."""
     head = f"{page.headline} ({page.version}, {moment_text(page.measured_at)} UTC)"
     rows = table([_cells(component, style) for component in page.components], right=[2])
     return "\n".join([head, *_abilities(page), "", *rows])
@@ -40,8 +40,8 @@ def _times(at: datetime) -> str:
 def _abilities(page: StatusPage) -> list[str]:
     if not page.abilities:
         return []
-    told = " · ".join(f"{ability.label}: {ability.word}" for ability in page.abilities)
-    return [f"{page.question} {page.answer_word}. {told}"]
+    answers = " · ".join(f"{ability.label}: {ability.word}" for ability in page.abilities)
+    return [f"{page.question} {page.answer_word}. {answers}"]
 
 
 def _cells(component: PageComponent, style: Style) -> tuple[str, str, str, str]:

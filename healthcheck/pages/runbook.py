@@ -1,7 +1,9 @@
-"""The runbook on the page: what a component's or job's state means, and what to do (docs/health.md, 27).
+"""Shows what a state of a component or job means and what to do, taken from the runbook.
 
-`settings.RUNBOOK` names a Markdown file for each language. A section begins with `### name`, the part about
-one state with `#### state`, or `#### words for people (state)`.
+`settings.RUNBOOK` names one Markdown file for each language. In it a section begins with `### name`, the part
+about one state with `#### state` or `#### words for people (state)`.
+
+See docs/health.md, rule 27.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Section:
-    """What the runbook says of one component or job."""
+    """The runbook section about one component or job."""
 
     html: SafeString
     parts: Sequence[Part]
@@ -45,7 +47,7 @@ class Section:
 
 @dataclass(frozen=True)
 class RunbookAdvice:
-    """A section for one state: `now` is about that, `others` about the other ones."""
+    """A section arranged for one state: `now` is the part about it, `others` are the other parts."""
 
     html: SafeString
     now: Part | None
@@ -53,14 +55,14 @@ class RunbookAdvice:
 
 
 def section(name: str) -> Section | None:
-    """Return what the runbook of the active language says of `name`; None when it says nothing."""
+    """Return the section about `name` in the active language; None when there is none."""
     paths: Mapping[str, str | Path] = settings.RUNBOOK
     path = paths.get(get_language() or "") or paths[settings.LANGUAGE_CODE]
     return _sections(Path(path)).get(name)
 
 
 def advice(name: str, state: str) -> RunbookAdvice | None:
-    """Return the same, with what is about `state` first; None when there is nothing about `name`."""
+    """Return the section about `name` with the part about `state` first; None when there is none."""
     found = section(name)
     if found is None:
         return None
@@ -70,7 +72,7 @@ def advice(name: str, state: str) -> RunbookAdvice | None:
 
 @cache
 def _sections(path: Path) -> Mapping[str, Section]:
-    """Read a file once in a process: it comes with the release. One that can't be read says nothing."""
+    """Parse a file, once per process: it changes only with a release. An unreadable one counts as empty."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -95,7 +97,7 @@ def _part(text: str) -> Part:
 
 
 def _html(text: str) -> SafeString:
-    """Return safe HTML: raw HTML is shown as text, and only addresses of the web are links."""
+    """Return safe HTML: raw HTML is shown as text, and only web addresses become links."""
     from markdown_it import MarkdownIt  # only a page with a runbook needs it
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
@@ -103,11 +105,11 @@ def _html(text: str) -> SafeString:
     for token in tokens:
         token.children = token.children and list(_without_links_to_files(token.children))
     html: str = markdown.renderer.render(tokens, markdown.options, {})
-    return mark_safe(html)  # noqa: S308 - of a file of the release, with raw HTML off
+    return mark_safe(html)  # noqa: S308 - a file of the release, with raw HTML off
 
 
 def _without_links_to_files(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Leave the text of links that lead to other files of the documentation, which no page shows."""
+    """Reduce links to other documentation files to their text: no page shows those files."""
     leads_out = False
     for token in tokens:
         if token.type == "link_open":

@@ -1,4 +1,4 @@
-"""What the status page shows: plain values in the active language, so that templates decide nothing.
+"""The values on the status page, ready to show in the active language, so that templates decide nothing.
 
 `templates/status/page.html` and `templates/status/fragment.html` get one name: `page`, a `StatusPage`.
 """
@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from healthcheck.abilities import Ability, Answer
 from healthcheck.declared import Panel, component_label
 from healthcheck.report import Finding, Overall, Status
-from healthcheck.snapshot import Component, Imposition, Snapshot
+from healthcheck.snapshot import Component, OverrideEffect, Snapshot
 from healthcheck.status_words import ANSWER_WORDS, STATUS_WORDS
 
 logger = structlog.get_logger(__name__)
@@ -30,17 +30,17 @@ class PageComponent:
     """One component's row.
 
     Attributes:
-        name: the contract's word, e.g. `upbit_api`; the same in every language.
-        label: the same for people, in the active language.
+        name: as in JSON, e.g. `upbit_api`; the same in every language.
+        label: the name for people, in the active language.
         status: `healthy`, `warning` or `unhealthy`, for icons and classes.
-        status_word: the same for people, in the active language.
-        text: what was found, in the active language; None for callers who may not see it.
-        latency_ms: None on a time-out, when it can't be judged, and for callers who may not see it.
+        status_word: the status for people, in the active language.
+        text: the finding, in the active language; None for callers who may not see it.
+        latency_ms: None on a time-out, when it cannot be judged, and for callers who may not see it.
         measured_at: aware UTC.
         age_s: seconds between `measured_at` and the page's own `measured_at`.
-        late: older than the component's TTL: its refresh is under way.
-        override: `maintenance` or `rehearsal` while staff impose it, else "".
-        override_word: the same for people, in the active language.
+        late: older than the component's TTL; a refresh is running.
+        override: `maintenance` or `rehearsal` while one is in force, else "".
+        override_word: the override for people, in the active language.
     """
 
     name: str
@@ -52,13 +52,13 @@ class PageComponent:
     measured_at: datetime
     age_s: float
     late: bool
-    override: Imposition = ""
+    override: OverrideEffect = ""
     override_word: str = ""
 
 
 @dataclass(frozen=True)
 class PageAbility:
-    """One part of the trading line.
+    """One ability in the line above the components.
 
     Attributes:
         state: for icons and classes.
@@ -74,7 +74,10 @@ class PageAbility:
 
 @dataclass(frozen=True)
 class PagePanel:
-    """One panel: `html` is its rendered template, or None, and then `error` says why. `number` is its id."""
+    """One panel: `html` is its rendered template, or None, and then `error` says why.
+
+    `number` is its HTML id.
+    """
 
     number: int
     place: str
@@ -85,16 +88,16 @@ class PagePanel:
 
 @dataclass(frozen=True)
 class StatusPage:
-    """Everything the page shows.
+    """Everything on the page.
 
     Attributes:
         status: `healthy`, `degraded` or `unhealthy`, for icons and classes.
-        status_word: the same for people, in the active language.
-        headline: whether all is well, else which components are to blame for `status`.
-        measured_at: when the states were put together, aware UTC.
+        status_word: the status for people, in the active language.
+        headline: "all is well", or the components that cause `status`.
+        measured_at: when the snapshot was made, aware UTC.
         staff: whether messages, latencies and staff panels are included.
-        question, answer, answer_word: what `abilities` add up to; "" without any.
-        refresh_s: how often the page's script, or the meta refresh without one, should ask again.
+        question, answer, answer_word: the question that all `abilities` together answer; "" without any.
+        refresh_s: how often the page reloads itself, by script or by a meta refresh.
     """
 
     status: Overall
@@ -114,7 +117,7 @@ class StatusPage:
 
     @property
     def troubles(self) -> list[PageComponent]:
-        """What is not healthy, the worst first."""
+        """The components that are not healthy, the worst first."""
         found = [component for component in self.components if component.status != "healthy"]
         return sorted(found, key=lambda component: component.status != "unhealthy")
 
@@ -132,13 +135,13 @@ class StatusPage:
 
     @property
     def can_sign_in(self) -> bool:
-        """False while the database, which knows who is signed in, is down."""
+        """False while the database, which holds the sessions, is down."""
         database = (row for row in self.components if row.name == "database" and not row.override)
         return not any(row.status == "unhealthy" for row in database)
 
     @property
     def favicon(self) -> str:
-        """The static file that says `status` in the browser's tab."""
+        """The static file that shows `status` in the browser tab."""
         return f"healthcheck/favicon-{self.status}.svg"
 
     def _placed(self, place: str) -> list[PagePanel]:
@@ -146,7 +149,7 @@ class StatusPage:
 
 
 def status_page(snapshot: Snapshot, panels: Iterable[Panel], *, staff: bool) -> StatusPage:
-    """Return what this audience may see, in the active language."""
+    """Return the page for this audience, in the active language."""
     rows = tuple(_row(component, staff=staff) for component in snapshot.components)
     return StatusPage(
         status=snapshot.status,
@@ -204,7 +207,7 @@ def _shown(number: int, panel: Panel) -> PagePanel:
     try:
         return shown(render_to_string(panel.task.template, panel.context), None)
     except Exception:
-        # A broken template of one panel must not take the page with it.
+        # An error in one panel's template must not break the whole page.
         logger.exception("health.panel_failed", template=panel.task.template)
         return shown(None, gettext("the panel failed; see the log"))
 
@@ -221,7 +224,7 @@ def _named(row: PageComponent) -> str:
     return f"{row.label} ({row.override_word})" if row.override else row.label
 
 
-def override_word(override: Imposition) -> str:
-    """Return what is imposed in one word of the active language; "" for nothing."""
+def override_word(override: OverrideEffect) -> str:
+    """Return the name of an override in the active language; "" for none."""
     words = {"": "", "maintenance": gettext("Maintenance"), "rehearsal": gettext("Rehearsal")}
     return words[override]

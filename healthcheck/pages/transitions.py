@@ -1,4 +1,7 @@
-"""The changes of state for people: all of them, and each by itself (docs/health.md, 27)."""
+"""Pages about changes of state, for operators: the list, and one page for each change.
+
+See docs/health.md, rule 27.
+"""
 
 from typing import Any
 
@@ -24,7 +27,7 @@ _HIGHEST_PK = 2**63 - 1
 
 @staff_page
 def transition_list(request: HttpRequest) -> HttpResponse:
-    """Show 50 changes, the newest first: `?component=` chooses, `?older=` goes on after a change."""
+    """Show 50 changes, newest first. `?component=` filters, `?older=` continues after a change."""
     known = component_names()
     component = request.GET.get("component", "")
     if component and component not in known:
@@ -48,14 +51,14 @@ def transition_list(request: HttpRequest) -> HttpResponse:
 
 @staff_page
 def transition_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one change; 404 when it is not, or no longer, on record."""
+    """Show one change; 404 when there is no such row, or no longer."""
 
-    def asked() -> tuple[TransitionRow | None, Alert | None]:
-        # A number that the column can't hold is an error to the database.
+    def query() -> tuple[TransitionRow | None, Alert | None]:
+        # The database raises an error for a number that does not fit the column.
         known = pk <= _HIGHEST_PK
         return (transition(pk), Alert.objects.filter(transition_id=pk).first()) if known else (None, None)
 
-    found = query_or_none(asked)
+    found = query_or_none(query)
     if found is None:
         return render(request, "status/transition.html", {"pk": pk})
     row, alert = found
@@ -69,7 +72,7 @@ def _shown(row: TransitionRow, alert: Alert | None) -> dict[str, Any]:
     found = engine().component(row.component) if is_configured else None
     return {
         "pk": row.pk,
-        # What is over is no alarm any more.
+        # A state that is over gets no alarm colour.
         "verdict": f"notice was-{row.after}" if row.lasted else STATUS_WORDS[row.after].verdict,
         "found": found,
         "found_word": STATUS_WORDS[found.status].word if found else "",

@@ -1,4 +1,4 @@
-"""Spans of time as people read them, in the active language: `2 min 11 s`."""
+"""Template filter for durations, in the active language: `2 min 11 s`."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ register = template.Library()
 
 @register.filter
 def duration(span: timedelta | float | None) -> str:
-    """Return a span (seconds or a timedelta) in its two largest units; a negative one counts as nothing.
+    """Return a duration (seconds or a timedelta) in its two largest units; a negative one counts as 0 s.
 
     >>> duration(131.4)
     '2 min 11 s'
@@ -35,5 +35,5 @@ def duration(span: timedelta | float | None) -> str:
 
 
 def _joined(large: tuple[str, int], small: tuple[str, int]) -> str:
-    """Leave the smaller unit out when it is nothing."""
+    """Leave out the smaller unit when it is 0."""
     return " ".join(text % {"n": n} for text, n in (large, small) if n)

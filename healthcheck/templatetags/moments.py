@@ -1,4 +1,4 @@
-"""Moments as people read them: in the viewer's zone and in UTC, or as plain text (docs/health.md, 28)."""
+"""Formats times for people: in the viewer's zone with UTC, or as plain text (docs/health.md, rule 28)."""
 
 from datetime import UTC, datetime, tzinfo
 
@@ -25,9 +25,9 @@ _WITHOUT_DATE = {"dated": "time", "seconds": "time", "minutes": "time minutes"}
 
 @register.simple_tag
 def moment(at: datetime, form: str = "seconds") -> SafeString:
-    """Return a `<time>` with an aware moment twice: the viewer's date and time, and UTC.
+    """Return a `<time>` element that shows an aware time in the viewer's zone and in UTC.
 
-    UTC has its own date only where that is another one. `form`: `seconds`, `minutes`, `dated` with the year.
+    UTC has its own date only where it differs. `form`: `seconds`, `minutes`, or `dated` with the year.
     """
     there, utc = at.astimezone(viewer_zone()), at.astimezone(UTC)
     name = _name(there)
@@ -35,15 +35,15 @@ def moment(at: datetime, form: str = "seconds") -> SafeString:
     stamp = utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     if name == "UTC":
         return format_html('<time datetime="{}">{}</time>', stamp, shown)
-    beside = utc.strftime(_FORMS[_WITHOUT_DATE[form] if there.date() == utc.date() else form])
+    utc_text = utc.strftime(_FORMS[_WITHOUT_DATE[form] if there.date() == utc.date() else form])
     return format_html(
-        '<time datetime="{}">{} <span class="utc">· {} UTC</span></time>', stamp, shown, beside
+        '<time datetime="{}">{} <span class="utc">· {} UTC</span></time>', stamp, shown, utc_text
     )
 
 
 @register.filter
 def moment_text(at: datetime, form: str = "dated", zone: tzinfo = UTC) -> str:
-    """Return an aware moment as text, without the zone's name.
+    """Return an aware time as text, without the name of the zone.
 
     >>> moment_text(datetime(2026, 1, 24, 12, tzinfo=UTC))
     '2026-01-24 12:00:00'
@@ -52,7 +52,7 @@ def moment_text(at: datetime, form: str = "dated", zone: tzinfo = UTC) -> str:
 
 
 def iso(at: datetime | None) -> str | None:
-    """Return an aware moment as JSON and logs have it; None for None.
+    """Return an aware time in the format of JSON and logs; None for None.
 
     >>> iso(datetime(2026, 1, 24, 12, tzinfo=UTC))
     '2026-01-24T12:00:00Z'
@@ -61,24 +61,24 @@ def iso(at: datetime | None) -> str | None:
 
 
 def site_moment(at: datetime) -> str:
-    """Return an aware moment as text in the site's zone, with the zone's name: for texts without a viewer."""
+    """Return an aware time in the site's zone, with the zone's name: for texts without a viewer."""
     there = at.astimezone(site_zone())
     return f"{there.strftime(_FORMS['dated'])} {_name(there)}"
 
 
 @register.filter
 def theirs(at: datetime) -> datetime:
-    """Return the moment for the `date` filter, which then shows it in the viewer's zone."""
+    """Convert a time for Django's `date` filter, so that it shows the viewer's zone."""
     moved: datetime = do_timezone(at, viewer_zone())
     return moved
 
 
 @register.simple_tag
 def zone_name(at: datetime) -> str:
-    """Return what the viewer's zone is called at that moment, e.g. KST."""
+    """Return the name of the viewer's zone at that time, e.g. KST."""
     return _name(at.astimezone(viewer_zone()))
 
 
 def _name(there: datetime) -> str:
     name = there.tzname() or ""
-    return name if name.isalpha() else f"UTC{name}"  # many zones have no name but an offset
+    return name if name.isalpha() else f"UTC{name}"  # many zones have only an offset

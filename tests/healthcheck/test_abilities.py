@@ -1,8 +1,8 @@
-"""What the site can do, derived (docs/health.md, 20)."""
+"""What the site can do, derive_ability (docs/health.md, 20)."""
 
 import pytest
 
-from healthcheck.abilities import derived, weightiest
+from healthcheck.abilities import decisive, derive_ability
 from healthcheck.declared import AbilityTask
 from healthcheck.report import Finding
 
@@ -35,16 +35,16 @@ class Component:
     ],
 )
 def test_the_weightiest_objection_wins(component, own, answer, blamed):
-    found = derived(TASK, [Component(component)], own)
+    found = derive_ability(TASK, [Component(component)], own)
 
     assert (found.answer, found.blamed) == (answer, blamed)
     assert found.reason in {"yes": (own, found.reason)}.get(answer, (component, own))
 
 
 def test_a_no_decides_for_all_before_an_unknown_a_pause_and_a_yes():
-    answers = [derived(TASK, [Component(finding)], None) for finding in (WELL, RESTS, UNSURE, BAD)]
+    answers = [derive_ability(TASK, [Component(finding)], None) for finding in (WELL, RESTS, UNSURE, BAD)]
 
-    assert [weightiest(answers[:end]).answer for end in range(1, 5)] == ["yes", "paused", "unknown", "no"]
+    assert [decisive(answers[:end]).answer for end in range(1, 5)] == ["yes", "paused", "unknown", "no"]
 
 
 def test_an_ability_asks_its_own_probe_only_while_what_it_needs_is_up(engine_of, probe, scripts):

@@ -1,4 +1,4 @@
-"""`manage.py alerts test|list`: send one alert now, or see what became of the last ones (docs/alerts.md)."""
+"""`manage.py alerts test|list`: sends a test alert now, or lists the last alerts (docs/alerts.md)."""
 
 import argparse
 import json
@@ -18,11 +18,11 @@ from healthcheck.terminal import table
 
 _EXAMPLES = """\
 examples:
-  manage.py alerts test             posts one message to ALERT_WEBHOOK_URL and asks DEAD_MAN_URL once
+  manage.py alerts test             posts one message to ALERT_WEBHOOK_URL and pings DEAD_MAN_URL once
   manage.py alerts list             the last 20 alerts and what became of them
   manage.py alerts list --json      the same for programs
 
-Exit status of test: 0 when everything that is set was reached, 1 when something was not or nothing is set.
+Exit status of test: 0 when every URL that is set was reached, 1 when one was not or none is set.
 """
 
 
@@ -33,9 +33,9 @@ def _count(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Talks to the addresses in this process: no scheduler is needed, and nothing is recorded."""
+    """Sends from this process: no scheduler is needed, and nothing is recorded."""
 
-    # Alerts are looked at while something else is broken.
+    # Operators use this while something else is broken.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -60,11 +60,11 @@ class Command(BaseCommand):
             message = body(settings.ALERT_WEBHOOK_FORMAT, settings.ALERT_SITE, _test_change())
             tried.append(self._reached("ALERT_WEBHOOK_URL", lambda hook: hook.post(message)))
         else:
-            self.stdout.write(_("ALERT_WEBHOOK_URL is not set: nobody is told of changes."))
+            self.stdout.write(_("ALERT_WEBHOOK_URL is not set: changes of state send no alert."))
         if settings.DEAD_MAN_URL:
             tried.append(self._reached("DEAD_MAN_URL", Webhook.get))
         else:
-            self.stdout.write(_("DEAD_MAN_URL is not set: nobody notices a silence."))
+            self.stdout.write(_("DEAD_MAN_URL is not set: no monitor notices when the site goes silent."))
         if not tried or not all(tried):
             raise CommandError(_("not delivered") if tried else _("nothing is set"))
 
@@ -90,8 +90,8 @@ class Command(BaseCommand):
 
 def _cells(row: Alert) -> tuple[str, ...]:
     change = row.transition
-    told = f"{row.get_state_display()}: {row.error}" if row.error else row.get_state_display()
-    return f"{moment_text(change.at)} UTC", change.component, change.before, f"→ {change.after}", told
+    outcome = f"{row.get_state_display()}: {row.error}" if row.error else row.get_state_display()
+    return f"{moment_text(change.at)} UTC", change.component, change.before, f"→ {change.after}", outcome
 
 
 def _test_change() -> AlertChange:
@@ -101,7 +101,7 @@ def _test_change() -> AlertChange:
         at=timezone.now(),
         before="warning",
         after="healthy",
-        message="Somebody ran `manage.py alerts test`. Nothing has happened.",
+        message="This is a test: `manage.py alerts test` was run. Nothing has changed.",
         version=settings.VERSION,
     )
 

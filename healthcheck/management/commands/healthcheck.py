@@ -1,4 +1,4 @@
-"""`manage.py healthcheck`: the status page for terminals and cron."""
+"""`manage.py healthcheck`: the health of every component, for terminals and cron."""
 
 import time
 from argparse import ArgumentParser
@@ -19,8 +19,8 @@ _EXAMPLES = """\
 examples:
   manage.py healthcheck                                a table for people
   manage.py healthcheck --json                         the same as /api/v1/health/detail, for programs
-  manage.py healthcheck --fail-on warning              exit status 1 already when something is degraded
-  manage.py healthcheck --only database,scheduler      these and no others; --exclude for all but some
+  manage.py healthcheck --fail-on warning              exit status 1 also when the site is degraded
+  manage.py healthcheck --only database,scheduler      only these; --exclude for all but some
   manage.py healthcheck --max-age 60                   exit status 1 also when a result is older than 60 s
   manage.py healthcheck --watch 5                      again every 5 s, until Ctrl-C
 
@@ -29,10 +29,10 @@ Exit status: 0, or 1 when the site is unhealthy. Ends at its deadline even when 
 
 
 class Command(BaseCommand):
-    """Runs every probe once, in daemon threads: a probe that hangs can't hold the exit."""
+    """Runs every probe once, in daemon threads: a probe that hangs cannot delay the exit."""
 
     help = "Show the health of every component. Exits 1 when the site is unhealthy."
-    # A broken check elsewhere must not keep an operator from seeing what is wrong.
+    # An operator must see what is wrong even while another system check fails.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,18 +41,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="Print the detailed report as JSON, one line."
         )
-        parser.add_argument("--only", metavar="NAMES", help="Components to ask, with commas between them.")
-        parser.add_argument("--exclude", metavar="NAMES", help="Components not to ask.")
+        parser.add_argument("--only", metavar="NAMES", help="Components to check, separated by commas.")
+        parser.add_argument("--exclude", metavar="NAMES", help="Components to leave out.")
         parser.add_argument(
             "--fail-on",
             choices=["unhealthy", "warning"],
             default="unhealthy",
-            help="The least state that gives exit status 1 (default: unhealthy).",
+            help="The mildest state that gives exit status 1 (default: unhealthy).",
         )
         parser.add_argument(
             "--max-age", type=_seconds, metavar="SECONDS", help="Exit 1 when a result is older than this."
         )
-        parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="Ask again and again.")
+        parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="Repeat at this interval.")
 
     def handle(self, *, only: str | None, exclude: str | None, watch: float | None, **options: Any) -> None:
         try:
@@ -89,9 +89,9 @@ class Command(BaseCommand):
             raise CommandError(page.headline, returncode=1)
         old = [each for each in page.components if max_age is not None and each.age_s > max_age]
         if old:
-            told = ", ".join(f"{each.name} ({each.age_s:.0f} s)" for each in old)
+            names = ", ".join(f"{each.name} ({each.age_s:.0f} s)" for each in old)
             text = _("older than %(limit)g s: %(components)s")
-            raise CommandError(text % {"limit": max_age, "components": told}, returncode=1)
+            raise CommandError(text % {"limit": max_age, "components": names}, returncode=1)
 
 
 def _seconds(text: str) -> float:

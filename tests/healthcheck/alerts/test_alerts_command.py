@@ -25,7 +25,7 @@ def test_a_test_reaches_both_addresses(hook, settings, capsys):
     call_command("alerts", "test")
 
     assert capsys.readouterr().out.splitlines() == ["ALERT_WEBHOOK_URL: delivered", "DEAD_MAN_URL: delivered"]
-    assert "Nothing has happened" in hook.messages[0]["text"]
+    assert "Nothing has changed" in hook.messages[0]["text"]
 
 
 def test_what_is_not_taken_is_said_and_fails(hook, settings, capsys):
@@ -37,7 +37,7 @@ def test_what_is_not_taken_is_said_and_fails(hook, settings, capsys):
 
     told = capsys.readouterr()
     assert told.err == "ALERT_WEBHOOK_URL: HTTP 404\n"
-    assert told.out == "DEAD_MAN_URL is not set: nobody notices a silence.\n"
+    assert told.out == "DEAD_MAN_URL is not set: no monitor notices when the site goes silent.\n"
 
 
 def test_nothing_set_is_no_success(settings):

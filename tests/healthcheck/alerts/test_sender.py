@@ -212,7 +212,7 @@ def test_changes_in_quick_succession_are_summed_up(site, hook):
 def test_two_schedulers_that_change_over_tell_it_once(site, hook):
     site.fall()
     following = AlertSender(clock=site.clock)
-    following.notify(leading=True, well=True, written=False)
+    following.notify(leading=True, healthy=True, written=False)
     hook.hold()
     thread = threading.Thread(target=working, args=(site.sender,))
     thread.start()
@@ -233,7 +233,7 @@ def test_who_was_killed_after_sending_is_repeated_by_the_next(site, hook):
     lost = outbox.claim()
     assert lost is not None
     following = AlertSender(clock=site.clock)
-    following.notify(leading=True, well=True, written=False)
+    following.notify(leading=True, healthy=True, written=False)
     following.work()
     assert hook.messages == []
 
@@ -302,7 +302,7 @@ def test_without_an_address_nothing_is_queued(site, settings):
 def test_who_does_not_lead_sends_nothing(site, hook):
     site.fall()
     standby = AlertSender(clock=site.clock)
-    standby.notify(leading=False, well=True, written=True)
+    standby.notify(leading=False, healthy=True, written=True)
     standby.work()
 
     assert hook.messages == []
@@ -314,7 +314,7 @@ def test_while_nothing_waits_the_database_is_asked_once_a_minute(site, django_as
     with django_assert_num_queries(0):
         for _ in range(11):
             site.clock.advance(5)
-            site.sender.notify(leading=True, well=True, written=False)
+            site.sender.notify(leading=True, healthy=True, written=False)
             site.sender.work()
     site.clock.advance(6)
     with django_assert_num_queries(2):

@@ -78,14 +78,14 @@ def watched(settings, hook):
 def test_the_monitor_is_asked_once_a_minute_while_all_is_well(watched, hook):
     sender, clock = watched
     for _ in range(37):  # three minutes
-        sender.notify(leading=True, well=True, written=False)
+        sender.notify(leading=True, healthy=True, written=False)
         sender.work()
         clock.advance(5)
 
     assert len(hook.paths) == 4
 
 
-@pytest.mark.parametrize("look", [{"leading": True, "well": False}, {"leading": False, "well": True}])
+@pytest.mark.parametrize("look", [{"leading": True, "healthy": False}, {"leading": False, "healthy": True}])
 def test_the_watcher_is_not_asked_by_who_does_not_lead_or_while_something_is_down(watched, hook, look):
     sender, clock = watched
     for _ in range(5):
@@ -99,7 +99,7 @@ def test_the_watcher_is_not_asked_by_who_does_not_lead_or_while_something_is_dow
 def test_the_watcher_is_not_asked_when_nobody_looks_any_more(watched, hook):
     """A recorder that is stuck must not be covered up."""
     sender, clock = watched
-    sender.notify(leading=True, well=True, written=False)
+    sender.notify(leading=True, healthy=True, written=False)
     for _ in range(10):
         sender.work()
         clock.advance(60)
@@ -111,7 +111,7 @@ def test_the_thread_ends_though_a_call_is_stuck(watched, hook):
     sender, _clock = watched
     hook.hold()
     sender.start()
-    sender.notify(leading=True, well=True, written=False)
+    sender.notify(leading=True, healthy=True, written=False)
     assert hook.arrived.wait(5)
     begun_s = time.monotonic()
 

@@ -160,7 +160,7 @@ def test_what_needs_a_component_that_is_down_in_maintenance_rests_with_it(compon
     found = components(replace(MAINTENANCE, component="database"))
 
     assert {component.status for component in found.values()} == {"healthy"}
-    assert found["api"].finding.english == "rests with database, which is in maintenance"
+    assert found["api"].finding.english == "paused: database is in maintenance"
     assert found["api"].raw.english == "cannot be judged: database is down"
     assert components.snapshot().status == "healthy"
     assert components.snapshot().is_unhealthy("database")

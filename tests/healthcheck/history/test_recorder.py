@@ -199,7 +199,7 @@ def test_a_look_that_fails_ends_nothing(site, settings):
     forget_engine()
 
     recorder.start()
-    recorder._over.wait(0.2)
+    recorder._stopped.wait(0.2)
 
     assert recorder._thread.is_alive()
     recorder.stop()
