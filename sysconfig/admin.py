@@ -1,4 +1,4 @@
-"""Runtime settings in admin, changed by their rules and never over another user's change."""
+"""Django admin for runtime settings: it checks every change, and never overwrites that of another user."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from sysconfig.admin_pages.changelist import (
     ChangedFilter,
     Columns,
     GroupFilter,
-    StandingFilter,
+    ValueStateFilter,
     groups,
     listed,
 )
@@ -37,12 +37,12 @@ __all__ = ["SystemConfigAdmin", "SystemConfigChangeAdmin"]
 
 @admin.register(SystemConfig)
 class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
-    """A registered row can be changed and reset; it can't be renamed or deleted."""
+    """Registered settings can be changed and reset to their defaults, but not renamed or deleted."""
 
     form = SystemConfigForm
     list_display = ("group", "key", "shown_value", "unit", "default", "changed")
     list_display_links = ("key",)
-    list_filter = (GroupFilter, StandingFilter, ChangedFilter)
+    list_filter = (GroupFilter, ValueStateFilter, ChangedFilter)
     list_per_page = 200
     search_fields = ("key", "value", "description")
     actions = ("reset_to_default",)
@@ -59,7 +59,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         return listed(super().get_queryset(request))
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
-        """Order by group, then as the keys were registered; the rest by name."""
+        """Order by group, then as the keys were registered; unregistered keys last, by name."""
         names = groups()
         keys = sorted(registry.registered(), key=lambda key: names.index(key.group))
         places = [When(key=key.name, then=Value(place)) for place, key in enumerate(keys)]
@@ -77,11 +77,11 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         return super().has_delete_permission(request, obj) and not (obj and registry.find(obj.key))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Name the registered rows among `objs` as protected: the page then offers no deletion."""
+        """List registered rows as protected, so that the page offers no deletion."""
         found, counts, needed, protected = super().get_deleted_objects(objs, request)
         kept = [str(row) for row in objs if registry.find(row.key)]
         if kept and self.has_delete_permission(request):
-            needed = set()  # no permission would help
+            needed = set()  # no permission allows it
         return found, counts, needed, [*protected, *kept]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -99,7 +99,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Ask for a confirmation where the change raises the risk; without one it is rolled back."""
+        """Save the form. A change that raises the risk is rolled back until it is confirmed."""
         try:
             with as_operator(request):
                 return super().changeform_view(request, object_id, form_url, extra_context)
@@ -107,7 +107,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
             return self._confirmation(request, unconfirmed)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show the history that triggers wrote, which has changes made past this admin too."""
+        """Show the history written by triggers. Unlike Django's log it includes changes made elsewhere."""
         row = self.get_object(request, unquote(object_id))
         shown = history_of(row, request.GET.get(PAGE_VAR, "1")) if row else {}
         may = self.has_change_permission(request, row)
@@ -121,9 +121,9 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         return TemplateResponse(request, "admin/sysconfig/processes.html", context)
 
     def save_model(self, request: HttpRequest, obj: SystemConfig, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Save; raise Unconfirmed, which rolls it back, when that raises the risk without a confirmation."""
+        """Save. Raises Unconfirmed, which rolls back, if the change raises the risk and is not confirmed."""
         super().save_model(request, obj, form, change)
-        # A renamed row replaces no value of its new key.
+        # After a rename the old value belongs to the old key, so there is nothing to compare with.
         old = obj.replaced if obj.key in obj.stale_keys else None
         step = Step(obj.key, old, obj.value)
         if step.raises_risk:
@@ -136,7 +136,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
         formsets: Any,
         add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
     ) -> Any:
-        """Write old → new into Django's own log, where it would write only the field's name."""
+        """Write old → new into Django's log, which otherwise holds only the field's name."""
         message = super().construct_change_message(request, form, formsets, add)
         if add or "value" not in form.changed_data:
             return message
@@ -147,7 +147,7 @@ class SystemConfigAdmin(Columns, admin.ModelAdmin[SystemConfig]):
 
     @admin.action(description=_("Reset to default"), permissions=["change"])
     def reset_to_default(self, request: HttpRequest, queryset: QuerySet[SystemConfig]) -> HttpResponse | None:
-        """Give the chosen registered rows their defaults: all of them or, when a rule forbids it, none."""
+        """Reset the selected registered settings: all of them or, if a rule forbids one, none."""
         try:
             changed = self._reset(request, [key for row in queryset if (key := registry.find(row.key))])
         except ChangeRefused as refused:

@@ -1,3 +1,5 @@
+"""The app for runtime settings. Starting Django adds its checks; `migrate` adds missing rows."""
+
 from pathlib import Path
 
 from django.apps import AppConfig
@@ -6,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SysconfigConfig(AppConfig):
-    """Runtime configuration, found by its path: Python's own module has the name (docs/adr/0001)."""
+    """The path is given since Python's own module `sysconfig` has the same name (docs/adr/0001)."""
 
     name = "sysconfig"
     label = "sysconfig"

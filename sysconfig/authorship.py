@@ -1,7 +1,7 @@
-"""Who changes the configuration, and from where, for the triggers that write the history.
+"""Passes the author of a change to the triggers that write the history.
 
-docs/configuration.md, "History", says what each source means. The triggers read PostgreSQL settings that
-end with the transaction, so that a pooled connection carries nothing over.
+docs/configuration.md, "History", explains the sources. The triggers read PostgreSQL settings that end with
+the transaction, so that a pooled connection keeps no author.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,10 @@ Source = Literal["admin", "command", "program"]
 
 
 class Author(NamedTuple):
-    """The trigger fills in blank texts: the connection's `application_name` and address."""
+    """Who changes the configuration.
+
+    The trigger replaces blanks by the connection's `application_name` and address.
+    """
 
     source: Source = "program"
     actor: str = ""
@@ -28,7 +31,7 @@ class Author(NamedTuple):
 _PROGRAM = Author()
 _author: ContextVar[Author] = ContextVar("sysconfig_author", default=_PROGRAM)
 
-# In one statement: the old settings are read before they are replaced.
+# One statement reads the old settings and replaces them.
 _SET_AUTHOR = """
 WITH before AS MATERIALIZED (
     SELECT current_setting('sysconfig.source', true) AS source,
@@ -45,7 +48,7 @@ FROM before
 
 @contextmanager
 def attributed_to(source: Source, actor: str, origin: str) -> Iterator[None]:
-    """Record changes of this block under this author. `origin` is an address or user@host."""
+    """Set the author of all changes in this block. `origin` is an IP address or user@host."""
     token = _author.set(Author(source, _plain(actor), _plain(origin)))
     try:
         yield
@@ -54,14 +57,14 @@ def attributed_to(source: Source, actor: str, origin: str) -> Iterator[None]:
 
 
 def as_operator(request: HttpRequest) -> AbstractContextManager[None]:
-    """Record changes of this block under the user and the address of `request`."""
+    """Set the request's user and address as the author of all changes in this block."""
     return attributed_to("admin", request.user.get_username(), client_address(request))
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return what the callable named by `SYSCONFIG_CLIENT_ADDRESS` says, or the address of the peer.
+    """Return the result of the function named by `SYSCONFIG_CLIENT_ADDRESS`, or the peer's address.
 
-    Only the project knows whether a proxy stands in front, and which of its headers can be believed.
+    Only the project knows whether it is behind a proxy, and which of its headers can be trusted.
     """
     chosen = getattr(settings, "SYSCONFIG_CLIENT_ADDRESS", None)
     return str(import_string(chosen)(request) if chosen else request.META.get("REMOTE_ADDR", ""))
@@ -69,18 +72,18 @@ def client_address(request: HttpRequest) -> str:
 
 @contextmanager
 def attributed(alias: str) -> Iterator[None]:
-    """Open a transaction (or a savepoint) whose changes are recorded under `attributed_to`'s author.
+    """Open a transaction (or savepoint) whose changes are recorded with the author of `attributed_to`.
 
-    For checked changes. What the same transaction does outside of the block is recorded as plain SQL.
+    Used for checked changes only. Other changes in the same transaction are recorded as plain SQL.
     """
     with transaction.atomic(using=alias):
         before = _set_author(alias, _author.get())
         yield
-        _set_author(alias, before)  # after an error the roll-back does it
+        _set_author(alias, before)  # after an error the rollback restores them
 
 
 def _set_author(alias: str, author: tuple[str, ...]) -> tuple[str, ...]:
-    """Set the three settings until the transaction ends; return the old ones."""
+    """Set the three settings for the rest of the transaction; return the previous ones."""
     with connections[alias].cursor() as cursor:
         cursor.execute(_SET_AUTHOR, author)
         before: tuple[str, ...] = cursor.fetchone()[:3]
@@ -88,4 +91,4 @@ def _set_author(alias: str, author: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    return text.replace("\0", "")  # PostgreSQL's text can't hold it, and a name must not stop a change
+    return text.replace("\0", "")  # PostgreSQL rejects NUL, and a strange name must not prevent a change

@@ -1,6 +1,6 @@
-"""A cache for values that are read all the time and changed rarely. No Django in it.
+"""A cache for values that are read all the time and rarely change. It does not depend on Django.
 
-docs/config-cache.md 1 to 13 and 18 to 20 states its rules.
+See docs/config-cache.md, rules 1 to 13 and 18 to 20.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ T = TypeVar("T")
 Source = Literal["local", "notify", "reconnect", "anti_entropy"]
 
 TTL_S = 3600.0
-UNLEASED_TTL_S = 1.0  # while nothing proves that a change would be heard
+UNLEASED_TTL_S = 1.0  # without a lease: a change might go unnoticed
 # Longer than the longest load: 3 s for a pooled connection, then a statement of at most 15 s.
 WAIT_S = 20.0
 
 
 @dataclass(eq=False, slots=True)
 class _Flight(Generic[T]):
-    """One load under way. It may store its value while it is the one on record for its key."""
+    """One load in progress. It may store its value only while it is still registered for its key."""
 
     started_s: float
     leader: int = field(default_factory=threading.get_ident)
@@ -34,15 +34,15 @@ class _Flight(Generic[T]):
 
 
 class TTLCache(Generic[T]):
-    """Keeps each value for `TTL_S` from the start of its load, or until it is invalidated.
+    """Keeps each value until it is invalidated, or for `TTL_S` from the start of its load.
 
-    A hit takes no lock. `entries` (key → value, the moment, by `clock`, when it can't be served any more, and
-    the end of its TTL) is the same dict for the cache's whole life, so a reader in a hurry may bind
-    `entries.get`; it then compares the moment and counts the hit itself. Values must be immutable: they are
-    handed out without a copy.
+    A hit takes no lock. `entries` maps a key to its value, to the time by `clock` after which it may not be
+    served, and to the end of its TTL. It is the same dict for the cache's whole life, so that a hot path may
+    bind `entries.get`; it must then compare the time and count the hit itself. Values must be immutable: they
+    are returned without a copy.
 
-    A `leased` cache serves nothing past its lease, which the listener extends. It is written into
-    each entry, so that a hit compares one moment and not two.
+    A `leased` cache serves nothing after its lease, which the listener extends while it can prove that it
+    receives changes. The lease is part of each entry's time limit, so that a hit compares one time only.
     """
 
     def __init__(
@@ -56,23 +56,23 @@ class TTLCache(Generic[T]):
         _caches.add(self)
 
     def start_over(self) -> None:
-        """Reset everything, lock included: in a forked child another thread of the parent may own it."""
+        """Reset everything. The lock is replaced too: in a forked child a thread of the parent may own it."""
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
         self._lease_until = -math.inf if self._leased else math.inf
         self.entries.clear()
         self.hits = self.misses = 0
-        self.coalesced = 0  # calls that were given another thread's load
-        self.discarded = 0  # loads that an invalidation overtook: handed to waiting callers, never stored
+        self.coalesced = 0  # calls that waited for the load of another thread
+        self.discarded = 0  # loads invalidated while running: returned to waiting callers, never stored
         self.invalidations: dict[Source, int] = {"local": 0, "notify": 0, "reconnect": 0, "anti_entropy": 0}
 
     def get_or_set(self, key: str, factory: Callable[[], T]) -> T:
-        """Return the value of `key`; on a miss call `factory` once for all threads that wait.
+        """Return the value of `key`. On a miss `factory` is called once for all threads that wait.
 
         Raises:
-            RuntimeError: `factory` asks for the key that it is loading.
-            TimeoutError: another thread's load did not end in time.
-            Exception: whatever `factory` raises; it is not kept.
+            RuntimeError: `factory` reads the key that it is loading.
+            TimeoutError: the load of another thread did not end in time.
+            Exception: whatever `factory` raises; errors are not cached.
         """
         entry = self.entries.get(key)
         if entry is not None and self._clock() < entry[1]:
@@ -81,7 +81,7 @@ class TTLCache(Generic[T]):
         return self._miss(key, factory)
 
     async def aget_or_set(self, key: str, factory: Callable[[], T]) -> T:
-        """Return what `get_or_set` returns; a hit does not leave the event loop, a miss waits in a thread."""
+        """Do what `get_or_set` does in an event loop: a hit returns at once, a miss waits in a thread."""
         entry = self.entries.get(key)
         if entry is not None and self._clock() < entry[1]:
             self.hits += 1
@@ -89,15 +89,15 @@ class TTLCache(Generic[T]):
         return await asyncio.to_thread(self._miss, key, factory)
 
     def load_uncached(self, factory: Callable[[], T]) -> T:
-        """Call `factory` and count a miss; the value is neither kept nor shared."""
+        """Call `factory` and count a miss; the value is neither stored nor shared."""
         with self._lock:
             self.misses += 1
         return factory()
 
     def reload(self, key: str, factory: Callable[[], T]) -> T:
-        """Call `factory` whatever is kept, and keep its value: it is no older than this call.
+        """Call `factory` even if there is a value, and store the result: it is at least as new as this call.
 
-        Raises what `get_or_set` raises.
+        Raises the same errors as `get_or_set`.
         """
         with self._lock:
             self.misses += 1
@@ -106,13 +106,13 @@ class TTLCache(Generic[T]):
         return self._lead(key, own, factory)
 
     def invalidate(self, key: str | None = None) -> None:
-        """Forget the value of `key`, or all of them: reads that start after this returned see what is new."""
+        """Drop the value of `key`, or all values. Reads that start afterwards see the new value."""
         self.invalidate_many([key], source="local")
 
     def invalidate_many(
         self, keys: Iterable[str | None], lease_until: float | None = None, source: Source = "notify"
     ) -> None:
-        """Forget each of `keys` (None: all), then extend the lease if it is given: in one step."""
+        """Drop each of `keys` (None: all) and then, if given, set the end of the lease, under one lock."""
         with self._lock:
             for key in keys:
                 self._drop(key)
@@ -123,13 +123,13 @@ class TTLCache(Generic[T]):
                     self.entries[key] = (value, min(ttl_end, lease_until), ttl_end)
 
     def end_lease(self) -> None:
-        """Forget all, and keep loads for `UNLEASED_TTL_S` only: from now on changes may pass unheard."""
+        """Drop everything, and keep later loads for `UNLEASED_TTL_S` only: changes may go unnoticed now."""
         with self._lock:
             self._lease_until = -math.inf
             self._drop(None)
 
     def stats(self) -> dict[str, float]:
-        """Return `hits`, `misses`, `hit_rate` (a ratio, 0 at first) and `size`; change nothing."""
+        """Return `hits`, `misses`, `hit_rate` (a ratio, 0 without calls) and `size`."""
         hits, misses = self.hits, self.misses
         rate = hits / (hits + misses) if hits + misses else 0.0
         return {"hits": hits, "misses": misses, "hit_rate": rate, "size": len(self.entries)}
@@ -138,7 +138,7 @@ class TTLCache(Generic[T]):
         while True:
             with self._lock:
                 entry = self.entries.get(key)
-                if entry is not None and self._clock() < entry[1]:  # loaded while we came here
+                if entry is not None and self._clock() < entry[1]:  # loaded meanwhile by another thread
                     self.hits += 1
                     return entry[0]
                 flight = self._flights.get(key)
@@ -159,12 +159,12 @@ class TTLCache(Generic[T]):
             flight.error = error
             raise
         finally:
-            # Also after KeyboardInterrupt: with neither value nor error a waiting thread takes over.
+            # Also after KeyboardInterrupt. Then there is neither value nor error, and a waiting thread loads.
             self._land(key, flight)
         return value
 
     def _follow(self, key: str, flight: _Flight[T]) -> tuple[T] | None:
-        """Wait for another thread's load. None: that thread was interrupted, and another must load."""
+        """Wait for the load of another thread. None: it was interrupted, so the caller must try again."""
         if flight.leader == threading.get_ident():
             raise RuntimeError(f"the load of {key!r} asks for {key!r}")
         landed = flight.landed.wait(self._wait_s)
@@ -173,7 +173,7 @@ class TTLCache(Generic[T]):
         with self._lock:
             self.coalesced += 1
             if not landed and self._flights.get(key) is flight:
-                del self._flights[key]  # so that the next caller does not wait for it
+                del self._flights[key]  # so that the next caller starts a new load
         if flight.error is not None:
             raise flight.error
         if flight.loaded is None:
@@ -181,7 +181,7 @@ class TTLCache(Generic[T]):
         return flight.loaded
 
     def _drop(self, key: str | None) -> None:
-        """Remove value and flight: what is being loaded is never stored. The caller holds the lock."""
+        """Remove the value, and the load so that it is not stored. The caller holds the lock."""
         if key is None:
             self.entries.clear()
             self._flights.clear()

@@ -1,4 +1,4 @@
-"""What a change would do: its steps, what forbids it, and what needs a confirmation."""
+"""Works out what a change would do: its steps, the rules that forbid it, and what needs a confirmation."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from sysconfig.registry import ChangeRefused, InvalidConfigValue
 
 
 class Step(NamedTuple):
-    """One value that replaces another. `old` is None where there is no row."""
+    """One value that is replaced. `old` is None when there is no row yet."""
 
     key: str
     old: str | None
@@ -21,12 +21,12 @@ class Step(NamedTuple):
 
     @property
     def adds_unregistered(self) -> bool:
-        """Tell whether it adds a key that no code knows: often a typo."""
+        """Return whether it adds a key that is not registered, which is often a typo."""
         return self.old is None and registry.find(self.key) is None
 
 
 class Plan(NamedTuple):
-    """The steps that differ from the table, and every reason why they can't be done.
+    """The steps that differ from the table, and all reasons that forbid them.
 
     `seen` is the stored text of each requested key, None without a row.
     """
@@ -39,15 +39,15 @@ class Plan(NamedTuple):
         """Do all steps or none.
 
         Raises:
-            InvalidConfigValue: a rule forbids it by now.
-            ConcurrentChange: a value changed since the plan was made.
+            InvalidConfigValue: a limit or rule forbids it.
+            ConcurrentChange: a value has changed since the plan was made.
         """
         changes = {step.key: step.new for step in self.steps}
         SystemConfig.objects.set_values(changes, expected=self.seen)
 
 
 def plan(changes: Mapping[str, object]) -> Plan:
-    """Compare `changes`, typed values or their texts, with the table. Changes nothing."""
+    """Compare `changes`, typed values or texts, with the table. Writes nothing."""
     stored = dict(SystemConfig.objects.values_list("key", "value"))
     texts: dict[str, str] = {}
     refusals: list[ChangeRefused] = []
@@ -56,7 +56,7 @@ def plan(changes: Mapping[str, object]) -> Plan:
             texts[key] = registry.text_of(key, value)
         except InvalidConfigValue as refused:
             refusals.append(refused)
-    # Without the refused ones: a rule that they take part in can't be judged.
+    # Without the invalid ones: rules about them cannot be checked.
     judged = {key: text for key, text in stored.items() if key in texts or key not in changes}
     refusals.extend(registry.broken_rules(texts, judged))
     steps = [Step(key, stored.get(key), text) for key, text in texts.items() if stored.get(key) != text]

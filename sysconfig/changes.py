@@ -1,4 +1,4 @@
-"""What was changed, when, by whom and from where: written by triggers, whatever made the change."""
+"""The history of all settings: what was changed, when, by whom and from where. Database triggers write it."""
 
 from django.db import models
 from django.db.models import Q
@@ -28,14 +28,14 @@ class CannotRevert(ChangeRefused):
 
 class SystemConfigChangeQuerySet(models.QuerySet["SystemConfigChange"]):
     def of(self, key: str) -> "SystemConfigChangeQuerySet":
-        """Return the changes of `key`, renames from and to it included."""
+        """Return the changes of `key`, including renames from and to it."""
         return self.filter(Q(key=key) | Q(old_key=key))
 
 
 class SystemConfigChange(models.Model):
-    """One changed value. Only the table's triggers write it; nothing updates or deletes it.
+    """One changed value. Only triggers write rows; they are never updated or deleted.
 
-    The changes of one key stand in the order of their commits, by `id`.
+    Of one key, `id` is in the order of the commits.
     """
 
     class Action(models.TextChoices):
@@ -68,7 +68,7 @@ class SystemConfigChange(models.Model):
         db_table = "system_config_change"
         verbose_name = _("change of a setting")
         verbose_name_plural = _("changes of settings")
-        default_permissions = ()  # what may be seen goes with the settings
+        default_permissions = ()  # the permissions of the settings apply
         ordering = ["-id"]
         indexes = [models.Index(fields=["key", "-id"], name="system_config_change_of_key")]
 
@@ -76,7 +76,7 @@ class SystemConfigChange(models.Model):
         return f"{self.key}: {self.old_value} → {self.new_value}"
 
     def text_before(self) -> str:
-        """Return the text that this change replaced or deleted, or raise `CannotRevert`."""
+        """Return the text that this change replaced or deleted. Raises CannotRevert."""
         if self.action == self.Action.RENAME:
             why = _("it renamed %(old)s to %(new)s") % {"old": self.old_key, "new": self.key}
             raise CannotRevert(self.pk, why)

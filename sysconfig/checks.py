@@ -1,4 +1,4 @@
-"""System check: LISTEN must not go through a pooler that gives each transaction another session."""
+"""System check: warns when LISTEN would go through a connection pooler, where notifications get lost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,17 +7,17 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004 - Django's name for it
 
-_POOLER_PORT = "6432"  # PgBouncer's own, and its imitators'
+_POOLER_PORT = "6432"  # the default of PgBouncer and similar poolers
 _POOLER_WORDS = ("bouncer", "pooler")
 
 
 @register("sysconfig")
 def direct_address(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn when the address for our own sessions looks like a pooler's."""
+    """Warn when the address of the listener's connection looks like a pooler."""
     return [
         Warning(
             f"DATABASES[{alias!r}]: {where} looks like a connection pooler, and changes of the runtime "
-            "configuration can't be heard through one that pools transactions.",
+            "configuration are not received through one in transaction mode.",
             hint="Set DATABASE_DIRECT_URL to the address of the server itself. If the pooler keeps sessions, "
             "silence this warning with SILENCED_SYSTEM_CHECKS.",
             id="sysconfig.W001",
@@ -28,7 +28,7 @@ def direct_address(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 def _pooler(database: Mapping[str, Any]) -> str | None:
-    """Return `host:port` of the direct address where it looks like a pooler's."""
+    """Return `host:port` of the direct address if it looks like a pooler."""
     direct = database.get("DIRECT", {})
     host = str(direct.get("host", database.get("HOST", "")))
     port = str(direct.get("port", database.get("PORT", "")))

@@ -1,10 +1,10 @@
-"""Why a change is refused, and why a stored value can't be used."""
+"""Errors: a change was rejected, or a stored value cannot be used."""
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-_SHOWN = 80  # characters of a refused value that an error repeats
+_SHOWN = 80  # characters of an invalid value that an error message repeats
 
 
 class ChangeRefused(ValidationError):
@@ -20,7 +20,7 @@ class InvalidConfigValue(ChangeRefused):
 
 
 class ConcurrentChange(ChangeRefused):
-    """The row does not hold what the writer expected. None: there is no row."""
+    """Somebody changed the row meanwhile. `expected` and `stored` are None for "no row"."""
 
     def __init__(self, key: str, expected: str | None, stored: str | None) -> None:
         self.key, self.expected, self.stored = key, expected, stored
@@ -33,7 +33,7 @@ class ConcurrentChange(ChangeRefused):
 
 
 class UnreadableConfig(Exception):
-    """A registered key has no valid row. There is no fallback: its readers can't go on."""
+    """A registered key has no valid row. There is no fallback value: the reader must stop."""
 
     def __init__(self, key: str, text: str | None, rule: StrOrPromise) -> None:
         self.key, self.text, self.rule = key, text, rule

@@ -1,4 +1,4 @@
-"""The table of runtime settings. The rest of the code reads and writes it by `SystemConfig.objects`."""
+"""The table of runtime settings. All other code reads and writes it through `SystemConfig.objects`."""
 
 import os
 from collections.abc import Callable, Collection
@@ -26,24 +26,24 @@ from sysconfig.snapshot import ConfigSnapshot
 from sysconfig.writes import ConfigWriter
 
 __all__ = ["ConfigProcess", "SystemConfig", "SystemConfigChange", "SystemConfigManager", "direct_connect"]
-MISSING = object()  # cached when a key that is not registered has no row
+MISSING = object()  # cached for an unregistered key without a row
 _cached = _cache.entries.get
 
 
 class SystemConfigManager(ConfigWriter):
-    """Reads through the cache; writes what the registry allows."""
+    """Reads through the cache; writes only what the registry allows."""
 
     def get_value(self, key: str, default: Any = None, fresh: bool = False) -> Any:  # noqa: FBT001, FBT002 - a keyword-only one slows each hit
-        """Return the committed value of `key`, typed as registered; read the cache first.
+        """Return the committed value of `key`, typed as registered, from the cache if possible.
 
-        An unregistered key gives its text, or `default` without a row; `default` never stands in for a
-        registered key. Inside a transaction a miss loads what that transaction sees, and does not share it;
-        a hit gives what was committed. `fresh` asks the database in any case.
+        An unregistered key gives its text, or `default` without a row; a registered key never gives
+        `default`. Inside a transaction a miss loads what that transaction sees, and does not cache it; a hit
+        gives what was committed. `fresh` always reads the database.
 
         Raises:
-            UnreadableConfig: a registered key has no row or one with an invalid text.
+            UnreadableConfig: a registered key has no row, or one with an invalid text.
         """
-        entry = _cached(key)  # TTLCache.get_or_set's hit, written out: this is read all the time
+        entry = _cached(key)  # a hit of TTLCache.get_or_set, inlined: this runs all the time
         if entry is not None and monotonic() < entry[1] and not fresh:
             _cache.hits += 1
             value = entry[0]
@@ -56,34 +56,34 @@ class SystemConfigManager(ConfigWriter):
         return default if value is MISSING else value
 
     def cache_report(self) -> dict[str, Any]:
-        """Return what this process's cache did and how well it hears of changes."""
-        heard = listener.status()
+        """Return the cache's counters, and how well this process receives changes."""
+        listening = listener.status()
         return {
             **_cache.stats(),
             "coalesced": _cache.coalesced,
             "discarded": _cache.discarded,
             "invalidations": dict(_cache.invalidations),
-            "lease_age_s": heard.lease_age_s,
-            "reconnects": heard.reconnects,
-            "missed_notifications": heard.missed_notifications,
-            "listening": heard.listening,
-            "fingerprint": heard.fingerprint,
+            "lease_age_s": listening.lease_age_s,
+            "reconnects": listening.reconnects,
+            "missed_notifications": listening.missed_notifications,
+            "listening": listening.listening,
+            "fingerprint": listening.fingerprint,
             "pid": os.getpid(),
         }
 
     def listener_status(self) -> ListenerStatus:
-        """Return how well this process hears of changes; `started` is False before its first miss."""
+        """Return how well this process receives changes; `started` is False before the first miss."""
         return listener.status()
 
     def snapshot(self) -> ConfigSnapshot:
-        """Return all registered values of one committed state, from the database, in one SELECT.
+        """Return all registered values of one committed state, in one SELECT.
 
         Raises:
-            RuntimeError: called inside a transaction, which may see rows that are not committed, or old ones.
+            RuntimeError: called inside a transaction, which may see uncommitted or outdated rows.
         """
         alias = router.db_for_write(self.model)
         nested = connections[alias].in_atomic_block
-        # `durable` refuses a transaction around it; where there is none, it only adds BEGIN and COMMIT.
+        # `durable` raises inside a transaction; outside it would only add BEGIN and COMMIT.
         with transaction.atomic(using=alias, durable=True) if nested else nullcontext():
             return ConfigSnapshot(dict(self.using(alias).values_list("key", "value")))
 
@@ -96,7 +96,9 @@ class SystemConfigManager(ConfigWriter):
         return read(key, load)
 
     def _load(self, key: str) -> Any:
-        rows = self.using(router.db_for_write(self.model)).filter(key=key)  # a replica may lag
+        rows = self.using(router.db_for_write(self.model)).filter(
+            key=key
+        )  # the primary, since a replica may lag behind
         text = next(iter(rows.values_list("value", flat=True)), None)
         spec = registry.find(key)
         if spec is not None:
@@ -108,13 +110,13 @@ class SystemConfigManager(ConfigWriter):
         try:
             return self._load(key)
         finally:
-            connections.close_all()  # the event loop's thread would keep its connection
+            connections.close_all()  # otherwise the thread of the event loop would keep its connection
 
 
 class SystemConfig(models.Model):
-    """One runtime setting: text here, typed in the code when its key is registered (`sysconfig.registry`).
+    """One runtime setting. It is stored as text, and has a type in code when its key is registered.
 
-    `queryset.update()` and plain SQL pass every check below by; what they break is refused when it is read.
+    `queryset.update()` and plain SQL bypass every check below; invalid values are then rejected when read.
     """
 
     key = models.CharField(_("key"), max_length=registry.KEY_MAX_LENGTH, unique=True)
@@ -125,8 +127,8 @@ class SystemConfig(models.Model):
 
     objects = SystemConfigManager()
     cache: ClassVar[TTLCache[Any]] = _cache
-    replaced: str | None = None  # the text that the last save or set_values put `value` in place of
-    stale_keys: Collection[str] = ()  # what caches must forget with `key`: its name before
+    replaced: str | None = None  # the text that the last save or set_values replaced
+    stale_keys: Collection[str] = ()  # other keys to invalidate: the name before a rename
 
     class Meta:
         db_table = "system_config"
@@ -137,7 +139,10 @@ class SystemConfig(models.Model):
         return self.key
 
     def save(self, **options: Any) -> None:
-        """Store the row. Raises InvalidConfigValue when a registered key, its limits or a rule forbids it."""
+        """Store the row.
+
+        Raises InvalidConfigValue if the type, the limits or a rule of its key forbids it.
+        """
         fields = options.get("update_fields")
         if fields is not None and not {"key", "value"} & set(fields):
             super().save(**options)
@@ -148,12 +153,12 @@ class SystemConfig(models.Model):
             super().save(**options)
 
     def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - Django's signature
-        """Delete the row. Raises ProtectedError when its key is registered."""
+        """Delete the row. Raises ProtectedError if its key is registered."""
         with attributed(using or router.db_for_write(type(self), instance=self)):
             return super().delete(using, keep_parents)
 
     def clean(self) -> None:
-        """Report a refused change at the form's field; keep the locks of a transaction around it."""
+        """Report an invalid value at the form's field; the locks of an outer transaction are kept."""
         alias = self._state.db or router.db_for_write(type(self))
         try:
             with transaction.atomic(using=alias):
@@ -163,12 +168,12 @@ class SystemConfig(models.Model):
 
     @property
     def differs_from_default(self) -> bool | None:
-        """Whether it means something else than its key's default; None when its key is not registered."""
+        """Whether the value differs from the default; None when the key is not registered."""
         key = registry.find(self.key)
         return None if key is None else not key.is_default(self.value)
 
     def check_change(self, alias: str) -> None:
-        """Make `value` canonical and check what the row would become, with all rows of its rules locked."""
+        """Normalise `value` and check it, with all rows of its rules locked. Raises InvalidConfigValue."""
         before = type(self).objects.using(alias).filter(pk=self.pk).values_list("key", flat=True)
         old_key = next(iter(before), self.key)
         if old_key != self.key and registry.find(old_key):
@@ -182,6 +187,6 @@ class SystemConfig(models.Model):
         self.stale_keys = (old_key,)
 
     def replace_value(self, text: str, alias: str) -> None:
-        """Store a checked text in a locked row."""
+        """Store a text that was checked already, in a locked row."""
         self.replaced, self.value = self.value, text
         super().save(using=alias, update_fields=["value", "updated_at"])

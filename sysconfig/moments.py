@@ -1,4 +1,4 @@
-"""Moments as text: in UTC, and as the time that has passed since."""
+"""Formats times for people: in UTC, and as the time that has passed since."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ _MINUTE_S = 60
 
 
 def utc(at: datetime) -> str:
-    """Return `2026-01-31 09:30:00`."""
+    """Return a time such as `2026-01-31 09:30:00`, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
@@ -25,12 +25,12 @@ def ago(at: datetime, now: datetime | None = None) -> str:
 
 
 def ago_html(at: datetime) -> SafeString:
-    """Return a `<time>` that reads as `ago` and has UTC as its tooltip."""
+    """Return a `<time>` element with the text of `ago` and a UTC tooltip."""
     text = '<time datetime="{}" title="{} UTC">{}</time>'
     return format_html(text, at.isoformat(), utc(at), ago(at))
 
 
 def utc_html(at: datetime) -> SafeString:
-    """Return a `<time>` that reads as UTC, followed by `ago`."""
+    """Return a `<time>` element in UTC, followed by the text of `ago`."""
     text = '<time datetime="{}">{} UTC</time> <span class="quiet">{}</span>'
     return format_html(text, at.isoformat(), utc(at), ago(at))

@@ -1,3 +1,5 @@
+"""The configuration cache on the status page."""
+
 from sysconfig.models import SystemConfig
 
 

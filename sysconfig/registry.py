@@ -1,6 +1,6 @@
-"""What a config key is, which keys there are, and the rules that join several of them.
+"""The registered settings, each with type, limits, default and unit, and the rules between several of them.
 
-The project registers its keys once, in an `AppConfig.ready()`. Unregistered keys are plain text.
+The project registers its keys once, in an `AppConfig.ready()`. Unregistered keys hold plain text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,10 +45,12 @@ KEY_MAX_LENGTH = 100
 
 @dataclass(frozen=True, eq=False)
 class ConfigKey(Generic[T]):
-    """One registered key. `limits` are inclusive: of the number, of the entries, of the characters.
+    """One registered setting.
 
-    `riskier` says which change of the value raises the risk: a higher one (of a bool: true), a lower one,
-    or an entry more.
+    Attributes:
+        limits: inclusive, of the number, of the number of entries, or of the number of characters.
+        riskier: which change raises the risk: a higher value (of a bool: true), a lower one, or an added
+            entry.
     """
 
     name: str
@@ -64,7 +66,7 @@ class ConfigKey(Generic[T]):
         self.clean(self.default)
 
     def clean(self, value: object) -> T:
-        """Return `value`, given typed or as its text, as this key's type; else raise `InvalidConfigValue`."""
+        """Convert `value`, typed or as text, to the type of this key. Raises InvalidConfigValue."""
         try:
             return self._checked(value if isinstance(value, str) else self.value_type.format(value))
         except InvalidValue as refused:
@@ -74,7 +76,7 @@ class ConfigKey(Generic[T]):
         return self.value_type.format(self.clean(value))
 
     def read(self, text: str | None) -> T:
-        """Return the value of a row's text (None: there is no row), or raise `UnreadableConfig`."""
+        """Return the value of a stored text (None: no row). Raises UnreadableConfig."""
         if text is None:
             raise UnreadableConfig(self.name, text, "every registered key has one after migrate")
         try:
@@ -83,16 +85,16 @@ class ConfigKey(Generic[T]):
             raise UnreadableConfig(self.name, text, refused.rule) from None
 
     def is_default(self, text: str) -> bool:
-        """Tell whether a row's text means the default, in any spelling."""
+        """Return whether a stored text means the default, however it is spelled."""
         try:
             return bool(self.read(text) == self.default)
         except UnreadableConfig:
             return False
 
     def raises_risk(self, old_text: str | None, new_text: str) -> bool:
-        """Tell whether `new_text`, which is valid, in place of `old_text` (None: no row) raises the risk.
+        """Return whether replacing `old_text` (None: no row) by the valid `new_text` raises the risk.
 
-        It does, too, when a risky key's stored text can't be read: then the direction is unknown.
+        If the stored text of a risky key is unreadable, any change counts: the direction is unknown.
         """
         if not self.riskier:
             return False
@@ -113,10 +115,10 @@ class ConfigKey(Generic[T]):
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """What must hold between several keys.
+    """A condition between several keys.
 
-    `holds` gets their values in the order of `keys`; `text` may show them as `%(key)s`. The first key is the
-    one that can't be used while the rule is broken; the others are what it is compared with.
+    `holds` gets their values in the order of `keys`; `text` may contain them as `%(key)s`. While the rule is
+    broken the first key cannot be used; the other keys are what it is compared with.
     """
 
     keys: tuple[ConfigKey[Any], ...]
@@ -124,7 +126,7 @@ class Rule:
     text: StrOrPromise
 
     def broken_by(self, values: Mapping[str, Any]) -> str | None:
-        """Return the rule in words when `values` (by key name) break it."""
+        """Return the rule in words if `values` (by key name) break it, else None."""
         if self.holds(*(values[key.name] for key in self.keys)):
             return None
         return str(self.text) % {key.name: key.value_type.format(values[key.name]) for key in self.keys}
@@ -135,7 +137,7 @@ _rules: list[Rule] = []
 
 
 def register(keys: Iterable[ConfigKey[Any]], rules: Iterable[Rule] = ()) -> None:
-    """Make keys and rules known. Raises ValueError for a name given twice or a default that breaks a rule."""
+    """Add keys and rules. Raises ValueError for a repeated name, or a default that breaks a rule."""
     for key in keys:
         if _keys.setdefault(key.name, key) is not key:
             raise ValueError(f"config key {key.name} is registered twice")
@@ -147,7 +149,7 @@ def register(keys: Iterable[ConfigKey[Any]], rules: Iterable[Rule] = ()) -> None
 
 
 def registered() -> tuple[ConfigKey[Any], ...]:
-    """Return every registered key, in the order of registration."""
+    """Return all registered keys, in the order of registration."""
     return tuple(_keys.values())
 
 
@@ -165,9 +167,9 @@ def check_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> None:
 
 
 def broken_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> Iterator[InvalidConfigValue]:
-    """Yield a refusal for each rule that the valid texts in `changed`, put over those in `stored`, break.
+    """Yield an error for each rule that the valid texts in `changed` break, given those in `stored`.
 
-    A rule with an unreadable text among its others can't be judged; it is, when that one is repaired.
+    A rule is skipped if another of its texts is unreadable; it is checked when that one is repaired.
     """
     for rule in _rules:
         culprit = next((key.name for key in rule.keys if key.name in changed), None)
@@ -184,7 +186,7 @@ def broken_rules(changed: Mapping[str, str], stored: Mapping[str, str]) -> Itera
 
 
 def partners(names: Iterable[str]) -> set[str]:
-    """Return `names` and every key that a rule joins to one of them."""
+    """Return `names` and every key that shares a rule with one of them."""
     found = set(names)
     return found.union(
         *({key.name for key in rule.keys} for rule in _rules if found & {key.name for key in rule.keys})
@@ -192,13 +194,13 @@ def partners(names: Iterable[str]) -> set[str]:
 
 
 def raises_risk(name: str, old_text: str | None, new_text: str) -> bool:
-    """Tell whether this change of `name` raises the risk; see `ConfigKey.raises_risk`."""
+    """Return whether this change of `name` raises the risk; see `ConfigKey.raises_risk`."""
     key = find(name)
     return key is not None and key.raises_risk(old_text, new_text)
 
 
 def text_of(name: str, value: object) -> str:
-    """Return the text to store for `value`; an unregistered key takes any text."""
+    """Return the text to store for `value`; an unregistered key accepts any text."""
     if not 1 <= len(name) <= KEY_MAX_LENGTH:
         raise InvalidConfigValue(name, value, _("a key has 1 to 100 characters"))
     key = find(name)
@@ -206,10 +208,10 @@ def text_of(name: str, value: object) -> str:
         return key.format(value)
     if not isinstance(value, str):
         raise InvalidConfigValue(name, value, _("must be text: the key is not registered"))
-    if not _storable(name + value):
+    if not _can_be_stored(name + value):
         raise InvalidConfigValue(name, value, _("no NUL and no half of a character can be stored"))
     return value
 
 
-def _storable(text: str) -> bool:
+def _can_be_stored(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,4 +1,4 @@
-"""What a write entails: caches forget the row; registered rows exist and can't be deleted."""
+"""Signal handlers: a saved row is invalidated in the cache, and registered rows exist and are not deleted."""
 
 from functools import partial
 from typing import Any
@@ -18,8 +18,8 @@ from sysconfig.models import SystemConfig
 
 @receiver([post_save, post_delete], sender=SystemConfig)
 def forget(instance: SystemConfig, using: str, *, raw: bool = False, **_kwargs: Any) -> None:
-    """Drop a changed row from the cache: after the commit, or a reader would cache the old value again."""
-    # A fixture's row comes without the check that notes a rename: forget everything.
+    """Invalidate a changed row after the commit; any earlier, a reader could cache the old value again."""
+    # A row from a fixture skips the check that detects a rename, so everything is invalidated.
     for key in (None,) if raw else {instance.key, *instance.stale_keys}:
         transaction.on_commit(partial(SystemConfig.cache.invalidate, key), using=using, robust=True)
 
@@ -32,10 +32,10 @@ def keep_registered(instance: SystemConfig, **_kwargs: Any) -> None:
 
 
 def add_missing_rows(using: str, apps: Apps = current_apps, **_kwargs: Any) -> None:
-    """After `migrate`, add the registered keys' missing rows with their defaults. Changes no row."""
+    """After `migrate`, add rows with defaults for registered keys that have none. Existing rows stay."""
     try:
         model = apps.get_model("sysconfig", "SystemConfig")
-    except LookupError:  # migrated to zero: there is no table
+    except LookupError:  # migrated to zero: the table is gone
         return
     rows = [model(key=key.name, value=key.format(key.default)) for key in registry.registered()]
     with attributed_to("program", "migrate", ""), attributed(using):

@@ -1,3 +1,5 @@
+"""All registered values of one moment, read together and immutable."""
+
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -8,10 +10,10 @@ T = TypeVar("T")
 
 
 class ConfigSnapshot:
-    """The registered values that stood together in one committed state. Never changes.
+    """The registered values of one committed state.
 
-    A value that can't be read raises `UnreadableConfig` when it is looked up, so that one broken row stops
-    only what depends on it. The same holds for the first key of a rule that the rows break together.
+    Looking up a value that cannot be read raises `UnreadableConfig`, so that a broken row stops only what
+    depends on it. The same holds for the first key of a rule that the rows break.
     """
 
     __slots__ = ("_values",)
@@ -28,7 +30,7 @@ class ConfigSnapshot:
 
 
 def problems(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return, by key, why the program can't use what the table's texts say."""
+    """Return, by key, why a stored text cannot be used."""
     snapshot = ConfigSnapshot(texts)
     found = {}
     for key in registry.registered():
@@ -47,17 +49,17 @@ def _read(key: ConfigKey[Any], text: str | None) -> Any:
 
 
 def _broken_by_rules(values: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, UnreadableConfig]:
-    """Return an error for each key that a broken rule, or one that can't be judged, makes unusable."""
-    spoiled: dict[str, UnreadableConfig] = {}
+    """Return an error for the first key of each rule that is broken or cannot be checked."""
+    broken: dict[str, UnreadableConfig] = {}
     for rule in registry.rules():
         first = rule.keys[0].name
-        why = _why_not(rule, values)
+        why = _reason_unusable(rule, values)
         if why and not isinstance(values[first], UnreadableConfig):
-            spoiled[first] = UnreadableConfig(first, texts[first], why)
-    return spoiled
+            broken[first] = UnreadableConfig(first, texts[first], why)
+    return broken
 
 
-def _why_not(rule: Rule, values: Mapping[str, Any]) -> str | None:
+def _reason_unusable(rule: Rule, values: Mapping[str, Any]) -> str | None:
     for key in rule.keys:
         if isinstance(values[key.name], UnreadableConfig):
             return f"can't be compared with {key.name}, which is unreadable"

@@ -1,4 +1,4 @@
-"""The kinds of value a key can have: text in the table, typed in the code."""
+"""The types of a setting. Each converts between the text in the table and the value in code."""
 
 import re
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ Limits = tuple[Any, Any]
 
 
 class InvalidValue(ValueError):
-    """A value breaks a rule; `rule` is in words for operators."""
+    """A value breaks a rule; `rule` describes it for operators."""
 
     def __init__(self, rule: StrOrPromise) -> None:
         super().__init__(rule)
@@ -21,9 +21,9 @@ class InvalidValue(ValueError):
 
 
 class ValueType(ABC, Generic[T]):
-    """One kind of value. `parse(format(value)) == value`, and `format` gives one spelling a value.
+    """One type. `parse(format(value)) == value`, and `format` gives each value one spelling.
 
-    Limits are inclusive and speak of what `measure` returns.
+    Limits are inclusive, and apply to what `measure` returns.
     """
 
     name: str
@@ -32,11 +32,11 @@ class ValueType(ABC, Generic[T]):
 
     @abstractmethod
     def parse(self, text: str) -> T:
-        """Return the value that `text` spells, or raise `InvalidValue`."""
+        """Return the value of `text`. Raises InvalidValue."""
 
     @abstractmethod
     def format(self, value: object) -> str:
-        """Return the text of a value, or raise `InvalidValue` when it is of another type."""
+        """Return the text of a value. Raises InvalidValue for a value of another type."""
 
     def measure(self, value: T) -> Any:
         return value
@@ -46,7 +46,7 @@ class ValueType(ABC, Generic[T]):
             raise InvalidValue(self.limits_text(limits))
 
     def limits_text(self, limits: Limits) -> str:
-        """Return the rule that `limits` make, in words."""
+        """Return the limits in words."""
         return str(self.limits_rule) % {"least": limits[0], "most": limits[1]}
 
 
@@ -82,7 +82,7 @@ class Integer(ValueType[int]):
 
 
 class Number(ValueType[Decimal]):
-    """A finite decimal number in plain notation. Floats are refused: they are not what was typed."""
+    """A finite decimal number in plain notation. Floats are rejected, since they are inexact."""
 
     name = "Decimal"
     rule = _("must be a plain decimal number with at most 8 decimal places, such as 2.5")
@@ -97,14 +97,14 @@ class Number(ValueType[Decimal]):
             raise InvalidValue(self.rule)
         number = Decimal(value)
         exponent = number.as_tuple().exponent
-        # 1E+999999999 must not be written out; what is not finite has a letter for an exponent.
+        # 1E+999999999 must not be written out as digits; the exponent of NaN and infinity is a letter.
         if not isinstance(exponent, int) or exponent < -8 or number.adjusted() > 11:
             raise InvalidValue(self.rule)
         return f"{number or Decimal(0):f}"
 
 
 class Text(ValueType[str]):
-    """One line of text without blanks around it."""
+    """One line of text; blanks at both ends are removed."""
 
     name = "text"
     rule = _("must be one line of text")
@@ -125,13 +125,13 @@ class Text(ValueType[str]):
 
 
 class Items(ValueType[tuple[str, ...]]):
-    """Several different words, written with commas between them."""
+    """Several different words, separated by commas."""
 
     name = "list"
     limits_rule = _("must have between %(least)s and %(most)s entries")
 
     def __init__(self, pattern: str, rule: StrOrPromise) -> None:
-        """Take the regular expression that each item matches, and the same in words."""
+        """Take the regular expression that each item must match, and its description."""
         self._pattern = re.compile(pattern)
         self.rule = rule
 

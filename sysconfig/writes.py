@@ -1,4 +1,4 @@
-"""The writing half of `SystemConfig.objects`: everything here is checked, locked and attributed."""
+"""The writing half of `SystemConfig.objects`: all changes are checked, locked and recorded."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -18,37 +18,37 @@ Expected = Mapping[str, str | None]
 
 class SystemConfigQuerySet(models.QuerySet["SystemConfig"]):
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete the rows. Raises ProtectedError when one of their keys is registered."""
+        """Delete the rows. Raises ProtectedError if one of their keys is registered."""
         self._for_write = True
         with attributed(self.db):
             return super().delete()
 
 
 class ConfigWriter(models.Manager["SystemConfig"]):
-    """Writes what the registry allows, in the name that `attributed_to` says."""
+    """Writes what the registry allows, under the author that `attributed_to` set."""
 
     def get_queryset(self) -> SystemConfigQuerySet:
         return SystemConfigQuerySet(self.model, using=self._db)
 
     def set_value(self, key: str, value: object) -> None:
-        """Store `value`, given typed or as its text; an unregistered key's row is added.
+        """Store `value`, typed or as text; the row of an unregistered key is added.
 
         Raises:
-            InvalidConfigValue: the value breaks the key's limits or a rule with other keys.
+            InvalidConfigValue: the value breaks a limit, or a rule with other keys.
         """
         self.set_values({key: value})
 
     def set_values(
         self, changes: Mapping[str, object], *, expected: Expected | None = None
     ) -> "list[SystemConfig]":
-        """Store several values at once, or none; rules are judged on the outcome. Return the rows.
+        """Store several values or none; rules are checked on the result. Return the rows.
 
-        `expected` holds stored texts, None for a key without a row. They are compared under the rows' locks,
-        so that a change made since they were read is not overwritten.
+        `expected` holds stored texts, None for a key without a row. They are compared while the rows are
+        locked, so that a change made since they were read is not overwritten.
 
         Raises:
-            InvalidConfigValue: a value breaks its key's limits or a rule with other keys.
-            ConcurrentChange: a row does not hold what `expected` says.
+            InvalidConfigValue: a value breaks a limit, or a rule with other keys.
+            ConcurrentChange: a row differs from `expected`.
         """
         texts = {key: registry.text_of(key, value) for key, value in changes.items()}
         alias = router.db_for_write(self.model)
@@ -60,22 +60,22 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         return [rows[key] for key in texts]
 
     def _rows_of(self, texts: Mapping[str, str], expected: Expected, alias: str) -> "dict[str, SystemConfig]":
-        """Lock what `locked` does and add missing rows of `texts`. Raises ConcurrentChange."""
+        """Lock the rows, adding those that are missing for `texts`. Raises ConcurrentChange."""
         keys = {*texts, *expected}
         rows = self.locked(keys, alias)
         _check_expected(expected, rows)
-        missing = sorted(texts.keys() - rows)  # in one order, or two writers of the same keys could deadlock
+        missing = sorted(texts.keys() - rows)  # sorted, so that two writers of the same keys cannot deadlock
         if not missing:
             return rows
         added = {key for key in missing if self._added(key, texts[key], alias)}
         rows = self.locked(keys, alias)
         _check_expected({key: text for key, text in expected.items() if key not in added}, rows)
-        for key in texts.keys() - rows:  # another writer added it first, and deleted it again
+        for key in texts.keys() - rows:  # another writer added and then deleted it
             raise ConcurrentChange(key, texts[key], None)
         return rows
 
     def _added(self, key: str, text: str, alias: str) -> bool:
-        """Add a row, or wait for another writer's transaction that added it first."""
+        """Add a row; return False, after waiting for its transaction, if another writer added it first."""
         try:
             with transaction.atomic(using=alias):
                 self.using(alias).bulk_create([self.model(key=key, value=text)])
@@ -84,12 +84,13 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         return True
 
     def revert(self, change_id: int, *, expected: Expected | None = None) -> "SystemConfig":
-        """Put the value back that stood before a change of the history, as a new change. Return the row.
+        """Restore the value from before a recorded change, as a new change. Return the row.
 
         Raises:
-            CannotRevert: there is no such change, nothing stood before it, or its key has no row any more.
-            InvalidConfigValue: today's limits or rules forbid the old value.
-            ConcurrentChange: the row does not hold what `expected` says.
+            CannotRevert: there is no such change, there was no value before it, or its key has no row any
+                more.
+            InvalidConfigValue: the current limits or rules forbid the old value.
+            ConcurrentChange: the row differs from `expected`.
         """
         alias = router.db_for_write(self.model)
         with transaction.atomic(using=alias):
@@ -102,7 +103,7 @@ class ConfigWriter(models.Manager["SystemConfig"]):
             return self.set_values({change.key: text}, expected=expected)[0]
 
     def locked(self, keys: Iterable[str], alias: str) -> "dict[str, SystemConfig]":
-        """Lock the rows of `keys` and of all that a rule joins to them, always in the same order."""
+        """Lock the rows of `keys` and of all keys that share a rule with them, always in the same order."""
         rows = self.using(alias).filter(key__in=registry.partners(keys)).order_by("key").select_for_update()
         return {row.key: row for row in rows}
 

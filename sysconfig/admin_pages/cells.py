@@ -1,4 +1,4 @@
-"""How a value, a change and its source look in admin's tables."""
+"""Formats a value, a change and its source for the tables in admin."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from django_stubs_ext import StrOrPromise
 from sysconfig.changes import SystemConfigChange
 from sysconfig.moments import utc_html
 
-_SHOWN = 120  # characters of a value in a table; the pages of one setting and of one change show all
+_SHOWN = 120  # characters of a value in a table; the page of a setting or change shows all of it
 
 
 def short(text: str) -> str:
@@ -19,7 +19,7 @@ def short(text: str) -> str:
 
 
 def source(name: str) -> SafeString:
-    """Return where a change came from; unchecked sources are marked."""
+    """Return the label of a source; the one that bypasses all checks, SQL, is highlighted."""
     label = SystemConfigChange.Source(name).label
     mark = "source unchecked" if name == SystemConfigChange.Source.SQL else "source"
     return format_html('<span class="{}">{}</span>', mark, label)
@@ -37,7 +37,7 @@ def row(change: SystemConfigChange) -> ChangeRow:
 
 
 def old_to_new(change: SystemConfigChange) -> SafeString:
-    """Return what a change did to the value, and to the key when that got another name."""
+    """Return old → new value, and for a rename the old and new key."""
     values = _arrow(change.old_value, change.new_value)
     if change.action == SystemConfigChange.Action.RENAME:
         return format_html("{} ({} → {})", values, change.old_key, change.key)

@@ -1,3 +1,5 @@
+"""The list of runtime settings in admin: its columns, its filters, and the query behind them."""
+
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -21,7 +23,7 @@ from sysconfig.snapshot import problems
 
 
 class Facts(TypedDict):
-    """What `listed` adds to each row."""
+    """The annotations that `listed` adds to each row."""
 
     value_changed_at: datetime
     value_changed_by: str | None
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def listed(rows: QuerySet[SystemConfig]) -> QuerySet[Any]:
-    """Annotate each row with the last change of its value and with why it can't be used, if so."""
+    """Annotate each row with the last change of its value, and with the reason if it cannot be used."""
     last = SystemConfigChange.objects.filter(key=OuterRef("key")).order_by("-id")
     texts = dict(SystemConfig.objects.values_list("key", "value"))
     cases = [When(key=key, then=Value(why)) for key, why in problems(texts).items()]
@@ -76,7 +78,7 @@ class Columns:
             return ""
         text = '<span class="label">{}</span> {}'
         if row.differs_from_default:
-            mark = gettext("differs")  # inside the f-string makemessages would not see it
+            mark = gettext("differs")  # makemessages does not find it inside the f-string
             text += f' <span class="differs">{mark}</span>'
         return format_html(text, gettext("default"), cells.short(key.format(key.default)))
 
@@ -108,7 +110,7 @@ class GroupFilter(admin.SimpleListFilter):
         return queryset.filter(key__in=[key.name for key in registry.registered() if key.group == chosen])
 
 
-class StandingFilter(admin.SimpleListFilter):
+class ValueStateFilter(admin.SimpleListFilter):
     title = _("value")
     parameter_name = "standing"
 

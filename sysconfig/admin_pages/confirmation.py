@@ -1,7 +1,7 @@
-"""A change that raises the risk needs a confirmation of exactly its values (docs/configuration.md).
+"""Asks for a confirmation of every change that raises the risk (docs/configuration.md, "In admin").
 
-A page makes its change in a transaction and calls `require`. Without a confirmation of just these values that
-raises `Unconfirmed`, the transaction is rolled back, and `page` asks.
+A page makes its change in a transaction and calls `require`. Unless exactly these values were confirmed, that
+raises `Unconfirmed`; the transaction is rolled back, and the view returns `page`, which asks.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _NOT_REPEATED = (FIELD, "csrfmiddlewaretoken")
 
 
 class Unconfirmed(Exception):
-    """These steps lack a confirmation: the transaction around them must not be committed."""
+    """These steps lack a confirmation. The transaction around them must be rolled back."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = steps
@@ -30,19 +30,19 @@ class Unconfirmed(Exception):
 
 
 def require(request: HttpRequest, steps: Sequence[Step]) -> None:
-    """Raise Unconfirmed unless `request` carries its user's recent confirmation of exactly `steps`."""
+    """Raise Unconfirmed unless `request` contains its user's recent confirmation of exactly `steps`."""
     try:
         confirmed = signing.loads(request.POST.get(FIELD, ""), salt=_SALT, max_age=GOOD_FOR)
     except signing.BadSignature:
         raise Unconfirmed(steps) from None
-    if confirmed != _said(request, steps):
+    if confirmed != _confirmed_content(request, steps):
         raise Unconfirmed(steps)
 
 
 def page(request: HttpRequest, steps: Sequence[Step], context: dict[str, Any]) -> HttpResponse:
-    """Ask: old → new of every step. The answer repeats the request, together with the confirmation.
+    """Show old → new of every step and ask. The button repeats the request with a signed confirmation.
 
-    `context` has the admin site's own, `title`, `opts` and `back`: where one goes who changes nothing.
+    `context` needs the admin site's own context, `title`, `opts` and `back`, the URL for "cancel".
     """
     repeated = [
         (name, value)
@@ -56,10 +56,10 @@ def page(request: HttpRequest, steps: Sequence[Step], context: dict[str, Any]) -
         "outdated": FIELD in request.POST,
         "repeated": repeated,
         "field": FIELD,
-        "token": signing.dumps(_said(request, steps), salt=_SALT, compress=True),
+        "token": signing.dumps(_confirmed_content(request, steps), salt=_SALT, compress=True),
     }
     return TemplateResponse(request, "admin/sysconfig/confirm.html", {**context, **answered})
 
 
-def _said(request: HttpRequest, steps: Sequence[Step]) -> list[Any]:
+def _confirmed_content(request: HttpRequest, steps: Sequence[Step]) -> list[Any]:
     return [str(request.user.pk), *map(list, steps)]

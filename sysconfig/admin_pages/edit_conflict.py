@@ -1,4 +1,4 @@
-"""Two people edit one setting: what happened to the row since the second one's form was filled."""
+"""Detects an edit conflict: somebody changed the setting after this form was opened (optimistic locking)."""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -27,7 +27,7 @@ class FormBase(NamedTuple):
 
     @classmethod
     def read(cls, token: str) -> "FormBase | None":
-        """Return what `token` says, or None when it is no valid one."""
+        """Return the content of `token`; None when its signature is invalid."""
         try:
             return cls(*signing.loads(token, salt=_SALT))
         except signing.BadSignature:
@@ -35,12 +35,12 @@ class FormBase(NamedTuple):
 
     @property
     def token(self) -> str:
-        """What a form carries: signed and encoded, since a browser rewrites line ends."""
+        """The hidden field of the form. It is encoded, since browsers rewrite line ends, and signed."""
         return signing.dumps(list(self), salt=_SALT, compress=True)
 
 
 class Conflict(NamedTuple):
-    """The row is no longer what the form was rendered with. `base` is None when the form did not say."""
+    """The row differs from what the form was opened with. `base` is None when the form had no valid token."""
 
     base: FormBase | None
     stored: FormBase
@@ -48,7 +48,7 @@ class Conflict(NamedTuple):
 
 
 def find_conflict(base: FormBase | None, row: SystemConfig) -> Conflict | None:
-    """Compare a form's base with its row, which must be locked. None: they are the same."""
+    """Compare the base of a form with its row, which must be locked. None: they are equal."""
     stored = FormBase.of(row)
     return None if base == stored else Conflict(base, stored, _since(base, stored.key))
 

@@ -1,4 +1,4 @@
-"""The form of one runtime setting: a typed widget, its unit, limits and default for a registered key."""
+"""The form for one runtime setting, with the widget, unit, limits and default of its registered type."""
 
 from typing import Any, ClassVar
 
@@ -22,13 +22,13 @@ _STEPS: dict[type[ValueType[Any]], str] = {Integer: "1", Number: "0.1"}
 
 
 class ConfigValueField(forms.CharField):
-    """The text of a registered key's value: canonical, or refused with key, value and limit."""
+    """The text of a registered key. Invalid input is rejected with key, value and limit."""
 
     def __init__(self, key: ConfigKey[Any], stored: str) -> None:
         self.key = key
         unit = f" ({key.unit})" if key.unit else ""
         super().__init__(
-            required=False,  # the type refuses an empty text, and says for which key
+            required=False,  # the type rejects an empty text, with a message that names the key
             label=_("Value") + unit,
             widget=widget_for(key),
             help_text=_described(key),
@@ -41,7 +41,9 @@ class ConfigValueField(forms.CharField):
             self.help_text = (
                 f"{escape(complaint % {'value': stored, 'rule': unreadable.rule})} {self.help_text}"
             )
-            if isinstance(self.widget, forms.Select):  # or the first choice would look like the stored one
+            if isinstance(
+                self.widget, forms.Select
+            ):  # else the first choice would look like the stored value
                 self.widget.choices = [("", "—"), *self.widget.choices]
 
     def clean(self, value: Any) -> str:
@@ -49,7 +51,7 @@ class ConfigValueField(forms.CharField):
 
 
 class PlainTextField(forms.CharField):
-    """The text of an unregistered key. Line ends rewritten by a browser are no change."""
+    """The text of an unregistered key. Line ends rewritten by the browser do not count as a change."""
 
     def to_python(self, value: Any) -> Any:
         return _line_ends(super().to_python(value) or "")
@@ -84,10 +86,11 @@ def _described(key: ConfigKey[Any]) -> str:
 
 
 class SystemConfigForm(forms.ModelForm[SystemConfig]):
-    """Add any key as plain text; change a registered one by its rules.
+    """Add any key as plain text; change a registered key within its limits and rules.
 
-    The form of a row carries what it was filled with. Once something else stands in the table, nothing is
-    saved: `conflict` says what happened, and the form sent again replaces what it now shows.
+    The form carries the row as it was when the form was opened. If the row has changed since, nothing is
+    saved: `conflict` describes the change, and submitting the form again overwrites the values that it now
+    shows.
     """
 
     conflict: Conflict | None = None
@@ -108,7 +111,7 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
         self.base = FormBase.read(self.data.get("base", "")) if self.is_bound else FormBase.of(self.instance)
 
     def clean_value(self) -> str:
-        """Keep a value that was sent back unchanged, to its last blank."""
+        """Keep the stored text of an unchanged value exactly, with its blanks."""
         sent: str = self.cleaned_data["value"]
         return sent if "value" in self.changed_data else self.initial.get("value", sent)
 
@@ -118,7 +121,7 @@ class SystemConfigForm(forms.ModelForm[SystemConfig]):
         return [cells.row(change) for change in SystemConfigChange.objects.of(key)[:_LAST]]
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse to replace what the form has not shown; lock the row until the transaction ends."""
+        """Reject an edit conflict; the row stays locked until the transaction ends."""
         cleaned = super().clean()
         if self.instance.pk is not None:
             self._compare(self.instance.key)

@@ -1,4 +1,4 @@
-"""What was changed, to be read and to be taken back."""
+"""Admin pages of the history: the list of all changes, and one setting's changes with revert buttons."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PER_PAGE = 50
 
 
 class DateFilter(admin.DateFieldListFilter):
-    """Django's filter with a title of its own."""
+    """Django's filter with its own title."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -30,7 +30,7 @@ class DateFilter(admin.DateFieldListFilter):
 
 @admin.register(SystemConfigChange)
 class SystemConfigChangeAdmin(admin.ModelAdmin[SystemConfigChange]):
-    """Every change of every key, newest first. Triggers write it; who may read the settings may read it."""
+    """Every change of every key, newest first. Read-only, for everybody who may see the settings."""
 
     list_display = ("when", "of", "change", "who", "revert")
     list_filter = (("at", DateFilter), "source", "key", "actor")
@@ -96,7 +96,7 @@ class SystemConfigChangeAdmin(admin.ModelAdmin[SystemConfigChange]):
 
 
 def revert_button(change: SystemConfigChange) -> SafeString:
-    """Return a button that sends any form around it to the revert of `change`."""
+    """Return a button that submits the form around it to the revert page of `change`."""
     url = reverse("admin:sysconfig_revert", args=[change.pk])
     return format_html(
         '<button type="submit" class="revert" formaction="{}" aria-label="{}">{}</button>',

@@ -1,4 +1,4 @@
-"""Which processes work with which version of the configuration: a page to read."""
+"""Admin page that lists the processes and which version of the configuration each of them uses."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from sysconfig.push.processes import ConfigProcess
 
 
 class ProcessRow(NamedTuple):
-    """`behind_since` is the first change that the process does not have, None when it has all."""
+    """`behind_since` is when the first change was made that the process lacks; None when it has all."""
 
     process: ConfigProcess
     started: SafeString
@@ -42,6 +42,6 @@ def _version_now() -> str:
 
 
 def _first_after(taken: datetime) -> datetime:
-    """Return when the first change was made after the version was taken."""
+    """Return when the first change after `taken` was made."""
     younger = SystemConfigChange.objects.filter(at__gt=taken).order_by("at").values_list("at", flat=True)
     return younger.first() or taken

@@ -1,4 +1,4 @@
-"""Taking one change back, after a look at what that changes now."""
+"""Admin page that reverts one change, after showing what that changes now."""
 
 from typing import Any
 
@@ -22,17 +22,17 @@ from sysconfig.registry import ChangeRefused
 
 
 def revert_view(site: AdminSite, request: HttpRequest, change_id: int) -> HttpResponse:
-    """Show old → new; once that is confirmed put the value back, or say why it can't be."""
+    """Show old → new; once confirmed restore the value, or say why that is not possible."""
     if not request.user.has_perm("sysconfig.change_systemconfig"):
         raise PermissionDenied
     change = get_object_or_404(SystemConfigChange, pk=change_id)
     back = HttpResponseRedirect(_history(change))
-    if request.method != "POST":  # one comes back here from the login page
+    if request.method != "POST":  # the login page redirects here with GET
         return back
     try:
         step = _revert(site, request, change)
     except Unconfirmed as unconfirmed:
-        return confirmation.page(request, unconfirmed.steps, _around(site, request, change))
+        return confirmation.page(request, unconfirmed.steps, _page_context(site, request, change))
     except ChangeRefused as refused:
         messages.error(request, _("Not reverted. %(why)s") % {"why": refused})
         return back
@@ -61,14 +61,14 @@ def _log(site: AdminSite, request: HttpRequest, row: SystemConfig, step: Step) -
 
 
 def _history(change: SystemConfigChange) -> str:
-    """Return the URL of the key's history: its own page, or the list of changes where it has no row."""
+    """Return the URL of the key's history; without a row that is the list of changes, filtered."""
     pk = SystemConfig.objects.filter(key=change.key).values_list("pk", flat=True).first()
     if pk is None:
         return reverse("admin:sysconfig_systemconfigchange_changelist", query={"key": change.key})
     return reverse("admin:sysconfig_systemconfig_history", args=[pk])
 
 
-def _around(site: AdminSite, request: HttpRequest, change: SystemConfigChange) -> dict[str, Any]:
+def _page_context(site: AdminSite, request: HttpRequest, change: SystemConfigChange) -> dict[str, Any]:
     return {
         **site.each_context(request),
         "opts": site.get_model_admin(SystemConfigChange).opts,

@@ -1,3 +1,5 @@
+"""Arguments and help of `manage.py sysconfig`."""
+
 import argparse
 
 from django.core.management.base import CommandParser, DjangoHelpFormatter
@@ -8,10 +10,10 @@ examples:
   manage.py sysconfig list --changed                    what differs from the defaults
   manage.py sysconfig get stop_loss_pct                 the bare value, for scripts
   manage.py sysconfig set stop_loss_pct 4.5             asks when that raises the risk
-  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if nobody changed it meanwhile
+  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if it is still 5
   manage.py sysconfig reset stop_loss_pct markets       back to the defaults
   manage.py sysconfig history stop_loss_pct             who, when, from where, old → new
-  manage.py sysconfig revert 17                         takes change number 17 back
+  manage.py sysconfig revert 17                         reverts change number 17
   manage.py sysconfig export --file before.json
   manage.py sysconfig import before.json --dry-run      shows what would change
 
@@ -42,14 +44,14 @@ def add(parser: CommandParser) -> None:
     changing.add_argument(
         "--if-is", metavar="OLD", help=_("Change nothing unless the value is still this one.")
     )
-    reset = actions.add_parser("reset", help=_("give settings their defaults"))
+    reset = actions.add_parser("reset", help=_("reset settings to their defaults"))
     reset.add_argument("keys", metavar="KEY", nargs="+")
     history = actions.add_parser("history", help=_("show what was changed, the newest first"))
     history.add_argument("key", metavar="KEY", nargs="?")
     history.add_argument(
-        "--limit", metavar="N", type=_positive, default=20, help=_("At most so many changes (default: 20).")
+        "--limit", metavar="N", type=_positive, default=20, help=_("At most this many changes (default: 20).")
     )
-    revert = actions.add_parser("revert", help=_("put back what stood before a change"))
+    revert = actions.add_parser("revert", help=_("restore the value from before a change"))
     revert.add_argument(
         "number", metavar="NUMBER", type=_positive, help=_("The change's number in the history.")
     )
@@ -61,7 +63,7 @@ def add(parser: CommandParser) -> None:
     for each in (listing, get, history):
         each.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
     for each in (changing, reset, revert, importing):
-        each.add_argument("--yes", action="store_true", help=_("Don't ask."))
+        each.add_argument("--yes", action="store_true", help=_("Do not ask for a confirmation."))
 
 
 def _positive(text: str) -> int:

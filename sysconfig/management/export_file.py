@@ -1,4 +1,4 @@
-"""The configuration as a file: written by one site, read by another or later (docs/configuration.md)."""
+"""Reads and writes the configuration as a JSON file (docs/configuration.md, "The file of an export")."""
 
 import json
 import os
@@ -20,11 +20,11 @@ _PARTS = ("values", "unregistered")
 
 
 class UnreadableExport(Exception):
-    """Says what is wrong with the file."""
+    """The text says what is wrong with the file."""
 
 
 class Export(NamedTuple):
-    """`mode` is the trading mode of the site that wrote it, "" if the file does not say."""
+    """The content of a file. `mode` is the trading mode of the site that wrote it, "" if missing."""
 
     mode: str
     changes: Mapping[str, object]
@@ -44,11 +44,11 @@ def exported(mode: str, at: datetime) -> dict[str, Any]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace the file by `text` in one step, so that no reader finds half of it.
+    """Replace the file by `text` atomically, so that a reader never finds half of it.
 
-    A device or a pipe is written to, and stays what it is.
+    A device or pipe is written to directly.
     """
-    path = path.resolve()  # a link stays one
+    path = path.resolve()  # replace the target of a link, not the link
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
@@ -63,7 +63,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read(text: str) -> Export:
-    """Return what an exported file says. Values may be texts or typed; keys are not judged by their values.
+    """Parse an exported file. Values may be texts or typed. Here only keys are checked, not their values.
 
     Raises:
         UnreadableExport: it is not JSON of this format.
@@ -77,8 +77,8 @@ def read(text: str) -> Export:
         )
     parts = [_object(document.get(part, {}), part) for part in _PARTS]
     if twice := sorted(parts[0].keys() & parts[1].keys()):
-        raise UnreadableExport(_("%(key)s stands in it twice") % {"key": twice[0]})
-    rule = _('no such key is registered here; plain texts stand under "unregistered"')
+        raise UnreadableExport(_("%(key)s occurs twice") % {"key": twice[0]})
+    rule = _('no such key is registered here; plain texts belong under "unregistered"')
     refusals: list[ChangeRefused] = [
         InvalidConfigValue(key, value, rule) for key, value in parts[0].items() if registry.find(key) is None
     ]
@@ -91,9 +91,9 @@ def read(text: str) -> Export:
 def _parsed(text: str) -> object:
     try:
         return json.loads(
-            text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_without_repetition
+            text, parse_float=Decimal, parse_constant=_reject_nan, object_pairs_hook=_reject_duplicates
         )
-    except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets in brackets
+    except (ValueError, RecursionError) as error:  # RecursionError: too deeply nested
         raise UnreadableExport(_("it is not JSON: %(error)s") % {"error": error}) from error
 
 
@@ -103,15 +103,15 @@ def _object(value: object, name: str) -> dict[str, object]:
     return value
 
 
-def _no_number(name: str) -> NoReturn:
+def _reject_nan(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a repeated name: JSON would silently take the last."""
+def _reject_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Reject a repeated name: JSON would silently use the last one."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise UnreadableExport(_("%(key)s stands in it twice") % {"key": twice})
+        raise UnreadableExport(_("%(key)s occurs twice") % {"key": twice})
     return found

@@ -1,4 +1,4 @@
-"""Finds the key, group or change that a command names, and suggests close names."""
+"""Finds the setting, group or change named in a command line, and suggests similar names."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ from sysconfig.registry import ConcurrentChange, InvalidConfigValue, UnreadableC
 
 
 class UnknownName(Exception):
-    """`exit_status` is 2 where the names are fixed, as those of options are."""
+    """`exit_status` is 2 for a wrong group, as for other wrong arguments, else 1."""
 
     def __init__(self, text: str, exit_status: int = 1) -> None:
         super().__init__(text)
@@ -22,7 +22,7 @@ class UnknownName(Exception):
 
 
 def rows(group: str | None, *, changed: bool) -> list[SystemConfig]:
-    """Return rows in the order of registration, plain texts last."""
+    """Return rows in the order of registration, unregistered ones last."""
     places = {key.name: place for place, key in enumerate(registry.registered())}
     found = sorted(SystemConfig.objects.all(), key=lambda row: (places.get(row.key, len(places)), row.key))
     if group is not None:
@@ -41,7 +41,7 @@ def _keys_of(group: str) -> set[str]:
 
 
 def _groups() -> dict[str, set[str]]:
-    """Return the keys of each group by its name in English and in the active language."""
+    """Return the keys of each group, by its name in English and in the active language."""
     groups: dict[str, set[str]] = {}
     for key in registry.registered():
         with override("en"):
@@ -73,7 +73,7 @@ def changes(key: str | None) -> QuerySet[SystemConfigChange]:
 
 
 def change(number: int) -> SystemConfigChange:
-    """Return a change that can be reverted now, or raise CannotRevert."""
+    """Return a change that can be reverted now. Raises CannotRevert."""
     found = SystemConfigChange.objects.filter(pk=number).first()
     if found is None:
         raise CannotRevert.unknown(number)
@@ -83,7 +83,7 @@ def change(number: int) -> SystemConfigChange:
 
 
 def defaults(names: Sequence[str]) -> dict[str, object]:
-    """Return the default of each key. Raises UnknownName, once, for all that have none."""
+    """Return the default of each key. Raises one UnknownName that lists all unregistered keys."""
     keys = {name: registry.find(name) for name in names}
     if unknown := [name for name, key in keys.items() if key is None]:
         text = _("%(key)s is not registered: it has no default.%(guess)s")
@@ -92,7 +92,7 @@ def defaults(names: Sequence[str]) -> dict[str, object]:
 
 
 def require_value(key: str, expected: str, stored: str | None) -> None:
-    """Raise ConcurrentChange unless the stored value is the expected one, in any spelling."""
+    """Raise ConcurrentChange unless the stored value equals the expected one, however it is spelled."""
     if stored != expected and not _same(key, expected, stored):
         raise ConcurrentChange(key, expected, stored)
 
@@ -106,6 +106,6 @@ def _same(key: str, expected: str, stored: str | None) -> bool:
 
 
 def guess(key: str) -> str:
-    """Return a sentence with the registered key that was probably meant, or nothing."""
+    """Return a sentence that suggests the most similar registered key, or ""."""
     close = get_close_matches(key, [known.name for known in registry.registered()], n=1)
     return " " + _("Did you mean %(key)s?") % {"key": close[0]} if close else ""

@@ -1,4 +1,4 @@
-"""The configuration and its history as tables for people and as JSON for programs."""
+"""Prints settings and their history: as tables for people, as JSON for programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
@@ -14,12 +14,12 @@ from sysconfig.models import SystemConfig
 from sysconfig.moments import utc
 
 _SHOWN = 60  # columns of a value on a terminal
-_WIDER_THAN_ANY_ROW = 2**31  # rich would otherwise cut or wrap columns
+_WIDER_THAN_ANY_ROW = 2**31  # otherwise rich cuts or wraps columns
 _SPELLED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns of plain text, each row on one line."""
+    """Return rows as aligned columns of plain text, one line for each row."""
     from rich.console import Console  # here: most commands print no table, and rich is slow to import
     from rich.table import Table
     from rich.text import Text
@@ -28,7 +28,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     for _column in rows[0]:
         grid.add_column(no_wrap=True)
     for row in rows:
-        grid.add_row(*map(Text, row))  # a Text, since rich reads [markup] in a str
+        grid.add_row(*map(Text, row))  # a Text, since rich interprets [markup] in a str
     console = Console(file=StringIO(), width=_WIDER_THAN_ANY_ROW, color_system=None)
     with console.capture() as printed:
         console.print(grid)
@@ -36,7 +36,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def one_line(text: str | None, columns: int | None = _SHOWN) -> str:
-    """Return a value without line breaks and control characters, shortened to fit into `columns`."""
+    """Return a value without line breaks and control characters, at most `columns` wide."""
     from rich.text import Text
 
     if text is None:
@@ -53,13 +53,13 @@ def one_line(text: str | None, columns: int | None = _SHOWN) -> str:
 
 
 class Tables:
-    """Tables for people: on a terminal long values are shortened, in a pipe or a file they are whole."""
+    """Tables for people. Long values are shortened on a terminal, and complete in a pipe or file."""
 
     def __init__(self, *, terminal: bool) -> None:
         self._columns = _SHOWN if terminal else None
 
     def rows(self, rows: Sequence[SystemConfig], problems: Mapping[str, str]) -> str:
-        """Mark with `*` what is not the default, with `!` what can't be used; why stands below the table."""
+        """Mark changed values with `*`, unusable ones with `!`. The reasons follow below the table."""
         titles = ("", _("key"), _("value"), _("unit"), _("default"), _("changed at (UTC)"))
         lines = table([titles, *(self._row(row, usable=row.key not in problems) for row in rows)])
         return "\n".join(
@@ -73,7 +73,7 @@ class Tables:
         return table([titles, *map(self._change, changes)])
 
     def steps(self, steps: Iterable[Step]) -> str:
-        """Show what would change; what needs a second look is marked in words."""
+        """List what would change; risky steps and unknown keys are marked in words."""
         return table(
             [(self._value(step.key) + ":", self._arrow(step.old, step.new), _note(step)) for step in steps]
         )
@@ -111,7 +111,7 @@ def _note(step: Step) -> str:
 
 
 def row_as_json(row: SystemConfig, problems: Mapping[str, str]) -> dict[str, Any]:
-    """Return texts as the table holds them, and words in English."""
+    """Return the values as stored in the table; all words are English."""
     key = registry.find(row.key)
     with override("en"):
         about = {

@@ -1,4 +1,4 @@
-"""Who is at the terminal, and whether they confirm."""
+"""Finds out who is at the terminal, and asks for a confirmation."""
 
 import getpass
 import os
@@ -10,21 +10,22 @@ from django.utils.translation import gettext as _
 
 
 def operator() -> tuple[str, str]:
-    """Return the user, also behind sudo, and `user@host`."""
+    """Return the user (the original one behind sudo), and `user@host`."""
     try:
         account = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # in a container the user id may have no name
         account = str(os.getuid())
     return os.environ.get("SUDO_USER") or account, f"{account}@{socket.gethostname()}"
 
 
 def confirm(out: OutputWrapper, why: str, *, yes: bool) -> None:
-    """Ask for a yes unless `yes` is set. Raises CommandError without one."""
+    """Ask unless `yes` is set. Raises CommandError when the answer is not yes."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise CommandError(
-            _("%(why)s Nobody can be asked here: nothing was changed. Repeat it with --yes.") % {"why": why}
+            _("%(why)s There is no terminal to confirm it: nothing was changed. Repeat it with --yes.")
+            % {"why": why}
         )
     out.write(why + " " + _("Do it? [y/N]") + " ", ending="")
     out.flush()

@@ -1,6 +1,6 @@
-"""Hears of configuration changes of all processes, so that this one's cache forgets the old values.
+"""Listens for configuration changes made by any process, and invalidates them in this process's cache.
 
-One daemon thread and one connection for each process, from the first miss on (docs/config-cache.md 18 to 24).
+The first miss starts one daemon thread with its own connection. See docs/config-cache.md, rules 18 to 24.
 """
 
 import atexit
@@ -27,7 +27,7 @@ from sysconfig.push.session import ListenerStats, NotHearing, Session, TimedConn
 _CONNECTION = {
     "application_name": "sysconfig-listener",
     "connect_timeout": 3,
-    # A vanished host is noticed after about nine seconds; a host that is there but silent, by the heartbeat.
+    # A host that is gone is detected after about 9 s; one that is silent, by the heartbeat.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
@@ -43,9 +43,10 @@ config_cache: TTLCache[Any] = TTLCache(leased=True)
 
 @dataclass(frozen=True)
 class ListenerStatus:
-    """How well this process hears of changes. `lease_age_s` counts from the last heartbeat that came back.
+    """How well this process receives changes.
 
-    `listening`: a heartbeat of the last lease came back, or the listener is younger than a lease.
+    `lease_age_s` is the time since the last heartbeat that came back was sent. `listening` is True while a
+    heartbeat of the last lease came back, or the listener is younger than a lease.
     """
 
     started: bool = False
@@ -57,7 +58,7 @@ class ListenerStatus:
 
 
 class ConfigListener:
-    """Keeps `cache` true to the table until it is stopped; reconnects after every failure."""
+    """Keeps `cache` consistent with the table until it is stopped; reconnects after every failure."""
 
     def __init__(
         self,
@@ -67,35 +68,42 @@ class ConfigListener:
         anti_entropy_s: float = 60.0,
         delays_s: tuple[float, float] = (0.05, 5.0),
     ) -> None:
-        """Heartbeats come every `period_s`, and a lease is three of them; `delays_s`: first and longest."""
+        """Create a listener; `start` runs it.
+
+        Args:
+            cache: what to invalidate.
+            period_s: between heartbeats; a lease lasts three periods.
+            anti_entropy_s: between comparisons with the table, which find changes without a notification.
+            delays_s: the first and the longest wait before a reconnect.
+        """
         self._cache = cache
         self._period_s, self._anti_entropy_s, self._delays_s = period_s, anti_entropy_s, delays_s
         self._ending = threading.Event()
         self._wake: socket.socket
-        self._woken: socket.socket
+        self._wake_reader: socket.socket
         self._thread = threading.Thread(target=self._run, name="sysconfig-listener", daemon=True)
         self._stats = ListenerStats(monotonic())
         self._process = processes.this_process(uuid4(), datetime.now(UTC))
 
     def start(self) -> None:
-        """Begin to listen, in a thread. A listener starts once.
+        """Start the thread; call it once only.
 
         Raises:
-            RuntimeError: no thread can be started.
+            RuntimeError: the process cannot start another thread.
             OSError: there are too many open files.
         """
-        self._wake, self._woken = socket.socketpair()
+        self._wake, self._wake_reader = socket.socketpair()
         try:
             self._thread.start()
         except RuntimeError:
             self._wake.close()
-            self._woken.close()
+            self._wake_reader.close()
             raise
 
     def stop(self, timeout_s: float = _STOP_S) -> None:
-        """End the session, waiting no longer than this. Safe in a signal handler."""
-        self._ending.set()  # and no lock of the cache: the thread that is interrupted may hold it
-        with suppress(OSError):  # the thread has ended, and closed it
+        """End the session, and wait at most this long. Safe in a signal handler."""
+        self._ending.set()  # takes no lock: the thread that a signal interrupts may hold it
+        with suppress(OSError):  # the thread has ended and closed it
             self._wake.send(b"\0")
         self._thread.join(timeout_s)
 
@@ -116,15 +124,15 @@ class ConfigListener:
         )
 
     def _run(self) -> None:
-        with self._wake, self._woken:
+        with self._wake, self._wake_reader:
             failures = 0
             while not self._ending.is_set():
                 sessions = self._stats.sessions
                 try:
                     self._listen()
-                except Exception as error:  # noqa: BLE001 - whatever it was: without a lease nothing old is served
+                except Exception as error:  # noqa: BLE001 - after any error the lease ends, so nothing outdated is served
                     failures = 1 if self._stats.sessions > sessions else failures + 1
-                    if failures == 1:  # of a row of failures only the first is logged
+                    if failures == 1:  # log only the first of repeated failures
                         self._log(error)
                     self._ending.wait(self._delay_s(failures))
 
@@ -139,9 +147,9 @@ class ConfigListener:
                 anti_entropy_s=self._anti_entropy_s,
             )
             try:
-                session.run(self._ending, self._woken, self._notify_from_outside)
+                session.run(self._ending, self._wake_reader, self._notify_from_second_connection)
             finally:
-                self._cache.end_lease()  # before anything else
+                self._cache.end_lease()  # first of all, so that nothing outdated is served
             processes.forget(connection, self._process)
 
     def _connect(self) -> TimedConnection:
@@ -150,13 +158,13 @@ class ConfigListener:
         connection.answer_s = self._period_s
         return connection
 
-    def _notify_from_outside(self, channel: str, payload: str) -> None:
+    def _notify_from_second_connection(self, channel: str, payload: str) -> None:
         with closing(self._connect()) as connection:
             connection.execute("SELECT pg_notify(%s, %s)", [channel, payload])
 
     def _delay_s(self, failures: int) -> float:
         first, longest = self._delays_s
-        # Jitter: the processes of a site lose their server together.
+        # Jitter, since all processes lose the server at the same time.
         return float(min(longest, first * 2 ** min(failures - 1, 20)) * random.uniform(0.5, 1))  # noqa: S311 - no secret
 
     def _log(self, error: Exception) -> None:
@@ -172,7 +180,9 @@ class ConfigListener:
 
 class _ThisProcess:
     def __init__(self) -> None:
-        self.lock = threading.RLock()  # a signal handler may stop what its thread is about to start
+        self.lock = (
+            threading.RLock()
+        )  # reentrant: a signal handler may stop the listener while this thread starts it
         self.listener: ConfigListener | None = None
         self.over = False
 
@@ -181,7 +191,7 @@ _this = _ThisProcess()
 
 
 def ensure_listening() -> None:
-    """Start this process's listener unless it runs or `SYSCONFIG_LISTEN` is off. Never fails."""
+    """Start this process's listener unless it runs, or `SYSCONFIG_LISTEN` is off. Never raises."""
     listener = _this.listener
     if (listener is not None and listener.is_alive()) or not settings.SYSCONFIG_LISTEN:
         return
@@ -191,14 +201,14 @@ def ensure_listening() -> None:
         try:
             fresh = ConfigListener(config_cache)
             fresh.start()
-        except (RuntimeError, OSError) as error:  # no more threads, or no more files: reads go on without
-            logger.error("configuration changes are not heard: %s", error)  # noqa: TRY400 - it says all
+        except (RuntimeError, OSError) as error:  # out of threads or files: reads work without a listener
+            logger.error("configuration changes are not heard: %s", error)  # noqa: TRY400 - the message says it all
         else:
             _this.listener = fresh
 
 
 def stop_listening() -> None:
-    """End this process's listener within a second. The next miss starts another."""
+    """Stop this process's listener within a second. The next miss starts a new one."""
     with _this.lock:
         listener, _this.listener = _this.listener, None
     if listener is not None:
@@ -216,8 +226,8 @@ def _stop_at_exit() -> None:
 
 
 def _forget_in_child() -> None:
-    # The thread is the parent's, and so is the session: closing the connection here would end it.
-    _this.__init__()  # type: ignore[misc]  # all that it holds is another process's
+    # Thread and session belong to the parent: closing the connection here would end the parent's session.
+    _this.__init__()  # type: ignore[misc]  # a reset
 
 
 atexit.register(_stop_at_exit)

@@ -1,4 +1,4 @@
-"""Which process works with which version of the configuration: one row a process that listens for changes."""
+"""Records which version of the configuration each process uses: one row for each process that listens."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 from psycopg import Connection
 
-# A process lives as long as the session it listens with; a pid alone may be another's by now.
+# A process lives as long as its listening session. A pid alone may have been reused.
 _LISTENS = """EXISTS (
     SELECT FROM pg_stat_activity AS session
     WHERE session.pid = system_config_process.backend_pid
@@ -45,12 +45,12 @@ class Process(NamedTuple):
 
 class ConfigProcessQuerySet(models.QuerySet["ConfigProcess"]):
     def living(self) -> "ConfigProcessQuerySet":
-        """Return the processes whose session still listens."""
+        """Return the processes whose listening session still exists."""
         return self.filter(RawSQL(_LISTENS, (), output_field=models.BooleanField()))  # noqa: S611 - a constant
 
 
 class ConfigProcess(models.Model):
-    """One process and the version (`system_config_fingerprint()`) of the configuration that it has taken."""
+    """One process, and the version (`system_config_fingerprint()`) of the configuration that it uses."""
 
     id = models.UUIDField(primary_key=True)
     host = models.TextField(_("host"))
@@ -68,7 +68,7 @@ class ConfigProcess(models.Model):
         db_table = "system_config_process"
         verbose_name = _("process")
         verbose_name_plural = _("processes")
-        default_permissions = ()  # what may be seen goes with the settings
+        default_permissions = ()  # the permissions of the settings apply
         ordering = ["role", "host", "pid"]
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ def this_process(process_id: UUID, started_at: datetime) -> Process:
 
 
 def role_of(argv: Sequence[str]) -> str:
-    """Return how a process was started: `gunicorn`, `manage.py runscheduler`."""
+    """Return how the process was started: `gunicorn`, `manage.py runscheduler`."""
     name = Path(argv[0]).name if argv and argv[0] else "python"
     if name == "__main__.py":  # python -m package
         name = Path(argv[0]).parent.name
@@ -89,7 +89,7 @@ def role_of(argv: Sequence[str]) -> str:
 
 
 def record(connection: Connection[Any], process: Process, fingerprint: str) -> None:
-    """Record that `process` has taken this version. `connection` is the session that it listens with."""
+    """Store that `process` uses this version. `connection` must be its listening session."""
     connection.execute(_RECORD, process._asdict() | {"fingerprint": fingerprint})
 
 
@@ -98,11 +98,11 @@ def forget(connection: Connection[Any], process: Process) -> None:
 
 
 def prune(connection: Connection[Any]) -> None:
-    """Delete the rows of processes whose session is gone."""
+    """Delete the rows of processes whose session has ended."""
     connection.execute(_PRUNE)
 
 
 def fingerprint(connection: Connection[Any]) -> str:
-    """Return the version of the committed configuration: a short text that differs when any row does."""
+    """Return the version of the committed configuration: a short text that changes with any row."""
     found = connection.execute("SELECT system_config_fingerprint()").fetchone()
     return str(found[0]) if found else ""

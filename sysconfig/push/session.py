@@ -1,4 +1,4 @@
-"""One session that hears of configuration changes, from LISTEN to its end (docs/config-cache.md 18 to 21)."""
+"""One database session of the listener, from LISTEN to its end (docs/config-cache.md, rules 18 to 21)."""
 
 import logging
 import math
@@ -23,23 +23,23 @@ from sysconfig.push.processes import Process
 CHANNEL = "system_config"
 _LISTEN = sql.SQL("LISTEN {}")
 _NOTIFY = "SELECT pg_notify(%s, %s)"
-_QUIET_S = 0.2  # without a change, before the new version is recorded: a burst of changes is one version
-_LATE_S = 2.0  # but a stream of changes does not put it off for longer
+_QUIET_S = 0.2  # without a change before the new version is recorded, so that a burst counts as one version
+_LATE_S = 2.0  # the longest delay, however many changes follow
 
 logger = logging.getLogger(__name__)
 
 
 class NotHearing(Exception):
-    """The session does not prove that it would hear of a change."""
+    """The session cannot prove that it receives changes."""
 
 
 class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection on which an answer that does not come in time is an error."""
+    """A connection that raises when the server does not answer in time."""
 
     answer_s = 5.0
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Run psycopg's steps to their end; the limit is for those that have none of their own.
+        """Run psycopg's generator to its end, with `answer_s` as the limit if it has none of its own.
 
         Raises:
             NotHearing: the server did not answer in time.
@@ -54,19 +54,19 @@ class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
 
 @dataclass
 class ListenerStats:
-    """Counts of a listener over all its sessions. Written by its thread, read by any."""
+    """Counts over all sessions of a listener. Written by its thread, read by any."""
 
     started_s: float
-    proved_s: float | None = None  # when the last heartbeat that came back was sent
-    sessions: int = 0  # that heard something
-    missed: int = 0  # comparisons that found a change of which no notification had come
+    proved_s: float | None = None  # when the last returned heartbeat was sent
+    sessions: int = 0  # sessions that received a heartbeat
+    missed: int = 0  # changes found by a comparison without a notification
     fingerprint: str | None = None
 
 
 class Session:
-    """Hears changes on one connection, and proves every period that it still does.
+    """Receives changes on one connection, and proves with a heartbeat every period that it still does.
 
-    One thread uses it: psycopg's generator of notifications holds the connection's lock.
+    For use by one thread: psycopg's generator of notifications holds the connection's lock.
     """
 
     def __init__(
@@ -82,26 +82,26 @@ class Session:
         self._connection, self._cache, self._stats, self._process = connection, cache, stats, process
         self._period_s, self._anti_entropy_s = period_s, anti_entropy_s
         self._channel = f"{CHANNEL}_{secrets.token_hex(8)}"
-        self._nonce = ""  # of the heartbeat whose echo is awaited
+        self._nonce = ""  # of the heartbeat that has not come back yet
         self._sent_s = -math.inf
         self._proved = False
-        self._changed_s = math.inf  # when the first change came that the written version lacks
+        self._changed_s = math.inf  # when the first change arrived that is not in the recorded version
         self._version_due_s = 0.0
         self._compare_due_s = math.inf
         self._recorded = ""
         self._compared = ""
-        self._explained = False  # a notification came since the last comparison
-        self._suspect_s = math.inf  # when a comparison found what no notification had explained yet
+        self._notified_since_compare = False  # whether a notification arrived since the last comparison
+        self._unexplained_since_s = math.inf  # when a comparison found a change without a notification
 
     def run(self, ending: threading.Event, wake: socket.socket, notify: Callable[[str, str], None]) -> None:
-        """Listen until `ending` is set, which is looked at whenever `wake` can be read.
+        """Listen until `ending` is set; write a byte to `wake` to have it checked.
 
-        `notify(channel, payload)` sends the first heartbeat from another session: behind a transaction
-        pooler a session hears itself, but not others.
+        `notify(channel, payload)` sends the first heartbeat from another connection: behind a transaction
+        pooler a session receives its own notifications, but not those of others.
 
         Raises:
             psycopg.Error: the connection is lost.
-            NotHearing: it is there, but no heartbeat comes back, or the server is a standby.
+            NotHearing: no heartbeat comes back, or the server is a standby.
         """
         self._listen()
         self._beat(notify)
@@ -110,8 +110,8 @@ class Session:
             selector.register(wake, selectors.EVENT_READ)
             while not ending.is_set():
                 self._drain()
-                # What was done may have received notifications too: they are no longer in the socket.
-                if not self._do_what_is_due():
+                # Drain again after a task: its query may have received notifications, unseen by select().
+                if not self._run_due_task():
                     selector.select(max(0.0, self._next_due_s() - monotonic()))
 
     def _listen(self) -> None:
@@ -122,14 +122,14 @@ class Session:
             )
         for channel in (CHANNEL, self._channel):
             self._connection.execute(_LISTEN.format(sql.Identifier(channel)))
-        # In this order: what changes from here on is heard, and what was kept may have changed before. What
-        # is loaded from here on is younger than what the first comparison compares with.
+        # LISTEN first: later changes are received, and the cache is cleared because of earlier ones. Values
+        # loaded from now on are at least as new as the first fingerprint.
         self._compared = processes.fingerprint(self._connection)
         self._compare_due_s = monotonic() + self._anti_entropy_s
         self._cache.invalidate_many([None], source="reconnect")
 
     def _drain(self) -> None:
-        """Apply all that has arrived in one step: the changed keys, then the lease of an echoed heartbeat."""
+        """Apply everything that has arrived in one step: changed keys first, then the new lease."""
         keys: list[str | None] = []
         lease_until = None
         for note in list(self._connection.notifies(timeout=0)):
@@ -146,7 +146,7 @@ class Session:
 
     def _note_change(self) -> None:
         now_s = monotonic()
-        self._explained, self._suspect_s = True, math.inf
+        self._notified_since_compare, self._unexplained_since_s = True, math.inf
         self._changed_s = min(self._changed_s, now_s)
         self._version_due_s = min(now_s + _QUIET_S, self._changed_s + _LATE_S)
 
@@ -158,16 +158,18 @@ class Session:
             logger.log(
                 logging.INFO if self._stats.sessions > 1 else logging.DEBUG, "configuration changes are heard"
             )
-        if self._suspect_s < self._sent_s:  # its notification would have come before this echo
-            self._suspect_s = math.inf
+        if (
+            self._unexplained_since_s < self._sent_s
+        ):  # a notification would have arrived before this heartbeat
+            self._unexplained_since_s = math.inf
             self._stats.missed += 1
             logger.warning("the configuration was changed without a notification: are its triggers disabled?")
 
     def _next_due_s(self) -> float:
         return min(self._sent_s + self._period_s, self._version_due_s, self._compare_due_s)
 
-    def _do_what_is_due(self) -> bool:
-        """Do the first thing that is due; return whether there was one."""
+    def _run_due_task(self) -> bool:
+        """Run the first task that is due; return whether there was one."""
         now_s = monotonic()
         if now_s >= self._sent_s + self._period_s:
             self._beat(self._notify)
@@ -192,7 +194,7 @@ class Session:
         self._connection.execute(_NOTIFY, [channel, payload])
 
     def _write_version(self) -> None:
-        """Record the version of this process, if it is another than was recorded in this session."""
+        """Record the version that this process uses, if it has changed."""
         found = processes.fingerprint(self._connection)
         if not self._recorded:
             processes.prune(self._connection)
@@ -202,13 +204,16 @@ class Session:
         self._changed_s = self._version_due_s = math.inf
 
     def _compare(self) -> None:
-        """Forget all when the table is not what it was: one key's notification may hide a silent change."""
+        """Clear the cache if the table has changed since the last comparison.
+
+        Notifications do not rule that out: the one about a key may come with a silent change of another.
+        """
         now_s = monotonic()
         found = processes.fingerprint(self._connection)
         if found != self._compared:
             self._cache.invalidate_many([None], source="anti_entropy")
             self._version_due_s = now_s
-            if not self._explained:
-                self._suspect_s = now_s  # unless its notification is still on the way
-        self._compared, self._explained = found, False
+            if not self._notified_since_compare:
+                self._unexplained_since_s = now_s  # counted as missed unless its notification still arrives
+        self._compared, self._notified_since_compare = found, False
         self._compare_due_s = now_s + self._anti_entropy_s

@@ -1,4 +1,7 @@
-"""`manage.py sysconfig`: read, change and undo runtime settings from a terminal (docs/configuration.md)."""
+"""`manage.py sysconfig`: lists, changes and reverts runtime settings in a terminal.
+
+See docs/configuration.md, "From a terminal".
+"""
 
 import json
 import sys
@@ -20,9 +23,9 @@ from sysconfig.registry import ChangeRefused
 
 
 class Command(BaseCommand):
-    # A setting must be changeable while something else is broken.
+    # An operator must be able to change a setting while some other check fails.
     requires_system_checks = ()
-    mode: ClassVar[str] = ""  # the trading mode that an export names; the project's own command knows it
+    mode: ClassVar[str] = ""  # the trading mode, written into exports; the project's subclass sets it
 
     def add_arguments(self, parser: CommandParser) -> None:
         arguments.add(parser)
@@ -79,7 +82,7 @@ class Command(BaseCommand):
         change = lookup.change(options["number"])
         made = plan({change.key: change.text_before()})
         revert = SystemConfig.objects.revert
-        question = _("That takes change %(number)s back.") % {"number": change.pk}
+        question = _("This reverts change %(number)s.") % {"number": change.pk}
         self._carry_out(made, options, lambda: revert(change.pk, expected=made.seen), question)
 
     def _export(self, options: dict[str, Any]) -> None:
@@ -101,12 +104,12 @@ class Command(BaseCommand):
             )
         made = plan(found.changes)
         made = made._replace(refusals=[*found.refusals, *made.refusals])
-        self._carry_out(made, options, made.carry_out, _("That changes what the file says."))
+        self._carry_out(made, options, made.carry_out, _("This applies the file."))
 
     def _carry_out(
         self, made: Plan, options: dict[str, Any], carry_out: Callable[[], object], question: str = ""
     ) -> None:
-        """Show the plan, ask where it raises the risk or there is a `question`, and do it."""
+        """Show the plan, ask if it raises the risk or there is a `question`, and do it."""
         if made.refusals:
             raise CommandError("\n".join([_("Nothing was changed."), *map(str, made.refusals)]))
         if not made.steps:
@@ -116,7 +119,7 @@ class Command(BaseCommand):
         if options.get("dry_run"):
             self.stdout.write(_("Nothing was changed: a dry run."))
             return
-        if question := _why_ask(made.steps) or question:
+        if question := _confirmation_reason(made.steps) or question:
             prompts.confirm(self.stdout, question, yes=options["yes"])
         with attributed_to("command", *prompts.operator()):
             carry_out()
@@ -132,10 +135,13 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-def _why_ask(steps: Sequence[Step]) -> str:
+def _confirmation_reason(steps: Sequence[Step]) -> str:
     if any(step.raises_risk for step in steps):
-        return _("That raises the risk.")
+        return _("This raises the risk.")
     unknown = next((step.key for step in steps if step.adds_unregistered), None)
     if unknown is None:
         return ""
-    return _("No code knows %(key)s.%(guess)s") % {"key": unknown, "guess": lookup.guess(unknown)}
+    return _("%(key)s is not a registered setting.%(guess)s") % {
+        "key": unknown,
+        "guess": lookup.guess(unknown),
+    }

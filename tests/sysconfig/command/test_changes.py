@@ -72,7 +72,7 @@ def test_revert_takes_a_change_back_after_asking(run, refused, monkeypatch):
     number = str(newest().pk)
     run("set", "t_count", "8")
 
-    assert refused("revert", number).startswith(f"That takes change {number} back. Nobody can be asked")
+    assert refused("revert", number).startswith(f"This reverts change {number}. There is no terminal")
     with answering(monkeypatch, "yes"):
         assert run("revert", number).startswith("t_count:  8 → 5\n")
     assert rows()["t_count"] == "5"

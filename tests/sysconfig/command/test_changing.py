@@ -76,7 +76,7 @@ def test_what_raises_the_risk_is_marked_and_asked_for(run, refused, monkeypatch,
     with answering(monkeypatch, "n"):
         assert refused("set", "t_limit", "6") == "Nothing was changed."
     shown = capsys.readouterr().out
-    assert shown == "t_limit:  5 → 6  RAISES RISK\nThat raises the risk. Do it? [y/N] "
+    assert shown == "t_limit:  5 → 6  RAISES RISK\nThis raises the risk. Do it? [y/N] "
 
     with answering(monkeypatch, "y"):
         assert run("set", "t_limit", "6").endswith("1 setting changed.\n")
@@ -85,7 +85,7 @@ def test_what_raises_the_risk_is_marked_and_asked_for(run, refused, monkeypatch,
 
 def test_without_a_terminal_a_riskier_value_needs_yes(run, refused):
     assert refused("set", "t_limit", "6") == (
-        "That raises the risk. Nobody can be asked here: nothing was changed. Repeat it with --yes."
+        "This raises the risk. There is no terminal to confirm it: nothing was changed. Repeat it with --yes."
     )
     run("set", "t_limit", "6", "--yes")
     run("set", "t_limit", "4")  # lowers it
@@ -100,8 +100,8 @@ def test_over_an_unreadable_value_every_value_counts_as_riskier(refused):
 
 def test_a_key_that_no_code_knows_is_asked_for(run, refused):
     assert refused("set", "t_cont", "7") == (
-        "No code knows t_cont. Did you mean t_count? "
-        "Nobody can be asked here: nothing was changed. Repeat it with --yes."
+        "t_cont is not a registered setting. Did you mean t_count? "
+        "There is no terminal to confirm it: nothing was changed. Repeat it with --yes."
     )
     assert "NEW KEY, NOT REGISTERED" in run("set", "qqq", "7", "--yes")
     run("set", "qqq", "8")

@@ -86,7 +86,7 @@ def test_import_asks_and_a_dry_run_does_not(run, refused, export, monkeypatch):
 
     assert run("import", path, "--dry-run") == "t_count:  1 → 5\nNothing was changed: a dry run.\n"
     assert rows()["t_count"] == "1"
-    assert refused("import", path).startswith("That changes what the file says. Nobody can be asked")
+    assert refused("import", path).startswith("This applies the file. There is no terminal")
     with answering(monkeypatch, "n"):
         assert refused("import", path) == "Nothing was changed."
     with answering(monkeypatch, "y"):
@@ -114,7 +114,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(refused
 
     assert refused("import", export(spoil), "--yes").splitlines() == [
         "Nothing was changed.",
-        "t_cont: '5' is refused: no such key is registered here; plain texts stand under \"unregistered\"",
+        "t_cont: '5' is refused: no such key is registered here; plain texts belong under \"unregistered\"",
         "t_count: '11' is refused: must be between 0 and 10",
         "t_name: None is refused: must be one line of text",
         "t_least: '9' is refused: t_least 9 exceeds t_most 8",
@@ -146,10 +146,10 @@ def test_the_export_of_the_other_mode_is_told_before_anything_is_asked(run, refu
         ("{}", "its format_version is None; this release reads 1"),
         ('{"format_version": 2}', "its format_version is 2; this release reads 1"),
         ('{"format_version": 1, "values": ["t_count"]}', "values must be a JSON object"),
-        ('{"format_version": 1, "values": {"t_count": "1", "t_count": "2"}}', "t_count stands in it twice"),
+        ('{"format_version": 1, "values": {"t_count": "1", "t_count": "2"}}', "t_count occurs twice"),
         (
             '{"format_version": 1, "values": {"t_count": "1"}, "unregistered": {"t_count": "2"}}',
-            "t_count stands in it twice",
+            "t_count occurs twice",
         ),
     ],
 )

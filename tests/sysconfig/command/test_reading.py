@@ -143,7 +143,7 @@ def test_help_has_examples_and_tells_the_exit_statuses(capsys):
         call_command("sysconfig", "--help")
     told = capsys.readouterr().out
 
-    assert "  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if nobody changed it" in told
+    assert "  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if it is still 5" in told
     assert "Exit status: 0; 1 when it was refused" in told
 
 

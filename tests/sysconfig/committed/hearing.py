@@ -35,7 +35,7 @@ class Kept(ConfigListener):
 class Silent(Kept):
     """Its first heartbeat never arrives."""
 
-    def _notify_from_outside(self, channel, payload):
+    def _notify_from_second_connection(self, channel, payload):
         pass
 
 

@@ -73,7 +73,7 @@ class Supervisor:
             longest_wait_s=self._intervals.longest_wait_s,
         )
         self._recorder = Recorder(
-            lambda: self.epoch is not None, AlertSender(), look_every_s=self._intervals.health_look_every_s
+            lambda: self.epoch is not None, AlertSender(), tick_every_s=self._intervals.health_look_every_s
         )
         self._leader: SchedulerHeartbeat | None = None
         self._presence = Presence(self._intervals)
