@@ -1,4 +1,4 @@
-"""The trading site. Importing it makes our `sysconfig/` folder importable (docs/adr/0001)."""
+"""The trading site. Importing it makes the project's own `sysconfig/` package importable (docs/adr/0001)."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ import sysconfig
 __version__ = "0.7.0"
 
 _FOLDER = str(Path(__file__).resolve().parent.parent / "sysconfig")
-# Python owns the name `sysconfig`; ours are offered as submodules of the standard module.
+# The standard library has a module `sysconfig`; our modules are added as its submodules.
 sysconfig.__path__ = [*getattr(sysconfig, "__path__", ()), _FOLDER]

@@ -1,10 +1,10 @@
-"""Prices, volumes and amounts as text."""
+"""Formats prices, volumes and amounts of money as text."""
 
 from decimal import Decimal
 
 
 def exact(number: Decimal) -> str:
-    """Return all digits, no zeros at the end.
+    """Return all digits, without trailing zeros.
 
     >>> exact(Decimal("0.5999")), exact(Decimal("60.00")), exact(Decimal("1E-8")), exact(Decimal("1E+3"))
     ('0.5999', '60', '0.00000001', '1000')
@@ -14,7 +14,7 @@ def exact(number: Decimal) -> str:
 
 
 def grouped(number: Decimal) -> str:
-    """Return all digits, no zeros at the end, thousands apart.
+    """Return all digits, without trailing zeros, with commas between thousands.
 
     >>> grouped(Decimal("143210000.00000000")), grouped(Decimal("0.00070000"))
     ('143,210,000', '0.0007')
@@ -32,7 +32,7 @@ def short(number: Decimal) -> str:
 
 
 def whole_won(amount: Decimal) -> str:
-    """Return an amount of won rounded to whole ones.
+    """Return an amount of won rounded to a whole number.
 
     >>> whole_won(Decimal("-1234567.891"))
     '-1,234,568'

@@ -1,4 +1,4 @@
-"""The project's own app: it joins what must not know of each other."""
+"""The site's own app: it connects the apps that must not import each other."""
 
 import gc
 
@@ -8,7 +8,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 
 class TradingSiteConfig(AppConfig):
-    """Registers the trader's configuration keys and guards the database's mode."""
+    """Registers the trader's settings, and keeps `migrate` away from a database of the other trading mode."""
 
     name = "tradingsite"
 

@@ -1,4 +1,4 @@
-"""Delete or blank many rows in short transactions, so that no other process waits for their locks."""
+"""Deletes or blanks many rows in short transactions, so that no other process waits long for their locks."""
 
 from collections.abc import Callable
 from threading import Event
@@ -7,13 +7,13 @@ from typing import Any
 from django.db import models, transaction
 
 BATCH_ROWS = 5_000
-"""About 50 ms of locks a batch."""
+"""Holds locks for about 50 ms."""
 
 
 def delete_in_batches(
     rows: models.QuerySet[Any], *, batch_rows: int = BATCH_ROWS, stop: Event | None = None
 ) -> int:
-    """Delete `rows`; return how many went. What protects a row from deletion still does."""
+    """Delete `rows` and return how many were deleted. Protected rows raise, as with Django's `delete`."""
 
     def delete(batch: models.QuerySet[Any]) -> int:
         _, by_model = batch.delete()
@@ -29,15 +29,15 @@ def in_batches(
     batch_rows: int,
     stop: Event | None = None,
 ) -> int:
-    """Call `change` with `rows`, each batch in a short transaction of its own; return how many it changed.
+    """Call `change` for each batch of `rows`, in its own short transaction; return how many rows it changed.
 
-    Must not be called inside a transaction: that would make one long one of it (`durable` refuses).
+    Raises RuntimeError inside a transaction, which would make one long transaction of all batches.
 
     Args:
-        rows: of one table, ordered by an index, else each batch searches them anew.
-        change: returns how many of the batch it changed; a changed row is no longer among `rows`.
-        batch_rows: at most so many rows a transaction.
-        stop: checked between batches.
+        rows: of one table, ordered by an index; otherwise each batch scans the table.
+        change: changes the rows of a batch, so that `rows` no longer selects them, and returns how many.
+        batch_rows: at most this many rows in a transaction.
+        stop: ends the work between two batches.
     """
     changed = 0
     while stop is None or not stop.is_set():

@@ -1,7 +1,7 @@
-"""The environment: every setting that is read once, at start. docs/configuration.md lists them for operators.
+"""The environment variables, read once at start. docs/configuration.md lists them for operators.
 
-A value comes from the process's environment, else from `.env`, else (secrets only) from the file that
-`NAME_FILE` names. Sandbox mode makes the secrets it can make itself, once, into `VAR_DIR`.
+A value comes from the process's environment, else from `.env`, else (for secrets) from the file named by
+`NAME_FILE`. In sandbox mode missing secrets are generated once and stored in `VAR_DIR`.
 """
 
 import os
@@ -40,7 +40,7 @@ from tradingsite.masking import MASK, hide_user_info
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# The sandbox accepts these and no others, so sandbox mode always sends them: a real key never goes there.
+# The sandbox accepts only these keys. Sandbox mode always uses them, so it never sends a real key.
 SANDBOX_KEYS = {
     "upbit_access_key": "sandbox-access-key",
     "upbit_secret_key": "sandbox-secret-key-sandbox-secret-key-sandbox-secret-key-sandbox!",
@@ -56,12 +56,15 @@ LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
 class InvalidEnvironment(ImproperlyConfigured):
-    """A variable has a wrong value; the message names it, the value (secrets masked) and the rule."""
+    """A variable has a wrong value.
+
+    The message names the variable, its value (secrets masked) and the rule.
+    """
 
 
 def _base(url: HttpUrl) -> HttpUrl:
     if url.username or url.password:
-        raise ValueError("must not hold a user name or password; keys have variables of their own")
+        raise ValueError("must not hold a user name or password; keys have their own variables")
     if (url.path or "/") != "/" or url.query or url.fragment:
         raise ValueError("must be a base URL without a path, e.g. https://api.upbit.com")
     return url
@@ -73,7 +76,7 @@ def _postgres(url: SecretStr) -> SecretStr:
     try:
         parts = conninfo_to_dict(url.get_secret_value())
     except ProgrammingError:
-        raise ValueError("is not a valid PostgreSQL URL") from None  # its own text holds the password
+        raise ValueError("is not a valid PostgreSQL URL") from None  # psycopg's text contains the password
     if not parts.get("dbname"):
         raise ValueError("must name the database, e.g. postgresql://user:password@host:5432/name")
     if not all(port == "" or _is_port(port) for port in str(parts.get("port", "")).split(",")):
@@ -81,15 +84,13 @@ def _postgres(url: SecretStr) -> SecretStr:
     return url
 
 
-def _telling(url: SecretStr) -> SecretStr:
+def _webhook_url(url: SecretStr) -> SecretStr:
     try:
         parsed = HttpUrl(url.get_secret_value())
     except ValidationError:
         raise ValueError("must be an http or https URL, e.g. https://hooks.example.com/…") from None
     if parsed.scheme != "https" and parsed.host not in LOOPBACK:
-        raise ValueError(
-            "must be https: whoever listens could read the token in it; http is for loopback only"
-        )
+        raise ValueError("must be https, since the URL contains a token; http is for loopback only")
     return url
 
 
@@ -123,7 +124,7 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Host = Annotated[str, AfterValidator(_host)]
-SecretUrl = Annotated[SecretStr, AfterValidator(_telling)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres)]
 
 
@@ -148,18 +149,18 @@ class Environment(BaseSettings):
     database_direct_url: PostgresUrl | None = Field(
         None,
         description="The same database past any connection pooler, for `migrate`, the scheduler's lock and"
-        " for hearing of changed config keys.",
+        " notifications of changed config keys.",
     )
     var_dir: AbsolutePath = Field(
-        BASE_DIR / "var", description="Data, sockets and made secrets of this checkout."
+        BASE_DIR / "var", description="Data, sockets and generated secrets of this checkout."
     )
     embedded_postgres_dir: AbsolutePath | None = Field(
         None, description="Where the project's own PostgreSQL keeps its data; default VAR_DIR/postgres."
     )
     secret_key: Annotated[SecretStr, _at_least(50)] | None = Field(
-        None, description="Signs sessions; made in sandbox mode, needed in live mode."
+        None, description="Signs sessions; generated in sandbox mode, required in live mode."
     )
-    debug: bool = Field(False, description="Django's debug pages; refused in live mode.")
+    debug: bool = Field(False, description="Django's debug pages; not allowed in live mode.")
     allowed_hosts: CommaSeparated = Field(
         ("localhost", "127.0.0.1", "[::1]"), description="Host names the site answers to, comma-separated."
     )
@@ -167,10 +168,10 @@ class Environment(BaseSettings):
         False, description="Trust X-Forwarded-Proto and X-Forwarded-For of the reverse proxy in front."
     )
     host: Host = Field("127.0.0.1", description="The address the web process listens on; 0.0.0.0 for all.")
-    port: Port = Field(8000, description="Where the web process listens.")
-    web_workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Processes that answer the web.")
+    port: Port = Field(8000, description="The port the web process listens on.")
+    web_workers: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Number of web processes.")
     sandbox_port: Port | None = Field(
-        None, description="Where the sandbox listens; default: a free one, chosen once."
+        None, description="The port the sandbox listens on; default: a free one, chosen once."
     )
     upbit_api_url: BaseUrl | None = Field(None, description="Upbit's address, without path.")
     gemini_api_url: BaseUrl | None = Field(None, description="Gemini's address, without path.")
@@ -178,27 +179,31 @@ class Environment(BaseSettings):
     upbit_secret_key: SecretStr | None = Field(None, description="Upbit secret key; used in live mode only.")
     gemini_api_key: SecretStr | None = Field(None, description="Gemini API key; used in live mode only.")
     health_token: Annotated[SecretStr, _at_least(16)] | None = Field(
-        None, description="Bearer token that shows health details; made in sandbox mode."
+        None, description="Bearer token that shows health details; generated in sandbox mode."
     )
     web_drain_s: Annotated[int, Field(ge=0, le=300)] = Field(
-        0, description="How long a web process told to end still answers, with /readyz 503."
+        0, description="How long a web process goes on answering after SIGTERM, with /readyz 503."
     )
     alert_webhook_url: SecretUrl | None = Field(
-        None, description="Where each change of health is posted to; docs/alerts.md."
+        None, description="The webhook for changes of health; docs/alerts.md."
     )
     alert_webhook_format: Literal["json", "slack", "discord"] = Field(
-        "json", description="The form of what is posted there."
+        "json", description="The format of the messages to it."
     )
     alert_min_interval_s: Annotated[int, Field(ge=0, le=86400)] = Field(
-        300, description="Least time between two alerts about one component; what falls between is summed up."
+        300,
+        description="Minimum time between two alerts about one component; changes in between are summed up.",
     )
     dead_man_url: SecretUrl | None = Field(
-        None, description="Asked once a minute while all is well, so that somebody else notices a silence."
+        None,
+        description="Pinged once a minute while the site is healthy; a silence should raise an alarm there.",
     )
     log_format: Literal["json", "text"] | None = Field(
         None, description="Default: text on a terminal, else json."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest level that is logged."
+    )
     scheduler_grace_s: Annotated[int, Field(ge=1, le=600)] = Field(
         25, description="How long a stopping scheduler waits for running jobs."
     )
@@ -230,22 +235,22 @@ class Environment(BaseSettings):
 
     @property
     def web_address(self) -> str:
-        """Where the web process listens: `host:port`, an IPv6 address in brackets."""
+        """`host:port` of the web process; an IPv6 address is in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def upbit_url(self) -> str:
-        """Upbit's address without a trailing slash."""
+        """Upbit's base URL without a trailing slash."""
         return str(self.upbit_api_url).rstrip("/")
 
     @property
     def gemini_url(self) -> str:
-        """Gemini's address without a trailing slash."""
+        """Gemini's base URL without a trailing slash."""
         return str(self.gemini_api_url).rstrip("/")
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """`NAME_FILE` beside every secret: the path of a file that holds it (Docker and Kubernetes secrets)."""
+    """Reads a secret from the file named by `NAME_FILE`, as Docker and Kubernetes provide secrets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = f"{field_name}_file".upper()
@@ -272,7 +277,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 
 def load() -> Environment:
-    """Read and complete the environment.
+    """Read the environment and fill in what is derived from it.
 
     Raises:
         InvalidEnvironment: a variable has a wrong value.
@@ -283,7 +288,7 @@ def load() -> Environment:
         raise InvalidEnvironment(_explain(error)) from None
     made: dict[str, Any] = {name: getattr(given, name) or HttpUrl(url) for name, url in LIVE_URLS.items()}
     if given.trading_mode == "sandbox":
-        made = _made_for_sandbox(given)
+        made = _sandbox_defaults(given)
     made["embedded_postgres_dir"] = given.embedded_postgres_dir or given.var_dir / "postgres"
     return given.model_copy(update=made)
 
@@ -291,7 +296,7 @@ def load() -> Environment:
 environment = cache(load)
 
 
-def _made_for_sandbox(given: Environment) -> dict[str, Any]:
+def _sandbox_defaults(given: Environment) -> dict[str, Any]:
     port = given.sandbox_port or _kept_port(given.var_dir / "sandbox-port")
     sandbox = HttpUrl(f"http://127.0.0.1:{port}")
     return {

@@ -22,13 +22,13 @@ threads = 8
 timeout = 30
 graceful_timeout = _env.web_drain_s + 3
 keepalive = 5
-preload_app = False  # pools, listeners and health threads belong to a worker; they do not survive a fork
-control_socket_disable = True  # else it writes into the home folder
+preload_app = False  # pools, listeners and health threads do not survive a fork
+control_socket_disable = True  # otherwise it writes into the home folder
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let a worker that is told to end answer on for `WEB_DRAIN_S`; it still has the socket."""
-    from healthcheck.middleware import begin_draining  # only a worker has loaded Django
+    """Make a worker go on answering for `WEB_DRAIN_S` seconds after SIGTERM; it still has the socket."""
+    from healthcheck.middleware import begin_draining  # imported here: only a worker has loaded Django
 
     def drain(signum: int, frame: FrameType | None) -> None:
         begin_draining(_env.web_drain_s, lambda: worker.handle_exit(signum, frame))

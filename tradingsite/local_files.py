@@ -1,4 +1,4 @@
-"""Small files in `VAR_DIR` that are made once and then agreed on by every process."""
+"""Small generated files in `VAR_DIR`, such as passwords, that all processes share."""
 
 import os
 import secrets
@@ -10,9 +10,10 @@ DEMO_OPERATOR = "operator"
 
 
 def keep(path: Path, make: Callable[[], str]) -> str:
-    """Return the text kept in `path`, making it on the first call, mode 0600.
+    """Return the text in `path`; the first call creates it with `make`, with mode 0600.
 
-    Processes that start together agree: the text is written beside and linked into place, once.
+    Processes that start at the same time get the same text: a complete file is linked into place, which only
+    one of them can do.
     """
     try:
         return path.read_text()
@@ -31,5 +32,5 @@ def keep(path: Path, make: Callable[[], str]) -> str:
 
 
 def demo_password(var_dir: Path) -> str:
-    """Return the demo operator's password, made once into `demo-password`."""
+    """Return the demo operator's password, generated once into `demo-password`."""
     return keep(var_dir / "demo-password", lambda: secrets.token_urlsafe(12))

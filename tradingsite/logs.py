@@ -1,6 +1,6 @@
-"""Logging: structlog over the standard logging, JSON or readable; every value is cut and masked.
+"""Configures logging with structlog, as JSON or text. Long values are cut, and secrets are masked.
 
-Importing this needs no Django settings: gunicorn's configuration uses it before there are any.
+Importing this needs no Django settings, since gunicorn's configuration uses it before they exist.
 """
 
 import logging.config
@@ -36,19 +36,19 @@ LogFormat = Literal["json", "text"]
 
 LONGEST_VALUE = 2_000
 LONGEST_FOREIGN = 300
-"""For what a client sends (path, Host, agent): each line costs by its length."""
+"""For what a client sends (path, Host, agent), since a client could fill the disk with long lines."""
 
 _FOREIGN_LOGGERS = ("django.", "gunicorn.")
 _FOREIGN_KEYS = frozenset({"path", "host", "agent", "user_agent"})
 _OWN_KEYS = frozenset({"level", "logger", "timestamp"})
 _LAST_LINES = 200
 _DEEPEST = 8
-_SEEN_BY_MASK = 4
-"""The mask sees this many times more than is shown: what is cut off may begin in the middle of a secret."""
+_MASK_LOOKAHEAD = 4
+"""Text is masked at this multiple of its limit before it is cut, since a cut could split a secret."""
 
 
 def _clean(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Cut and mask each value before the line is rendered, so that no value can break the line."""
+    """Shorten and mask each value before rendering, so that the line stays well-formed."""
     foreign = str(event.get("logger", "")).startswith(_FOREIGN_LOGGERS)
     return {key: _cleaned_field(key, value, foreign=foreign) for key, value in event.items()}
 
@@ -69,7 +69,7 @@ def _cleaned(value: object, longest: int, depth: int = 0) -> object:
     if value is None or isinstance(value, int):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)  # JSON knows neither NaN nor infinity
+        return value if math.isfinite(value) else str(value)  # JSON has neither NaN nor infinity
     if isinstance(value, str):
         return _cleaned_text(value, longest)
     if depth < _DEEPEST and isinstance(value, Mapping):
@@ -85,19 +85,19 @@ def _cleaned_item(key: object, value: object, longest: int, depth: int) -> tuple
 
 
 def _cleaned_text(text: str, longest: int) -> str:
-    masked = mask(text[: _SEEN_BY_MASK * longest])
+    masked = mask(text[: _MASK_LOOKAHEAD * longest])
     return masked if len(masked) <= longest else f"{masked[:longest]}…"
 
 
 class _BareMaskedLine(logging.Formatter):
-    """A JobMetric is its own JSON line in every log format; its error is masked where it is made."""
+    """For JobMetric lines: each is a JSON line of its own, in every log format."""
 
     def format(self, record: logging.LogRecord) -> str:
         return hide_known(record.getMessage())
 
 
 def chosen_format(configured: LogFormat | None) -> LogFormat:
-    """Return the configured format, else text on a terminal and JSON anywhere else."""
+    """Return the configured format; by default text on a terminal and JSON elsewhere."""
     return configured or ("text" if sys.stderr.isatty() else "json")
 
 
@@ -117,7 +117,10 @@ _SHARED: list[Processor] = [
 
 
 def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
-    """Return the `dictConfig` of every process: all to stderr, so that a command's output stays its own."""
+    """Return the `dictConfig` of every process.
+
+    All logs go to stderr, so that stdout is a command's own output.
+    """
     through_root = {"handlers": [], "propagate": True}
     return {
         "version": 1,
@@ -128,7 +131,7 @@ def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
                 "foreign_pre_chain": _SHARED,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.format_exc_info,  # plain: the rich one prints local variables
+                    structlog.processors.format_exc_info,  # the rich traceback prints local variables
                     _clean,
                     _renderer(log_format),
                 ],
@@ -143,7 +146,9 @@ def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
         "loggers": {
             "tradingsite.jobs.job_metric": {"handlers": ["bare"], "level": "INFO", "propagate": False},
             "apscheduler": {"level": "WARNING"},
-            "urllib3": {"level": "WARNING"},  # below it tells paths, and a webhook's is its secret
+            "urllib3": {
+                "level": "WARNING"
+            },  # at lower levels it logs paths, and the path of a webhook is secret
             "django": through_root,
             "django.server": through_root,
             "gunicorn.error": through_root,
@@ -153,7 +158,7 @@ def logging_config(log_format: LogFormat, level: str) -> Mapping[str, Any]:
 
 
 def configure(log_format: LogFormat, level: str) -> None:
-    """Set up structlog and the standard logging of this process."""
+    """Set up structlog and the standard logging."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

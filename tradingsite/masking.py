@@ -1,7 +1,7 @@
-"""Masking of secrets: the one place that knows what must be readable nowhere, and how it looks.
+"""Masks secrets in any text: in logs, in error messages and in health answers.
 
-It imports nothing, so that logs, environment, clients and (by `HEALTH_MASK`) health answers can share it.
-Every pattern is linear on any text: what was scanned in vain is consumed, never scanned from a second start.
+It imports nothing of the project, so that all of it can use it. Every pattern runs in linear time on any
+text: possessive quantifiers keep a failed match from being tried again from the next character.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 MASK = "***"
 SHORTEST_SECRET = 6
-"""A shorter text is in every page by chance."""
+"""A shorter text could occur in a page by chance."""
 
 _URL_PASSWORD = re.compile(r"(?P<user>(?<!\w)\w++://[^\s:/@]*+):[^\s@]++(?P<end>@?)")
 _SCHEME_TOKEN = re.compile(r"(?i)\b(bearer|basic)(\s++)[\w.~+/=-]++")
@@ -18,8 +18,8 @@ _MASKED_NAME = (
     "(?:access_key|secret_key|api[_-]?key|password|passwd|token|secret|authorization"
     "|balance|locked|avg_buy_price)"
 )
-# Sixteen backslashes are more than four levels of quoting make. Without a bound the search for the closing
-# quote compares as many characters at each position.
+# Four levels of quoting make fewer than 16 backslashes. Without a bound the search for the closing quote
+# would take quadratic time.
 _NAMED = re.compile(
     rf"""(?ix)
     (?P<name> {_MASKED_NAME} ) (?P<close> \\*+["']?+ ) (?P<is> \s*+[=:]\s*+ )
@@ -35,16 +35,16 @@ _secrets: tuple[str, ...] = ()
 
 
 def know_secrets(values: Iterable[str]) -> None:
-    """Mask these very texts too, wherever they appear."""
+    """Set the secrets to mask wherever they appear."""
     global _secrets  # noqa: PLW0603 - set once, when settings are read
     _secrets = tuple(_longest_first(values))
 
 
 def mask(text: str) -> str:
-    """Return `text` with every known secret and everything that looks like one replaced by `***`.
+    """Return `text` with every known secret, and everything that looks like one, replaced by `***`.
 
-    That is passwords in URLs, bearer tokens, JWTs, and values named as a secret or as an amount on the
-    account. A quoted value without its end is masked to the end of its line.
+    That covers passwords in URLs, bearer tokens, JWTs, and values whose name says that they are a secret or
+    an amount on the account. A quoted value without a closing quote is masked to the end of its line.
     """
     text = hide_known(text)
     text = _URL_PASSWORD.sub(_hide_password, text)
@@ -53,32 +53,32 @@ def mask(text: str) -> str:
 
 
 def hide_known(text: str) -> str:
-    """Return `text` without the known secrets; what only looks like one stays."""
+    """Return `text` without the known secrets only."""
     for secret in _secrets:
         text = text.replace(secret, MASK)
     return text
 
 
 def hide(body: bytes, secrets: Iterable[str]) -> bytes:
-    """Return `body` without these secrets."""
+    """Return `body` without the given secrets."""
     for secret in _longest_first(secrets):
         body = body.replace(secret.encode(), MASK.encode())
     return body
 
 
 def hide_user_info(text: str) -> str:
-    """Return `text` without whatever stands before its last `@`, which may be no well-formed URL."""
+    """Return `text` without everything before its last `@`, also if it is not a well-formed URL."""
     _, at, rest = text.rpartition("@")
     return f"{MASK}@{rest}" if at else text
 
 
 def names_secret(key: str) -> bool:
-    """Return whether a value of this name is to be masked whatever it is."""
+    """Return whether a value of this name must always be masked."""
     return bool(_SECRET_KEY.search(key))
 
 
 def _longest_first(secrets: Iterable[str]) -> list[str]:
-    # One may be the beginning of another.
+    # One secret may be the beginning of another.
     return sorted({each for each in secrets if len(each) >= SHORTEST_SECRET}, key=len, reverse=True)
 
 
@@ -91,6 +91,6 @@ def _hide_jwt(found: re.Match[str]) -> str:
 
 
 def _hide_value(found: re.Match[str]) -> str:
-    # A bare value after a quoted name is a JSON number: quoted, the text stays JSON.
+    # An unquoted value after a quoted name is a JSON number; quoting the mask keeps the JSON valid.
     quote = found["quote"] or found["close"]
     return f"{found['name']}{found['close']}{found['is']}{quote}{MASK}{quote}"

@@ -1,10 +1,10 @@
-"""Which mode a database belongs to. A database of real trades is never mixed with one of rehearsals."""
+"""The trading mode that a database belongs to. Real trades and sandbox trades never share a database."""
 
 from django.db import models
 
 
 class DatabaseMode(models.Model):
-    """The one row that the first `migrate` writes; it is never changed."""
+    """A single row, written by the first `migrate` and never changed."""
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     mode = models.CharField(max_length=7, choices=[("sandbox", "sandbox"), ("live", "live")])

@@ -1,4 +1,4 @@
-"""The `database` component of this site: the server, and whether this process hears what changes in it."""
+"""The `database` probe of this site: the server, and whether this process is notified of changed settings."""
 
 from django.utils.translation import gettext_noop
 
@@ -8,7 +8,7 @@ from sysconfig.models import SystemConfig
 
 
 def database() -> Finding:
-    """Judge the database as any site does; warn when this process no longer hears of changed settings."""
+    """Check the database as any site does, then warn if this process receives no configuration changes."""
     found = probes.database()
     listener = SystemConfig.objects.listener_status()
     if found.status != "healthy" or not listener.started or listener.listening:
@@ -16,13 +16,13 @@ def database() -> Finding:
     if listener.lease_age_s is None:
         return Finding.ready_warning(
             gettext_noop(
-                "this process has never heard of a configuration change and reads each value again after 1 s:"
+                "this process has received no configuration changes yet and reads each value again after 1 s:"
                 " is DATABASE_DIRECT_URL the server itself, not a transaction pooler?"
             ),
         )
     return Finding.ready_warning(
         gettext_noop(
-            "this process has not heard of configuration changes for %(silent_s)d s and reads each value"
+            "this process has received no configuration changes for %(silent_s)d s and reads each value"
             " again after 1 s: is the connection of DATABASE_DIRECT_URL cut?"
         ),
         silent_s=round(listener.lease_age_s),

@@ -1,4 +1,4 @@
-"""What the reverse proxy in front says about a request; used with `BEHIND_PROXY` only."""
+"""The client's address behind a reverse proxy; used only with `BEHIND_PROXY`."""
 
 from ipaddress import ip_address
 
@@ -6,10 +6,10 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address that lock-outs count: the one the proxy saw, which it adds at the right.
+    """Return the address by which failed sign-ins are counted: the last one, which the proxy itself added.
 
-    What stands left of it came from the client, which may write there what it likes. Without a usable
-    entry it is the proxy's own address: then all clients share a lock-out, and nobody escapes one.
+    The entries before it come from the client and can be forged. Without a usable entry it is the proxy's own
+    address; then all clients are locked out together, and none can evade a lock-out.
     """
     seen_by_proxy = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
     try:

@@ -1,4 +1,4 @@
-"""`make run`: database, sandbox, scheduler and web from the Procfile, and one line that says where to look.
+"""`make run`: starts database, sandbox, scheduler and web from the Procfile, and prints where to look.
 
 Ctrl-C, SIGTERM or a closed terminal stop all of it within five seconds, PostgreSQL included.
 """
@@ -27,11 +27,11 @@ from tradingsite.env import BASE_DIR, Environment, InvalidEnvironment, environme
 from tradingsite.local_files import DEMO_OPERATOR, demo_password
 
 ANNOUNCE_WITHIN_S = 60
-STOP_WITHIN_S = 4  # then SIGKILL, so that the whole stop stays under five seconds
+STOP_WITHIN_S = 4  # then SIGKILL, so that stopping takes less than five seconds
 
 
 class Output(Printer):  # type: ignore[misc]  # honcho has no types
-    """Prefixes lines with their process, except JSON lines, which stay as they are for a parser."""
+    """Prefixes each line with the name of its process. JSON lines stay as they are, for parsers."""
 
     def write(self, message: Message) -> None:
         data = message.data
@@ -44,7 +44,7 @@ class Output(Printer):  # type: ignore[misc]  # honcho has no types
 
 
 class Manager(honcho.manager.Manager):  # type: ignore[misc]  # honcho has no types
-    """Starts the announcing thread only once all children are forked: a fork beside threads may hang."""
+    """Starts the announcing thread only after all children are forked: forking with threads can deadlock."""
 
     def __init__(self, env: Environment) -> None:
         super().__init__(Output(sys.stdout, colour=sys.stdout.isatty()))
@@ -62,17 +62,19 @@ def main() -> int:
     except InvalidEnvironment as error:
         return _fail(str(error))
     sandbox = env.trading_mode == "sandbox"
-    refused = _refused("PORT", env.host, env.port)
+    problem = _port_problem("PORT", env.host, env.port)
     if sandbox and env.sandbox_port:
-        refused = refused or _refused("SANDBOX_PORT", "127.0.0.1", env.sandbox_port)
-    if refused:
-        return _fail(refused)
+        problem = problem or _port_problem("SANDBOX_PORT", "127.0.0.1", env.sandbox_port)
+    if problem:
+        return _fail(problem)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     child_env = {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
-        "LOG_FORMAT": logs.chosen_format(env.log_format),  # their stderr is a pipe, ours may be a terminal
+        "LOG_FORMAT": logs.chosen_format(
+            env.log_format
+        ),  # their stderr is a pipe, while ours may be a terminal
         "SCHEDULER_GRACE_S": str(min(env.scheduler_grace_s, STOP_WITHIN_S - 1)),
     }
     if status := _prepare(child_env):
@@ -87,7 +89,7 @@ def main() -> int:
 
 
 def commands(env: Environment) -> dict[str, str]:
-    """Return what to run, by name: the Procfile, in live mode without the sandbox."""
+    """Return the commands by name: the Procfile, in live mode without the sandbox."""
     procfile: dict[str, str] = parse_procfile((BASE_DIR / "Procfile").read_text()).processes
     return {
         name: command
@@ -97,12 +99,12 @@ def commands(env: Environment) -> dict[str, str]:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    """End as a signal before the start of everything asks for; honcho has handlers of its own for later."""
+    """Exit on a signal that comes before honcho has installed its own handlers."""
     sys.exit(128 + number)
 
 
 def _prepare(child_env: Mapping[str, str]) -> int:
-    # Out of the terminal's reach: Ctrl-C comes to this process alone, which ends that one without traceback.
+    # In its own session, Ctrl-C reaches only this process, which ends the other one without a traceback.
     process = subprocess.Popen(
         [sys.executable, "manage.py", "prepare"], cwd=BASE_DIR, env=child_env, start_new_session=True
     )
@@ -114,7 +116,7 @@ def _prepare(child_env: Mapping[str, str]) -> int:
 
 
 def announce(env: Environment) -> None:
-    """Wait until everything answers, then print the address and the demo login."""
+    """Wait until everything answers, then print the URLs and the demo login."""
     url = f"http://{env.web_address}".replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     deadline = time.monotonic() + ANNOUNCE_WITHIN_S
     while waiting_for := _not_answering(url, env):
@@ -131,9 +133,10 @@ def announce(env: Environment) -> None:
 
 
 def _not_answering(url: str, env: Environment) -> str | None:
-    """Return what does not answer yet. The sandbox is judged through `upbit_api`.
+    """Return what does not answer yet, None when all does. `upbit_api` stands for the sandbox.
 
-    In live mode everything but the probes is redirected to https, which the proxy in front speaks.
+    In live mode all but the probes redirect to https, which only the proxy in front offers, so only they are
+    asked.
     """
     try:
         with urlopen(Request(f"{url}/readyz"), timeout=5):  # noqa: S310 - our own address
@@ -158,8 +161,11 @@ def _detail(url: str, token: str) -> dict[str, list[dict[str, str]]]:
         return dict(json.load(error))
 
 
-def _refused(variable: str, host: str, port: int) -> str | None:
-    """Return why nobody can listen there, and the way out. It is tried just as gunicorn does it."""
+def _port_problem(variable: str, host: str, port: int) -> str | None:
+    """Return why the port cannot be used, and what to do; None if it can.
+
+    It binds exactly as gunicorn does.
+    """
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -167,7 +173,7 @@ def _refused(variable: str, host: str, port: int) -> str | None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return (
-                f"Port {port} is taken. Stop what listens there, or choose another: "
+                f"Port {port} is taken. Stop the process that uses it, or choose another: "
                 f"{variable}={port + 1} make run"
             )
         return f"Cannot listen on {host} with {variable}={port}: {error.strerror}."

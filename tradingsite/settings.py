@@ -47,7 +47,7 @@ _secrets = [
 LOG_FORMAT = logs.chosen_format(_env.log_format)
 masking.know_secrets(_secrets)
 logs.configure(LOG_FORMAT, _env.log_level)
-LOGGING_CONFIG = None  # done above, the same way as gunicorn does it
+LOGGING_CONFIG = None  # configured above, in the same way as in gunicorn
 
 DEBUG = _env.debug
 ALLOWED_HOSTS = list(_env.allowed_hosts)
@@ -74,7 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "healthcheck.middleware.ProbeMiddleware",  # first: probes have any Host, no https, no session
+    "healthcheck.middleware.ProbeMiddleware",  # first: a probe may have any Host, no https, no session
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -173,10 +173,10 @@ if _env.behind_proxy:
 JOBS_SCHEDULE = "tradingsite.jobs.timetable.SCHEDULE"
 JOBS_INTERVALS = "tradingsite.jobs.scheduler.intervals.INTERVALS"
 
-SYSCONFIG_LISTEN = True  # each process that reads runtime configuration hears of its changes
+SYSCONFIG_LISTEN = True  # each process that reads runtime settings is notified of changes
 
-# These begin with a question to the database. Their limit is above the pool's 3 s: while that is reconnecting
-# they end with an error that says so, and not with "no answer".
+# These begin with a query. Their timeout is above the 3 s that the pool waits for a connection, so that they
+# end with the pool's error and not with "no answer".
 _NEEDS_DATABASE = {"needs": ("database",), "timeout_s": 4}
 HEALTH_PROBES: list[dict[str, Any]] = [
     {"name": "database", "label": _("Database"), "probe": "tradingsite.probes.database"},
@@ -220,7 +220,7 @@ HEALTH_PROBES: list[dict[str, Any]] = [
     },
 ]
 HEALTH_MASK = "tradingsite.masking.hide"
-# No health answer shows these, to anybody.
+# Removed from every health answer, whoever asks.
 HEALTH_REDACTED = [
     *_secrets,
     *map(_secret, ("database_url", "database_direct_url")),
@@ -229,8 +229,8 @@ HEALTH_REDACTED = [
     str(BASE_DIR),
 ]
 HEALTH_TIME_ZONE = "Asia/Seoul"
-HEALTH_REHEARSALS = not LIVE  # nobody may play an outage where money is at stake
-# What the pages of components and jobs say about what to do, by language.
+HEALTH_REHEARSALS = not LIVE  # no rehearsed outages where money is at stake
+# The advice on the pages of components and jobs, by language.
 RUNBOOK = {"en": BASE_DIR / "docs" / "operations.md", "ko": BASE_DIR / "docs" / "operations.ko.md"}
 HEALTH_QUESTION = _("Can we trade right now?")
 HEALTH_ABILITIES: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""What must be true before a process may act: web, scheduler and `runjob` refuse to start otherwise."""
+"""Checks that a process may start: live mode needs its keys, and the database must be of the same mode."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from tradingsite.models import DatabaseMode
 
 logger = structlog.get_logger(__name__)
 
-# gunicorn's exit code for "this worker can never start": its master stops instead of trying for ever.
+# gunicorn's exit code for "this worker can never start": its master stops instead of retrying for ever.
 WORKER_BOOT_ERROR = 3
 _RETRY_S = 1.0
 
@@ -33,7 +33,7 @@ def missing_keys() -> list[str]:
 
 
 def refuse_missing_keys() -> None:
-    """Raise `CannotStart` when live mode lacks a key."""
+    """Raise `CannotStart` if live mode lacks a key."""
     if missing := missing_keys():
         raise CannotStart(
             f"TRADING_MODE is live, but {', '.join(missing)} is not set: set it, or use sandbox mode."
@@ -41,12 +41,12 @@ def refuse_missing_keys() -> None:
 
 
 def refuse_other_mode(using: str = DEFAULT_DB_ALIAS) -> None:
-    """Raise `CannotStart` when the database belongs to the other mode.
+    """Raise `CannotStart` if the database belongs to the other mode.
 
-    A database without a stamp belongs to nobody yet: its first `migrate` stamps it.
+    A database without a mode is new; its first `migrate` sets the mode.
 
     Raises:
-        OperationalError: the database does not answer, so nothing is known.
+        OperationalError: the database does not answer, so its mode is unknown.
     """
     try:
         stamped = DatabaseMode.objects.using(using).values_list("mode", flat=True).first()
@@ -66,9 +66,10 @@ def refuse_unless_ready() -> None:
 
 
 def guard_web_process() -> None:
-    """Raise `CannotStart`; with the database away, end this process later if it proves to be the wrong one.
+    """Raise `CannotStart` if this web process may not run.
 
-    Until that is known the process answers: its health page must be able to say that the database is away.
+    While the database is down the process runs, so that its health page can say so. If the database later
+    turns out to be of the other mode, the process ends.
     """
     try:
         refuse_unless_ready()
@@ -95,7 +96,7 @@ def _refuse_when_known() -> None:
 
 
 def refuse_to_migrate(*, using: str, **_: Any) -> None:
-    """Refuse to change the other mode's database, or to write into it at all (a `pre_migrate` receiver)."""
+    """Raise CommandError instead of migrating the other mode's database (a `pre_migrate` receiver)."""
     try:
         refuse_other_mode(using)
     except CannotStart as reason:
@@ -103,13 +104,13 @@ def refuse_to_migrate(*, using: str, **_: Any) -> None:
 
 
 def stamp_mode(*, using: str, **_: Any) -> None:
-    """Write the mode into a database that has none (a `post_migrate` receiver)."""
+    """Set the mode of a database that has none (a `post_migrate` receiver)."""
     DatabaseMode.objects.using(using).get_or_create(pk=1, defaults={"mode": settings.TRADING_MODE})
 
 
 @checks.register()
 def live_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Warn every command about keys without which web and scheduler would refuse to start."""
+    """Warn about missing keys without which web and scheduler will not start."""
     return [
         checks.Warning(
             f"{name} is not set",

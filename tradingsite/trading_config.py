@@ -1,4 +1,4 @@
-"""The trader's runtime settings: every key, its limits, and the rules that join several of them.
+"""The trader's runtime settings: every key, its limits, and the rules between several of them.
 
 docs/configuration.md lists them for operators; a test compares the two.
 """

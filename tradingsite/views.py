@@ -1,4 +1,4 @@
-"""What belongs to the whole site: its mode, its icon, and the report on its configuration's cache."""
+"""Views and template context of the whole site: its mode, its icon, the report on the settings cache."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,11 +15,11 @@ def mode(_request: HttpRequest) -> dict[str, str]:
 
 
 def favicon(_request: HttpRequest) -> HttpResponse:
-    """Answer browsers that request `/favicon.ico` by themselves, as they do on pages that are no HTML."""
+    """Redirect `/favicon.ico`, which browsers request on pages without an icon link, such as JSON."""
     return redirect(static("healthcheck/favicon.svg"))
 
 
 @staff_json
 def config_cache(_request: HttpRequest) -> HttpResponse:
-    """Answer the report on the cache of this process."""
+    """Answer the report on this process's configuration cache."""
     return JsonResponse(SystemConfig.objects.cache_report())

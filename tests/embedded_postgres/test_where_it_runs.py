@@ -101,7 +101,7 @@ def test_a_plain_user_is_told_whose_the_locks_are(data, server_on):
 
 
 def test_a_refusal_names_the_owner_of_the_nearest_thing_there_is(place):
-    with pytest.raises(EmbeddedPostgresError) as refused, folder.explained():
+    with pytest.raises(EmbeddedPostgresError) as refused, folder.os_errors_explained():
         raise PermissionError(errno.EACCES, "Permission denied", str(place / "var" / "postgres.users"))
 
     owner = folder.user_name(place.stat().st_uid)

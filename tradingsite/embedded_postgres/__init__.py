@@ -1,5 +1,5 @@
-"""A database backend whose PostgreSQL starts by itself when nothing else is configured (docs/adr/0002).
+"""A database backend that starts its own PostgreSQL when no server is configured (docs/adr/0002).
 
-`server` starts and adopts it, `keeper` stops it after its last user, `base` is what the ENGINE setting names.
-`programs` runs what the wheel brings, `place` finds room where PostgreSQL may not enter the checkout.
+`base` is the Django backend, `server` starts the server or finds the one that runs, `keeper` stops it after
+its last user. `programs` runs PostgreSQL's programs, and `place` finds a data folder that they may enter.
 """

@@ -1,9 +1,8 @@
-"""Django's PostgreSQL backend, with a server that starts itself and a pool that survives its restarts.
+"""Django's PostgreSQL backend, with a server that starts by itself and a pool that survives its restarts.
 
 Settings beyond Django's: `EMBEDDED_DIR` (the data folder, or None for a server named by HOST),
-`EMBEDDED_RELOCATABLE` (whether the data may lie elsewhere when PostgreSQL may not enter that folder) and
-`EMBEDDED_SETTINGS` (parameters of the embedded server). Django itself refuses a server older than 14 at the
-first connection, naming its version.
+`EMBEDDED_RELOCATABLE` (whether the data may be elsewhere if PostgreSQL may not enter that folder) and
+`EMBEDDED_SETTINGS` (parameters of the embedded server). Django itself rejects a server older than 14.
 """
 
 import os
@@ -20,9 +19,9 @@ from tradingsite.embedded_postgres.server import EmbeddedPostgres, embedded_serv
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection to PostgreSQL, known to work when it comes out of the pool.
+    """A connection to PostgreSQL, checked when it comes out of the pool.
 
-    A thread that ends without `connections.close_all()` never gives its connection back: use try/finally.
+    A thread that ends without `connections.close_all()` never returns its connection: use try/finally.
     """
 
     client_class = DatabaseClient
@@ -30,11 +29,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _connection_pools: ClassVar[dict[str, ConnectionPool]] = {}
     _inherited: ClassVar[list[object]] = []
     _limited: Any = None
-    """The connection on which `limit_statements` has changed the session's own limit."""
+    """The connection whose limit `limit_statements` has changed."""
 
     @property
     def server(self) -> EmbeddedPostgres | None:
-        """This process's embedded server, or None when the database is on a server of somebody else's."""
+        """This process's embedded server; None when the database is on another server."""
         data = self.settings_dict.get("EMBEDDED_DIR")
         if data is None:
             return None
@@ -45,10 +44,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         )
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return what to connect with. An embedded server is started when it doesn't run.
+        """Return the parameters to connect with; an embedded server is started if it is not running.
 
         Raises:
-            EmbeddedPostgresError: it can't be started.
+            EmbeddedPostgresError: it cannot be started.
         """
         if server := self.server:
             self.settings_dict["HOST"] = str(server.use())
@@ -56,50 +55,53 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_connection_params()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Return a connection that works, out of the pool if there is one."""
-        connection = self._take(conn_params)
+        """Return a connection that works, from the pool if there is one."""
+        connection = self._checkout(conn_params)
         if self.pool and not _works(connection):
-            # The server was restarted, or is down: the idle ones are broken too. The pool's own check would
-            # find them one by one, with a growing pause after each.
+            # The server was restarted, or is down, so the idle connections are broken too. The pool's own
+            # check would find them one by one, with a growing pause after each.
             self.pool.putconn(connection)
             self._doubt_server()
             self.get_connection_params()
             self.pool.drain()
-            connection = self._take(conn_params)
+            connection = self._checkout(conn_params)
         return connection
 
     def limit_statements(self, within_s: float) -> None:
-        """Let no further statement on the present connection take longer, until it is given back."""
+        """Limit every further statement on the current connection, until it is returned to the pool."""
         with self.wrap_database_errors:
             self.connection.execute(f"SET statement_timeout = {max(1, round(within_s * 1000))}")
         self._limited = self.connection
 
     def restore_statement_limit(self) -> None:
-        """Undo `limit_statements`. A connection on which that fails is closed: nobody else gets its limit."""
+        """Undo `limit_statements`.
+
+        If that fails the connection is closed, so that no other user gets the limit.
+        """
         connection, self._limited = self._limited, None
         if connection is None or connection.closed:
             return
         try:
             if not self.in_atomic_block:
-                connection.rollback()  # what a transaction sets, its end would take back
+                connection.rollback()  # inside a transaction, RESET would be undone at its end
             connection.execute("RESET statement_timeout")
         except psycopg.Error:
             connection.close()
 
     def _close(self) -> None:
         self.restore_statement_limit()
-        super()._close()  # type: ignore[misc]  # the stubs leave it out
+        super()._close()  # type: ignore[misc]  # missing in the stubs
 
     def close_pool(self) -> None:
-        """Close the pool if there is one; Django's own would make one, and start the server, to close it."""
+        """Close the pool if there is one; Django's own method would first create it, and start the server."""
         if self.alias in self._connection_pools:
             super().close_pool()
 
     @classmethod
-    def leave_all_to_the_parent(cls) -> None:
-        """In a forked child: forget connections and pools: the sockets are the parent's, the threads too.
+    def forget_inherited_connections(cls) -> None:
+        """Forget connections and pools in a forked child: sockets and threads belong to the parent.
 
-        They are kept, not closed: a pool's destructor would wait for its threads.
+        References are kept, since the destructor of a pool would wait for its threads.
         """
         cls._inherited.extend(cls._connection_pools.values())
         cls._connection_pools.clear()
@@ -108,17 +110,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cls._inherited.append(wrapper.connection)
                 wrapper.connection = None
 
-    def _take(self, conn_params: dict[str, Any]) -> Any:
+    def _checkout(self, conn_params: dict[str, Any]) -> Any:
         try:
             return super().get_new_connection(conn_params)
         except PoolTimeout as error:
             self._doubt_server()
-            raise PoolTimeout(self._why_none()) from error
+            raise PoolTimeout(self._pool_timeout_text()) from error
         except psycopg.OperationalError:
             self._doubt_server()
             raise
 
-    def _why_none(self) -> str:
+    def _pool_timeout_text(self) -> str:
         stats = self.pool.get_stats()
         waited = f"No database connection within {self.pool.timeout:g} s"
         if stats["pool_size"] < stats["pool_max"]:
@@ -138,4 +140,4 @@ def _works(connection: Any) -> bool:
     return True
 
 
-os.register_at_fork(after_in_child=DatabaseWrapper.leave_all_to_the_parent)
+os.register_at_fork(after_in_child=DatabaseWrapper.forget_inherited_connections)

@@ -1,4 +1,4 @@
-"""`manage.py dbshell`."""
+"""`manage.py dbshell` for the embedded server."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from tradingsite.embedded_postgres.programs import binaries
 
 
 class DatabaseClient(client.DatabaseClient):
-    """psql: the embedded server's own, or the one that is installed for a server of somebody else's."""
+    """Runs psql: the embedded server's own, or the installed one for another server."""
 
     @classmethod
     def settings_to_cmd_args_env(
@@ -21,6 +21,6 @@ class DatabaseClient(client.DatabaseClient):
         return command, environment
 
     def runshell(self, parameters: Iterable[str]) -> None:
-        """Run psql until it ends; an embedded server runs by then."""
+        """Run psql; an embedded server is started first."""
         self.connection.get_connection_params()
         super().runshell(parameters)

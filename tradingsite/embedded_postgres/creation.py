@@ -1,4 +1,4 @@
-"""Making and removing the test database."""
+"""Creates and drops the test database."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from django.db.backends.postgresql import creation
 
 
 class DatabaseCreation(creation.DatabaseCreation):
-    """PostgreSQL's, made safe for a pool and for connections that threads left open."""
+    """PostgreSQL's class, adapted to the pool and to connections that threads left open."""
 
     def create_test_db(self, *args: Any, **kwargs: Any) -> str:
-        """Make the test database without the pool of before, which would send all tests to the real one."""
+        """Close the pool first: with the old pool all tests would use the real database."""
         self.connection.close()
         self.connection.close_pool()
         return super().create_test_db(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Where an embedded server's data and socket can live, and what is said where they can't."""
+"""Checks where the data and the socket of an embedded server can be, and explains when they cannot."""
 
 import hashlib
 import os
@@ -12,38 +12,38 @@ from django.db import OperationalError
 
 from tradingsite.embedded_postgres.keeper import SOCKET
 
-WAYS_OUT = (
+REMEDIES = (
     "Set EMBEDDED_POSTGRES_DIR to a folder that can be used, run as another user, "
     "or set DATABASE_URL to use a server of your own."
 )
-# pg_ctl hands its command to a shell within double quotes; a line break would garble postmaster.pid.
-_REFUSED = '$"`\\\n'
-_LONGEST_SOCKET_PATH = 103  # bytes, on macOS; Linux takes 107
-# Not TMPDIR: each process must find the same folder. It is private by its mode and its owner.
+# pg_ctl passes its command to a shell in double quotes; a line break would corrupt postmaster.pid.
+_UNSAFE_CHARACTERS = '$"`\\\n'
+_LONGEST_SOCKET_PATH = 103  # bytes, on macOS; 107 on Linux
+# Not TMPDIR: all processes must find the same folder. Its mode and owner make it private.
 _SHARED_TEMP = Path("/tmp")  # noqa: S108 - see the line above
 
 
 class EmbeddedPostgresError(OperationalError):
-    """The embedded server can't be used; the message says why and what to do.
+    """The embedded server cannot be used. The message says why and what to do.
 
-    An `OperationalError`, so that whatever survives an unreachable database survives this too.
+    It is an `OperationalError`, so that code which survives an unreachable database survives this as well.
     """
 
 
 def refuse_characters(path: Path) -> None:
-    """Raise EmbeddedPostgresError for a path that would not survive pg_ctl's shell."""
-    if found := sorted(set(str(path)).intersection(_REFUSED)):
+    """Raise EmbeddedPostgresError for a path with characters that pg_ctl's shell would interpret."""
+    if found := sorted(set(str(path)).intersection(_UNSAFE_CHARACTERS)):
         listed = ", ".join(map(repr, found))
         raise EmbeddedPostgresError(
-            f"PostgreSQL can't be started by a path that contains {listed}: {path}\n{WAYS_OUT}"
+            f"PostgreSQL can't be started by a path that contains {listed}: {path}\n{REMEDIES}"
         )
 
 
 def socket_folder(data: Path) -> Path:
-    """Return the data folder, or, where its path does not do for a socket, a folder in the temp folder.
+    """Return the folder of the socket: the data folder or, if its path is unsuitable, one in the temp folder.
 
     Raises:
-        EmbeddedPostgresError: somebody else has taken that folder's name.
+        EmbeddedPostgresError: another user owns a folder of that name.
     """
     if len(os.fsencode(data / SOCKET)) <= _LONGEST_SOCKET_PATH and "," not in str(data):
         return data
@@ -63,24 +63,24 @@ def socket_folder(data: Path) -> Path:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn the operating system's refusals into EmbeddedPostgresError, naming whose the file or folder is."""
+def os_errors_explained() -> Iterator[None]:
+    """Turn OS errors into EmbeddedPostgresError, naming the owner of the file or folder."""
     try:
         yield
     except PermissionError as error:
         path = Path(error.filename)
-        # Unlike Path.exists, this one says no to what may not be seen.
+        # Unlike Path.exists, os.path.exists returns False for a path that may not be seen.
         existing = next(known for known in (path, *path.parents) if os.path.exists(known))  # noqa: PTH110 - Path.exists raises
         owner = user_name(existing.stat().st_uid)
         raise EmbeddedPostgresError(
-            f"User {user_name(os.geteuid())} may not use {path}: {existing} belongs to {owner}.\n{WAYS_OUT}"
+            f"User {user_name(os.geteuid())} may not use {path}: {existing} belongs to {owner}.\n{REMEDIES}"
         ) from error
     except OSError as error:
-        raise EmbeddedPostgresError(f"{error}\n{WAYS_OUT}") from error
+        raise EmbeddedPostgresError(f"{error}\n{REMEDIES}") from error
 
 
 def user_name(uid: int) -> str:
-    """Return the account's name, or its number where it has none, as in many containers."""
+    """Return the account's name, or its number if it has no name, as in many containers."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

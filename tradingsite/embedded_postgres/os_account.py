@@ -1,4 +1,4 @@
-"""The account of the operating system that PostgreSQL runs as, and which folders it may enter."""
+"""The OS account that PostgreSQL runs as, and the folders that it may enter. It matters when run as root."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from tradingsite.embedded_postgres.folder import user_name
 
 
 class OsAccount(TypedDict, total=False):
-    """Arguments of `subprocess.run` that make a program run as another user."""
+    """Arguments of `subprocess.run` that run a program as another user."""
 
     user: int
     group: int
@@ -18,9 +18,9 @@ class OsAccount(TypedDict, total=False):
 
 
 def owner_of(folder: Path) -> OsAccount:
-    """Return how to run a program as the owner of `folder`, since PostgreSQL refuses to run as root.
+    """Return how to run a program as the owner of `folder`, since PostgreSQL does not run as root.
 
-    A folder that belongs to root (new, or copied by root) is given to `nobody`: no account is created.
+    A folder owned by root (new, or copied by root) is given to the account `nobody`; no account is created.
     """
     if os.geteuid() != 0:
         return {}
@@ -33,7 +33,7 @@ def owner_of(folder: Path) -> OsAccount:
 
 
 def owner_of_new_folders() -> OsAccount:
-    """Return how programs run on a data folder that is still to be made."""
+    """Return how programs run on a data folder that does not exist yet."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -41,9 +41,9 @@ def owner_of_new_folders() -> OsAccount:
 
 
 def closed_folder(who: OsAccount, path: Path) -> str | None:
-    """Return a clause that names the first folder above `path` that `who` may not enter.
+    """Return a clause that names the first parent of `path` that `who` may not enter; None if there is none.
 
-    It goes by the modes of the folders that exist.
+    Only permission bits of existing folders are checked.
     """
     for folder in reversed(path.parents) if who else ():
         if not folder.exists():

@@ -1,10 +1,10 @@
-"""Where the data lie when PostgreSQL's account may not enter the folder requested for them.
+"""Finds another folder for the data when PostgreSQL's account may not enter the requested one.
 
-Run by root, PostgreSQL runs as `nobody`, who can't pass a folder of mode 0700 such as root's home, and the
-modes of the folders above a checkout are not ours to change. The data then lie in a new folder under `STATE`,
-the *place*. Two small files tie it to the requested folder: next to that, `postgres.place` names the place;
-in the place, `checkout` names the requested folder. They tell a copy of the checkout, which gets data of its
-own, from one that was moved, which goes on with its data.
+Run by root, PostgreSQL runs as `nobody`, which may not enter folders of mode 0700 such as root's home, and we
+should not change the modes of folders above a checkout. The data are then in a new folder under `STATE`, the
+*place*. Two small files connect it to the requested folder: `postgres.place`, next to that folder, names the
+place; `checkout`, in the place, names the requested folder. They distinguish a copied checkout, which gets
+its own data, from one that was moved, which keeps its data.
 """
 
 import re
@@ -16,30 +16,30 @@ from typing import NamedTuple
 
 import structlog
 
-from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError
+from tradingsite.embedded_postgres.folder import REMEDIES, EmbeddedPostgresError
 from tradingsite.embedded_postgres.os_account import closed_folder, owner_of_new_folders
 
 logger = structlog.get_logger(__name__)
 
 STATE = Path("/var/lib/tradingsite")
 _PASSABLE = 0o711
-_LONGEST_NAME = 30  # the path of the socket in the place has to be short
+_LONGEST_NAME = 30  # the path of the socket must stay short
 
 
 class _Note(NamedTuple):
-    """What `postgres.place` says, a line each."""
+    """The content of `postgres.place`, one path in each line."""
 
     requested: Path
     data: Path
 
 
 def settle(requested: Path) -> Path:
-    """Return the data folder to use for `requested`, making a place for it when that is needed.
+    """Return the data folder to use for `requested`; create a place for it if needed.
 
-    Must not run twice at once for the same folder.
+    It must not run twice at the same time for one folder.
 
     Raises:
-        EmbeddedPostgresError: the data are not where they were put, or no place can be made.
+        EmbeddedPostgresError: the data are not where the note says, or no place can be created.
     """
     if note := _read(requested):
         if note.requested == requested:
@@ -53,7 +53,7 @@ def settle(requested: Path) -> Path:
     closed = closed_folder(owner_of_new_folders(), requested)
     if closed is None:
         return requested
-    with no_room(closed):
+    with explain_unusable_state_folder(closed):
         note = _Note(requested, _new_place(requested) / requested.name)
     _write(note)
     logger.info("postgres.placed", data=str(note.data), reason=closed)
@@ -61,20 +61,20 @@ def settle(requested: Path) -> Path:
 
 
 def make_passable(folder: Path) -> None:
-    """Make a folder that everybody may pass and root alone may list, unless it exists."""
+    """Create a folder that everybody may pass through and only root may list, unless it exists."""
     with suppress(FileExistsError):
         folder.mkdir(parents=True)
         folder.chmod(_PASSABLE)
 
 
 @contextmanager
-def no_room(closed: str) -> Iterator[None]:
-    """Turn the operating system's refusals under `STATE` into a sentence with the ways out."""
+def explain_unusable_state_folder(closed: str) -> Iterator[None]:
+    """Turn OS errors under `STATE` into a message that says what to do."""
     try:
         yield
     except OSError as error:
         raise EmbeddedPostgresError(
-            f"{closed}, and {STATE} can't be used in its place: {error.strerror}.\n{WAYS_OUT}"
+            f"{closed}, and {STATE} can't be used in its place: {error.strerror}.\n{REMEDIES}"
         ) from error
 
 
@@ -87,10 +87,10 @@ def _new_place(requested: Path) -> Path:
 
 
 def _moved(note: _Note, requested: Path) -> bool:
-    """Return whether the checkout that used the place last is the present one, moved since then."""
+    """Return whether the checkout that used the place was moved to its present folder."""
     owner = _first_line(note.data.parent / "checkout")
     if owner != str(note.requested):
-        return owner == str(requested)  # killed between the two lines of `_write`
+        return owner == str(requested)  # killed between the two writes in `_write`
     there = _read(note.requested)
     return there is None or there.data != note.data
 
@@ -98,8 +98,8 @@ def _moved(note: _Note, requested: Path) -> bool:
 def _refuse_missing(note: _Note) -> None:
     if not note.data.parent.is_dir():
         raise EmbeddedPostgresError(
-            f"{_note_file(note.requested)} says that PostgreSQL's data lie in {note.data}, which is missing. "
-            f"Bring that folder back, or remove {_note_file(note.requested)} to begin with no data."
+            f"{_note_file(note.requested)} says that PostgreSQL's data are in {note.data}, which is missing. "
+            f"Bring that folder back, or remove {_note_file(note.requested)} to start with an empty database."
         )
 
 
@@ -119,7 +119,7 @@ def _read(requested: Path) -> _Note | None:
     if len(lines) != 2:
         raise EmbeddedPostgresError(
             f"{_note_file(requested)} must name the folder requested for PostgreSQL's data and the one that "
-            "has them, a line each. Remove it to begin with no data."
+            "has them, one per line. Remove it to start with an empty database."
         )
     return _Note(Path(lines[0]), Path(lines[1]))
 

@@ -1,4 +1,4 @@
-"""One PostgreSQL server a data folder: started by the first process that needs it, shared by all."""
+"""The PostgreSQL server of one data folder, started by the first process that needs it and shared by all."""
 
 import fcntl
 import os
@@ -11,26 +11,26 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tradingsite.embedded_postgres import keeper, place
-from tradingsite.embedded_postgres.folder import EmbeddedPostgresError, explained, refuse_characters
+from tradingsite.embedded_postgres.folder import EmbeddedPostgresError, os_errors_explained, refuse_characters
 from tradingsite.embedded_postgres.start import start_server
 
-_LOCK_WAIT_S = 90.0  # more than a start (60 s) or a stop (at most 30 s) takes
+_LOCK_WAIT_S = 90.0  # longer than a start (60 s) or a stop (30 s) can take
 
 
 class EmbeddedPostgres:
-    """The server of one data folder. Safe for threads and for forks; nothing happens before `use()`.
+    """The server of one data folder. Safe with threads and forks; does nothing before `use()`.
 
-    Next to the requested folder lie three lock files: `.users` (shared by all users, see `keeper`), `.start`
+    Three lock files are next to the requested folder: `.users` (shared by all users, see `keeper`), `.start`
     (held while looking for the server and starting it) and `.keeper` (held by the keeper).
     """
 
     def __init__(
         self, data: Path, settings: Mapping[str, str] = MappingProxyType({}), *, relocatable: bool = False
     ) -> None:
-        """Describe the server on folder `data`; its parameters `settings` win over our usual ones.
+        """Describe the server in folder `data`; `settings` override the usual parameters.
 
-        Where PostgreSQL may not enter that folder, a `relocatable` one lies elsewhere (see `place`):
-        `self.data` is where, once the server is used.
+        If PostgreSQL may not enter the folder, the data of a `relocatable` server are elsewhere (see
+        `place`); `self.data` is correct once the server is in use.
         """
         self.data = self._requested = data.resolve()
         self._relocatable = relocatable
@@ -39,35 +39,35 @@ class EmbeddedPostgres:
         self._socket_folder: Path | None = None
 
     def use(self) -> Path:
-        """Have the server run, count this process among its users, and return its socket's folder.
+        """Make the server run, register this process as a user, and return the folder of the socket.
 
-        Microseconds when the server is known to run, 0.1 s for a start, 0.5 s with a new data folder.
+        Takes microseconds while the server runs, 0.1 s to start it, 0.5 s with a new data folder.
 
         Raises:
-            EmbeddedPostgresError: it can't run here.
+            EmbeddedPostgresError: it cannot run here.
         """
         folder = self._socket_folder
-        # Not enough where the server was killed: its socket stays. Hence `doubt`.
+        # A killed server leaves its socket file; `doubt` is called when connecting then fails.
         if folder and (folder / keeper.SOCKET).exists():
             return folder
         refuse_characters(self._requested)
-        with explained():
+        with os_errors_explained():
             self._requested.parent.mkdir(parents=True, exist_ok=True)
-            with self._exclusively("start"):  # threads too: each opens its own descriptor
+            with self._exclusively("start"):  # also between threads: each opens its own descriptor
                 if self._relocatable:
                     self.data = place.settle(self._requested)
                 if self._users is None:
                     self._users = self._lock("users", fcntl.LOCK_SH)
-                self._ensure_keeper()  # before the server: a start that is killed halfway is cleared up too
+                self._ensure_keeper()  # before the server, so that an interrupted start is cleaned up too
                 self._socket_folder = folder = self.running() or start_server(self.data, self._settings)
         return folder
 
     def doubt(self) -> None:
-        """Look again at the next `use()`; to be called after a failed connection."""
+        """Check again at the next `use()` whether the server runs. Call it after a failed connection."""
         self._socket_folder = None
 
     def running(self) -> Path | None:
-        """Return the socket's folder of a server that runs on this folder and is ready, or None."""
+        """Return the socket folder of the server that runs in this folder and is ready; None without one."""
         server = keeper.running_server(self.data / "postmaster.pid")
         return server[1] if server else None
 

@@ -1,4 +1,4 @@
-"""Starting the server of a data folder, and making the folder, under the folder's `.start` lock."""
+"""Starts the server of a data folder, and creates the folder. The caller holds the `.start` lock."""
 
 import shlex
 import shutil
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tradingsite.embedded_postgres import keeper
-from tradingsite.embedded_postgres.folder import WAYS_OUT, EmbeddedPostgresError, socket_folder
+from tradingsite.embedded_postgres.folder import REMEDIES, EmbeddedPostgresError, socket_folder
 from tradingsite.embedded_postgres.programs import run_program
 
 _SETTINGS = {
-    "port": "5432",  # it names the socket; PGPORT would be obeyed
+    "port": "5432",  # part of the socket's name; set, since PGPORT would change it
     "listen_addresses": "",
     "max_connections": "200",
     "timezone": "UTC",
@@ -22,7 +22,7 @@ _SETTINGS = {
 }
 _INITDB = (
     "--username=postgres",
-    "--auth=trust",  # nobody but the folder's owner and root reaches the socket
+    "--auth=trust",  # only the folder's owner and root can reach the socket
     "--no-sync",
     "--encoding=UTF8",
     "--locale=C",
@@ -34,14 +34,14 @@ _RETRY_S = 5.0
 
 
 def start_server(data: Path, settings: Mapping[str, str]) -> Path:
-    """Start the server, with a new data folder where there is none, and return its socket's folder.
+    """Start the server, creating the data folder if needed; return the folder of its socket.
 
     Raises:
-        EmbeddedPostgresError: it doesn't start; says why.
+        EmbeddedPostgresError: it does not start; the message says why.
     """
     if not (data / "PG_VERSION").exists():
         _create(data)
-    _forget_foreign_server(data)
+    _remove_foreign_pid_file(data)
     own = {"unix_socket_directories": str(socket_folder(data))}
     flags = shlex.join(f"--{name}={value}" for name, value in {**_SETTINGS, **settings, **own}.items())
     log, pid_file = data / "server.log", data / "postmaster.pid"
@@ -56,7 +56,7 @@ def start_server(data: Path, settings: Mapping[str, str]) -> Path:
             failure = error
         if server := keeper.running_server(pid_file):
             return server[1]
-        # While the file is there, the server of a killed starter may still be starting, or the last
+        # While the file exists, a server whose starter was killed may still be starting, or the last
         # processes of a killed server may still be ending.
         if not pid_file.exists() or time.monotonic() > deadline:
             raise EmbeddedPostgresError(f"{failure or 'PostgreSQL ended.'}\n{_tail(log)}") from failure
@@ -64,13 +64,13 @@ def start_server(data: Path, settings: Mapping[str, str]) -> Path:
 
 
 def _create(data: Path) -> None:
-    """Make the data folder under another name, and rename it: a kill halfway leaves no ruin.
+    """Create the data folder under a temporary name, then rename it, so that a kill leaves no broken folder.
 
-    The name is new each time, as what a killed process had started may still be writing.
+    The name is new each time, since programs started by a killed process may still write to the old one.
     """
     if data.exists() and any(data.iterdir()):
         raise EmbeddedPostgresError(
-            f"{data} is neither empty nor PostgreSQL's: it has no PG_VERSION.\n{WAYS_OUT}"
+            f"{data} is neither empty nor PostgreSQL's: it has no PG_VERSION.\n{REMEDIES}"
         )
     prefix = f"{data.name}.new-"
     for left_behind in data.parent.iterdir():
@@ -81,8 +81,11 @@ def _create(data: Path) -> None:
     new.rename(data)
 
 
-def _forget_foreign_server(data: Path) -> None:
-    """Remove a `postmaster.pid` that is not our server's: PostgreSQL clears only a number nobody has."""
+def _remove_foreign_pid_file(data: Path) -> None:
+    """Remove a `postmaster.pid` that does not belong to our server.
+
+    PostgreSQL itself removes it only if no process has that id.
+    """
     pid_file = data / "postmaster.pid"
     try:
         lines = pid_file.read_text().splitlines()
@@ -95,7 +98,7 @@ def _forget_foreign_server(data: Path) -> None:
 
 
 def _is_server(pid: str, data: Path) -> bool:
-    """Return whether process `pid` may be a PostgreSQL server on `data`; one that we can't see may be."""
+    """Return whether process `pid` may be a PostgreSQL server on `data`; True if we may not look."""
     import psutil  # only a left pid file needs it
 
     try:
@@ -108,7 +111,7 @@ def _is_server(pid: str, data: Path) -> bool:
 
 
 def _tail(log: Path) -> str:
-    """Return the log's last lines, which say more than pg_ctl does."""
+    """Return the last lines of the log, which say more than pg_ctl does."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
     except FileNotFoundError:

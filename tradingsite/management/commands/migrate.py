@@ -1,3 +1,8 @@
+"""`manage.py migrate`: one process at a time, retrying while other sessions hold locks.
+
+See docs/migrations.md.
+"""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -18,7 +23,7 @@ SHORTEST_PAUSE_S = 1
 
 
 class Command(migrate.Command):
-    """Django's, one at a time in a database, and in nobody's way for long. docs/migrations.md."""
+    """Django's command, with short waits for locks, so that it blocks others only briefly."""
 
     session: MigrationSession
 
@@ -33,7 +38,7 @@ class Command(migrate.Command):
             retry=retry_if_exception(others_hold_locks),
             wait=wait_exponential(multiplier=SHORTEST_PAUSE_S),  # 1, 2, 4, 8, 16 s
             stop=stop_after_attempt(ATTEMPTS),
-            before_sleep=self._say_when,
+            before_sleep=self._announce_retry,
             reraise=True,
         )
         with migration_session(options["database"], self.stdout) as self.session:
@@ -42,11 +47,13 @@ class Command(migrate.Command):
             except OperationalError as error:
                 if not others_hold_locks(error):
                     raise
-                raise CommandError(f"{self._what_happened(error)}\nGiven up; migrate again.") from error
+                raise CommandError(
+                    f"{self._blocking_sessions(error)}\nGave up; run migrate again."
+                ) from error
 
     def _attempt(self, *args: Any, **options: Any) -> None:
         self.session.limit_lock_waits()
-        super().handle(*args, **options)  # what the attempt before has applied, it leaves out
+        super().handle(*args, **options)  # skips what earlier attempts have applied
 
     def migration_progress_callback(
         self,
@@ -59,26 +66,26 @@ class Command(migrate.Command):
             return
         if action == "apply_start":
             self._drop_unfinished(migration)
-        # It blocks nobody while it waits for the transactions before it.
+        # Building an index concurrently blocks no other session while it waits.
         self.session.limit_lock_waits(limited=action.endswith("_success"))
 
     def _drop_unfinished(self, migration: Migration) -> None:
-        """Drop what a run that was cut off has left: an index that is invalid, or not recorded as made."""
+        """Drop an index that an interrupted run left behind: invalid, or not recorded as applied."""
         names = [op.index.name for op in migration.operations if isinstance(op, AddIndexConcurrently)]
         with self.session.cursor() as cursor:
             for name in names:
                 cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.session.ops.quote_name(name)}")
 
-    def _say_when(self, state: RetryCallState) -> None:
+    def _announce_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         self.stdout.write(
-            f"\n{self._what_happened(error)}\n"
+            f"\n{self._blocking_sessions(error)}\n"
             f"Trying again in {state.upcoming_sleep:.0f} s; {state.attempt_number} of {ATTEMPTS} tries made."
         )
         self.stdout.flush()
 
-    def _what_happened(self, error: BaseException | None) -> str:
-        transactions = self.session.long_transactions() or ["no transaction is open that long any more"]
+    def _blocking_sessions(self, error: BaseException | None) -> str:
+        transactions = self.session.long_transactions() or ["no such long transaction is open any more"]
         reason = str(error).splitlines()[0]
         return "\n  ".join([f"Another session holds a lock that is needed here ({reason}):", *transactions])
 

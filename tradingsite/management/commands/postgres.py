@@ -1,4 +1,7 @@
-"""Runs one of PostgreSQL's own programs on the project's database (docs/operations.md, "Backup")."""
+"""`manage.py postgres`: runs a PostgreSQL program on the project's database.
+
+See docs/operations.md, "Backup and restore".
+"""
 
 import argparse
 import os
@@ -15,8 +18,8 @@ from django.utils.translation import gettext as _
 
 from tradingsite.embedded_postgres.programs import binaries
 
-PROGRAMS = ("pg_dump", "pg_restore", "createdb")  # psql is `dbshell`
-_VARIABLES = {  # not `options`: the site's limit of 15 s a statement is not for a backup
+PROGRAMS = ("pg_dump", "pg_restore", "createdb")  # for psql there is `dbshell`
+_VARIABLES = {  # without `options`: its statement timeout of 15 s is too short for a backup
     "host": "PGHOST",
     "port": "PGPORT",
     "user": "PGUSER",
@@ -43,9 +46,9 @@ class Command(BaseCommand):
         variables = {
             variable: str(address[name]) for name, variable in _VARIABLES.items() if address.get(name)
         }
-        if program == "pg_restore":  # the only one that does not take PGDATABASE
+        if program == "pg_restore":  # the only one that ignores PGDATABASE
             arguments = ["--dbname", variables["PGDATABASE"], *arguments]
-        # A dump holds password hashes and sessions: its file is its owner's alone.
+        # A dump contains password hashes and sessions, so only its owner may read the file.
         finished = subprocess.run(  # noqa: S603 - the operator's own command
             [_path(program), *arguments], env={**os.environ, **variables}, check=False, umask=0o077
         )
@@ -54,7 +57,10 @@ class Command(BaseCommand):
 
 
 def _path(program: str) -> Path | str:
-    """Return the embedded server's own program, else the installed one: it must suit the server's release."""
+    """Return the embedded server's own program, else the installed one.
+
+    Its release must match the server's.
+    """
     if connection.settings_dict["EMBEDDED_DIR"] is not None:
         return binaries() / program
     if found := shutil.which(program):

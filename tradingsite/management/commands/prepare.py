@@ -1,3 +1,5 @@
+"""`manage.py prepare`: everything that `make run` needs before it starts its processes."""
+
 from typing import Any
 
 from django.conf import settings
@@ -11,12 +13,12 @@ from tradingsite.migration_session import migration_session
 
 
 class Command(BaseCommand):
-    help = "Migrate, collect static files and, in sandbox mode, make the demo operator: `make run` begins so."
+    help = "Migrate, collect static files and, in sandbox mode, create the demo operator. Part of `make run`."
 
     def handle(self, **options: Any) -> None:
         self.stdout.write("Preparing the database ...")
         with migration_session(DEFAULT_DB_ALIAS, self.stdout):
-            call_command("migrate", verbosity=0, stdout=self.stdout)  # refuses the other mode's
+            call_command("migrate", verbosity=0, stdout=self.stdout)  # fails for the other mode's database
             settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
             call_command("collectstatic", interactive=False, verbosity=0, stdout=self.stdout)
             if not settings.LIVE:

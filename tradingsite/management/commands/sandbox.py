@@ -1,4 +1,4 @@
-"""`manage.py sandbox`: runs the local exchange and model host, or tells a running one what to do."""
+"""`manage.py sandbox`: runs the local exchange and model host, or controls the one that runs."""
 
 import argparse
 import errno
@@ -40,16 +40,20 @@ examples:
 
 
 class Command(BaseCommand):
-    requires_system_checks = ()  # it needs neither the site nor the database
+    requires_system_checks = ()  # needs neither the site nor the database
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.description = _(
             "Run the local exchange and model host on loopback until SIGTERM or Ctrl-C, "
-            "or, with answer or fault, tell the running one what to do "
+            "or, with answer or fault, control the running one "
             "(docs/sandbox.md, docs/sandbox-faults.md)."
         )
-        parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT, help=_("0 takes a free one."))
-        parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help=_("Another seed, other prices."))
+        parser.add_argument(
+            "--port", type=int, default=settings.SANDBOX_PORT, help=_("0 chooses a free one.")
+        )
+        parser.add_argument(
+            "--seed", type=int, default=DEFAULT_SEED, help=_("Another seed gives other prices.")
+        )
         parser.add_argument(
             "--state",
             type=Path,
@@ -62,13 +66,13 @@ class Command(BaseCommand):
             metavar="URL",
             help=_("Quotation comes from this exchange, by default %s; orders stay here.") % UPBIT_URL,
         )
-        told = parser.add_subparsers(dest="action", title=_("tell the running sandbox"), metavar="")
-        _add_answer(told)
-        faults = told.add_parser("fault", help=_("make requests go wrong: add, list, clear"))
+        actions = parser.add_subparsers(dest="action", title=_("control the running sandbox"), metavar="")
+        _add_answer(actions)
+        faults = actions.add_parser("fault", help=_("make requests go wrong: add, list, clear"))
         _add_faults(faults.add_subparsers(dest="fault_action", required=True, metavar="{add,list,clear}"))
 
     def handle(self, *, action: str | None, **options: Any) -> None:
-        if options["port"] is None:  # live mode has no sandbox of its own
+        if options["port"] is None:  # live mode has no sandbox
             raise CommandError(_("no port is set: set SANDBOX_PORT, or --port, to a free one"))
         if action is None:
             _run(**{name: options[name] for name in ("port", "seed", "state", "relay")})
@@ -85,22 +89,22 @@ class Command(BaseCommand):
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    # a default here would replace what stands before the sub-command
+    # a default here would override an option given before the sub-command
     parser.add_argument("--port", type=int, default=argparse.SUPPRESS, help=_("Default: SANDBOX_PORT."))
     parser.add_argument("--json", action="store_true", dest="as_json", help=_("Print the answer as JSON."))
 
 
-def _add_answer(told: Any) -> None:
-    answer = told.add_parser("answer", help=_("order the model's next decision: BUY, SELL or HOLD"))
+def _add_answer(actions: Any) -> None:
+    answer = actions.add_parser("answer", help=_("set the model's next decision: BUY, SELL or HOLD"))
     answer.add_argument("decision", choices=DECISIONS)
     answer.add_argument("--confidence", default="0.9", help=_("0 to 1; default: 0.9."))
-    answer.add_argument("--times", type=int, default=1, help=_("For so many answers; default: 1."))
+    answer.add_argument("--times", type=int, default=1, help=_("For how many answers; default: 1."))
     _common(answer)
 
 
-def _add_faults(told: Any) -> None:
+def _add_faults(actions: Any) -> None:
     kinds = "\n".join(f"  {name:28} {kind.help}" for name, kind in KINDS.items())
-    add = told.add_parser(
+    add = actions.add_parser(
         "add",
         help=_("make requests go wrong"),
         epilog="\n".join([_EXAMPLES, _("kinds:"), kinds]),
@@ -110,14 +114,14 @@ def _add_faults(told: Any) -> None:
     add.add_argument("--path", help=_("Which path, with * and ?; the default depends on the kind."))
     add.add_argument("--method", type=str.upper, help=_("Which method; the default depends on the kind."))
     add.add_argument("--nth", type=int, help=_("The first request that goes wrong, counted from now; 1."))
-    add.add_argument("--every", type=int, help=_("From then on each so-many-th; 1."))
-    add.add_argument("--times", type=int, help=_("How many in all; 0: until cleared. Most kinds: 1."))
+    add.add_argument("--every", type=int, help=_("From then on every Nth request; 1."))
+    add.add_argument("--times", type=int, help=_("How many in total; 0: until cleared. Most kinds: 1."))
     add.add_argument("--seconds", type=float, help=_("What it means depends on the kind."))
     add.add_argument("--after", action="store_const", const=True, help=_("Process the request first."))
     add.add_argument("--market", help=_("For market_offline, e.g. KRW-BTC."))
     _common(add)
-    _common(told.add_parser("list", help=_("show the faults that can still strike")))
-    _common(told.add_parser("clear", help=_("remove all faults; markets come back")))
+    _common(actions.add_parser("list", help=_("show the faults that are still armed")))
+    _common(actions.add_parser("clear", help=_("remove all faults; markets come back")))
 
 
 def _order_of(options: Mapping[str, Any]) -> tuple[str, str, Mapping[str, object]]:
@@ -153,8 +157,8 @@ def _run(port: int, seed: int, state: Path | None, relay: str | None) -> None:
     server = _bound(port, seed, state_file, relay)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
-    stands = {"url": server.url, "seed": seed, "markets": len(markets()), "state": str(state_file)}
-    logger.info("sandbox.started", **stands, **({"relay": relay} if relay else {}))
+    facts = {"url": server.url, "seed": seed, "markets": len(markets()), "state": str(state_file)}
+    logger.info("sandbox.started", **facts, **({"relay": relay} if relay else {}))
     server.serve()
     server.close()
     logger.info("sandbox.stopped")
@@ -169,6 +173,6 @@ def _bound(port: int, seed: int, state: Path, relay: str | None) -> SandboxServe
         raise CommandError(str(error)) from error
     except (OSError, OverflowError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        reason = _("it is taken") if taken else str(error)
+        reason = _("it is in use") if taken else str(error)
         message = _("cannot listen on port %(port)d: %(reason)s. Set SANDBOX_PORT, or --port, to a free one.")
         raise CommandError(message % {"port": port, "reason": reason}) from error

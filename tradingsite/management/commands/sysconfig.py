@@ -1,4 +1,4 @@
-"""`manage.py sysconfig` of this project: `sysconfig`'s own command, for the database of this mode only."""
+"""`manage.py sysconfig` of this site: the app's command, for databases of the current trading mode only."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tradingsite.startup import CannotStart, refuse_other_mode
 
 
 class Command(sysconfig.Command):
-    """What raises the risk depends on the mode, so the other mode's database is refused."""
+    """Which changes raise the risk depends on the mode, so it does not touch the other mode's database."""
 
     mode = settings.TRADING_MODE
 
