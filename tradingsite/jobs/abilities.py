@@ -1,4 +1,7 @@
-"""What the components do not know about prices, decisions, orders and runs (docs/health.md, 20)."""
+"""The trader's abilities on the status page: read prices, decide, place orders, run on time.
+
+See docs/health.md, rule 20.
+"""
 
 from datetime import timedelta
 
@@ -13,12 +16,12 @@ from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import StopCause, states
 
 PRICE_LIMIT = timedelta(seconds=30)
-"""No older price leads to a buy."""
+"""The risk gate buys at no older price."""
 _TRADING_JOBS = {"collect_market_data", "generate_trading_signal", "check_volatility", "sync_pending_orders"}
 
 
 def read_prices() -> Finding:
-    """Tell whether the last prices are young enough to buy by."""
+    """Return whether the last prices are new enough for a buy."""
     job = read().job("collect_market_data")
     if paused := _paused(job):
         return paused
@@ -33,22 +36,25 @@ def read_prices() -> Finding:
 
 
 def decide() -> Finding:
-    """Tell whether the model is asked at all."""
+    """Return whether the job that asks the model is enabled."""
     job = read().job("generate_trading_signal")
     return _paused(job) or Finding("healthy", gettext_noop("the model is asked"))
 
 
 def place_orders() -> Finding:
-    """Tell whether buys are allowed; sells and stop-losses always are. What is broken outweighs a pause."""
+    """Return whether buys are allowed; sells and stop-losses always are.
+
+    A failure is reported before a pause.
+    """
     found = states()[""]
-    causes = [*map(_of, (*found.halted, *found.paused)), *what_stops_buys(timezone.now())]
+    causes = [*map(_finding_of, (*found.halted, *found.paused)), *what_stops_buys(timezone.now())]
     if not causes:
         return Finding("healthy", gettext_noop("buying and selling"))
     return next((cause for cause in causes if not cause.paused), causes[0])
 
 
 def next_runs() -> Finding:
-    """Tell which run is next, or which of the jobs that trade a person has paused."""
+    """Return which run is next, or which trading jobs an operator has paused."""
     status = read()
     paused = [each.job.name for each in status.jobs if each.state is JobStatus.State.PAUSED]
     if trading := [name for name in paused if name in _TRADING_JOBS]:
@@ -63,7 +69,7 @@ def next_runs() -> Finding:
 
 
 def _paused(status: JobStatus) -> Finding | None:
-    if status.state is JobStatus.State.QUARANTINED:  # not on purpose
+    if status.state is JobStatus.State.QUARANTINED:  # a quarantine is not a pause on purpose
         return Finding("warning", gettext_noop("%(job)s is quarantined"), job=status.job.name)
     if status.state is not JobStatus.State.PAUSED or status.row is None:
         return None
@@ -71,8 +77,8 @@ def _paused(status: JobStatus) -> Finding | None:
     return Finding.pause(text, job=status.job.name, who=status.row.paused_by, why=status.why_paused)
 
 
-def _of(cause: StopCause) -> Finding:
-    """Return what a cause means here; a limit that nobody can read, or an unknown market, is no purpose."""
+def _finding_of(cause: StopCause) -> Finding:
+    """Convert a cause to a finding. An unreadable limit or an unknown market is no pause on purpose."""
     if isinstance(cause, Finding):
         return cause if cause.status == "unhealthy" else Finding.pause(cause.message, **cause.params)
     if cause.kind == Halt.Kind.OPERATOR:
@@ -80,7 +86,7 @@ def _of(cause: StopCause) -> Finding:
             gettext_noop("halted by %(who)s: %(reason)s"), who=cause.made_by, reason=cause.reason
         )
     if cause.kind == Halt.Kind.UNKNOWN:
-        text = gettext_noop("too little is known of %(market)s: no buys there")
+        text = gettext_noop("too few prices of %(market)s are known: no buys there")
         return Finding("warning", text, market=cause.market)
     return Finding.pause(
         gettext_noop("%(market)s moved too much: no buys until it is calm"), market=cause.market

@@ -1,4 +1,4 @@
-"""Jobs to look at, to pause and to ask for. They are defined in code and run by the scheduler only."""
+"""Django admin for jobs: how they run, and buttons to pause, resume or run one. Jobs are defined in code."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tradingsite.jobs.models import JobEvent, JobRun, JobState
 from tradingsite.jobs.reporting import panel
 from tradingsite.jobs.timetable import registered
 
-# A row's time edited there makes a job run off its grid; "Run selected" runs jobs in the web process.
+# django-apscheduler's own pages would run jobs in the web process, and move them off their schedule.
 admin.site.unregister([DjangoJob, DjangoJobExecution])
 
 
@@ -31,16 +31,19 @@ QUESTIONS = {
 DONE = {
     "pause": _("%(job)s is paused."),
     "resume": _("%(job)s runs again from its next tick on."),
-    "run": _("A run of %(job)s is asked for; the leader begins it within a second."),
+    "run": _("A run of %(job)s is requested; the leader starts it within a second."),
 }
 MOST_EVENTS = 50
 
 
 @admin.register(JobState)
 class JobStateAdmin(ReadOnlyAdmin[JobState]):
-    """One row a job. Who may change job states may pause, resume and run them: the leader does it."""
+    """One row for each job.
 
-    exclude = ("recent",)  # drawn as a strip
+    The change permission allows pausing, resuming and running; the leader acts on it.
+    """
+
+    exclude = ("recent",)  # shown as a drawing instead
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.control_view)
@@ -52,7 +55,7 @@ class JobStateAdmin(ReadOnlyAdmin[JobState]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show every registered job, whether it ever ran or not."""
+        """List every registered job, even if it has never run."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return self._page(request, "list.html", {**panel.jobs(), "title": gettext("Jobs")})
@@ -64,7 +67,7 @@ class JobStateAdmin(ReadOnlyAdmin[JobState]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Put how the job does, and what happened to it, around its row."""
+        """Add statistics and events of the job to its page."""
         facts: dict[str, Any] = {}
         if object_id in registered() and self.has_view_permission(request) and request.method == "GET":
             JobState.objects.register([object_id])
@@ -74,7 +77,7 @@ class JobStateAdmin(ReadOnlyAdmin[JobState]):
         return super().change_view(request, object_id, form_url, {**facts, **(extra_context or {})})
 
     def control_view(self, request: HttpRequest, name: str, action: str) -> HttpResponse:
-        """Ask whether it is meant; then leave the wish in the job's row."""
+        """Ask for a confirmation, then store the request in the row of the job."""
         if not (self.has_view_permission(request) and self.has_control_permission(request)):
             raise PermissionDenied
         if action not in QUESTIONS or name not in registered():
@@ -114,7 +117,7 @@ def _do(name: str, action: str, request: HttpRequest) -> None:
 
 @admin.register(JobEvent)
 class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
-    """What happened to jobs beside their timed runs, newest first."""
+    """Events of jobs other than scheduled runs, newest first."""
 
     list_display = ("at", "job_name", "kind", "by", "text")
     list_filter = ("kind", "job_name")
@@ -122,7 +125,7 @@ class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin[JobRun]):
-    """Failed runs of every job, and all runs of the rare ones."""
+    """Failed runs of every job, and all runs of jobs that run rarely."""
 
     list_display = ("run_time", "job_id", "succeeded", "seconds", "exception")
     list_filter = ("job_id", "status")

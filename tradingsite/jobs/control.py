@@ -1,6 +1,7 @@
-"""What people may do to a job: pause it, resume it, have it run now (docs/scheduler.md R18).
+"""Lets operators pause, resume and run a job (docs/scheduler.md, R18).
 
-Each sets columns of the job's row and writes who it was; the leader sees it within a second.
+Each function only changes the row of the job and records who did it. The leader reads the row within a
+second.
 """
 
 from collections.abc import Collection
@@ -21,18 +22,18 @@ _NOT_PAUSED_BY_HAND = Q(paused=False) | Q(pause_reason__startswith=QUARANTINE)
 
 
 class NotAllowed(Exception):
-    """It can't be done in the job's present state; the text says why, in the reader's language."""
+    """The job's present state forbids it. The text says why, in the reader's language."""
 
 
 def pause(name: str, reason: str, by: str) -> None:
-    """Let a job run no more until it is resumed; a run that goes on goes on. Also ends its trial runs.
+    """Pause a job until it is resumed. A run in progress continues; a quarantine gets no more trial runs.
 
     Raises:
         NotAllowed: it is paused already, or the reason is empty or longer than `LONGEST_REASON`.
     """
     reason = " ".join(reason.replace("\0", " ").split())
     if not reason:
-        raise NotAllowed(_("Say why, for all who will see it."))
+        raise NotAllowed(_("Enter a reason; everybody who sees the job will read it."))
     if len(reason) > LONGEST_REASON:
         raise NotAllowed(_("The reason has %(n)s characters, limit 400.") % {"n": len(reason)})
     with transaction.atomic():
@@ -51,7 +52,7 @@ def pause(name: str, reason: str, by: str) -> None:
 
 
 def resume(name: str, by: str) -> None:
-    """Let a paused job run again from its next tick on, whoever paused it.
+    """Let a paused job run again from its next tick, whoever paused it.
 
     Raises:
         NotAllowed: it is not paused.
@@ -64,50 +65,50 @@ def resume(name: str, by: str) -> None:
 
 
 def request_run(name: str, by: str) -> datetime:
-    """Ask the leader to run a job once, now or after the run that goes on; return when that was asked.
+    """Ask the leader to run a job once, now or after the run in progress; return the time of the request.
 
     Raises:
-        NotAllowed: it is paused, or such a run is asked for already.
+        NotAllowed: it is paused, or there is such a request already.
     """
     with transaction.atomic():
         free = _row(name).filter(paused=False, run_requested_at=None)
         if not free.update(run_requested_at=Now(), run_requested_by=by[:255]):
-            raise NotAllowed(_why_not(_row(name).get()))
+            raise NotAllowed(_refusal(_row(name).get()))
         _record(name, JobEvent.Kind.RUN_REQUESTED, by)
-        (asked_at,) = (
+        (requested_at,) = (
             _row(name).filter(run_requested_at__isnull=False).values_list("run_requested_at", flat=True)
         )
-        return cast("datetime", asked_at)
+        return cast("datetime", requested_at)
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run that somebody has requested."""
+    """A requested run."""
 
     job_name: str
     tick: datetime
-    """What it is claimed as: when it was requested, or now if a tick of the timetable has been run since."""
+    """The tick of its claim: the time of the request, or now if a scheduled tick has been run since."""
 
 
 def requested_runs(known: Collection[str]) -> list[RunRequest]:
-    """Return the requested runs of the `known` jobs that have not begun; a claim takes the request away."""
+    """Return the requested runs of the `known` jobs that have not begun. The claim removes the request."""
     requested_at = F("run_requested_at")
     tick = Case(When(last_tick__gte=requested_at, then=Now()), default=requested_at)
     rows = JobState.objects.filter(job_name__in=known, run_requested_at__isnull=False).annotate(tick=tick)
     return [RunRequest(name, at) for name, at in rows.values_list("job_name", "tick")]
 
 
-def withdraw(name: str, asked_at: datetime) -> bool:
-    """Take back the request made at `asked_at`; False when it was begun meanwhile."""
-    asked = JobState.objects.filter(job_name=name, run_requested_at=asked_at)
-    return bool(asked.update(run_requested_at=None, run_requested_by=""))
+def withdraw(name: str, requested_at: datetime) -> bool:
+    """Take back the request made at `requested_at`; return False if its run has begun."""
+    requests = JobState.objects.filter(job_name=name, run_requested_at=requested_at)
+    return bool(requests.update(run_requested_at=None, run_requested_by=""))
 
 
-def _why_not(state: JobState) -> str:
+def _refusal(state: JobState) -> str:
     facts = {"job": state.job_name, "why": state.why_paused, "who": state.run_requested_by}
     if state.paused:
         return _("%(job)s is paused: %(why)s. Resume it first.") % facts
-    return _("A run of %(job)s is asked for already, by %(who)s.") % facts
+    return _("A run of %(job)s has been requested already, by %(who)s.") % facts
 
 
 def _row(name: str) -> QuerySet[JobState]:

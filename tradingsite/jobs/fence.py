@@ -1,4 +1,4 @@
-"""Whether this thread may still act for the scheduler, asked before an order is sent (docs/orders.md O8)."""
+"""Fencing: checks before an order is sent that this process still leads (docs/orders.md, O8)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 
 def _by_hand() -> bool:
-    """A run by hand stands for nobody but itself."""
+    """A run by hand needs no lead."""
     return True
 
 
@@ -15,7 +15,7 @@ _may_act: ContextVar[Callable[[], bool]] = ContextVar("may_act", default=_by_han
 
 @contextmanager
 def guarded_by(may_act: Callable[[], bool]) -> Iterator[None]:
-    """Let `may_post` answer what `may_act` says, in this thread, inside the block."""
+    """Make `may_post` call `may_act`, in this thread, inside the block."""
     token = _may_act.set(may_act)
     try:
         yield
@@ -24,5 +24,5 @@ def guarded_by(may_act: Callable[[], bool]) -> Iterator[None]:
 
 
 def may_post() -> bool:
-    """Ask whether an order may be sent now: a scheduler that has lost its lock meanwhile sends none."""
+    """Return whether an order may be sent now: a scheduler that has lost its lock sends none."""
     return _may_act.get()()

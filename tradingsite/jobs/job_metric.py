@@ -1,4 +1,4 @@
-"""JobMetric: the one bare JSON line that every run leaves in the log (docs/scheduler.md R21)."""
+"""Writes JobMetric, one JSON line in the log for every run (docs/scheduler.md, R21)."""
 
 import logging
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from tradingsite.jobs.run_result import RunResult
 from tradingsite.jobs.timetable import registered
 from tradingsite.masking import mask
 
-# Not structlog's: the line is the metric and nothing else, in every log format.
+# Not structlog: the line contains only the metric, in every log format.
 _log = logging.getLogger(__name__)
 
 LONGEST_ERROR = 500
@@ -33,7 +33,7 @@ def _utc(at: datetime) -> datetime:
 
 
 class JobMetric(BaseModel):
-    """The specification's metric of one run; what goes beyond it is in the job tables."""
+    """The metric of one run, with exactly the specification's fields. The job tables have more."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -63,7 +63,7 @@ def emit(result: RunResult) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error as one short line that JSON, PostgreSQL and a reader can take, with secrets masked."""
+    """Return an error as one short line that JSON and PostgreSQL accept, with secrets masked."""
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     line = " ".join(text.replace("\0", " ").encode(errors="replace").decode().split())
     return mask(line[: 4 * LONGEST_ERROR])[:LONGEST_ERROR]

@@ -1,6 +1,6 @@
-"""Who leads and who stands by: the row that fences a former leader off, and a row a process.
+"""Which scheduler leads, and which stand by: the heartbeat row of the leader, and a row for each process.
 
-Rules: docs/scheduler.md R3, R6.
+See docs/scheduler.md, R3 and R6.
 """
 
 import uuid
@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-# One statement: two processes that both think they hold the lock still get different epochs.
+# One statement, so that two processes that both believe they hold the lock get different epochs.
 _TAKE_OVER = """
 INSERT INTO scheduler_heartbeat AS h (id, holder, pid, lock_pid, epoch, acquired_at, heartbeat_at)
 SELECT 1, %s, %s, %s, 1, moment, moment FROM clock_timestamp() AS moment
@@ -21,14 +21,14 @@ ON CONFLICT (id) DO UPDATE SET
     acquired_at = excluded.acquired_at, heartbeat_at = excluded.heartbeat_at, last_loop_at = NULL
 RETURNING h.*
 """
-# Not `bulk_create`, which would make three statements of it, every few seconds in every process.
+# Not `bulk_create`: it would send three statements, every few seconds from every process.
 _SEEN = """
 INSERT INTO scheduler_process (id, host, pid, backend_pid, role, started_at, seen_at)
 VALUES (%s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET
     backend_pid = excluded.backend_pid, role = excluded.role, seen_at = excluded.seen_at
 """
-# A process is gone when its lock session is, or when it has said nothing for so long.
+# A process is gone when its database session is, or when it has been silent for too long.
 _PRUNE = """
 DELETE FROM scheduler_process p
 WHERE p.seen_at < clock_timestamp() - make_interval(secs => %s)
@@ -37,33 +37,35 @@ WHERE p.seen_at < clock_timestamp() - make_interval(secs => %s)
 
 
 class SchedulerHeartbeatQuerySet(models.QuerySet["SchedulerHeartbeat"]):
-    """The one row, written only by the process that holds the scheduler's lock."""
+    """The only row, written only by the process that holds the scheduler's lock."""
 
     def take_over(self, holder: str, pid: int, lock_pid: int | None = None) -> "SchedulerHeartbeat":
-        """Write this process into the row under a new epoch and return it.
+        """Make this process the leader under a new epoch; return the row.
 
         Args:
-            holder: the host's name.
-            pid: the process there.
-            lock_pid: the server's process id of the session that holds the lock; None: not to be ended.
+            holder: the name of the host.
+            pid: the process on it.
+            lock_pid: the backend pid of the session that holds the lock. A standby may end that session if
+                the
+                leader freezes; None: it may not.
         """
         (row,) = self.raw(_TAKE_OVER, [holder, pid, lock_pid])
         return row
 
     def beat(self, leader: "SchedulerHeartbeat", loop_age: timedelta) -> bool:
-        """Say that `leader` is alive and when its loop was last round; False when another has taken over."""
+        """Write a heartbeat with the age of the last turn of the loop; False after another has taken over."""
         mine = self.filter(pk=1, epoch=leader.epoch)
         return bool(mine.update(heartbeat_at=Now(), last_loop_at=Now() - Value(loop_age)))
 
     def by_the_clock(self) -> "tuple[SchedulerHeartbeat | None, datetime]":
-        """Return the row, None when no scheduler ever led, and the database's time of this answer."""
+        """Return the row (None if no scheduler ever led) and the database's time."""
         row = self.filter(pk=1).first()
         now = self.filter(pk=1).values_list(Now(), flat=True).first()
         return row, now or timezone.now()
 
 
 class SchedulerHeartbeat(models.Model):
-    """Who leads, and since when. `epoch` counts the take-overs; 0 is before the first."""
+    """The leader, and since when. `epoch` counts the changes of leader; 0 is before the first."""
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     holder = models.CharField(_("host"), max_length=255)
@@ -87,12 +89,12 @@ class SchedulerHeartbeat(models.Model):
 
 class SchedulerProcessQuerySet(models.QuerySet["SchedulerProcess"]):
     def seen(self, process: "SchedulerProcess") -> None:
-        """Say that `process` is there now, in its present role."""
+        """Record that `process` is alive, in its present role."""
         with connections[self.db].cursor() as cursor:
             cursor.execute(_SEEN, [process.id, process.host, process.pid, process.backend_pid, process.role])
 
     def prune(self, silent_for: timedelta) -> None:
-        """Delete the rows of processes that are gone. For the leader; one that lives comes back by itself."""
+        """Delete the rows of processes that are gone. One that was only silent writes its row again."""
         with connections[self.db].cursor() as cursor:
             cursor.execute(_PRUNE, [silent_for.total_seconds()])
 

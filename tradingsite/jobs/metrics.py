@@ -1,6 +1,6 @@
-"""The scheduler and its jobs for OpenMetrics, from the database: the same in every web process.
+"""Metrics of the scheduler and its jobs, read from the database, so every web process reports the same.
 
-Rules: docs/scheduler.md R22.
+See docs/scheduler.md, R22.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ QUANTILES_PCT = (50, 95, 99)
 
 
 def families() -> list[Metric]:
-    """Return the families; eight queries. Raises django.db.Error."""
+    """Return the families, in eight queries. Raises django.db.Error."""
     status = read()
     return [*_leadership(status), *_jobs(status), _runs(status), *_times(status)]
 
@@ -26,7 +26,7 @@ def _leadership(status: SchedulerStatus) -> Iterator[Metric]:
     leads.add_metric([], float(status.alive))
     yield leads
     if status.leader is not None and status.heartbeat_age is not None:
-        epoch = GaugeMetricFamily("scheduler_epoch", "How often a scheduler has begun to lead.")
+        epoch = GaugeMetricFamily("scheduler_epoch", "How often a scheduler has become leader.")
         epoch.add_metric([], status.leader.epoch)
         yield epoch
         age = GaugeMetricFamily(
@@ -34,7 +34,9 @@ def _leadership(status: SchedulerStatus) -> Iterator[Metric]:
         )
         age.add_metric([], status.heartbeat_age.total_seconds())
         yield age
-    processes = GaugeMetricFamily("scheduler_processes", "Schedulers that are there.", labels=["role"])
+    processes = GaugeMetricFamily(
+        "scheduler_processes", "Scheduler processes that are alive.", labels=["role"]
+    )
     for role in SchedulerProcess.Role.values:
         processes.add_metric([role], sum(each.role == role for each in status.processes))
     yield processes
@@ -45,7 +47,7 @@ def _jobs(status: SchedulerStatus) -> Iterator[Metric]:
     paused = _gauge("job_paused", "1 while the job is paused.")
     failures = _gauge("job_consecutive_failures", "Failures since the last success.")
     running = _gauge(
-        "job_running_seconds", "For how long the present run has gone on; 0 between runs.", "seconds"
+        "job_running_seconds", "How long the present run has taken so far; 0 between runs.", "seconds"
     )
     states = GaugeMetricFamily("job_state", "1 for the job's present state.", labels=["job", "state"])
     for each in status.jobs:
@@ -66,7 +68,7 @@ def _gauge(name: str, text: str, unit: str = "") -> GaugeMetricFamily:
 
 def _runs(status: SchedulerStatus) -> Metric:
     family = CounterMetricFamily(
-        "job_runs", "Runs by outcome, a minute behind at most.", labels=["job", "outcome"]
+        "job_runs", "Runs by outcome, at most a minute behind.", labels=["job", "outcome"]
     )
     counted = totals()
     for each in status.jobs:
@@ -80,7 +82,10 @@ def _runs(status: SchedulerStatus) -> Metric:
 
 
 def _times(status: SchedulerStatus) -> Iterator[Metric]:
-    """Gauges with a `quantile` label: of the last 24 hours, so there is no sum that only grows."""
+    """Yield gauges with a `quantile` label.
+
+    A summary would need a sum that never falls; this is the last day.
+    """
     durations = GaugeMetricFamily(
         "job_duration_seconds",
         "Of the runs of the last 24 hours.",
@@ -89,7 +94,7 @@ def _times(status: SchedulerStatus) -> Iterator[Metric]:
     )
     lateness = GaugeMetricFamily(
         "job_lateness_seconds",
-        "From the tick to the run's begin, last 24 hours.",
+        "From the tick to the start of the run, last 24 hours.",
         labels=["job", "quantile"],
         unit="seconds",
     )

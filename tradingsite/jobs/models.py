@@ -1,4 +1,4 @@
-"""What the scheduler leaves for others to see: how each job stands, its hours and its events."""
+"""Tables of the jobs: the state of each job, its statistics by hour, and its events."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -23,30 +23,31 @@ if TYPE_CHECKING:
 __all__ = ["JobEvent", "JobHour", "JobRun", "JobState", "SchedulerHeartbeat", "SchedulerProcess"]
 
 QUARANTINE, BY_HAND = "quarantine:", "operator:"
-"""How the reason of a pause begins: the scheduler itself made it, or a person."""
+"""First word of the reason for a pause: set by the scheduler itself, or by an operator."""
 MOST_RECENT = 40
-"""Outcomes of a job that are kept for the strip."""
+"""How many outcomes of a job are kept for the drawing of recent runs."""
 
 
 class JobStateQuerySet(models.QuerySet["JobState"]):
-    """What happens to a job's row. Callers hold the scheduler's lock, except for runs by hand.
+    """Changes to the row of a job. Callers hold the scheduler's lock, except for runs by hand.
 
-    Times are the database's (`Now`), since clocks of different machines are never compared.
+    Times are the database's (`Now`), since the clocks of different machines are never compared.
     """
 
     def register(self, names: Iterable[str]) -> None:
         self.bulk_create([JobState(job_name=name) for name in names], ignore_conflicts=True)
 
     def await_ticks(self, names: Iterable[str]) -> None:
-        """Note that somebody runs what comes due from now on, unless no tick was run since noted.
+        """Set `awaited_since` to now where a tick has been run since it was set last. Called by a new leader.
 
-        For a new leader. So leaders that come and go without running anything give a job no more time.
+        Lateness is counted from there. It is not reset without a run: otherwise leaders that come and go
+        without running anything would keep a job from ever being late.
         """
         has_run = Q(awaited_since__isnull=True) | Q(last_tick__gte=F("awaited_since"))
         self.filter(has_run, job_name__in=list(names)).update(awaited_since=Now())
 
     def last_ticks(self, *, only_if_succeeded: Collection[str] = ()) -> dict[str, datetime | None]:
-        """Return the last tick of each job; None for those of the named that have never succeeded."""
+        """Return the last tick of each job; None for one in `only_if_succeeded` without a success."""
         return {
             name: None if name in only_if_succeeded and succeeded_at is None else tick
             for name, tick, succeeded_at in self.values_list("job_name", "last_tick", "last_success_at")
@@ -58,14 +59,15 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
     def record(
         self, result: RunResult, *, before_it: Iterable[RunResult] = (), for_another: bool = False
     ) -> bool:
-        """Note how a run ended; False when it was somebody else's meanwhile. Its times are kept.
+        """Record the end of a run; return False if another leader has closed it meanwhile.
 
-        A run of the timetable is noted only while its claim stands: another leader may have closed it.
+        A scheduled run is recorded only while its claim is in force.
 
         Args:
-            result: over, perhaps since a while.
-            before_it: ticks that were not run, for the list of recent outcomes.
-            for_another: whether it is closed in place of its own process, which can note nothing after that.
+            result: of a run that may have ended a while ago.
+            before_it: ticks before it that were not run, for the list of recent outcomes.
+            for_another: the run belongs to another process. Its claim is cancelled, so that process can no
+                longer record it.
         """
         ended = Now() - Value(timedelta(seconds=monotonic() - result.ended_monotonic_s))
         changes: dict[str, object] = {
@@ -83,32 +85,32 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
             changes["last_success_at"] = ended
         rows = self.filter(job_name=result.job_name)
         if result.tick is not None:
-            # A later run may have begun before this one could be noted.
+            # A later run may have begun before this one could be recorded.
             changes["running_since"] = Case(
                 When(last_tick__gt=result.tick, then=F("running_since")), default=None
             )
             changes["last_lateness_ms"] = result.lateness_ms
             changes["recent"] = _recent([*before_it, result])
         if for_another:
-            changes["claim_epoch"] = -F("claim_epoch")  # nobody's claim, and still less than any later one
+            changes["claim_epoch"] = -F("claim_epoch")  # matches no claim, and is less than any later one
         if result.epoch or for_another:
             rows = rows.filter(claim_epoch=result.epoch)
         return bool(rows.update(**changes))
 
     def left_running(self, *, by_others_than: Collection[str]) -> "Self":
-        """Return the jobs whose run never ended, apart from those that still run in this process."""
+        """Return the jobs marked as running, except those that run in this process."""
         return self.filter(running_since__isnull=False).exclude(job_name__in=by_others_than)
 
 
 def _recent(outcomes: Iterable[RunResult]) -> RawSQL:
-    """Append to the list, and keep the last of it, without reading it first."""
+    """Append to the list in SQL, without reading it first, and keep only its last entries."""
     added = [{"tick": each.tick and each.tick.isoformat(), "outcome": each.outcome} for each in outcomes]
     last = f"jsonb_path_query_array(recent || %s::jsonb, '$[last-{MOST_RECENT - 1} to last]')"
-    return RawSQL(last, [json.dumps(added)])  # noqa: S611 - what varies is a parameter, or a number of ours
+    return RawSQL(last, [json.dumps(added)])  # noqa: S611 - only parameters and a constant
 
 
 class JobState(models.Model):
-    """How one job stands. Its next run is the job store's to know."""
+    """The state of one job. Its next run time is in the job store."""
 
     job_name = models.CharField(_("job"), max_length=100, primary_key=True)
     last_tick = models.DateTimeField(
@@ -124,7 +126,7 @@ class JobState(models.Model):
     last_counts = models.JSONField(_("last counts"), default=dict, help_text=_("What the last run counted."))
     consecutive_failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     runs = models.PositiveBigIntegerField(_("runs"), default=0)
-    # What follows has its default in the database too: an older version makes rows as well.
+    # The columns below also have defaults in the database, since an older release inserts rows as well.
     claim_epoch = models.BigIntegerField(
         _("claim epoch"), default=0, db_default=0, help_text=_("Whose run this is: the leader's epoch.")
     )
@@ -177,12 +179,12 @@ class JobState(models.Model):
 
     @property
     def why_paused(self) -> str:
-        """Return the reason of its pause, without the word that its state says already."""
+        """The reason for its pause, without the first word, which `state` expresses already."""
         return self.pause_reason.removeprefix(QUARANTINE).removeprefix(BY_HAND).strip()
 
 
 class JobHour(models.Model):
-    """What a job did within one hour. Histograms are sparse: {"bucket": count}."""
+    """The statistics of one job in one hour. Histograms are sparse: {"bucket": count}."""
 
     job_name = models.CharField(_("job"), max_length=100)
     hour = models.DateTimeField(_("hour"))
@@ -205,7 +207,7 @@ class JobHour(models.Model):
 
 
 class JobEvent(models.Model):
-    """Something that happened to a job beside its timed runs, and who did it."""
+    """An event of a job other than a scheduled run, and who caused it."""
 
     class Kind(models.TextChoices):
         PAUSED = "paused", _("paused")
@@ -234,7 +236,7 @@ class JobEvent(models.Model):
 
 
 class JobRun(DjangoJobExecution):  # type: ignore[misc]  # django_apscheduler has no types
-    """A kept run, under a name of ours. See `records.kept_runs`."""
+    """One stored run, in the table of django-apscheduler. See `records.kept_runs`."""
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""The health component `scheduler`: is one alive, and is every job well (docs/scheduler.md R23)?"""
+"""The health probe `scheduler`: is a scheduler alive, and is every job on time (docs/scheduler.md, R23)?"""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -12,7 +12,7 @@ from tradingsite.jobs.timetable import registered
 
 
 def scheduler() -> Finding:
-    """Judge by the database alone, so that every process gives the same answer."""
+    """Judge from the database alone, so that every process gives the same answer."""
     status = read()
     return _down(status) or _bad(status) or _good(status)
 
@@ -27,7 +27,7 @@ def _down(status: SchedulerStatus) -> Finding | None:
             "unhealthy", text, host=leader.holder, age_s=_seconds(age), limit_s=_seconds(HEARTBEAT_LIMIT)
         )
     if status.stuck and status.loop_lag is not None:
-        text = gettext_noop("the scheduler's loop has not come round for %(lag_s)s s, limit %(limit_s)s s")
+        text = gettext_noop("the scheduler's loop has not turned for %(lag_s)s s, limit %(limit_s)s s")
         return Finding("unhealthy", text, lag_s=_seconds(status.loop_lag), limit_s=_seconds(LOOP_LIMIT))
     return None
 
@@ -54,7 +54,7 @@ def _bad(status: SchedulerStatus) -> Finding | None:
     if len(found) == 1:
         ((state, jobs),) = found.items()
         return Finding(worst, _BAD[state], jobs=jobs)
-    return Finding(worst, gettext_noop("several troubles: %(troubles)s"), troubles=_listed(found))
+    return Finding(worst, gettext_noop("several problems: %(troubles)s"), troubles=_listed(found))
 
 
 def _good(status: SchedulerStatus) -> Finding:
@@ -73,7 +73,7 @@ def _good(status: SchedulerStatus) -> Finding:
 
 
 def _by_state(jobs: Iterable[JobStatus]) -> dict[JobStatus.State, str]:
-    """Return the named jobs of each state, the worst state first."""
+    """Return the names of the jobs in each state, the worst state first."""
     named: dict[JobStatus.State, list[str]] = {state: [] for state in JobStatus.State}
     for each in jobs:
         named[each.state].append(_named(each))

@@ -1,3 +1,5 @@
+"""The result of one run of a job: outcome, counts, error, duration."""
+
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +14,14 @@ OUTCOME_WORDS = {
     "aborted": _("aborted"),
 }
 SKIPPED, REFUSED, ABORTED = "skipped", "refused", "aborted"
-"""First words of an error that says why there was no run, or no end of one."""
+"""First word of an error for a run that did not start, or did not end."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     job_name: str
     tick: datetime | None
-    """The instant of the grid this run was for; None for a run by hand."""
+    """The scheduled instant of this run; None for a run by hand."""
     duration_ms: float
     counts: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
@@ -28,9 +30,9 @@ class RunResult:
     ended_monotonic_s: float = field(default_factory=time.monotonic)
     attempts: int = 1
     lateness_ms: float | None = None
-    """From the tick to the beginning of the body; None where there was none, or no tick."""
+    """From the tick to the start of the run; None if it did not start, or has no tick."""
     epoch: int = 0
-    """Of the leader who claimed the run; 0 for a run by hand."""
+    """Of the leader that claimed the run; 0 for a run by hand."""
 
     @property
     def success(self) -> bool:
@@ -42,7 +44,7 @@ class RunResult:
 
 
 def outcome_of(error: str | None) -> str:
-    """Return "ok", "failed", "skipped" (not begun) or "aborted" (not ended by its own process)."""
+    """Return "ok", "failed", "skipped" (not started) or "aborted" (not ended by its own process)."""
     if error is None:
         return "ok"
     first_word = error.partition(":")[0]

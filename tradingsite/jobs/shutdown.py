@@ -1,4 +1,4 @@
-"""How a scheduler is told to end, and how it ends (docs/scheduler.md R20)."""
+"""Stops a scheduler process: the signal handlers, and an exit that cannot hang (docs/scheduler.md, R20)."""
 
 import logging
 import os
@@ -9,14 +9,14 @@ import sys
 import threading
 from typing import NoReturn, Protocol
 
-_LAST_WORDS_S = 3
+_FLUSH_S = 3
 
 winding_down = threading.Event()
-"""Set once no new run begins; a body with much to do looks at it between its steps."""
+"""Set when no new run starts any more; long jobs check it between their steps."""
 
 
 class Stop(Protocol):
-    """What the supervisor waits on. `threading.Event` is one."""
+    """What the supervisor waits for. `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
     def wait(self, timeout: float) -> bool: ...
@@ -25,16 +25,16 @@ class Stop(Protocol):
 class StopOnSignal:
     """Set by SIGTERM and SIGINT.
 
-    Not a `threading.Event`: its `set()` takes a lock that the interrupted main thread may just hold in
-    `wait()`, and then it waits for itself. Here the handler only notes the signal and sets the alarm; what
-    ends `wait` is the byte that the interpreter writes for every signal.
+    It is not a `threading.Event`: `set()` takes a lock that the interrupted main thread may hold in `wait()`,
+    and would wait for itself. Here the handler only sets a flag and the alarm; `wait` is woken by the byte
+    that the interpreter writes for every signal.
     """
 
     def __init__(self, kill_after_s: int) -> None:
-        """Install the handlers; only the main thread can.
+        """Install the handlers; only possible in the main thread.
 
         Args:
-            kill_after_s: the kernel ends a process that has not ended itself so long after the signal.
+            kill_after_s: this long after the signal the kernel ends the process, if it has not ended.
         """
         self._set = False
         self._kill_after_s = kill_after_s
@@ -45,11 +45,11 @@ class StopOnSignal:
             signal.signal(number, self._note)
 
     def is_set(self) -> bool:
-        """Return whether a signal came."""
+        """Return whether a signal has come."""
         return self._set
 
     def wait(self, timeout: float) -> bool:
-        """Wait for a signal, `timeout` seconds at most."""
+        """Wait for a signal, at most `timeout` seconds."""
         select.select([self._reader], [], [], timeout)
         return self._set
 
@@ -60,8 +60,8 @@ class StopOnSignal:
 
 
 def end_process(code: int) -> NoReturn:
-    """Flush and leave at once: a normal exit would wait for the jobs' threads, and one of them may hang."""
-    signal.alarm(_LAST_WORDS_S)  # the log's lock may be held by a thread that is stuck
+    """Flush logs and exit at once: a normal exit would wait for job threads, and one may hang."""
+    signal.alarm(_FLUSH_S)  # a hanging thread may hold the lock of the log
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

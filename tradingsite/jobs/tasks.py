@@ -1,7 +1,7 @@
-"""What each job does: read the configuration once, call one function, return what is worth counting.
+"""The function of each job: it reads the settings once, calls one function, and returns what it counted.
 
-Every task takes one snapshot of the committed configuration at its start and passes it down: a run sees
-all of a change or nothing of it, and the next run sees all of it.
+Each takes one snapshot of the committed settings and passes it down, so that a change of settings applies to
+a whole run or not at all.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def collect_market_data(_tick: datetime) -> Counts:
 
 
 def generate_trading_signal(tick: datetime) -> Counts:
-    """Ask the model about every traded market, and act on what it says within the limits."""
+    """Ask the model about every traded market, and act on its advice within the limits."""
     return cycle.generate(
         SystemConfig.objects.snapshot(),
         tick,
@@ -53,10 +53,10 @@ def generate_trading_signal(tick: datetime) -> Counts:
 
 
 def check_volatility(_tick: datetime) -> Counts:
-    """Begin and end halts of buys, then sell what has lost too much.
+    """Start and end halts of buys, then sell positions that have lost too much.
 
-    The stop-loss runs also when the halts could not be judged, and the other way round: the first failure is
-    the job's, and a check that did not succeed blocks buys.
+    The stop-loss runs even if the halts could not be judged, and the other way round. The job then fails with
+    the first error, and buys are blocked until a check succeeds.
     """
     config = SystemConfig.objects.snapshot()
     try:
@@ -67,7 +67,7 @@ def check_volatility(_tick: datetime) -> Counts:
 
 
 def sync_pending_orders(_tick: datetime) -> Counts:
-    """Resolve what is open at the exchange by evidence, and measure what became of past signals."""
+    """Reconcile open orders with the exchange, and measure how past signals turned out."""
     try:
         resolved = reconcile(exchange_client(), timezone.now())
     finally:
@@ -76,7 +76,7 @@ def sync_pending_orders(_tick: datetime) -> Counts:
 
 
 def cleanup_old_data(_tick: datetime) -> Counts:
-    """Delete what is older than its retention, in batches. Counts a table; never touches orders."""
+    """Delete rows older than their retention, in batches; return the count of each table. Orders stay."""
     config = SystemConfig.objects.snapshot()
     now = timezone.now()
     past_prices = now - timedelta(days=config[MARKET_DATA_RETENTION_DAYS])

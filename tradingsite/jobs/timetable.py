@@ -1,4 +1,4 @@
-"""What runs by itself, and when (docs/scheduler.md R8 to R10). What a job does is in `tasks`."""
+"""The timetable: which jobs run, and when (docs/scheduler.md, R8 to R10). What a job does is in `tasks`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from tradingsite.strategy.budget import SIGNAL_INTERVAL
 ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
 UNLIMITED = timedelta.max
-"""The `catch_up` of a job that runs, before the others, whenever a scheduler begins to lead."""
+"""The `catch_up` of a job that runs, before all others, whenever a scheduler becomes leader."""
 
 
 class AlignedInterval(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
-    """Fires at `ORIGIN + phase + k * every`, however long nobody looked and whatever was run in between.
+    """Fires at `ORIGIN + phase + k * every`, whenever it was last asked and whatever else was run.
 
     A *tick* is one instant of that grid. Sums of timedelta are exact, so ticks do not drift.
     """
@@ -33,10 +33,10 @@ class AlignedInterval(BaseTrigger):  # type: ignore[misc]  # apscheduler has no 
         return self.start + (at - self.start) // self.every * self.every
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the tick after `previous_fire_time`; of those that were missed meanwhile only the last.
+        """Return the tick after `previous_fire_time`; of several missed ticks only the last.
 
-        That leaves two steps of a backlog of any length: the tick that was planned and the last one.
-        Without a previous time it is the first tick after `now`.
+        So a backlog of any length takes two steps: the planned tick and the last one. Without a previous time
+        it is the first tick after `now`.
         """
         last = self.floor(now)
         if previous_fire_time is None:
@@ -49,19 +49,19 @@ class ScheduledJob:
     name: str
     every: timedelta
     run: Callable[[datetime], Mapping[str, int]]
-    """Does the work of a tick once and returns what is worth counting. A run by hand gets its own moment."""
+    """Does the work of one tick and returns its counts. A run by hand gets the present time."""
     phase_s: float = 0
     """Seconds from the full interval to the tick, so that jobs do not start together."""
     deadline_s: float = 60
-    """How long a run may take. Later it is a failure, whatever it did; see also `hard_limit_s`."""
+    """How long a run may take. One that takes longer has failed, whatever it did; see `hard_limit_s`."""
     catch_up: timedelta = timedelta(0)
-    """How late a tick that nobody was there for may still be run by the next scheduler."""
+    """How late the next leader may still run a tick that was missed without a leader."""
     at_once: bool = False
-    """Whether it runs when a scheduler begins to lead, not at the next tick, until it has once succeeded."""
+    """Whether, until its first success, it runs as soon as a scheduler leads, and not at the next tick."""
     always_tried: bool = False
-    """Whether a quarantine leaves it its trial runs: money is at stake while it does not run."""
+    """Whether it gets trial runs in quarantine, since money is at stake while it does not run."""
     why: str = ""
-    """Why these times, as a msgid: for people who look at the timetable."""
+    """Why it has these times, as a msgid, for the page of the job."""
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= timedelta(seconds=self.phase_s) < self.every:
@@ -75,21 +75,21 @@ class ScheduledJob:
 
     @property
     def hard_limit_s(self) -> float:
-        """Return after how many seconds a run ends its process: a thread cannot be ended alone."""
+        """Seconds after which a run ends its process, since a thread cannot be ended alone."""
         return self.nears_limit_s + 2
 
     @property
     def nears_limit_s(self) -> float:
-        """Return by when a run that is past its deadline has ended, unless it hangs."""
+        """Seconds after which a run past its deadline must have ended, unless it hangs."""
         return 1.5 * self.deadline_s
 
     @property
     def slack(self) -> timedelta:
-        """How far past its time a tick may be before the job is late: half the interval, 5 s to 60 s."""
+        """How overdue a tick may be before the job counts as late: half the interval, 5 s to 60 s."""
         return min(timedelta(seconds=60), max(timedelta(seconds=5), self.every / 2))
 
     def late_by(self, since: datetime, now: datetime) -> timedelta | None:
-        """Return how much too late the tick after `since` is, or None while it is within `slack`."""
+        """Return how overdue the tick after `since` is; None within `slack`."""
         late = now - since - self.every
         return late if late > self.slack else None
 
@@ -140,8 +140,8 @@ SCHEDULE = (
         "sync_pending_orders", 5 * _MINUTE, _task("sync_pending_orders"),
         phase_s=48, deadline_s=120, catch_up=UNLIMITED, always_tried=True,
         why=gettext_noop(
-            "Far from the signals, which reconcile for themselves. Open orders do not wait for a timetable: "
-            "whoever begins to lead looks at once, before all other jobs."
+            "Far from the signals, which reconcile orders themselves. Open orders cannot wait: a new leader "
+            "runs this first, before all other jobs."
         ),
     ),
     ScheduledJob(
@@ -156,6 +156,6 @@ SCHEDULE = (
 
 
 def registered() -> dict[str, ScheduledJob]:
-    """Return the jobs in force by name, in the order of the timetable that `settings.JOBS_SCHEDULE` names."""
+    """Return the jobs of the timetable named by `settings.JOBS_SCHEDULE`, by name, in their order."""
     timetable = cast("tuple[ScheduledJob, ...]", import_string(settings.JOBS_SCHEDULE))
     return {job.name: job for job in timetable}

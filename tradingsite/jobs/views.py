@@ -1,4 +1,7 @@
-"""One job for people: what it is for, how it does, its last runs, and what to do (docs/health.md, 27)."""
+"""A job's page for operators: its purpose, its state, its last runs, and what to do.
+
+See docs/health.md, rule 27.
+"""
 
 from typing import Any
 
@@ -18,19 +21,19 @@ from tradingsite.jobs.timetable import ScheduledJob, registered
 
 _EVENTS = 20
 _VERDICTS = {"run": "healthy", "idle": "notice", "warning": "degraded"}
-"""Of the page's head, by the look of a state, where it has another name there."""
+"""CSS class of the headline for a `look`, where the two names differ."""
 _ADVICE = {
     JobStatus.State.FAILING: JobStatus.State.FAILED,
     JobStatus.State.STALE: JobStatus.State.FAILED,
     JobStatus.State.RUNNING: JobStatus.State.OK,
     JobStatus.State.NEVER_RAN: JobStatus.State.OK,
 }
-"""The part of the runbook for a state that has none of its own."""
+"""The state whose runbook advice is shown, for states without advice of their own."""
 
 
 @staff_page
 def job_page(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one registered job; 404 with the registered names for another."""
+    """Show one registered job; 404 with all names for an unknown one."""
     known = registered()
     if name not in known:
         return unknown_name_page(request, name, [(each, reverse("job_page", args=[each])) for each in known])
@@ -49,7 +52,7 @@ def job_page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _found(job: ScheduledJob) -> dict[str, Any]:
-    """Ask the database, in a number of queries that does not depend on the history."""
+    """Query everything about the job, in a fixed number of queries."""
     state = JobState.objects.filter(pk=job.name).first()
     runs: list[Run] = last_runs(job, state)
     found = panel.one(job.name)

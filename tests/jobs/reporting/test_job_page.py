@@ -132,7 +132,7 @@ def test_a_run_that_somebody_asked_for_is_in_their_name(db, job):
     for each in (tick, asked, caught_up):
         ran(each)
 
-    assert [(run.tick, run.asked_by) for run in last_runs(job, None)] == [
+    assert [(run.tick, run.requested_by) for run in last_runs(job, None)] == [
         (caught_up, ""),
         (asked, "ann"),
         (tick, ""),

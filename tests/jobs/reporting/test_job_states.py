@@ -93,7 +93,7 @@ def test_admin_prints_the_state_in_the_list_and_on_the_job_s_page(state, desk):
     changed = desk.get(reverse("admin:jobs_jobstate_change", args=[NAME])).content.decode()
 
     assert first_word(rf">{NAME}</a>.*?</th>\s*<td>(.*?)</td>", listed) == state.label
-    assert first_word(r"How it does</h2>\s*<p>(.*?)</p>", changed) == state.label
+    assert first_word(r"Statistics</h2>\s*<p>(.*?)</p>", changed) == state.label
 
 
 def test_the_command_prints_the_state(state, capsys):
@@ -122,7 +122,7 @@ def test_the_metric_is_1_for_the_state_alone(state):
     assert mine == {each.value: float(each is state) for each in State}
 
 
-STUCK = "Its loop does not come round: no job begins."
+STUCK = "Its loop is stuck: no job starts."
 
 
 @pytest.mark.parametrize(("lag_s", "stuck"), [(9, False), (11, True)])

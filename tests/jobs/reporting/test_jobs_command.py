@@ -190,7 +190,7 @@ def test_who_did_it_is_who_is_logged_in_or_must_be_said(capsys, monkeypatch):
     for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    assert refused("resume", NAME) == (1, "This user has no name: say who with --by.")
+    assert refused("resume", NAME) == (1, "This user has no name: give one with --by.")
     assert JobState.objects.get().paused
 
 

@@ -221,7 +221,7 @@ def test_several_troubles_are_listed_the_worst_first():
 
     assert found() == (
         "unhealthy",
-        "several troubles: quarantined: generate_trading_signal (ended its process 3 times); "
+        "several problems: quarantined: generate_trading_signal (ended its process 3 times); "
         "overrun: collect_market_data 9 s, limit 8 s; failing: check_volatility 4 in a row",
     )
 

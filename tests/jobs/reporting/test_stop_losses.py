@@ -31,7 +31,7 @@ BTC = "KRW-BTC"
 CHECK = "check_volatility"
 SIGNAL = "generate_trading_signal"
 GO_ON = "Sells and stop-losses go on."
-NOTHING_HELD = "Nothing is held: there is nothing for a stop-loss to sell."
+NOTHING_HELD = "There is no position that a stop-loss could sell."
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ SITUATIONS = [
     (never_succeeded, "check_volatility has never succeeded"),
     (long_ago, "check_volatility last succeeded 9[12] s ago, limit 90 s"),
     (gone, "no scheduler leads"),
-    (stuck, "the scheduler's loop does not come round"),
+    (stuck, "the scheduler's loop is stuck"),
     (without_a_price, "no price of KRW-BTC: last seen 7[5-9] s ago, limit 30 s"),
     (never_priced, "no price of KRW-BTC: no price yet"),
     (unreadable, "stop_loss_pct cannot be read"),

@@ -102,7 +102,7 @@ def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
 
     assert trade("status").splitlines() == [
         "new buys paused: check_volatility has never succeeded",
-        "Nothing is held: there is nothing for a stop-loss to sell. "
+        "There is no position that a stop-loss could sell. "
         "None would be sold: check_volatility has never succeeded",
         "",
         "Halts",
@@ -258,8 +258,8 @@ def test_a_halt_stops_buys_at_once_in_the_name_of_who_asked(trade):
     halt = Halt.objects.open().get()
     assert (halt.kind, halt.market, halt.reason, halt.made_by) == ("operator", "", "odd prices", "alice")
     assert said.splitlines() == [
-        "Halted: nothing is bought until an operator ends it.",
-        "Nothing is held: there is nothing for a stop-loss to sell.",
+        "Halted: no buys until an operator ends the halt.",
+        "There is no position that a stop-loss could sell.",
     ]
     assert trade("status").splitlines()[0] == "halted by alice: odd prices"
 
@@ -271,10 +271,10 @@ def test_what_cannot_be_read_after_a_halt_or_its_end_does_not_look_as_if_it_had_
         assert Halt.objects.open().count() == 1
         ended, state = trade("resume", "--by", "alice").splitlines()[:2]
 
-    assert first == "Halted: nothing is bought until an operator ends it."
-    assert second.startswith("It is not known whether a stop-loss is sold: canceling statement due to lock")
+    assert first == "Halted: no buys until an operator ends the halt."
+    assert second.startswith("Cannot tell whether stop-losses are sold: canceling statement due to lock")
     assert ended == "Ended: halted by alice: odd prices"
-    assert state.startswith("It is not known what stops buys now: canceling statement due to lock")
+    assert state.startswith("Cannot tell what stops buys now: canceling statement due to lock")
     assert not Halt.objects.open().exists()
 
 
@@ -303,7 +303,7 @@ def test_a_user_without_a_name_is_asked_for_one(trade, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
 
-    with pytest.raises(CommandError, match="say who with --by"):
+    with pytest.raises(CommandError, match="give one with --by"):
         trade("halt", "--reason", "odd prices")
 
 

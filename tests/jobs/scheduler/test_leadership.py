@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from tests.jobs.conftest import COMMITTED, until
 from tradingsite.jobs.models import SchedulerHeartbeat, SchedulerProcess
-from tradingsite.jobs.scheduler.intervals import Every, Intervals
+from tradingsite.jobs.scheduler.intervals import Intervals, IntervalTimer
 from tradingsite.jobs.scheduler.lock import LeaderLock
 from tradingsite.jobs.scheduler.presence import Presence
 from tradingsite.jobs.scheduler.supervisor import run_until_failure
@@ -133,6 +133,6 @@ def test_a_chore_that_fails_costs_the_rest_of_this_turn_and_nothing_else():
 
 
 def test_every_so_often_means_at_the_first_time_and_then_after_the_interval():
-    now, hourly = Every(0), Every(3600)
+    now, hourly = IntervalTimer(0), IntervalTimer(3600)
 
     assert [now.due(), now.due(), hourly.due(), hourly.due()] == [True, True, True, False]

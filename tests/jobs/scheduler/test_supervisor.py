@@ -282,7 +282,7 @@ def test_who_has_resigned_still_lets_its_runs_end_and_the_watchdog_sees_that_it_
     run_in_thread(supervisor, "held")
     assert timetables.begun.wait(10)
     supervisor._resign(LockLost("for the test"))
-    supervisor._turned_s -= 3600
+    supervisor._last_turn_s -= 3600
 
     assert supervisor._wind_down() == 1
 
@@ -292,7 +292,7 @@ def test_who_has_resigned_still_lets_its_runs_end_and_the_watchdog_sees_that_it_
 
 def test_a_frozen_process_that_goes_on_ends_itself_before_it_does_anything(supervisors):
     supervisor = supervisors()
-    supervisor._turned_s -= 16
+    supervisor._last_turn_s -= 16
 
     assert supervisor._supervise() == FROZEN
     assert not SchedulerHeartbeat.objects.exists()
@@ -301,7 +301,7 @@ def test_a_frozen_process_that_goes_on_ends_itself_before_it_does_anything(super
 def test_a_leader_that_was_frozen_begins_no_run_though_it_still_holds_the_lock(supervisors):
     supervisor = supervisors()
     supervisor._step()
-    supervisor._turned_s -= 16  # the loop and the jobs' threads may be the first to go on
+    supervisor._last_turn_s -= 16  # the loop and the jobs' threads may be the first to go on
 
     run_in_thread(supervisor, "good").join(10)
 

@@ -1,4 +1,4 @@
-"""Who acts from a terminal, for the commands that record it."""
+"""The name of the operator at a terminal, for commands that record it."""
 
 import getpass
 import os
@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 
 
 def operator_name(by: str | None) -> str:
-    """Return the name to record: what `--by` says, or who is logged in, also behind sudo."""
+    """Return the name to record: `by`, or else the logged-in user (the original one behind sudo)."""
     if by is not None:
         return by
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError) as error:  # a container's user may have no name
-        raise CommandError(_("This user has no name: say who with --by.")) from error
+    except (KeyError, OSError) as error:  # in a container the user id may have no name
+        raise CommandError(_("This user has no name: give one with --by.")) from error

@@ -1,4 +1,4 @@
-"""The runs worth keeping, in django-apscheduler's table of executions."""
+"""Stores failed runs, and all runs of rare jobs, in django-apscheduler's table of executions."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,12 +13,12 @@ from tradingsite.jobs.run_result import RunResult
 
 logger = structlog.get_logger(__name__)
 
-# Every success of a job that runs more often is like the one before: 11,500 rows a day that say nothing.
+# Successes of more frequent jobs are not stored: they would be 11,500 similar rows a day.
 _EVERY_RUN_FROM = timedelta(minutes=5)
 
 
 def keep(result: RunResult, every: timedelta) -> None:
-    """Keep a failure of any job, and every run of a rare one. A row that can't be written is only logged."""
+    """Store a failure of any job, or any run of a rare one. If that is not possible it is only logged."""
     if result.tick is None or (result.success and every < _EVERY_RUN_FROM):
         return
     row = DjangoJobExecution(

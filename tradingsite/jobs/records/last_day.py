@@ -1,4 +1,4 @@
-"""What each job did in the last 24 hours, from the saved hours (docs/scheduler.md R22)."""
+"""The statistics of each job over the last 24 hours, summed from `job_hour` (docs/scheduler.md, R22)."""
 
 import math
 from collections import Counter, defaultdict
@@ -15,20 +15,20 @@ WINDOW = timedelta(hours=24)
 COUNTED = ("runs", "failures", "skipped", "aborted")
 RATIO = 1.1
 SMALLEST_MS = 0.01
-"""What is less is as good as nothing, and shown as 0."""
+"""Shorter times are counted as 0."""
 _LOG = math.log(RATIO)
 _NOTHING = math.floor(math.log(SMALLEST_MS) / _LOG) - 1
 
 
 class Histogram:
-    """Counts times in milliseconds. A percentile is at most 4.9 % from the exact one: half a bucket."""
+    """Counts durations in buckets that grow by 10 %, so a percentile is within 4.9 % of the exact one."""
 
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
-        """Take what `as_json` gave."""
+        """Restore the result of `as_json`."""
         self.counts = Counter({int(bucket): count for bucket, count in (counts or {}).items()})
 
     def add(self, time_ms: float) -> None:
-        """Count one time. Less than nothing, as a clock that was set back gives it, is nothing."""
+        """Count one duration. A negative one, after a clock was set back, counts as 0."""
         small = time_ms < SMALLEST_MS
         self.counts[_NOTHING if small else math.floor(math.log(time_ms) / _LOG)] += 1
 
@@ -36,7 +36,7 @@ class Histogram:
         self.counts.update(other.counts)
 
     def percentile_ms(self, pct: float) -> float | None:
-        """Return the smallest time that at least `pct` percent do not exceed; None of an empty histogram."""
+        """Return the smallest time that at least `pct` percent do not exceed; None if nothing was counted."""
         total = self.counts.total()
         if not total:
             return None
@@ -53,7 +53,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class LastDay:
-    """One job's last 24 hours. A minute may be missing: hours are saved once a minute."""
+    """One job in the last 24 hours. Up to a minute may be missing: hours are saved once a minute."""
 
     runs: int = 0
     failures: int = 0
@@ -64,7 +64,7 @@ class LastDay:
 
     @property
     def success_rate_pct(self) -> float | None:
-        """Return the share of the begun runs that succeeded; None where none was begun."""
+        """The share of the started runs that succeeded; None if none was started."""
         begun = self.runs + self.aborted
         return 100 * (self.runs - self.failures) / begun if begun else None
 
@@ -76,7 +76,7 @@ class LastDay:
 
 
 def last_day() -> dict[str, LastDay]:
-    """Return each job's last 24 hours, empty for those that did nothing; a query of 25 rows a job."""
+    """Return the last 24 hours of each job, empty if it did not run, from 25 rows for each job."""
     days: dict[str, LastDay] = defaultdict(LastDay)
     for hour in JobHour.objects.filter(hour__gte=Now() - WINDOW):
         days[hour.job_name].add(hour)
@@ -84,6 +84,6 @@ def last_day() -> dict[str, LastDay]:
 
 
 def totals() -> dict[str, dict[str, int]]:
-    """Return each job's counts since the beginning, which never go down; one query."""
+    """Return each job's counts since the beginning, which never fall, in one query."""
     sums = JobHour.objects.order_by().values_list("job_name").annotate(*(Sum(each) for each in COUNTED))
     return {name: dict(zip(COUNTED, counts, strict=True)) for name, *counts in sums}

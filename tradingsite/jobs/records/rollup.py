@@ -1,6 +1,6 @@
-"""What the jobs do, added up in memory and saved once a minute into a row a job and hour.
+"""Adds up the outcomes of runs in memory, and saves them once a minute: one row for each job and hour.
 
-Rules: docs/scheduler.md R22.
+See docs/scheduler.md, R22.
 """
 
 import json
@@ -13,7 +13,7 @@ from django.db import connection
 from tradingsite.jobs.records.last_day import Histogram
 from tradingsite.jobs.run_result import RunResult
 
-# Hours are added to, never replaced: two leaders may share one. Histograms add up bucket by bucket.
+# Adds to the row, since two leaders may have worked in the same hour. Histograms are added by bucket.
 _SUM = """(SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
     SELECT key, sum(value::bigint) AS n FROM (
         SELECT * FROM jsonb_each_text(h.{0}) UNION ALL SELECT * FROM jsonb_each_text(excluded.{0})) AS both_
@@ -29,8 +29,8 @@ ON CONFLICT (job_name, hour) DO UPDATE SET
     skipped = h.skipped + excluded.skipped, aborted = h.aborted + excluded.aborted,
     duration_histogram = {_SUM.format("duration_histogram")},
     lateness_histogram = {_SUM.format("lateness_histogram")}
-"""  # noqa: S608 - no text from outside is in it
-# One statement, so that no reader ever sees an hour missing or twice.
+"""  # noqa: S608 - made of constants
+# One statement, so that a reader never sees an hour twice or not at all.
 _FOLD = """
 WITH gone AS (DELETE FROM job_hour WHERE hour < %s AND hour > to_timestamp(0) RETURNING *),
 folded AS (
@@ -50,7 +50,7 @@ _COLUMNS = ("runs", "failures", "skipped", "aborted")
 
 @dataclass(slots=True)
 class _Hour:
-    """One job's hour, as far as it is not saved."""
+    """The unsaved statistics of one job in one hour."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COLUMNS, 0))
     durations: Histogram = field(default_factory=Histogram)
@@ -64,7 +64,7 @@ class _Hour:
 
 
 KEPT = timedelta(days=90)
-"""How long hours, and events, are kept."""
+"""How long statistics and events are kept."""
 
 _COUNTED_AS = {
     "ok": ("runs",),
@@ -72,20 +72,20 @@ _COUNTED_AS = {
     "skipped": ("skipped",),
     "aborted": ("aborted",),
 }
-_guard = threading.Lock()  # held for a few dictionary operations, never while the database is asked
+_guard = threading.Lock()  # held for dictionary operations only, never during a query
 _hours: dict[tuple[str, datetime], _Hour] = {}
 
 
 def note(
     job_name: str, outcome: str, duration_ms: float | None, lateness_ms: float | None, at: datetime
 ) -> None:
-    """Count an outcome. Asks no database.
+    """Count an outcome, without a query.
 
     Args:
         job_name: of a registered job.
-        outcome: "ok", "failed", "skipped" or "aborted", as `RunResult.outcome`.
-        duration_ms: of the body; not counted unless the run came to its end.
-        lateness_ms: from the tick to the body's begin; None where there was none.
+        outcome: "ok", "failed", "skipped" or "aborted", as in `RunResult.outcome`.
+        duration_ms: counted only if the run came to its end.
+        lateness_ms: from the tick to the start of the run; None if it did not start.
         at: when it was over, aware.
     """
     one = _Hour()
@@ -104,10 +104,11 @@ def count(result: RunResult) -> None:
 
 
 def flush() -> None:
-    """Save what was counted since the last time, in one statement. What can't be saved is kept.
+    """Save everything counted since the last call, in one statement.
 
     Raises:
-        django.db.Error: it is kept for the next time. After an answer that got lost it may count twice.
+        django.db.Error: not saved, and kept for the next call. If only the answer got lost it is counted
+            twice.
     """
     with _guard:
         taken = dict(_hours)
@@ -123,9 +124,9 @@ def flush() -> None:
 
 
 def fold_before(cutoff: datetime) -> int:
-    """Delete the hours before `cutoff` and return how many; their counts are kept in one row a job.
+    """Delete the hours before `cutoff`; return how many. Their counts are added to one row for each job.
 
-    That row's hour is 1970-01-01: what is counted for ever (`job_runs_total`) must never go down.
+    That row has the hour 1970-01-01. It keeps the counter `job_runs_total` from ever falling.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FOLD, [cutoff])

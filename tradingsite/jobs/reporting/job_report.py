@@ -1,4 +1,4 @@
-"""The jobs as JSON and as text, for `manage.py jobs`."""
+"""The output of `manage.py jobs`: jobs as JSON and as text."""
 
 from datetime import datetime, timedelta
 from io import StringIO
@@ -13,7 +13,7 @@ from tradingsite.jobs.reporting.status import LOOP_STUCK, JobStatus, SchedulerSt
 from tradingsite.jobs.run_result import OUTCOME_WORDS, outcome_of
 
 _WIDE = 1000
-"""Columns; no cell is cut or wrapped."""
+"""Columns: so wide that no cell is cut or wrapped."""
 
 
 def everything() -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _job(each: JobStatus, day: LastDay) -> dict[str, Any]:
 
 
 def as_table(report: dict[str, Any], *, is_terminal: bool) -> str:
-    """Return `everything` for people; what is not for a terminal is as wide as it needs, without colour."""
-    from rich.console import Console  # only here: a command that prints JSON need not load it
+    """Return `everything` as a table for people; without a terminal it has full width and no colour."""
+    from rich.console import Console  # imported here: JSON output does not need it
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -130,7 +130,7 @@ def _leading(leader: dict[str, Any] | None) -> str:
 
 
 def as_facts(report: dict[str, Any]) -> list[str]:
-    """Return `one` line by line; the names are those of the JSON."""
+    """Return `one` line by line, with the names of the JSON fields."""
     flat = {**report, **report["last_24_h"], "recent": " ".join(report["recent"])}
     del flat["last_24_h"]
     return [f"{name:22}  {'-' if value in (None, '') else value}" for name, value in flat.items()]

@@ -1,3 +1,5 @@
+"""Contexts for the templates that show jobs, on the status page and in admin."""
+
 from typing import Any
 
 from tradingsite.jobs.models import JobState
@@ -7,7 +9,7 @@ from tradingsite.jobs.run_result import OUTCOME_WORDS
 
 
 def jobs() -> dict[str, Any]:
-    """Return the context of `status/jobs.html`: who leads, and each registered job; 8 queries."""
+    """Return the context of `status/jobs.html`: the leader and all registered jobs, in 8 queries."""
     status, days = read(), last_day()
     return {
         "alive": status.alive,
@@ -27,7 +29,7 @@ def one(name: str) -> dict[str, Any]:
 
 
 def row(status: JobStatus, day: LastDay) -> dict[str, Any]:
-    """Return one job's facts; those of the last run are None before the first."""
+    """Return the values of one job; those of the last run are None before the first run."""
     state = status.row or JobState(job_name=status.job.name)
     now, next_run_at = status.now, status.next_run_at
     ran = state.last_started_at is not None
@@ -60,7 +62,7 @@ def row(status: JobStatus, day: LastDay) -> dict[str, Any]:
 
 
 def strip(recent: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a drawing of the recent outcomes, oldest first, and the sentence that says the same."""
+    """Return a drawing of the recent outcomes, oldest first, and a sentence with the same content."""
     kinds = [each["outcome"] for each in recent]
     counted = [f"{kinds.count(kind)} {word}" for kind, word in OUTCOME_WORDS.items() if kind in kinds]
     marks = [{"kind": kind, "x": 9 * number + 4.5} for number, kind in enumerate(kinds)]

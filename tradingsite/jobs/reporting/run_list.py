@@ -1,4 +1,7 @@
-"""The last runs of one job, put together from what is kept of them (docs/scheduler.md)."""
+"""The last runs of one job for its page, put together from several tables.
+
+See docs/scheduler.md, "What a run leaves".
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +12,8 @@ from tradingsite.jobs.run_result import outcome_of
 from tradingsite.jobs.timetable import ScheduledJob
 
 SHOWN = 50
-_NOTED_WITHIN = timedelta(seconds=1)
-"""The event of a request is written right after the request."""
+_EVENT_DELAY = timedelta(seconds=1)
+"""The event of a request is written at most this long after the request itself."""
 
 
 @dataclass(frozen=True)
@@ -19,26 +22,26 @@ class Run:
 
     Attributes:
         outcome: "ok", "failed", "skipped" or "aborted".
-        duration_s: None for those of which the outcome alone is kept: the successes of frequent jobs.
-        asked_by: who asked for it; "" for the timetable.
+        duration_s: None if only the outcome is stored, as for successes of frequent jobs.
+        requested_by: the operator who requested it; "" for a scheduled run.
     """
 
     tick: datetime
     outcome: str
     duration_s: float | None
-    asked_by: str
+    requested_by: str
     message: str
 
 
 def last_runs(job: ScheduledJob, state: JobState | None) -> list[Run]:
-    """Return the newest first, at most `SHOWN`; two queries.
+    """Return up to `SHOWN` runs, newest first, in two queries.
 
-    Failures, and all runs of rare jobs, are kept in full; of the others the outcomes of the last 40.
+    Failures, and all runs of rare jobs, are stored in full; of the others only the last 40 outcomes.
     """
     found = {run.tick: run for run in _outcomes(state)}
     found |= {run.tick: run for run in _kept(job.name)}
     newest = sorted(found.values(), key=lambda run: run.tick, reverse=True)[:SHOWN]
-    return _with_people(job, newest)
+    return _with_requesters(job, newest)
 
 
 def _outcomes(state: JobState | None) -> Iterator[Run]:
@@ -55,18 +58,19 @@ def _kept(name: str) -> Iterator[Run]:
         yield Run(row["run_time"], outcome_of(error or None), duration_s, "", error)
 
 
-def _with_people(job: ScheduledJob, runs: Sequence[Run]) -> list[Run]:
-    """Say who asked: a run off the grid is in the name of the last request that was made before it."""
-    asked = JobEvent.objects.filter(job_name=job.name, kind=JobEvent.Kind.RUN_REQUESTED)
-    requests = list(asked.values_list("at", "by")[:SHOWN])
+def _with_requesters(job: ScheduledJob, runs: Sequence[Run]) -> list[Run]:
+    """Add who requested a run: a run off the grid belongs to the last request before it."""
+    events = JobEvent.objects.filter(job_name=job.name, kind=JobEvent.Kind.RUN_REQUESTED)
+    requests = list(events.values_list("at", "by")[:SHOWN])
     return [
-        Run(run.tick, run.outcome, run.duration_s, _asked_by(job, run, requests), run.message) for run in runs
+        Run(run.tick, run.outcome, run.duration_s, _requester(job, run, requests), run.message)
+        for run in runs
     ]
 
 
-def _asked_by(job: ScheduledJob, run: Run, requests: Sequence[tuple[datetime, str]]) -> str:
+def _requester(job: ScheduledJob, run: Run, requests: Sequence[tuple[datetime, str]]) -> str:
     if job.trigger.floor(run.tick) == run.tick:
         return ""
-    first = run.tick - timedelta(seconds=job.hard_limit_s)  # it waited for the run before
-    last = run.tick + _NOTED_WITHIN
+    first = run.tick - timedelta(seconds=job.hard_limit_s)  # it may have waited for the end of the run before
+    last = run.tick + _EVENT_DELAY
     return next((by for at, by in requests if first <= at <= last), "")

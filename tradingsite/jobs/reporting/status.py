@@ -1,4 +1,7 @@
-"""The state of the scheduler and of each job, by the database's clock (docs/scheduler.md R23)."""
+"""The state of the scheduler and of each job; all ages are by the database's clock.
+
+See docs/scheduler.md, R23.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,23 +20,23 @@ from tradingsite.jobs.timetable import ScheduledJob, registered
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
 LOOP_LIMIT = timedelta(seconds=10)
-LOOP_STUCK = _("Its loop does not come round: no job begins.")
-"""What is said of a leader that is `stuck`."""
+LOOP_STUCK = _("Its loop is stuck: no job starts.")
+"""Shown for a leader that is `stuck`."""
 MOST_FAILURES = 3
 _DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """One registered job, whether it ever ran or not. A paused one is neither late nor failing nor stale."""
+    """One registered job, even if it never ran. A paused job is neither late nor failing nor stale."""
 
     class State(models.TextChoices):
-        """What one word says of a job, the worst first: the first that holds is its `state`."""
+        """All states, the worst first. The first one that applies is the `state` of the job."""
 
         QUARANTINED = "quarantined", _("quarantined")
-        """The scheduler paused it: it made the process end again and again."""
+        """The scheduler paused it after it had ended its process several times."""
         OVERRUN = "overrun", _("overrun")
-        """Its run goes on past the deadline."""
+        """Its run has passed the deadline."""
         LATE = "late", _("late")
         """Its tick is overdue."""
         FAILING = "failing", _("failing")
@@ -41,9 +44,9 @@ class JobStatus:
         STALE = "stale", _("stale")
         """No success for too long."""
         PAUSED = "paused", _("paused")
-        """By an operator. Before FAILED: a person has seen to it."""
+        """By an operator. Ranks above FAILED, since an operator knows already."""
         FAILED = "failed", _("failed")
-        """Its last run failed. Before RUNNING: the next run has not shown yet that it passed."""
+        """Its last run failed. Ranks above RUNNING, since the next run may fail, too."""
         RUNNING = "running", _("running")
         OK = "ok", _("ok")
         """Its last run succeeded."""
@@ -54,8 +57,10 @@ class JobStatus:
     next_run_at: datetime | None
     now: datetime
     awaited_since: datetime | None
-    """When a leader first began after the last tick, or the job was resumed if that was later; None before
-    the first leader."""
+    """When a leader took over after the last tick, or when the job was resumed if that was later.
+
+    None before the first leader.
+    """
 
     @cached_property
     def state(self) -> State:
@@ -86,13 +91,13 @@ class JobStatus:
             case JobStatus.State.FAILED:
                 return "warning"
             case JobStatus.State.QUARANTINED:
-                # Money is at stake while one of those that are always tried does not run.
+                # Money is at stake while one of the `always_tried` jobs does not run.
                 return "unhealthy" if self.job.always_tried else "warning"
         return "unhealthy"
 
     @property
     def state_for(self) -> timedelta | None:
-        """Return how long it has been late, stale or running, if that is its state."""
+        """How long it has been late, stale or running, if that is its state."""
         times = {
             JobStatus.State.OVERRUN: self.running_for,
             JobStatus.State.LATE: self.late_by,
@@ -115,13 +120,13 @@ class JobStatus:
 
     @property
     def late_by(self) -> timedelta | None:
-        """How much too late it is; None while it is on time or no scheduler ever led."""
+        """How late it is; None while it is on time, or if no scheduler ever led."""
         since = self._since(self.row.last_tick if self.row else None)
         return None if since is None or self.paused else self.job.late_by(since, self.now)
 
     @property
     def success_age(self) -> timedelta | None:
-        """How long ago it last succeeded; None before the first time."""
+        """How long ago it last succeeded; None if it never did."""
         last = self.row.last_success_at if self.row else None
         return self.now - last if last else None
 
@@ -131,19 +136,19 @@ class JobStatus:
 
     @property
     def overrun(self) -> timedelta | None:
-        """For how long it has run, when that is more than its deadline."""
+        """How long its run has taken so far, if that is more than its deadline."""
         ran = self.running_for
         return ran if ran is not None and ran > timedelta(seconds=self.job.deadline_s) else None
 
     @property
     def failing(self) -> int | None:
-        """Its failures in a row, when they are too many: 3, or the only one of a day."""
+        """The number of failures in a row, if too many: 3, or 1 for a daily job."""
         failures = self.row.consecutive_failures if self.row and not self.paused else 0
         return failures if failures >= (1 if self.job.every >= _DAY else MOST_FAILURES) else None
 
     @property
     def stale(self) -> timedelta | None:
-        """How long it has not succeeded, when that is too long: 3 intervals, or 26 h for a daily job."""
+        """How long it has not succeeded, if too long: 3 intervals, or 26 h for a daily job."""
         since = self._since(self.row.last_success_at if self.row else None)
         if since is None or self.paused:
             return None
@@ -152,7 +157,7 @@ class JobStatus:
         return age if age > limit else None
 
     def _since(self, last: datetime | None) -> datetime | None:
-        """Return when the wait began: what came before a leader, or before a resume, does not count."""
+        """Return when waiting began: time without a leader, or before it was resumed, does not count."""
         if self.awaited_since is None:
             return None
         return max(last, self.awaited_since) if last else self.awaited_since
@@ -161,12 +166,12 @@ class JobStatus:
 @dataclass(frozen=True)
 class SchedulerStatus:
     leader: SchedulerHeartbeat | None
-    """Who leads or led last; None when no scheduler ever did."""
+    """The present or last leader; None if there never was one."""
     now: datetime
-    """The database's."""
+    """By the database's clock."""
     jobs: tuple[JobStatus, ...]
     processes: tuple[SchedulerProcess, ...] = field(default=())
-    """Those that said within 20 s that they are there."""
+    """Those that reported within the last 20 s."""
 
     @property
     def heartbeat_age(self) -> timedelta | None:
@@ -178,7 +183,7 @@ class SchedulerStatus:
 
     @property
     def loop_lag(self) -> timedelta | None:
-        """How long the loop had not come round at the last heartbeat; None before the first."""
+        """How long the loop had not turned at the last heartbeat; None before the first."""
         if self.leader is None or self.leader.last_loop_at is None:
             return None
         return self.leader.heartbeat_at - self.leader.last_loop_at
@@ -200,7 +205,7 @@ _LONGEST_EXCUSE = timedelta(hours=27)  # a daily job is stale after 26
 
 
 def read() -> SchedulerStatus:
-    """Read the state of the scheduler and of all jobs, in six short queries."""
+    """Read the state of the scheduler and all jobs, in six short queries."""
     leader, now = SchedulerHeartbeat.objects.by_the_clock()
     states = JobState.objects.in_bulk()
     next_runs = dict(DjangoJob.objects.values_list("id", "next_run_time"))
@@ -220,7 +225,7 @@ def read() -> SchedulerStatus:
 
 
 def _resumed() -> dict[str, datetime]:
-    """Return when jobs were last resumed, as far back as that can still excuse one."""
+    """Return when jobs were last resumed, as far back as it matters for lateness."""
     resumed = JobEvent.objects.filter(
         kind=JobEvent.Kind.RESUMED, job_name__in=list(registered()), at__gte=Now() - _LONGEST_EXCUSE
     )
@@ -232,6 +237,6 @@ def _responsible_since(
 ) -> datetime | None:
     if leader is None:
         return None
-    # A leader of an older version notes none, and a row may have been deleted.
+    # A leader of an older release does not set it, and the row may have been deleted.
     since = (state.awaited_since if state else None) or leader.acquired_at
     return max(since, resumed_at) if resumed_at else since

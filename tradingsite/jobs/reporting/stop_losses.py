@@ -1,4 +1,7 @@
-"""Whether a stop-loss is sold now, by what `check_volatility` needs to sell one (docs/risk.md V17)."""
+"""Answers whether stop-losses would be sold now, for the trading panel and `manage.py trade`.
+
+See docs/risk.md, V17.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,17 +20,17 @@ from tradingsite.risk.gate import CHECKED_LIMIT
 from tradingsite.trading_config import STOP_LOSS_PCT
 
 _WORKS_IN = {JobStatus.State.FAILED, JobStatus.State.RUNNING, JobStatus.State.OK, JobStatus.State.NEVER_RAN}
-"""States that say nothing against a job; how long ago a check succeeded is looked at all the same."""
+"""States in which a job works. How long ago it last succeeded is checked separately."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopLosses:
-    """The facts of one moment.
+    """The values at one moment.
 
     Attributes:
-        scheduler: by the database's clock.
-        held: what is known of the price of each market in which something is held.
-        limit_readable: whether `stop_loss_pct` is; there is no fallback for it.
+        scheduler: the state of scheduler and jobs.
+        held: the recent prices of each market with a position.
+        limit_readable: whether `stop_loss_pct` can be read; there is no default for it.
     """
 
     scheduler: SchedulerStatus
@@ -36,42 +39,42 @@ class StopLosses:
 
     @property
     def text(self) -> str:
-        """Return the sentence for people, in the active language."""
+        """The sentence for people, in the active language."""
         why = "; ".join(self.reasons)
         if not self.held:
-            nothing = _("Nothing is held: there is nothing for a stop-loss to sell.")
+            nothing = _("There is no position that a stop-loss could sell.")
             none = _("None would be sold: %(why)s") % {"why": why}
             return f"{nothing} {none}" if why else nothing
         if why:
             return _("No stop-loss is sold now: %(why)s") % {"why": why}
         if self.scheduler.job("generate_trading_signal").state not in _WORKS_IN:
-            return _("Stop-losses go on.")  # but no signal may be made that could sell
+            return _("Stop-losses go on.")  # but no signals, which could sell as well
         return _("Sells and stop-losses go on.")
 
     @property
     def unguarded(self) -> bool:
-        """Return whether something is held that no stop-loss would sell."""
+        """Whether there is a position that no stop-loss would sell."""
         return bool(self.held and self.reasons)
 
     @property
     def reasons(self) -> list[str]:
-        """Return all that keeps a stop-loss from being sold, in the active language."""
-        return [*self._of_the_scheduler(), *self._of_the_job(), *self._of_what_is_held()]
+        """All reasons that prevent a stop-loss, in the active language."""
+        return [*self._scheduler_reasons(), *self._job_reasons(), *self._position_reasons()]
 
-    def _of_the_scheduler(self) -> Iterator[str]:
+    def _scheduler_reasons(self) -> Iterator[str]:
         if not self.scheduler.alive:
             yield _("no scheduler leads")
         elif self.scheduler.stuck:
-            yield _("the scheduler's loop does not come round")
+            yield _("the scheduler's loop is stuck")
 
-    def _of_the_job(self) -> Iterator[str]:
+    def _job_reasons(self) -> Iterator[str]:
         check = self.scheduler.job("check_volatility")
         if check.state not in _WORKS_IN:
             why = f" ({check.why_paused})" if check.why_paused else ""
             yield _("check_volatility: %(state)s") % {"state": f"{check.state.label}{why}"}
         yield from (finding.text() for finding in unchecked(self.scheduler))
 
-    def _of_what_is_held(self) -> Iterator[str]:
+    def _position_reasons(self) -> Iterator[str]:
         if not self.limit_readable:
             yield _("%(key)s cannot be read") % {"key": STOP_LOSS_PCT.name}
         for window in self.held:
@@ -81,7 +84,7 @@ class StopLosses:
 
 
 def unchecked(scheduler: SchedulerStatus) -> Iterator[Finding]:
-    """Yield a finding when `check_volatility` has not succeeded within `CHECKED_LIMIT`."""
+    """Yield a finding if `check_volatility` has not succeeded within `CHECKED_LIMIT`."""
     age = scheduler.job("check_volatility").success_age
     if age is None:
         yield Finding("warning", gettext_noop("check_volatility has never succeeded"))
@@ -91,7 +94,7 @@ def unchecked(scheduler: SchedulerStatus) -> Iterator[Finding]:
 
 
 def stop_losses(scheduler: SchedulerStatus, held: Iterable[Window] | None = None) -> StopLosses:
-    """Judge by the database alone; `held` spares two queries where it is known already."""
+    """Judge from the database alone; a caller that has `held` already saves two queries."""
     if held is None:
         markets = [each.market for each in positions(scheduler.now) if each.volume]
         held = read_windows(markets, scheduler.now)
@@ -100,7 +103,7 @@ def stop_losses(scheduler: SchedulerStatus, held: Iterable[Window] | None = None
 
 def _limit_readable() -> bool:
     try:
-        SystemConfig.objects.snapshot()[STOP_LOSS_PCT]  # read as the job reads it
+        SystemConfig.objects.snapshot()[STOP_LOSS_PCT]  # as the job itself reads it
     except UnreadableConfig:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What `manage.py trade status` prints: the trading state, the halts, the account and what is under way."""
+"""The output of `manage.py trade status`: trading state, halts, account, positions and open orders."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from tradingsite.risk.trading_state import TradingState
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of one moment.
+    """Everything at one moment.
 
     Attributes:
         volatility_checked_at: when `check_volatility` last succeeded.
-        synced_at: when our orders were last reconciled, by whichever job.
-        reading: None before the account was read for the first time.
+        synced_at: when our orders were last reconciled, by any job.
+        reading: None if the account was never read.
     """
 
     at: datetime
@@ -47,10 +47,10 @@ class Report:
 
 
 def read_report() -> Report:
-    """Read it from our own database; the exchange is not asked.
+    """Read the report from our own database, without a request to the exchange.
 
     Raises:
-        UnreadableConfig: a limit that the day is judged by has no valid value.
+        UnreadableConfig: a limit for the daily loss has no valid value.
     """
     trading, account = trading_panel.trading(), cast("dict[str, Any]", account_panel())
     return Report(
@@ -69,7 +69,7 @@ def read_report() -> Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return it for programs, in English; amounts are texts with all their digits."""
+    """Return it for programs: in English, with exact amounts as text."""
     with translation.override("en"):
         return {
             "at": iso(report.at),
@@ -177,16 +177,16 @@ def _halt_line(halt: Halt) -> str:
 
 
 def _age_lines(report: Report) -> Iterator[str]:
-    # The second counts the rounds of every job that reconciles; it is named as the one made for it.
+    # Every job that reconciles counts for the second; it has the name of the one made for it.
     for job, last in (
         ("check_volatility", report.volatility_checked_at),
         ("sync_pending_orders", report.synced_at),
     ):
-        said = "-"
+        text = "-"
         if last is not None:
             age = _("(%(age_s)d s ago)") % {"age_s": (report.at - last).total_seconds()}
-            said = f"{moment_text(last)} UTC {age}"
-        yield f"{job}: {_('last success at')} {said}"
+            text = f"{moment_text(last)} UTC {age}"
+        yield f"{job}: {_('last success at')} {text}"
 
 
 def _account_lines(report: Report) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whether the trader buys and sells, for the status page and `manage.py trade`."""
+"""The trading panel: whether the trader buys and sells, for the status page and `manage.py trade`."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,24 +18,24 @@ from tradingsite.risk.trading_state import states
 
 
 def trading() -> dict[str, Any]:
-    """Return the context of `status/trading.html`: state, each market's, stop-losses, halts; 14 queries."""
+    """Return the context of `status/trading.html`: states, stop-losses and halts, in 14 queries."""
     at, scheduler = timezone.now(), read()
     rows = position_rows(at)["rows"]
-    found = states(others=[*unchecked(scheduler), *_lost(rows, at)])
+    found = states(others=[*unchecked(scheduler), *_daily_loss(rows, at)])
     held = [row.window for row in rows if row.holding.volume]
     return {"state": found.pop(""), "markets": found, "stop_losses": stop_losses(scheduler, held), **halts()}
 
 
 def what_stops_buys(at: datetime) -> Iterator[Finding]:
-    """Yield what stops new buys beside halts and settings."""
+    """Yield what stops new buys apart from halts and settings."""
     yield from unchecked(read())
-    yield from _lost(position_rows(at)["rows"], at)
+    yield from _daily_loss(position_rows(at)["rows"], at)
 
 
-def _lost(rows: list[PositionRow], at: datetime) -> Iterator[Finding]:
+def _daily_loss(rows: list[PositionRow], at: datetime) -> Iterator[Finding]:
     try:
         day = today(rows, at)
-    except UnreadableConfig:  # `states` halts on it and names it
+    except UnreadableConfig:  # `states` reports it as a halt
         return
     if day.reached:
         text = gettext_noop("the day's result is %(result)s KRW, limit %(limit)s KRW")

@@ -1,4 +1,4 @@
-"""The claim of a tick: one statement that says whether this process may run it (docs/scheduler.md R7)."""
+"""Claims a tick: one SQL statement decides whether this process may run it (docs/scheduler.md, R7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,9 @@ from healthcheck.templatetags.moments import moment_text
 from tradingsite.jobs.models import QUARANTINE, JobState, SchedulerHeartbeat
 from tradingsite.jobs.timetable import ScheduledJob
 
-# A tick is run once: the row's last tick only ever grows. Two exceptions. What a clock that ran ahead has
-# left is not believed, or nothing would run until that time is there. And a job that begins `at_once` may
-# have its very first tick again from a later leader, while it has never succeeded.
+# `last_tick` only grows, so a tick is run once. There are two exceptions. A last tick far in the future, left
+# by a clock that was ahead, is ignored; otherwise the job would not run until then. And the first tick of an
+# `at_once` job may be claimed again by a later leader, as long as the job has never succeeded.
 _CLAIM = """
 UPDATE job_state SET
     last_tick = %(tick)s,
@@ -36,11 +36,11 @@ RETURNING last_requested_by, paused
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A tick that is this process's to run.
+    """This process may run the tick.
 
     Attributes:
-        requested_by: who asked for this run; "" for a timed one.
-        on_trial: whether the job is quarantined and tried all the same.
+        requested_by: the operator who requested the run; "" for a scheduled one.
+        on_trial: the job is quarantined, and this is a trial run.
     """
 
     requested_by: str = ""
@@ -49,17 +49,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class NotClaimed:
-    """Why a tick is not this process's to run; `paused` while the job is."""
+    """Why this process may not run the tick; `paused` while the job is paused."""
 
     why: str
     paused: bool = False
 
 
 def claim(job: ScheduledJob, tick: datetime, epoch: int) -> Claim | NotClaimed:
-    """Claim `tick` for the leader of `epoch`, or say why not. The claim also takes a request to run away.
+    """Claim `tick` for the leader of `epoch`, or return why not. A claim also removes a request to run.
 
     Raises:
-        django.db.Error: nobody knows, so nothing may be run.
+        django.db.Error: the claim may or may not be stored, so nothing may be run.
     """
     facts: dict[str, Any] = {
         "name": job.name,
@@ -73,7 +73,7 @@ def claim(job: ScheduledJob, tick: datetime, epoch: int) -> Claim | NotClaimed:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, facts)
         row = cursor.fetchone()
-    return _refused(job.name, tick, epoch) if row is None else Claim(*row)
+    return _why_not_claimed(job.name, tick, epoch) if row is None else Claim(*row)
 
 
 def is_current(epoch: int) -> bool:
@@ -81,15 +81,15 @@ def is_current(epoch: int) -> bool:
     return SchedulerHeartbeat.objects.filter(epoch=epoch).exists()
 
 
-def _refused(name: str, tick: datetime, epoch: int) -> NotClaimed:
-    """Look why. It may have changed since: this is for people, and decides nothing."""
+def _why_not_claimed(name: str, tick: datetime, epoch: int) -> NotClaimed:
+    """Find out why. The row may have changed since, so this text is for people only."""
     state = JobState.objects.filter(job_name=name).first()
     if state is None:
         return NotClaimed("the job has no row")
     if state.paused:
-        asked = JobState.objects.filter(job_name=name, paused=True, run_requested_at__isnull=False)
+        requests = JobState.objects.filter(job_name=name, paused=True, run_requested_at__isnull=False)
         word = "quarantined" if state.quarantined else "paused"
-        dropped = asked.update(run_requested_at=None, run_requested_by="")
+        dropped = requests.update(run_requested_at=None, run_requested_by="")
         return NotClaimed(f"{word}: {state.why_paused}", paused=not dropped)
     if not is_current(epoch):
         return NotClaimed(f"another scheduler leads; epoch {epoch} is over")

@@ -1,6 +1,6 @@
-"""The job store: definitions come from code, only the next run time from the database.
+"""The job store for APScheduler: jobs are defined in code, only next run times are in the database.
 
-Rules: docs/scheduler.md R16.
+See docs/scheduler.md, R16.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,10 +18,10 @@ logger = structlog.get_logger(__name__)
 
 
 class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler has no types
-    """django-apscheduler's table without its pickles.
+    """django-apscheduler's table, without its pickles.
 
-    A pickle is neither read nor written: whoever may write the table could run code by it, and a version that
-    does not know a job would delete its row. Rows of unknown jobs are left alone.
+    A pickle is neither read nor written: anybody who can write to the table could run code with it, and a
+    release that does not know a job would delete its row. Rows of unknown jobs are left alone.
     """
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
         self._unsaved: dict[str, datetime] = {}
 
     def register_event_listeners(self) -> None:
-        """Add none: runs are recorded by `runner`, in two statements instead of eight."""
+        """Register none: `runner` records runs, with two statements instead of eight."""
 
     def add_job(self, job: Job) -> None:
-        """Take a definition. Its row is made by `align`, once this process leads."""
+        """Add a job. `align` writes its row, once this process leads."""
         self._jobs[job.id] = job
 
     def lookup_job(self, job_id: str) -> Job | None:
@@ -45,12 +45,12 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
     def align(
         self, jobs: Iterable[ScheduledJob], last_ticks: Mapping[str, datetime | None], now: datetime
     ) -> None:
-        """Give every job a next run time. Called when this process begins to lead.
+        """Set the next run time of every job. Called when this process becomes leader.
 
-        One that lies ahead stays: a restart moves nothing. One that passed while nobody led becomes the last
-        tick, if that has not been run and is no older than the job's `catch_up`; else the next tick. A job
-        that never succeeded (no last tick) begins with the next tick, or at once with the last if it says so.
-        One whose `catch_up` is unlimited runs at once in any case, off the grid if its last tick was run.
+        A time in the future stays, so a restart moves nothing. If it passed without a leader, the last tick
+        is run now, provided it was not run and is at most `catch_up` old; otherwise the next tick. A job that
+        never succeeded (no last tick) starts with the next tick, or immediately if it is `at_once`. A job
+        with unlimited `catch_up` always runs immediately, off the grid if its last tick was run.
         """
         planned = dict(self._rows().values_list("id", "next_run_time"))
         rows = [
@@ -67,17 +67,17 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
         self._unsaved.clear()
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
-        """Read every known job's next run time and return those that are due.
+        """Read the next run time of every known job; return the jobs that are due.
 
-        A time edited by hand is obeyed; one far beyond the next tick, as a clock that was set back leaves it,
-        is not. A row without a time is not run. They come in the order in which they were added.
+        They are in the order in which they were added. A time edited by hand is respected. One far beyond the
+        next tick, left when a clock was set back, is not. A row without a time is not run.
         """
         for name, saved in self._rows().values_list("id", "next_run_time"):
             job = self._jobs[name]
-            job.next_run_time = self._believed(job, saved, now)
+            job.next_run_time = self._next_run_time(job, saved, now)
         return [job for job in self._jobs.values() if job.next_run_time and job.next_run_time <= now]
 
-    def _believed(self, job: Job, saved: datetime | None, now: datetime) -> datetime | None:
+    def _next_run_time(self, job: Job, saved: datetime | None, now: datetime) -> datetime | None:
         if saved is None:
             return None
         if not _too_far_ahead(job.trigger, saved, now):
@@ -88,11 +88,11 @@ class CodeJobStore(DjangoJobStore):  # type: ignore[misc]  # django_apscheduler 
         return known
 
     def get_next_run_time(self) -> datetime | None:
-        """Return when the next job is due, by what `get_due_jobs` read and `update_job` changed since."""
+        """Return when the next job is due, from what was read and written last."""
         return min((job.next_run_time for job in self._jobs.values() if job.next_run_time), default=None)
 
     def update_job(self, job: Job) -> None:
-        """Save the next run time. Where that fails it is remembered: the same tick must not run twice."""
+        """Save the next run time. If that fails keep it in memory, so that no tick is run twice."""
         try:
             if not self._rows().filter(id=job.id).update(next_run_time=job.next_run_time):
                 DjangoJob.objects.create(id=job.id, next_run_time=job.next_run_time, job_state=b"")
@@ -124,5 +124,5 @@ def _first_run(
 
 
 def _too_far_ahead(trigger: AlignedInterval, planned: datetime, now: datetime) -> bool:
-    # Twice: a clock that is set back a little must not make a tick that has just been run due again.
+    # Twice, since after a clock is set back a little the tick just run must not be due again.
     return planned - now > 2 * trigger.every

@@ -1,4 +1,7 @@
-"""The lock that makes one scheduler of many: a PostgreSQL advisory lock on a connection of its own."""
+"""The lock that makes one scheduler the leader: a PostgreSQL advisory lock, on its own connection.
+
+See docs/scheduler.md, R1, R2 and R5.
+"""
 
 from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
@@ -8,22 +11,22 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from sysconfig.models import direct_connect
 
-# Any two numbers that nothing else in this database locks.
+# The key of the advisory lock: any two numbers not used elsewhere in this database.
 _KEY = (0x74726164, 1)
 _TRY = "SELECT pg_try_advisory_lock(%s, %s)"
 _PID = "SELECT pg_backend_pid()"
-# The lock lives as long as the session does, and only this very session may say that it holds it.
+# The lock ends with its session, so only this session itself can confirm that it holds the lock.
 _HOLDS = """
 SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
   AND pid = pg_backend_pid() AND granted
 """
-# Once a second is often: what a person may have asked for is looked up in the same statement.
+# This runs every second, so requests of operators are read in the same statement.
 _CHECK = f"""
 SELECT ({_HOLDS}) = 1, EXISTS (SELECT FROM job_state WHERE run_requested_at IS NOT NULL)
 """  # noqa: S608 - made of constants
-# A leader that is alive beats, and asks its session each second. Its row names that session, except in the
-# moment between lock and row: so a session that has been asked nothing for as long counts as frozen too.
+# A live leader writes heartbeats, and uses its session every second. Its row names that session, except
+# between taking the lock and writing the row; so a session idle for that long counts as frozen as well.
 _BREAK = """
 SELECT count(pg_terminate_backend(l.pid, 1000))
 FROM pg_locks l JOIN pg_stat_activity a USING (pid) LEFT JOIN scheduler_heartbeat h ON h.id = 1
@@ -35,7 +38,7 @@ WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.objsubid
 _CONNECTION: dict[str, Any] = {
     "application_name": "tradingsite-scheduler",
     "connect_timeout": 3,
-    # A vanished server is noticed in about six seconds, and a vanished scheduler by the server as fast.
+    # Server and scheduler each detect within about 6 s that the other one is gone.
     "keepalives_idle": 3,
     "keepalives_interval": 1,
     "keepalives_count": 3,
@@ -46,29 +49,31 @@ _CONNECTION: dict[str, Any] = {
 
 
 class NotOneSession(Exception):
-    """A pooler gives each statement another session: the lock would protect nothing."""
+    """A pooler gives each statement another session, so the lock would protect nothing."""
 
 
 class LockCheck(NamedTuple):
-    """What a leader sees each second."""
+    """What the leader checks every second."""
 
     holds: bool
     run_requested: bool
-    """Of some job, maybe of one that this version does not know."""
+    """A run of any job, perhaps of one that this release does not know."""
 
 
 class LeaderLock:
-    """Held by the process that leads. The server frees it when the connection ends, however that happens."""
+    """Held by the process that leads. The server releases it when the connection ends, for any reason."""
 
     def __init__(self) -> None:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def acquire(self) -> bool:
-        """Try to get the lock, at once; False while another process holds it. Call it only when not holding.
+        """Try to get the lock without waiting; False if another process holds it.
+
+        Call it only without the lock.
 
         Raises:
             psycopg.Error: the database does not answer.
-            NotOneSession: behind this address a session can't hold a lock.
+            NotOneSession: sessions at this address cannot hold a lock.
         """
         if self._connection is None:
             wrapper = connections[DEFAULT_DB_ALIAS]
@@ -84,7 +89,7 @@ class LeaderLock:
         return True
 
     def holds(self) -> bool:
-        """Ask the server whether this process holds the lock. Safe from any thread.
+        """Ask the server whether this process holds the lock. Thread-safe.
 
         Raises:
             psycopg.Error: the session is gone, and the lock with it.
@@ -92,10 +97,10 @@ class LeaderLock:
         return self._connection is not None and bool(self._ask(_HOLDS))
 
     def check(self) -> LockCheck:
-        """Ask the server the same, and whether anybody has asked for a run.
+        """Ask the server whether this process holds the lock, and whether a run was requested.
 
         Raises:
-            psycopg.Error: as for `holds`.
+            psycopg.Error: the session is gone, and the lock with it.
         """
         connection = self._connection
         row = connection.execute(_CHECK, _KEY).fetchone() if connection else None
@@ -103,11 +108,13 @@ class LeaderLock:
 
     @property
     def session_pid(self) -> int | None:
-        """The server's process id of this session; None without one."""
+        """The backend pid of this session; None without one."""
         return self._connection.info.backend_pid if self._connection else None
 
     def break_frozen(self, after_s: float) -> bool:
-        """End the session of a holder that has given no sign for `after_s` seconds; return whether it did.
+        """End the session of a leader that has been silent for `after_s` seconds.
+
+        Returns whether there was one.
 
         Raises:
             psycopg.Error: the database does not answer, or has no table of heartbeats yet.
@@ -116,7 +123,10 @@ class LeaderLock:
 
     def release(self) -> None:
         """End the session, and with it the lock."""
-        connection, self._connection = self._connection, None  # whoever asks meanwhile gets a no
+        connection, self._connection = (
+            self._connection,
+            None,
+        )  # first, so that `holds` in another thread returns False
         if connection is not None:
             connection.close()
 

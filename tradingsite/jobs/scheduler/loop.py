@@ -1,6 +1,6 @@
-"""APScheduler's loop, made to outlive whatever happens in it, with one thread a job.
+"""APScheduler's loop, changed to survive every error, with one thread for each job.
 
-Rules: docs/scheduler.md R11, R17.
+See docs/scheduler.md, R11 and R17.
 """
 
 import threading
@@ -27,11 +27,11 @@ from tradingsite.jobs.timetable import UNLIMITED, ScheduledJob
 logger = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
-_SHORTEST_WAIT_S = 0.02  # whatever the rows say: the loop can't turn hot
+_SHORTEST_WAIT_S = 0.02  # so that no row can make the loop spin
 
 
 class JobThread(BasePoolExecutor):  # type: ignore[misc]  # apscheduler has no types
-    """One thread that runs one job: a run that hangs can't take the thread of another job."""
+    """One thread for one job, so that a run that hangs does not block other jobs."""
 
     def __init__(self, run_tick: Callable[[str, datetime], None]) -> None:
         super().__init__(ThreadPoolExecutor(1, thread_name_prefix="job"))
@@ -45,7 +45,7 @@ class JobThread(BasePoolExecutor):  # type: ignore[misc]  # apscheduler has no t
 class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler has no types
     """The loop in its daemon thread. It is paused while this process does not lead, and never shut down.
 
-    `shutdown()` waits for threads while it holds locks that they may want, and its time has no limit.
+    APScheduler's `shutdown()` waits without a limit for threads, while it holds locks that they may need.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
 
         Args:
             jobs: the timetable.
-            run_tick: runs a job for a tick, in the job's thread; it must not raise.
-            skipped: hears of a tick that came while the job's previous run went on.
+            run_tick: runs a job for a tick, in the thread of the job; it must not raise.
+            skipped: called with a tick that comes while the previous run of the job goes on.
             store: of the next run times.
-            clock: says what time it is, in UTC; ticks are instants of this clock.
-            longest_wait_s: between two rounds.
+            clock: the time in UTC; ticks are instants of this clock.
+            longest_wait_s: between two turns.
         """
         self.store = store or CodeJobStore()
         self._clock = clock
@@ -79,13 +79,13 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
             self.add_executor(self._threads[job.name], alias=job.name)
             self.add_job(
                 job.run,
-                args=[None],  # a stand-in for the tick: JobThread calls `run_tick` instead
+                args=[None],  # a placeholder for the tick: JobThread calls `run_tick` instead
                 trigger=job.trigger,
                 id=job.name,
                 executor=job.name,
                 max_instances=1,  # runs of a job never overlap
-                coalesce=True,  # after a pause a job runs once, not once a missed tick
-                misfire_grace_time=None,  # a busy thread pool must not drop a tick unseen
+                coalesce=True,  # after a pause a job runs once, not once for each missed tick
+                misfire_grace_time=None,  # otherwise a busy pool would drop ticks silently
             )
 
     @property
@@ -98,11 +98,11 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
 
     @property
     def age_s(self) -> float:
-        """Seconds since the loop last came round; it does so also while it rests."""
+        """Seconds since the last turn of the loop, which turns even while paused."""
         return time.monotonic() - self._last_round_s
 
     def start(self, *, paused: bool = True) -> None:
-        """Start the thread and let it come round at once: APScheduler's sleeps for ever until it is woken."""
+        """Start the thread and wake it: APScheduler's loop would sleep until the first wake-up."""
         super().start(paused=paused)
         self.wakeup()
 
@@ -111,22 +111,24 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
         self.wakeup()
 
     def rest(self) -> None:
-        """Hand out no more ticks. Takes no lock: the loop may hold them while it is stuck in the database."""
+        """Start no more runs. Takes no lock: the loop may hold it while it hangs in a query."""
         self.state = STATE_PAUSED
 
     def end(self) -> None:
-        """Let the loop's thread end when it next comes round; nobody waits for it."""
+        """End the loop's thread at its next turn, without waiting for it."""
         self.state = STATE_STOPPED
         self.wakeup()
 
     def is_due(self, name: str, at: datetime) -> bool:
-        """Return whether a tick of the timetable up to `at` has not been handed out yet."""
+        """Return whether a scheduled tick up to `at` has not been started yet."""
         job = self.store.lookup_job(name)
-        due_at: datetime | None = getattr(job, "next_run_time", None)  # no attribute before the first `align`
+        due_at: datetime | None = getattr(
+            job, "next_run_time", None
+        )  # the attribute is missing before the first `align`
         return due_at is not None and due_at <= at
 
     def run_now(self, name: str, tick: datetime) -> bool:
-        """Hand out a run that somebody asked for; False while the job's previous run goes on."""
+        """Start a requested run; return False while the previous run of the job goes on."""
         try:
             self._threads[name].submit_job(self.store.lookup_job(name), [tick])
         except MaxInstancesReachedError:
@@ -134,16 +136,17 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
         return True
 
     def _process_jobs(self) -> float:
-        """Do one round, and return how long to wait for the next.
+        """Make one turn; return how long to wait for the next.
 
-        APScheduler's own round would end the loop's thread on an error of the store, and has no clock to set.
+        APScheduler's own method would end the thread on an error of the job store, and has no replaceable
+        clock.
         """
         wait_s: float | None = RETRY_S
         try:
             wait_s = self._round() if self.state == STATE_RUNNING else None
         except DatabaseError as error:
             logger.warning("loop.failed", error=describe(error))
-        except Exception:  # the loop's last stand: whatever it was, the other jobs and the next round go on
+        except Exception:  # other jobs and the next turn must go on after any error
             logger.exception("loop.failed")
         finally:
             connections.close_all()
@@ -157,10 +160,10 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
     def _round(self) -> float | None:
         now = self._clock()
         for job in self.store.get_due_jobs(now):
-            tick = job._get_run_times(now)[-1]  # noqa: SLF001 - older ticks are for `align` to make up for
+            tick = job._get_run_times(now)[-1]  # noqa: SLF001 - the last one; `align` catches up on older ticks
             if not self.run_now(job.id, tick):
                 self._skipped(job.id, tick)
-            job._modify(next_run_time=job.trigger.get_next_fire_time(tick, now))  # noqa: SLF001 - as its own loop
+            job._modify(next_run_time=job.trigger.get_next_fire_time(tick, now))  # noqa: SLF001 - as APScheduler's own loop does
             self.store.update_job(job)
         upcoming = self.store.get_next_run_time()
         return (upcoming - self._clock()).total_seconds() if upcoming else None

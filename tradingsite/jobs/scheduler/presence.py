@@ -1,27 +1,27 @@
-"""Says that this scheduler process is there, and whether it leads."""
+"""Keeps a row that shows that this scheduler process is alive, and whether it leads."""
 
 import os
 import socket
 from datetime import timedelta
 
 from tradingsite.jobs.models import SchedulerProcess
-from tradingsite.jobs.scheduler.intervals import Every, Intervals
+from tradingsite.jobs.scheduler.intervals import Intervals, IntervalTimer
 
 
 class Presence:
-    """This process's row among the schedulers."""
+    """The row of this process in `scheduler_process`."""
 
     def __init__(self, intervals: Intervals) -> None:
         self._gone_after = timedelta(seconds=intervals.gone_after_s)
-        self._seen = Every(intervals.seen_every_s)
+        self._seen = IntervalTimer(intervals.seen_every_s)
         self._process = SchedulerProcess(host=socket.gethostname(), pid=os.getpid())
 
     def announce(self, session_pid: int | None, *, leads: bool) -> None:
-        """Say in which role this process is there: at once when that is new, else from time to time.
+        """Update the row: at once when something changed, else once per interval.
 
         Args:
-            session_pid: the server's process id of its lock session.
-            leads: whether it leads; a leader also clears away who is gone.
+            session_pid: the backend pid of its lock session.
+            leads: whether it leads; the leader also deletes the rows of processes that are gone.
         """
         role = SchedulerProcess.Role.LEADER if leads else SchedulerProcess.Role.STANDBY
         is_new = (role, session_pid) != (self._process.role, self._process.backend_pid)

@@ -1,6 +1,6 @@
-"""Runs whose process ended before them, and a job that ends its process again and again.
+"""Closes runs whose process died, and quarantines a job that ends its process again and again.
 
-Rules: docs/scheduler.md R3, R13.
+See docs/scheduler.md, R3 and R13.
 """
 
 from datetime import timedelta
@@ -21,19 +21,18 @@ _BY_HARD_LIMIT = "by its hard limit"
 
 
 def note_overrun(job: ScheduledJob, ran_s: float) -> None:
-    """Write down that a run nears its hard limit. When its process then ends, the next leader knows why.
+    """Record that a run is close to its hard limit, so that the next leader knows why the process ended.
 
-    The watchdog ends it without a word to the database, which may be what the run hangs in.
+    The watchdog ends the process without a query, since the run may hang in one.
     """
     text = f"still running after {ran_s:.1f} s; at {job.hard_limit_s:g} s its process ends itself"
     JobEvent.objects.create(job_name=job.name, kind=JobEvent.Kind.HARD_LIMIT, text=text)
 
 
 def close(state: JobState, job: ScheduledJob) -> RunResult | None:
-    """Record that the run of `state` was aborted; return what is left to be logged.
+    """Record that the run of `state` was aborted; return what is still to be logged.
 
-    That is nothing when its process has logged it already, at its hard limit, or when the run was closed
-    by somebody else meanwhile.
+    That is None if its process logged it already, at its hard limit, or if another process has closed it.
     """
     noted = JobEvent.objects.filter(job_name=job.name, kind=JobEvent.Kind.HARD_LIMIT)
     overran = noted.filter(at__gte=state.running_since).exists()
@@ -60,7 +59,7 @@ def _judge(job: ScheduledJob) -> None:
     events = JobEvent.objects.filter(job_name=job.name)
     exits = events.filter(kind=JobEvent.Kind.ABORTED, text__startswith=_BY_HARD_LIMIT, at__gte=Now() - WITHIN)
     resumed = events.filter(kind=JobEvent.Kind.RESUMED).order_by("-at").values_list("at", flat=True).first()
-    if resumed is not None:  # somebody has judged what came before
+    if resumed is not None:  # an operator has dealt with the earlier ones
         exits = exits.filter(at__gt=resumed)
     count = exits.count()
     if count < MOST_EXITS:

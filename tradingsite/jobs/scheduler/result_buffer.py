@@ -1,4 +1,4 @@
-"""Outcomes on their way into the database (docs/scheduler.md R15)."""
+"""Keeps run results until the database accepts them (docs/scheduler.md, R15)."""
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -31,39 +31,39 @@ class ResultBuffer:
         self._waiting.append(result)
 
     def skipped(self, result: RunResult) -> None:
-        """Take a tick that was not run. It is shown with the next run of its job, at no cost of its own."""
+        """Add a tick that was not run. It is saved together with the next run of its job."""
         self._skipped[result.job_name].append(result)
 
     def uncertain_claim(self, name: str, tick: datetime, epoch: int) -> None:
-        """Take a claim whose answer got lost: its row might say for a day that the job runs."""
+        """Add a claim without an answer: its row may say that the job runs, for as long as a day."""
         self._uncertain_claims.append((name, tick, epoch))
 
     def record(self) -> None:
-        """Record what waits, in its order. What the database does not take now is kept for the next time.
+        """Save the results in their order; keep what the database does not accept now.
 
-        A row that it refuses holds up the later ones of its own job only.
+        A result that it rejects delays only later results of the same job.
         """
-        if connection.errors_occurred:  # the run may have broken it
+        if connection.errors_occurred:  # a run may have broken the connection
             connection.close()
         held_up: set[str] = set()
         for _ in range(len(self._waiting)):
             try:
                 result = self._waiting.popleft()
-            except IndexError:  # another thread was quicker
+            except IndexError:  # another thread took it
                 return
             if result.job_name in held_up or not self._recorded(result, held_up):
                 self._waiting.append(result)
         if not held_up:
-            self._end_what_never_began()
+            self._clear_uncertain_claims()
 
-    def _end_what_never_began(self) -> None:
+    def _clear_uncertain_claims(self) -> None:
         try:
             while self._uncertain_claims:
                 name, tick, epoch = self._uncertain_claims[0]
                 rows = JobState.objects.filter(job_name=name, last_tick=tick, claim_epoch=epoch)
                 rows.update(running_since=None)
                 self._uncertain_claims.remove((name, tick, epoch))
-        except (Error, IndexError, ValueError) as error:  # away; or another thread was quicker
+        except (Error, IndexError, ValueError) as error:  # no database, or another thread did it
             logger.info("runner.claim_not_cleared", error=type(error).__name__)
 
     def _recorded(self, result: RunResult, held_up: set[str]) -> bool:

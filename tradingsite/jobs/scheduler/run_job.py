@@ -1,6 +1,6 @@
 """One run of one job: its attempts within the deadline, and its line in the log.
 
-Rules: docs/scheduler.md R12, R14, R21.
+See docs/scheduler.md, R12, R14 and R21.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,12 +25,12 @@ from tradingsite.jobs.timetable import ScheduledJob
 logger = structlog.get_logger(__name__)
 
 MOST_RETRIES = 3
-# The venue or the database failed, not our code: the metric's line says all there is to say.
+# The exchange or the database failed, not our code, so the metric's error text is enough.
 _NO_TRACEBACK = (ClientError, DatabaseError)
 
 
 def execute_by_hand(job: ScheduledJob) -> RunResult:
-    """Run a job's body by hand and log its one JobMetric. Raises only KeyboardInterrupt."""
+    """Run a job by hand and log its JobMetric. Raises only KeyboardInterrupt."""
     result, failure = execute(job, None)
     if isinstance(failure, KeyboardInterrupt):
         raise failure
@@ -40,16 +40,18 @@ def execute_by_hand(job: ScheduledJob) -> RunResult:
 def execute(
     job: ScheduledJob, tick: datetime | None, *, epoch: int = 0, lateness_ms: float | None = None
 ) -> tuple[RunResult, BaseException | None]:
-    """Run a job's body, again after what may pass, and log its one JobMetric, whatever happens.
+    """Run a job, retrying temporary errors, and log its JobMetric in any case.
 
     Args:
-        job: any job in force.
-        tick: the instant of the timetable this run is for; None for a run by hand.
+        job: any registered job.
+        tick: the scheduled instant of this run; None for a run by hand.
         epoch: of the claim.
         lateness_ms: how long after the tick this is called.
     """
     began, counts, failure = perf_counter(), dict[str, int](), None
-    moment = tick or timezone.now()  # one for all attempts: the second must find what the first has done
+    moment = (
+        tick or timezone.now()
+    )  # the same for all attempts, so that a later one finds what an earlier one has done
     made = 0
 
     def attempt() -> Mapping[str, int]:
@@ -60,7 +62,7 @@ def execute(
     with sql_deadline.bound(job.deadline_s) as until:
         try:
             counts = dict(attempts(until)(attempt))
-        except BaseException as error:  # noqa: BLE001 - however a job fails, it leaves its line
+        except BaseException as error:  # noqa: BLE001 - every failure is logged as a metric
             failure = error
     took_s = perf_counter() - began
     result = RunResult(
@@ -80,18 +82,18 @@ def execute(
 
 
 def attempts(deadline: Deadline, pause: Callable[[float], bool] = winding_down.wait) -> Retrying:
-    """Return what calls a body up to four times, until it returns or its error is not to be tried again.
+    """Return a retrier that calls a function up to four times, as long as its error is temporary.
 
     Args:
-        deadline: a delay that does not fit into it is not begun.
-        pause: waits so many seconds, or returns True at once when the process is to end.
+        deadline: no wait starts that would end after it.
+        pause: waits for so many seconds; returns True, at once, when the process is stopping.
     """
 
     def wait(state: RetryCallState) -> None:
-        # Not in tenacity's own sleep: only here is the error known, and a stop must raise it.
+        # Not in tenacity's `sleep`, which does not know the error that is to be raised at a stop.
         error, delay_s = type(error_of(state)).__name__, state.upcoming_sleep
         logger.info("job.again", attempt=state.attempt_number, delay_s=delay_s, error=error)
-        close_old_connections()  # one that broke
+        close_old_connections()  # a broken one
         if pause(delay_s) and state.outcome:
             state.outcome.result()
 

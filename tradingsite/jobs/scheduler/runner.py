@@ -1,4 +1,7 @@
-"""Runs ticks in the jobs' threads, and remembers what could not be recorded."""
+"""Runs ticks in the threads of the jobs, from the claim to the saved result.
+
+See docs/scheduler.md, R7, R12 and R15.
+"""
 
 import threading
 import time
@@ -43,10 +46,10 @@ class Runner:
 
     Args:
         jobs: by name.
-        may_start: whether this process still leads; called in the job's thread, right before each run and
-            again before each order is sent.
-        epoch: of this process's present term; None while it does not lead.
-        clock: the timetable's, for lateness.
+        may_start: whether this process still leads; called in the thread of the job, right before each run
+            and again before each order is sent.
+        epoch: of the present term of this process; None while it does not lead.
+        clock: of the timetable, for lateness.
     """
 
     def __init__(
@@ -73,24 +76,24 @@ class Runner:
             return frozenset(self._running)
 
     def run_tick(self, name: str, tick: datetime) -> None:
-        """Claim a tick of a job, run it and record how it ended. Raises nothing."""
+        """Claim a tick of a job, run it and save its result. Never raises."""
         if not self._enter(name, tick):
             self.skip(name, tick, "the scheduler is stopping")
             return
         try:
             self._run(self._jobs[name], tick)
-        except Exception:  # nobody is above this but the thread pool, which would keep it to itself
+        except Exception:  # the thread pool above this would swallow the error
             logger.exception("runner.failed", job=name)
         finally:
             connections.close_all()
             self._leave(name)
 
     def skip(self, name: str, tick: datetime, reason: str = "its previous run has not ended") -> None:
-        """Log the metric of a tick that was due and is not run, so that the log's counts stay complete."""
+        """Log the metric of a tick that is not run, so that the counts in the log are complete."""
         self._record_not_run(RunResult(name, tick, duration_ms=0, error=f"{SKIPPED}: {reason}"))
 
     def flush(self) -> None:
-        """Record what has ended, and note what nears its hard limit. For the leader's supervisor."""
+        """Save results, and note runs close to their hard limit. Called by the supervisor of the leader."""
         self._results.record()
         for run in list(self._running.copy().values()):
             if not run.overrun_noted and run.ran_s >= run.job.nears_limit_s:
@@ -101,7 +104,7 @@ class Runner:
                     logger.warning("runner.overrun_not_noted", job=run.job.name, error=type(error).__name__)
 
     def close_abandoned(self) -> None:
-        """Record every run that its process did not outlive. Called by a new leader."""
+        """Record as aborted every run whose process has died. Called by a new leader."""
         for state in JobState.objects.left_running(by_others_than=self.running):
             if job := self._jobs.get(state.job_name):
                 aborted = quarantine.close(state, job)
@@ -109,24 +112,24 @@ class Runner:
                     emit(aborted)
 
     def over_hard_limit(self) -> list[tuple[str, float]]:
-        """Return the jobs that run longer than they ever may, and for how many seconds. Takes no lock."""
+        """Return the jobs over their hard limit, and for how many seconds they have run. Takes no lock."""
         runs = self._running.copy()
         return [(name, run.ran_s) for name, run in runs.items() if run.ran_s > run.job.hard_limit_s]
 
     def log_hard_limit(self, name: str) -> None:
-        """Log the failure of a job that is over its hard limit. Takes no lock and asks no database."""
+        """Log the failure of a job over its hard limit. Takes no lock, makes no query."""
         run = self._running.get(name)
         if run is not None:
             limit = f"hard limit exceeded: still running, limit {run.job.hard_limit_s:g} s"
             emit(RunResult(name, run.tick, duration_ms=round(run.ran_s * 1000, 2), error=limit))
 
     def close(self) -> None:
-        """Begin no more runs."""
+        """Start no more runs."""
         with self._changed:
             self._closed = True
 
     def wait_until_idle(self, timeout_s: float) -> bool:
-        """Return whether no job runs, after `timeout_s` seconds at most."""
+        """Wait until no job runs, at most `timeout_s` seconds; return whether none does."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, timeout_s)
 
@@ -148,10 +151,10 @@ class Runner:
             quarantine.lift(job.name)
 
     def _claimed(self, job: ScheduledJob, tick: datetime, epoch: int) -> Claim | None:
-        """Return the claim, or say why there is none."""
+        """Return the claim, or None after recording why there is none."""
         try:
             found = claim(job, tick, epoch)
-        except Error as error:  # a trade without a fence is worse than no trade
+        except Error as error:  # rather no run than one without a valid claim
             why = f"{REFUSED}: not claimed, {describe(error)}"[:500]
             self._record_not_run(RunResult(job.name, tick, 0, error=why))
             self._results.uncertain_claim(job.name, tick, epoch)
@@ -159,7 +162,7 @@ class Runner:
         if isinstance(found, Claim):
             self._paused_logged.discard(job.name)
             return found
-        # A pause is logged once, and not again at every tick of what may be days.
+        # Log a pause once, not at every tick, since it may last for days.
         if not (found.paused and job.name in self._paused_logged):
             self._record_not_run(RunResult(job.name, tick, 0, error=f"{REFUSED}: {found.why}"[:500]))
         if found.paused:
@@ -167,7 +170,7 @@ class Runner:
         return None
 
     def _may_post(self, epoch: int) -> bool:
-        """Ask both the lock and the database, and leave an order that is sent its time for an answer."""
+        """Check lock and database, and that an order sent now would have time for an answer."""
         return overall_left_s() >= POST_WITHIN_S and self._may_start() and is_current(epoch)
 
     def _record_not_run(self, result: RunResult) -> None:

@@ -1,6 +1,6 @@
-"""The soft deadline of a run, carried into every HTTP call and every SQL statement inside it.
+"""Applies the deadline of a run to every HTTP call and every SQL statement in it.
 
-Rules: docs/scheduler.md R12.
+See docs/scheduler.md, R12.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from tradingsite.clients.deadline import Deadline, overall_deadline
 from tradingsite.embedded_postgres.base import DatabaseWrapper
 
 LEAST_S = 1.0
-"""For a statement, also past the deadline: what an order came to must still be written down."""
+"""The shortest limit of a statement, even past the deadline: results of orders must still be saved."""
 
 
 @contextmanager
 def bound(within_s: float) -> Iterator[Deadline]:
-    """Hold what this thread does inside to `within_s` seconds from now."""
+    """Limit everything that this thread does in the block to `within_s` seconds from now."""
     deadline = Deadline(within_s)
-    database = cast("DatabaseWrapper", default_connection)  # this thread's
+    database = cast("DatabaseWrapper", default_connection)  # of this thread
     limit = _StatementLimit(deadline)
     try:
         with overall_deadline(deadline), database.execute_wrapper(limit):
@@ -32,10 +32,10 @@ def bound(within_s: float) -> Iterator[Deadline]:
 
 
 class _StatementLimit:
-    """Before a statement: makes sure that it ends, at the latest, when 1.5 times the deadline are over.
+    """Sets a timeout before a statement, so that it ends at the latest after 1.5 times the deadline.
 
-    That is before the hard limit. So a run sets a limit seldom: a quick one once at most, and one with
-    minutes of time never, since the session's own limit is short enough until the end is near.
+    That is before the hard limit. The session's own timeout is short enough until the deadline is near, so a
+    short run sets a timeout once at most, and a run with minutes left never does.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -45,18 +45,18 @@ class _StatementLimit:
         self._in_transaction = False
 
     def __call__(self, execute: Callable[..., Any], *call: Any) -> Any:
-        """Take Django's call of a wrapper: statement, parameters, many, context."""
+        """Called by Django with statement, parameters, many, context."""
         self._tighten(call[-1]["connection"])
         return execute(*call)
 
     def _tighten(self, database: DatabaseWrapper) -> None:
         connection = database.connection
         if connection.info.transaction_status == TransactionStatus.INERROR:
-            return  # nothing but the rollback can come
-        ended = self._in_transaction and not database.in_atomic_block  # and took its SET back, perhaps
+            return  # only a rollback is possible now
+        ended = self._in_transaction and not database.in_atomic_block  # its rollback may have undone our SET
         if connection is not self._connection or ended:
             self._connection, self._in_transaction = connection, False
-            self._in_force_s = _of_the_session_s()
+            self._in_force_s = _session_limit_s()
         left_s = max(self._deadline.left_s(), LEAST_S)
         if left_s + self._deadline.within_s / 2 < self._in_force_s:
             database.limit_statements(left_s)
@@ -64,8 +64,8 @@ class _StatementLimit:
 
 
 @cache
-def _of_the_session_s() -> float:
-    """Return the limit that a connection begins with; it is the same for all of this process."""
+def _session_limit_s() -> float:
+    """Return the timeout that a connection starts with; it is the same for the whole process."""
     default_connection.ensure_connection()
     statement = "SELECT reset_val::int FROM pg_settings WHERE name = 'statement_timeout'"
     (limit_ms,) = default_connection.connection.execute(statement).fetchone()

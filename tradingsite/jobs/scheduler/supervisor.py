@@ -1,4 +1,7 @@
-"""The scheduler's main thread: gets the lock, leads while it holds it, beats, and ends on a signal."""
+"""The scheduler's main thread: gets the lock, leads while it holds it, and stops on a signal.
+
+See docs/scheduler.md, R1 to R6, R20 and R24.
+"""
 
 import os
 import socket
@@ -18,7 +21,7 @@ from tradingsite.jobs.control import requested_runs
 from tradingsite.jobs.job_metric import describe
 from tradingsite.jobs.models import JobState, SchedulerHeartbeat
 from tradingsite.jobs.records import rollup
-from tradingsite.jobs.scheduler.intervals import Every, Intervals, in_force
+from tradingsite.jobs.scheduler.intervals import Intervals, IntervalTimer, in_force
 from tradingsite.jobs.scheduler.lock import LeaderLock
 from tradingsite.jobs.scheduler.loop import SafeScheduler
 from tradingsite.jobs.scheduler.presence import Presence
@@ -39,7 +42,7 @@ class LockLost(Exception):
 class Supervisor:
     """One scheduler process. Any number may run: the one with the lock leads, the others wait for it.
 
-    The watchdog looks at it from outside: `silent_s` and what follows it wait for no lock and no database.
+    The watchdog calls `silent_s` and the members below it, so they wait for no lock and no database.
     """
 
     def __init__(
@@ -53,10 +56,10 @@ class Supervisor:
         """Prepare without touching the database.
 
         Args:
-            stop: when it is set, the scheduler winds down.
+            stop: when it is set, the scheduler stops.
             grace_s: how long running jobs may take then.
-            intervals: others than those in force.
-            clock: the timetable's; ages are never taken from it.
+            intervals: instead of those in the settings.
+            clock: of the timetable; ages are never measured with it.
         """
         self._stop = stop
         self._grace_s = grace_s
@@ -77,21 +80,21 @@ class Supervisor:
         )
         self._leader: SchedulerHeartbeat | None = None
         self._presence = Presence(self._intervals)
-        self._beat = Every(self._intervals.beat_every_s)
-        self._flush = Every(self._intervals.flush_every_s)
-        self._venue_stats = Every(self._intervals.venue_stats_every_s)
-        self._turned_s = time.monotonic()
+        self._beat = IntervalTimer(self._intervals.beat_every_s)
+        self._flush = IntervalTimer(self._intervals.flush_every_s)
+        self._venue_stats = IntervalTimer(self._intervals.venue_stats_every_s)
+        self._last_turn_s = time.monotonic()
         self._waiting_logged = self._trouble_logged = False
 
     @property
     def epoch(self) -> int | None:
-        """The fencing token of this process's present term; None while it does not lead."""
+        """The fencing token of the present term of this process; None while it does not lead."""
         leader = self._leader
         return leader.epoch if leader else None
 
     @property
     def silent_s(self) -> float:
-        return time.monotonic() - self._turned_s
+        return time.monotonic() - self._last_turn_s
 
     @property
     def loop_silent_s(self) -> float:
@@ -104,11 +107,11 @@ class Supervisor:
         self._runner.log_hard_limit(name)
 
     def run(self) -> int:
-        """Supervise until `stop` is set; return the process's exit code.
+        """Supervise until `stop` is set; return the exit code of the process.
 
         Raises:
             CannotStart: the database belongs to another mode.
-            NotOneSession: the lock can't work through this address.
+            NotOneSession: sessions at this address cannot hold the lock.
         """
         winding_down.clear()
         self._loop.start(paused=True)
@@ -123,7 +126,9 @@ class Supervisor:
     def _supervise(self) -> int:
         failures, delays_s = 0, (self._intervals.poll_s, *self._intervals.retry_after_s)
         while not self._stop.is_set():
-            if self.silent_s > self._intervals.frozen_after_s:  # the watchdog was frozen as well
+            if (
+                self.silent_s > self._intervals.frozen_after_s
+            ):  # the whole process was frozen, the watchdog as well
                 logger.critical("scheduler.was_frozen", silent_s=round(self.silent_s, 1))
                 return FROZEN
             failures = 0 if self._step() else min(failures + 1, len(delays_s) - 1)
@@ -134,8 +139,8 @@ class Supervisor:
         return self._wind_down()
 
     def _step(self) -> bool:
-        """Do what is due now; return False when the database or the lock failed."""
-        self._turned_s = time.monotonic()
+        """Do what is due; return False if the database or the lock failed."""
+        self._last_turn_s = time.monotonic()
         try:
             if self._leader is None:
                 self._try_to_lead()
@@ -150,15 +155,15 @@ class Supervisor:
         return True
 
     def _try_to_lead(self) -> None:
-        if self._lock.acquire() or self._took_from_a_frozen_one():
+        if self._lock.acquire() or self._take_lock_from_frozen_leader():
             refuse_other_mode()
             self._lead()
         elif not self._waiting_logged:
             logger.info("scheduler.waiting", reason="another scheduler leads")
             self._waiting_logged = True
-        run_until_failure(self._say_who_leads)
+        run_until_failure(self._announce_presence)
 
-    def _took_from_a_frozen_one(self) -> bool:
+    def _take_lock_from_frozen_leader(self) -> bool:
         if not self._lock.break_frozen(self._intervals.frozen_after_s):
             return False
         logger.warning("scheduler.ended_frozen_leader", after_s=self._intervals.frozen_after_s)
@@ -172,10 +177,10 @@ class Supervisor:
         JobState.objects.await_ticks(self._jobs)
         self._runner.flush()
         self._runner.close_abandoned()
-        to_begin_with = [job.name for job in self._jobs.values() if job.at_once]
-        last_ticks = JobState.objects.last_ticks(only_if_succeeded=to_begin_with)
+        run_at_start = [job.name for job in self._jobs.values() if job.at_once]
+        last_ticks = JobState.objects.last_ticks(only_if_succeeded=run_at_start)
         self._loop.store.align(self._jobs.values(), last_ticks, self._clock())
-        self._leader = leader  # from here on the runs have an epoch to claim with
+        self._leader = leader  # from now on runs can be claimed
         self._loop.lead()
         self._waiting_logged = False
         logger.info("scheduler.leading", epoch=leader.epoch, jobs=list(self._jobs))
@@ -193,7 +198,7 @@ class Supervisor:
         self._runner.flush()
         if check.run_requested and not self._stop.is_set():
             run_until_failure(self._hand_out_requests)
-        run_until_failure(self._flush_rollup, self._flush_venue_stats, self._say_who_leads)
+        run_until_failure(self._flush_rollup, self._flush_venue_stats, self._announce_presence)
 
     def _hand_out_requests(self) -> None:
         hand_out_requests(self._loop)
@@ -206,13 +211,14 @@ class Supervisor:
         if self._venue_stats.due():
             venue_stats.flush()
 
-    def _say_who_leads(self) -> None:
+    def _announce_presence(self) -> None:
         self._presence.announce(self._lock.session_pid, leads=self._leader is not None)
 
     def _still_leads(self) -> bool:
-        """Asked in a job's thread right before its run: between two looks a second is long.
+        """Return whether this process leads. Called in the thread of a job right before its run.
 
-        A process that was frozen begins nothing, though nobody took its lock: its tick may be of long ago.
+        The supervisor's own check may be a second old. A process that was frozen starts nothing, even if it
+        still has the lock: the tick may be old.
         """
         if self._leader is None or self.silent_s > self._intervals.frozen_after_s:
             return False
@@ -222,7 +228,7 @@ class Supervisor:
             return False
 
     def _resign(self, error: Exception) -> None:
-        """Claim nothing from here on, before anything that may wait."""
+        """Stop claiming first, before anything that may block."""
         led, self._leader = self._leader is not None, None
         self._loop.rest()
         self._lock.release()
@@ -231,7 +237,7 @@ class Supervisor:
             self._trouble_logged = True
 
     def _wind_down(self) -> int:
-        """Let running jobs end, within the grace; return 0 when all did, else 1."""
+        """Wait for running jobs, at most for the grace period; return 0 if all ended, else 1."""
         self._loop.end()
         self._runner.close()
         winding_down.set()
@@ -240,10 +246,10 @@ class Supervisor:
         while (left_s := deadline - time.monotonic()) > 0:
             if self._runner.wait_until_idle(min(left_s, self._intervals.poll_s)):
                 break
-            self._turned_s = time.monotonic()  # who has resigned waits for its runs as well
+            self._last_turn_s = time.monotonic()  # also without the lead: running jobs are waited for
             if self._leader is not None:
                 self._step()
-        if not self._trouble_logged:  # without a database nobody would hear it
+        if not self._trouble_logged:  # without a database it would fail
             run_until_failure(rollup.flush, self._presence.end)
         connections.close_all()
         running = self._runner.running
@@ -252,9 +258,10 @@ class Supervisor:
 
 
 def hand_out_requests(loop: SafeScheduler) -> None:
-    """Begin the requested runs. One whose job still runs stays requested.
+    """Start the requested runs. The request of a job that still runs stays.
 
-    So does one whose job is due: once a later moment is claimed, the tick of the timetable could not be.
+    So does one whose job has a scheduled tick due: the claim of a later time would block the claim of that
+    tick.
     """
     for request in requested_runs(loop.job_names):
         due = loop.is_due(request.job_name, request.tick)
@@ -263,9 +270,9 @@ def hand_out_requests(loop: SafeScheduler) -> None:
 
 
 def run_until_failure(*chores: Callable[[], None]) -> None:
-    """Do what no leadership ends for, up to the first that fails; the next turn tries again.
+    """Do work whose failure does not end the lead, up to the first failure; the next turn tries again.
 
-    When one waits in vain for the database, the next would too.
+    After one failure of the database the others would fail as well.
     """
     for chore in chores:
         try:

@@ -1,6 +1,6 @@
-"""`manage.py jobs list|show|run|pause|resume|history`: the timed jobs and what people do to them.
+"""`manage.py jobs list|show|run|pause|resume|history`: shows and controls the jobs in a terminal.
 
-Rules: docs/scheduler.md R18.
+See docs/scheduler.md, R18.
 """
 
 import json
@@ -22,27 +22,27 @@ from tradingsite.jobs.timetable import registered
 from tradingsite.startup import CannotStart, refuse_other_mode
 
 REFUSED = 3
-NOBODY_LEADS = 4
-_LOOK_EVERY_S = 0.2
+NO_LEADER = 4
+_POLL_S = 0.2
 _EXAMPLES = """\
 examples:
   manage.py jobs list                                     every job: state, last run, next run, p95
   manage.py jobs show check_volatility --json             one job, for programs
   manage.py jobs run sync_pending_orders                  has the leader run it, and waits for the end
-  manage.py jobs run cleanup_old_data --no-wait           only asks for it
+  manage.py jobs run cleanup_old_data --no-wait           only requests it
   manage.py jobs pause generate_trading_signal --reason "exchange maintenance"
   manage.py jobs resume generate_trading_signal --by alice
   manage.py jobs history collect_market_data --limit 20   pauses, requests, aborted runs
 
 Exit status: 0; 1 when it or the run failed; 2 for wrong arguments; 3 when the job's state forbids it (paused,
-asked for already, not paused); 4 when no scheduler leads.
+requested already, not paused); 4 when no scheduler leads.
 """
 
 
 class Command(BaseCommand):
-    """Looks at jobs, and leaves wishes for the scheduler that leads. Runs nothing by itself."""
+    """Shows jobs, and leaves requests for the leader. It runs no job itself."""
 
-    # A job must be paused while something else is broken.
+    # An operator must be able to pause a job while some other check fails.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -55,16 +55,18 @@ class Command(BaseCommand):
             "list": actions.add_parser("list", help=_("every job in one line")),
             "show": actions.add_parser("show", help=_("everything about one job")),
             "run": actions.add_parser("run", help=_("have the leader run a job now")),
-            "pause": actions.add_parser("pause", help=_("let a job run no more until it is resumed")),
+            "pause": actions.add_parser("pause", help=_("stop running a job until it is resumed")),
             "resume": actions.add_parser("resume", help=_("let a paused job run again")),
-            "history": actions.add_parser("history", help=_("what happened to a job beside its timed runs")),
+            "history": actions.add_parser("history", help=_("events of a job other than its scheduled runs")),
         }
         for action, each in parsers.items():
             each.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
             if action != "list":
                 each.add_argument("name", metavar="JOB", choices=sorted(registered()))
         for action in ("run", "pause", "resume"):
-            parsers[action].add_argument("--by", metavar="NAME", help=_("Who; default: the system's user."))
+            parsers[action].add_argument(
+                "--by", metavar="NAME", help=_("Your name; default: the system's user.")
+            )
         parsers["run"].add_argument("--no-wait", action="store_true", help=_("Do not wait for its end."))
         parsers["run"].add_argument(
             "--timeout-s",
@@ -73,7 +75,7 @@ class Command(BaseCommand):
             help=_("How long to wait; default: its hard limit + 10 s."),
         )
         parsers["pause"].add_argument(
-            "--reason", required=True, metavar="TEXT", help=_("Why, for all who see it.")
+            "--reason", required=True, metavar="TEXT", help=_("Reason, for everybody who sees it.")
         )
         parsers["history"].add_argument("--limit", type=int, default=50, metavar="N", help=_("How many."))
 
@@ -98,7 +100,7 @@ class Command(BaseCommand):
     def _history(self, options: dict[str, Any]) -> None:
         events = JobEvent.objects.filter(job_name=options["name"])[: max(options["limit"], 1)]
         report = [job_report.event(each) for each in events]
-        lines = [job_report.event_line(each) for each in events] or [_("Nothing has happened.")]
+        lines = [job_report.event_line(each) for each in events] or [_("No events.")]
         self._print(report, lines, options)
 
     def _pause(self, options: dict[str, Any]) -> None:
@@ -112,29 +114,29 @@ class Command(BaseCommand):
     def _run(self, options: dict[str, Any]) -> None:
         name = options["name"]
         if not read().alive:
-            text = _("No scheduler leads: nobody would run %(job)s. Nothing was asked for.")
-            raise CommandError(text % {"job": name}, returncode=NOBODY_LEADS)
-        asked_at = control.request_run(name, operator_name(options["by"]))
+            text = _("No scheduler leads, so %(job)s would not run. Nothing was requested.")
+            raise CommandError(text % {"job": name}, returncode=NO_LEADER)
+        requested_at = control.request_run(name, operator_name(options["by"]))
         if options["no_wait"]:
             self._print_state(
-                _("A run of %(job)s is asked for; the leader begins it within a second."), options
+                _("A run of %(job)s is requested; the leader starts it within a second."), options
             )
             return
-        state = self._run_of(name, asked_at, options["timeout_s"])
+        state = self._finished_run(name, requested_at, options["timeout_s"])
         report = job_report.last_run(state)
         self._print(report, job_report.run_lines(report), options)
         if not state.last_success:
             raise CommandError(_("The run failed."))
 
-    def _run_of(self, name: str, asked_at: datetime, timeout_s: float | None) -> JobState:
-        """Wait for the end of the run asked for then, and return the job's row."""
+    def _finished_run(self, name: str, requested_at: datetime, timeout_s: float | None) -> JobState:
+        """Wait for the end of the run requested at that time; return the job's row."""
         limit_s = timeout_s if timeout_s is not None else registered()[name].hard_limit_s + 10
         deadline_s = time.monotonic() + limit_s
         while True:
             state = JobState.objects.get(job_name=name)
-            # One statement claims the run and takes the request away, so these three hold together.
+            # One statement claims the run and removes the request, so these three columns fit together.
             if state.run_requested_at is None and state.running_since is None:
-                if state.last_finished_at is not None and state.last_finished_at >= asked_at:
+                if state.last_finished_at is not None and state.last_finished_at >= requested_at:
                     return state
                 if state.paused:
                     text = _("%(job)s was paused meanwhile: %(why)s") % {
@@ -143,8 +145,8 @@ class Command(BaseCommand):
                     }
                     raise control.NotAllowed(text)
             if time.monotonic() >= deadline_s:
-                _not_in_time(name, asked_at, limit_s)
-            time.sleep(_LOOK_EVERY_S)
+                _not_in_time(name, requested_at, limit_s)
+            time.sleep(_POLL_S)
 
     def _print_state(self, text: str, options: dict[str, Any]) -> None:
         report = job_report.one(options["name"])
@@ -154,13 +156,13 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(report, ensure_ascii=False) if options["as_json"] else "\n".join(lines))
 
 
-def _not_in_time(name: str, asked_at: datetime, limit_s: float) -> NoReturn:
-    withdrawn = control.withdraw(name, asked_at)
+def _not_in_time(name: str, requested_at: datetime, limit_s: float) -> NoReturn:
+    withdrawn = control.withdraw(name, requested_at)
     what = _("the request is withdrawn") if withdrawn else _("the run goes on")
     alive = read().alive
     facts = {"job": name, "limit": f"{limit_s:g}", "what": what}
     text = _("%(job)s has not ended within %(limit)s s; %(what)s.") % facts
     if not alive:
-        nobody = _("No scheduler leads.")
-        raise CommandError(f"{text} {nobody}", returncode=NOBODY_LEADS)
+        no_leader = _("No scheduler leads.")
+        raise CommandError(f"{text} {no_leader}", returncode=NO_LEADER)
     raise CommandError(text)

@@ -1,4 +1,4 @@
-"""`manage.py runjob NAME`: runs one job now, in this process."""
+"""`manage.py runjob NAME`: runs one job now, in this process, with or without a scheduler."""
 
 import json
 from typing import Any
@@ -15,10 +15,10 @@ from tradingsite.startup import CannotStart, refuse_unless_ready
 
 
 class Command(BaseCommand):
-    """Does not wait for the scheduler nor stop it, and does not count as a tick."""
+    """It neither waits for the scheduler nor stops it, and does not count as a tick."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.description = _("Run one job now and print what it counted. Exits 1 when it fails.")
+        parser.description = _("Run one job now and print its counts. Exits 1 when it fails.")
         parser.add_argument("name", metavar="NAME", help=_("one of: %s") % ", ".join(registered()))
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help=_("Print the outcome as JSON.")

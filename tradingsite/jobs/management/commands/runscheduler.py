@@ -1,4 +1,4 @@
-"""`manage.py runscheduler`: runs the jobs on time until it is told to end."""
+"""`manage.py runscheduler`: runs the jobs on schedule until SIGTERM or Ctrl-C."""
 
 from typing import Any, NoReturn
 
@@ -15,19 +15,19 @@ from tradingsite.jobs.shutdown import Stop, StopOnSignal, end_process
 from tradingsite.startup import CannotStart, refuse_missing_keys
 
 _MARGIN_S = 3
-"""Beyond the grace: for the last words. Then the kernel ends the process, whatever it is stuck in."""
+"""Seconds after the grace period in which logs are flushed; then the kernel ends even a hanging process."""
 _REFUSED = 2
-"""A supervisor of processes need not start it again: nothing changes until a person does something."""
+"""The exit code when a restart would not help: an operator must change something first."""
 
 
 class Command(BaseCommand):
-    """Runs in the foreground; SIGTERM or Ctrl-C ends it within the grace."""
+    """Runs in the foreground; SIGTERM or Ctrl-C ends it within the grace period."""
 
-    requires_system_checks = ()  # the start needs nothing but the database, and waits for that
+    requires_system_checks = ()  # it needs only the database, and waits for that
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.description = _(
-            "Run the jobs on time. Any number of schedulers may run: one works, the others wait."
+            "Run the jobs on schedule. Any number of schedulers may run: one leads, the others stand by."
         )
 
     def handle(self, **options: Any) -> NoReturn:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         end_process(self.supervise(stop))
 
     def supervise(self, stop: Stop) -> int:
-        """Return the exit code of a scheduler that runs until `stop` is set, or says why it can't."""
+        """Run until `stop` is set, or print why that is not possible; return the exit code."""
         try:
             refuse_missing_keys()
             supervisor = Supervisor(stop, settings.SCHEDULER_GRACE_S)
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             message = str(reason)
         except NotOneSession:
             message = _(
-                "The lock can't be held through this address: a pooler in transaction mode? "
+                "This address cannot hold the scheduler's lock; is it a pooler in transaction mode? "
                 "Set DATABASE_DIRECT_URL to the database's own address."
             )
         self.stderr.write(self.style.ERROR(message))

@@ -1,4 +1,7 @@
-"""`manage.py trade status|halt|resume`: the trading state and the operator's brake (docs/risk.md V16)."""
+"""`manage.py trade status|halt|resume`: shows the trading state, and halts or resumes buys.
+
+See docs/risk.md, V16.
+"""
 
 import json
 from typing import Any
@@ -18,7 +21,7 @@ from tradingsite.risk import halts
 from tradingsite.startup import CannotStart, refuse_other_mode
 
 ALREADY_HALTED = 3
-_STATES = ("active", "reducing", "halted")  # each worse than the one before
+_STATES = ("active", "reducing", "halted")  # from best to worst
 _EXAMPLES = """\
 examples:
   manage.py trade status                           state, halts, account, positions, open orders
@@ -26,31 +29,33 @@ examples:
   manage.py trade halt --reason "odd prices"       no new buys anywhere, from now on
   manage.py trade resume --by alice                ends the operator's halt
 
-Exit status: 0; 1 when it failed; 2 for wrong arguments; 3 when somebody had halted already.
+Exit status: 0; 1 when it failed; 2 for wrong arguments; 3 when buys were halted already.
 """
 
 
 class Command(BaseCommand):
-    """Stops buys only: no state of trading stops a sell or a stop-loss."""
+    """Stops buys only. No trading state stops a sell or a stop-loss."""
 
-    # A halt must be possible while something else is broken.
+    # An operator must be able to halt while some other check fails.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = ExamplesFormatter
-        parser.description = _("Show whether the trader buys and sells, stop new buys, or let them go on.")
+        parser.description = _("Show whether the trader buys and sells, stop new buys, or allow them again.")
         parser.epilog = _EXAMPLES
         actions = parser.add_subparsers(dest="action", required=True, metavar="{status,halt,resume}")
         status = actions.add_parser("status", help=_("show the trading state and what causes it"))
         status.add_argument("--json", action="store_true", dest="as_json", help=_("Print it as JSON."))
         status.add_argument(
-            "--fail-on", choices=_STATES[1:], help=_("The least state that gives exit status 1.")
+            "--fail-on", choices=_STATES[1:], help=_("The mildest state that gives exit status 1.")
         )
         halt = actions.add_parser("halt", help=_("stop new buys of all markets now"))
-        halt.add_argument("--reason", required=True, metavar="TEXT", help=_("Why, for all who see it."))
+        halt.add_argument(
+            "--reason", required=True, metavar="TEXT", help=_("Reason, for everybody who sees it.")
+        )
         resume = actions.add_parser("resume", help=_("end the operator's halt"))
         for each in (halt, resume):
-            each.add_argument("--by", metavar="NAME", help=_("Who; default: the system's user."))
+            each.add_argument("--by", metavar="NAME", help=_("Your name; default: the system's user."))
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -78,7 +83,7 @@ class Command(BaseCommand):
             raise CommandError(text, returncode=ALREADY_HALTED) from already
         except ValueError as refused:
             raise CommandError(str(refused)) from refused
-        self.stdout.write(_("Halted: nothing is bought until an operator ends it."))
+        self.stdout.write(_("Halted: no buys until an operator ends the halt."))
         self.stdout.write(_stop_losses())
 
     def _resume(self, by: str) -> None:
@@ -91,21 +96,21 @@ class Command(BaseCommand):
         self.stdout.write(_state_now())
 
 
-# The halt is made or ended by then: that more cannot be read must not look as if it were not.
+# These run after the halt was created or ended: a failure to read more must not look as if that had failed.
 
 
 def _stop_losses() -> str:
     try:
         return stop_losses(read()).text
     except DatabaseError as error:
-        return _("It is not known whether a stop-loss is sold: %(why)s") % {"why": str(error).strip()}
+        return _("Cannot tell whether stop-losses are sold: %(why)s") % {"why": str(error).strip()}
 
 
 def _state_now() -> str:
     try:
         return _("Now: %(state)s") % {"state": trading_panel.trading()["state"].text}
     except DatabaseError as error:
-        return _("It is not known what stops buys now: %(why)s") % {"why": str(error).strip()}
+        return _("Cannot tell what stops buys now: %(why)s") % {"why": str(error).strip()}
 
 
 def _json(report: Report) -> str:
