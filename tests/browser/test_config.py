@@ -116,7 +116,7 @@ def test_a_change_is_taken_back_from_the_history_of_its_key(visit, operator, loo
     SystemConfig.objects.filter(key="stop_loss_pct").update(value="4")
     page = visit(LIST, user=operator)
     open_setting(page, "stop_loss_pct")
-    page.get_by_role("link", name="Whole history, and revert").click()
+    page.get_by_role("link", name="Full history and revert").click()
     expect(page.locator("#change-history .unchecked")).to_have_text("SQL, unchecked")
     look(page, "history-of-key-en")
     page.get_by_role("button", name="Revert").first.click()

@@ -71,7 +71,7 @@ def test_the_page_without_a_database_has_no_fault_either(visit, faults, operator
     page = visit("/status/components/database/", user=operator, language=language)
 
     assert page.locator("h1").inner_text() == {
-        "en": "Nobody can be signed in", "ko": "로그인을 확인할 수 없음",
+        "en": "Signing in is not possible", "ko": "로그인을 확인할 수 없음",
     }[language]  # fmt: skip
     assert faults(page) == []
 

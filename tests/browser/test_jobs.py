@@ -78,5 +78,5 @@ def test_a_run_that_is_asked_for_is_shown_with_who_asked_and_a_second_one_refuse
 
     page.goto(f"{LIST}{COLLECT}/run/now/")
     page.get_by_role("button", name="Yes").click()
-    expect(page.get_by_role("alert")).to_contain_text("asked for already, by operator")
+    expect(page.get_by_role("alert")).to_contain_text("requested already, by operator")
     photograph(page, "admin-refused-1280")

@@ -48,7 +48,7 @@ def test_while_the_database_is_down_the_page_says_why_nobody_is_signed_in(client
 
     assert response.status_code == 503
     assert "Unhealthy: Database" in response.content.decode()
-    assert "While the database is down, nobody can be signed in." in response.content.decode()
+    assert "While the database is down, signing in is not possible." in response.content.decode()
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)

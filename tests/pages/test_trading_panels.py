@@ -194,7 +194,7 @@ def test_the_account_is_told_with_its_time_and_dust_is_marked():
 def test_an_account_that_nobody_can_value_says_so():
     AccountReading.objects.create(read_at=timezone.now(), krw_free=1, krw_locked=0)
 
-    assert "A price was missing: the equity is not known." in shown("account", orders.account())
+    assert "A price was missing, so the equity is unknown." in shown("account", orders.account())
 
 
 def test_while_a_held_coin_has_no_price_the_days_result_is_not_known():

@@ -108,7 +108,7 @@ def test_an_address_to_relay_to_that_is_none_is_refused(tmp_path):
 def test_a_taken_port_is_named_with_the_variable_to_set():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CommandError, match=rf"port {port}: it is taken. Set SANDBOX_PORT"):
+        with pytest.raises(CommandError, match=rf"port {port}: it is in use. Set SANDBOX_PORT"):
             call_command("sandbox", port=port)
 
 
@@ -121,7 +121,7 @@ def test_the_default_port_is_the_settings(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(settings, "SANDBOX_PORT", port)
-        with pytest.raises(CommandError, match=f"port {port}: it is taken"):
+        with pytest.raises(CommandError, match=f"port {port}: it is in use"):
             call_command("sandbox")
 
 

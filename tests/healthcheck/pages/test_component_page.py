@@ -147,7 +147,7 @@ def test_while_the_database_is_known_to_be_down_staff_are_told_and_the_token_see
     nobody, bearer = client.get(ADDRESS), client.get(ADDRESS, headers=BEARER)
 
     assert (nobody.status_code, bearer.status_code) == (503, 200)
-    assert "Nobody can be signed in" in text_of(nobody)
+    assert "Signing in is not possible" in text_of(nobody)
     assert "The history cannot be read: the database does not answer." in text_of(bearer)
     assert "What it means, what to do" in text_of(bearer)
 
@@ -173,7 +173,7 @@ def test_a_database_that_is_gone_since_a_moment_holds_nobody_up(staff, tmp_path)
         signed_in, bearer = staff.get(ADDRESS), staff.get(ADDRESS, headers=BEARER)
 
     assert signed_in.status_code == 503
-    assert "Nobody can be signed in" in text_of(signed_in)
+    assert "Signing in is not possible" in text_of(signed_in)
     assert "The history cannot be read" in text_of(bearer)
 
 

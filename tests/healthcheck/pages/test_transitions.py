@@ -100,15 +100,15 @@ def test_one_change_says_what_it_was_how_long_and_what_to_do(desk):
     assert HOSTILE not in was
     assert "it lasted 7 min" in was
     assert "1.2.3" in was
-    assert "Rehearsal: staff made it so" not in was
+    assert "Rehearsal: set by staff" not in was
     assert "What it means, what to do" in was
     assert "what it became" in was
-    assert "none was made" in was
-    assert "still so, for 5 min" in became
-    assert "How it is now" in was
+    assert "none created" in was
+    assert "for 5 min" in became
+    assert "Current state" in was
     assert 'class="verdict notice was-unhealthy"' in was
     assert 'class="verdict healthy"' in became
-    assert "Rehearsal: staff made it so" in became
+    assert "Rehearsal: set by staff" in became
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_change_of_a_component_that_is_gone_is_still_told(desk):
 
     text = text_of(desk.get(f"{LIST}{row.pk}/"))
 
-    assert "is not watched any more" in text
+    assert "no longer monitored" in text
     assert "What it means, what to do" not in text
 
 
@@ -139,7 +139,7 @@ def test_a_change_that_is_not_on_record_is_a_404(desk, pk):
     response = desk.get(f"{LIST}{pk}/")
 
     assert response.status_code == 404
-    assert "the retention has deleted it" in text_of(response)
+    assert "deleted after its retention period" in text_of(response)
 
 
 def test_others_are_sent_to_sign_in(client, db):

@@ -82,7 +82,7 @@ def test_the_page_of_a_setting_shows_its_last_changes(browser):
     assert "2.5 → 1.5" in text
     assert "4 → 3" in text
     assert "5.0 → 4" not in text, "only the last five"
-    assert "Whole history, and revert" in text
+    assert "Full history and revert" in text
 
 
 def test_all_changes_of_all_keys_are_listed_newest_first_and_can_be_narrowed(browser):
