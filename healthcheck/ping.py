@@ -44,9 +44,8 @@ def _status(host: str, port: int, path: str, address: str, timeout_s: float) -> 
         connection.sendall(request.encode("ascii"))
         line = b""
         while b"\n" not in line and len(line) < 1000:
-            connection.settimeout(
-                max(0.001, ends_s - time.monotonic())
-            )  # the limit is for the whole answer, not for each read
+            # The limit is for the whole answer, not for each read.
+            connection.settimeout(max(0.001, ends_s - time.monotonic()))
             received = connection.recv(1000)
             if not received:
                 break

@@ -96,9 +96,8 @@ class SystemConfigManager(ConfigWriter):
         return read(key, load)
 
     def _load(self, key: str) -> Any:
-        rows = self.using(router.db_for_write(self.model)).filter(
-            key=key
-        )  # the primary, since a replica may lag behind
+        # The primary, since a replica may lag behind.
+        rows = self.using(router.db_for_write(self.model)).filter(key=key)
         text = next(iter(rows.values_list("value", flat=True)), None)
         spec = registry.find(key)
         if spec is not None:

@@ -1,4 +1,4 @@
-"""`make run`: starts database, sandbox, scheduler and web from the Procfile, and prints where to look.
+"""`make run`: starts database, sandbox, scheduler and web from the Procfile, and prints their addresses.
 
 Ctrl-C, SIGTERM or a closed terminal stop all of it within five seconds, PostgreSQL included.
 """

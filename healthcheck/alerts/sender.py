@@ -73,9 +73,8 @@ class AlertSender:
             healthy: no component is unhealthy.
             written: changes were written to the database.
         """
-        if (
-            self._webhook and leading and (written or not self._leading)
-        ):  # the previous leader may have left some
+        # A new leader also looks for alerts left by the previous one.
+        if self._webhook and leading and (written or not self._leading):
             self._due_s = self._clock()
         self._leading = leading
         if self._heartbeat and leading and healthy:

@@ -108,9 +108,8 @@ class OverrideReader:
         try:
             self.known = self._read(self._clock)
         except DatabaseError as error:
-            logger.debug(
-                "health.overrides_kept", error=type(error).__name__
-            )  # the database's own probe reports it
+            # The database's own probe reports it.
+            logger.debug("health.overrides_kept", error=type(error).__name__)
         except Exception:
             # A failure to read overrides must not change the state of any component.
             logger.exception("health.overrides_kept")

@@ -14,10 +14,8 @@ from healthcheck.history.queries import ComponentHistory, Day, TransitionRow, hi
 from healthcheck.status_words import DAY_WORDS, STATUS_WORDS
 
 BAR, PITCH, HEIGHT = 4, 5, 24
-_PLAIN = (
-    "healthy",
-    "nothing",
-)  # one SVG path for all days of a kind: it keeps the page, which reloads every 5 s, small
+# One SVG path for all days of a kind: it keeps the page, which reloads every 5 s, small.
+_PLAIN = ("healthy", "nothing")
 
 
 @dataclass(frozen=True)

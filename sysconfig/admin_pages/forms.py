@@ -41,9 +41,8 @@ class ConfigValueField(forms.CharField):
             self.help_text = (
                 f"{escape(complaint % {'value': stored, 'rule': unreadable.rule})} {self.help_text}"
             )
-            if isinstance(
-                self.widget, forms.Select
-            ):  # else the first choice would look like the stored value
+            # Else the first choice would look like the stored value.
+            if isinstance(self.widget, forms.Select):
                 self.widget.choices = [("", "—"), *self.widget.choices]
 
     def clean(self, value: Any) -> str:

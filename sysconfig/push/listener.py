@@ -171,7 +171,7 @@ class ConfigListener:
         level = logging.ERROR if isinstance(error, NotHearing) else logging.WARNING
         logger.log(
             level,
-            "configuration changes are not heard, and values are kept for %g s: %s: %s",
+            "no notifications of configuration changes; values are cached for %g s: %s: %s",
             UNLEASED_TTL_S,
             type(error).__name__,
             error,
@@ -180,9 +180,8 @@ class ConfigListener:
 
 class _ThisProcess:
     def __init__(self) -> None:
-        self.lock = (
-            threading.RLock()
-        )  # reentrant: a signal handler may stop the listener while this thread starts it
+        # Reentrant: a signal handler may stop the listener while this thread starts it.
+        self.lock = threading.RLock()
         self.listener: ConfigListener | None = None
         self.over = False
 
@@ -202,7 +201,7 @@ def ensure_listening() -> None:
             fresh = ConfigListener(config_cache)
             fresh.start()
         except (RuntimeError, OSError) as error:  # out of threads or files: reads work without a listener
-            logger.error("configuration changes are not heard: %s", error)  # noqa: TRY400 - the message says it all
+            logger.error("no notifications of configuration changes: %s", error)  # noqa: TRY400 - the message says it all
         else:
             _this.listener = fresh
 

@@ -156,11 +156,11 @@ class Session:
             self._proved = True
             self._stats.sessions += 1
             logger.log(
-                logging.INFO if self._stats.sessions > 1 else logging.DEBUG, "configuration changes are heard"
+                logging.INFO if self._stats.sessions > 1 else logging.DEBUG,
+                "receiving notifications of configuration changes",
             )
-        if (
-            self._unexplained_since_s < self._sent_s
-        ):  # a notification would have arrived before this heartbeat
+        # A notification would have arrived before this heartbeat.
+        if self._unexplained_since_s < self._sent_s:
             self._unexplained_since_s = math.inf
             self._stats.missed += 1
             logger.warning("the configuration was changed without a notification: are its triggers disabled?")

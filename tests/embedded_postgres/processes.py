@@ -126,7 +126,7 @@ def stop_using(server: EmbeddedPostgres) -> None:
         os.close(server._users)
         server._users = None
         assert all_gone(server.data)
-        assert wait_until(lambda: is_free(server.beside("keeper")), DEADLINE_S)
+        assert wait_until(lambda: is_free(server.lock_file("keeper")), DEADLINE_S)
     if server.data.exists() and (socket_folder := folder.socket_folder(server.data)) != server.data:
         socket_folder.rmdir()
 

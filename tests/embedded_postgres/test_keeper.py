@@ -24,9 +24,9 @@ def kept(data, server_on):
     server = server_on(data)
     server.use()
     kill_keeper(data)
-    lock = open_lock(server.beside("keeper"))
+    lock = open_lock(server.lock_file("keeper"))
     assert try_lock(lock, fcntl.LOCK_EX)
-    thread = Thread(target=keep, args=(server.beside("users"), lock, server.data / "postmaster.pid"))
+    thread = Thread(target=keep, args=(server.lock_file("users"), lock, server.data / "postmaster.pid"))
     thread.start()
     yield server
     assert all_gone(data)
@@ -40,14 +40,14 @@ def leave(server):
 
 
 def test_the_keeper_waits_for_the_last_user_and_frees_its_lock(kept):
-    second = open_lock(kept.beside("users"))
+    second = open_lock(kept.lock_file("users"))
     assert try_lock(second, fcntl.LOCK_SH)
 
     leave(kept)
     assert kept.running()
 
     os.close(second)
-    assert wait_until(lambda: is_free(kept.beside("keeper")), DEADLINE_S)
+    assert wait_until(lambda: is_free(kept.lock_file("keeper")), DEADLINE_S)
     assert not kept.running()
 
 
@@ -60,7 +60,7 @@ def test_a_suspended_server_is_stopped_too(kept):
 
 
 def test_there_is_one_keeper(kept):
-    main(kept.beside("users"), kept.beside("keeper"), kept.data / "postmaster.pid")
+    main(kept.lock_file("users"), kept.lock_file("keeper"), kept.data / "postmaster.pid")
 
     assert kept.running()
     leave(kept)

@@ -96,7 +96,7 @@ def test_a_plain_user_is_told_whose_the_locks_are(data, server_on):
     server.use()
     if ROOT_RUNS_THE_TESTS:
         said = run_python(AS_A_PLAIN_USER, data)
-        assert f"may not use {server.beside('start')}" in said
+        assert f"may not use {server.lock_file('start')}" in said
         assert "belongs to root" in said
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_does_not_start_says_why(data, server_on):
 def test_a_lock_that_a_suspended_process_holds_is_named(data, server_on, monkeypatch):
     server = server_on(data)
     monkeypatch.setattr(server_module, "_LOCK_WAIT_S", 0.01)
-    held = open_lock(server.beside("start"))
+    held = open_lock(server.lock_file("start"))
     assert try_lock(held, fcntl.LOCK_EX)
 
     with pytest.raises(EmbeddedPostgresError, match=r"postgres\.start .* suspended"):

@@ -122,6 +122,5 @@ def _copy_wheel(target: Path) -> Path:
 
 
 def _made_by_us(copy: Path) -> bool:
-    return (
-        copy.exists() and copy.stat().st_uid == os.geteuid()
-    )  # in a folder like /tmp others could create it
+    # In a folder like /tmp others could create it.
+    return copy.exists() and copy.stat().st_uid == os.geteuid()

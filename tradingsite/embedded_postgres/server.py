@@ -71,17 +71,17 @@ class EmbeddedPostgres:
         server = keeper.running_server(self.data / "postmaster.pid")
         return server[1] if server else None
 
-    def beside(self, suffix: str) -> Path:
+    def lock_file(self, suffix: str) -> Path:
         return self._requested.with_name(f"{self._requested.name}.{suffix}")
 
     def _ensure_keeper(self) -> None:
-        descriptor = keeper.open_lock(self.beside("keeper"))
+        descriptor = keeper.open_lock(self.lock_file("keeper"))
         try:
             missing = keeper.try_lock(descriptor, fcntl.LOCK_EX)
         finally:
             os.close(descriptor)
         if missing:
-            files = (self.beside("users"), self.beside("keeper"), self.data / "postmaster.pid")
+            files = (self.lock_file("users"), self.lock_file("keeper"), self.data / "postmaster.pid")
             command: list[str | Path] = [sys.executable, "-I", "-S", keeper.__file__, *files]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the command is ours
 
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
             os.close(descriptor)
 
     def _lock(self, suffix: str, operation: int) -> int:
-        path = self.beside(suffix)
+        path = self.lock_file(suffix)
         descriptor = keeper.open_lock(path)
         if not keeper.wait_until(lambda: keeper.try_lock(descriptor, operation), _LOCK_WAIT_S):
             os.close(descriptor)

@@ -123,10 +123,8 @@ class LeaderLock:
 
     def release(self) -> None:
         """End the session, and with it the lock."""
-        connection, self._connection = (
-            self._connection,
-            None,
-        )  # first, so that `holds` in another thread returns False
+        # First, so that `holds` in another thread returns False.
+        connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 

@@ -122,9 +122,8 @@ class SafeScheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler h
     def is_due(self, name: str, at: datetime) -> bool:
         """Return whether a scheduled tick up to `at` has not been started yet."""
         job = self.store.lookup_job(name)
-        due_at: datetime | None = getattr(
-            job, "next_run_time", None
-        )  # the attribute is missing before the first `align`
+        # The attribute is missing before the first `align`.
+        due_at: datetime | None = getattr(job, "next_run_time", None)
         return due_at is not None and due_at <= at
 
     def run_now(self, name: str, tick: datetime) -> bool:

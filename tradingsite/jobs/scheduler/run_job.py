@@ -49,9 +49,8 @@ def execute(
         lateness_ms: how long after the tick this is called.
     """
     began, counts, failure = perf_counter(), dict[str, int](), None
-    moment = (
-        tick or timezone.now()
-    )  # the same for all attempts, so that a later one finds what an earlier one has done
+    # The same for all attempts, so that a later one finds what an earlier one has done.
+    moment = tick or timezone.now()
     made = 0
 
     def attempt() -> Mapping[str, int]:

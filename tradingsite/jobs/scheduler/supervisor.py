@@ -126,9 +126,8 @@ class Supervisor:
     def _supervise(self) -> int:
         failures, delays_s = 0, (self._intervals.poll_s, *self._intervals.retry_after_s)
         while not self._stop.is_set():
-            if (
-                self.silent_s > self._intervals.frozen_after_s
-            ):  # the whole process was frozen, the watchdog as well
+            # The whole process was frozen, the watchdog as well.
+            if self.silent_s > self._intervals.frozen_after_s:
                 logger.critical("scheduler.was_frozen", silent_s=round(self.silent_s, 1))
                 return FROZEN
             failures = 0 if self._step() else min(failures + 1, len(delays_s) - 1)
