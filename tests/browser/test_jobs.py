@@ -74,7 +74,7 @@ def test_a_job_is_paused_and_resumed_by_keyboard_alone_and_without_javascript(vi
 def test_a_run_that_is_asked_for_is_shown_with_who_asked_and_a_second_one_refused(visit, operator):
     page = visit(f"{LIST}{COLLECT}/run/now/", user=operator)
     page.get_by_role("button", name="Yes").click()
-    expect(page.locator("#content")).to_contain_text("run asked for by operator")
+    expect(page.locator("#content")).to_contain_text("run requested by operator")
 
     page.goto(f"{LIST}{COLLECT}/run/now/")
     page.get_by_role("button", name="Yes").click()
