@@ -139,7 +139,7 @@ AI_MODEL = ConfigKey(
     limits=(1, 100),
     unit=_("model name"),
     group=_MODEL,
-    help=_("The Gemini model that is asked. The health page tells whether the API knows it."),
+    help=_("The Gemini model to call. The health page shows whether the API knows it."),
 )
 AI_MIN_CONFIDENCE = ConfigKey(
     "ai_min_confidence",
@@ -158,7 +158,7 @@ AI_DAILY_CALL_LIMIT = ConfigKey(
     limits=(0, 10000),
     unit=_("calls a day"),
     group=_MODEL,
-    help=_("The model is asked at most this often in a day of Korean time."),
+    help=_("The model is called at most this often in a day of Korean time."),
     riskier="higher",
 )
 SIGNAL_VALIDITY_MIN = ConfigKey(

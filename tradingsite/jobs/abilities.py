@@ -38,7 +38,7 @@ def read_prices() -> Finding:
 def decide() -> Finding:
     """Return whether the job that asks the model is enabled."""
     job = read().job("generate_trading_signal")
-    return _paused(job) or Finding("healthy", gettext_noop("the model is asked"))
+    return _paused(job) or Finding("healthy", gettext_noop("the model is called"))
 
 
 def place_orders() -> Finding:

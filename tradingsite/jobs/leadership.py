@@ -74,7 +74,7 @@ class SchedulerHeartbeat(models.Model):
     lock_pid = models.IntegerField(_("lock session"), null=True)
     acquired_at = models.DateTimeField(_("leads since"))
     heartbeat_at = models.DateTimeField(_("heartbeat"))
-    last_loop_at = models.DateTimeField(_("last look at the timetable"), null=True)
+    last_loop_at = models.DateTimeField(_("last turn of the loop"), null=True)
 
     objects = SchedulerHeartbeatQuerySet.as_manager()
 

@@ -75,7 +75,7 @@ class VenueEvidence(models.Model):
     budget = models.JSONField(_("requests left in their second, by group"), default=dict)
     limited_until = models.DateTimeField(_("limited until"), null=True)
     banned = models.BooleanField(_("banned"), default=False)
-    key_checked_at = models.DateTimeField(_("key asked for at"), null=True)
+    key_checked_at = models.DateTimeField(_("API key checked at"), null=True)
     key_refused = models.BooleanField(_("key refused"), default=False)
     key_expires_at = models.DateTimeField(_("key expires at"), null=True)
 

@@ -114,11 +114,16 @@ class Order(models.Model):
     side = models.CharField(_("side"), max_length=3, choices=Side)
     ord_type = models.CharField(_("type"), max_length=6, choices=OrderType)
     price = models.DecimalField(
-        _("price asked"), max_digits=20, decimal_places=8, null=True, blank=True, help_text=_("Of one unit.")
+        _("ordered price"),
+        max_digits=20,
+        decimal_places=8,
+        null=True,
+        blank=True,
+        help_text=_("Of one unit."),
     )
-    volume = models.DecimalField(_("volume asked"), max_digits=24, decimal_places=8, null=True, blank=True)
+    volume = models.DecimalField(_("ordered volume"), max_digits=24, decimal_places=8, null=True, blank=True)
     funds = models.DecimalField(
-        _("total asked"),
+        _("ordered total"),
         max_digits=24,
         decimal_places=8,
         null=True,
@@ -130,7 +135,9 @@ class Order(models.Model):
         _("reason"), blank=True, help_text=_("Why it was denied, rejected or given up.")
     )
     checks = models.JSONField(
-        _("checks"), default=list, help_text=_("What the risk gate asked, in its order: name, passed, text.")
+        _("checks"),
+        default=list,
+        help_text=_("The risk gate's checks, in its order: name, passed, text."),
     )
     clamps = models.JSONField(
         _("clamps"), default=list, help_text=_("What the limits took off: limit, before, after.")

@@ -32,7 +32,7 @@ class TradingSignal(models.Model):
     market = models.CharField(_("market"), max_length=20)
     tick = models.DateTimeField(_("tick"), help_text=_("The scheduled moment this decision belongs to."))
     as_of = models.DateTimeField(
-        _("as of"), help_text=_("The moment of the newest fact the decision rests on.")
+        _("as of"), help_text=_("The moment of the newest fact behind the decision.")
     )
     price = models.DecimalField(
         _("price"),
@@ -53,7 +53,7 @@ class TradingSignal(models.Model):
         blank=True,
         help_text=_("Which guard made it a HOLD; empty: the model."),
     )
-    model_asked = models.CharField(_("model asked"), max_length=100, blank=True)
+    model_asked = models.CharField(_("requested model"), max_length=100, blank=True)
     model_answered = models.CharField(_("model that answered"), max_length=100, blank=True)
     call = models.OneToOneField(
         ModelCall,
@@ -62,10 +62,10 @@ class TradingSignal(models.Model):
         related_name="signal",
         null=True,
         blank=True,
-        help_text=_("Empty when a guard held back the question."),
+        help_text=_("Empty when a guard prevented the call."),
     )
     inputs = models.JSONField(
-        _("inputs"), default=dict, blank=True, help_text=_("The numbers it rests on, as they were asked.")
+        _("inputs"), default=dict, blank=True, help_text=_("The numbers behind it, as they were sent.")
     )
     config = models.JSONField(
         _("configuration"), default=dict, blank=True, help_text=_("The values in force that it used.")

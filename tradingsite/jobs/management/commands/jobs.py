@@ -158,7 +158,7 @@ class Command(BaseCommand):
 
 def _not_in_time(name: str, requested_at: datetime, limit_s: float) -> NoReturn:
     withdrawn = control.withdraw(name, requested_at)
-    what = _("the request is withdrawn") if withdrawn else _("the run goes on")
+    what = _("the request is withdrawn") if withdrawn else _("the run continues")
     alive = read().alive
     facts = {"job": name, "limit": f"{limit_s:g}", "what": what}
     text = _("%(job)s has not ended within %(limit)s s; %(what)s.") % facts
