@@ -80,7 +80,7 @@ def test_an_anonymous_caller_gets_names_and_states_only(client, site, headers):
 
     assert response.status_code == 503
     states = [component.pop("status") for component in response.json()["components"]]
-    assert states.count("healthy") == 4
+    assert states.count("healthy") == len(states) - 2
     for component in response.json()["components"]:
         assert (component["latency_ms"], component["message"]) == (None, None)
     for hidden in ("steps", "10.1.2.3", "late by", PLANTED_SECRET):
@@ -147,7 +147,8 @@ def test_json_is_english_whatever_language_is_asked_for(client, site):
 
     response = client.get(DETAIL, headers={**BEARER, "Accept-Language": "ko"})
 
-    assert response.json()["components"][-1]["message"] == "the probe failed; see the log"
+    messages = {component["name"]: component["message"] for component in response.json()["components"]}
+    assert messages["recent_order"] == "the probe failed; see the log"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/health", "/api/v1/health/", DETAIL, f"{DETAIL}/", "/status/"])

@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
+from healthcheck.report import component_names
 from tests.site.processes import free_port, own_environ, processes_on
 
 STOP_WITHIN_S = 5.0
@@ -143,8 +144,7 @@ def test_all_six_components_are_healthy_for_real_since_the_first_signal_is_made_
 
     site.wait_for(healthy_with_a_signal, within_s=60)
 
-    wanted = ["database", "upbit_api", "gemini_api", "scheduler", "recent_signal", "recent_order"]
-    assert list(site.components()) == wanted
+    assert list(site.components()) == component_names()
 
 
 def test_a_second_one_on_the_same_port_is_refused_with_port_and_variable(site):
