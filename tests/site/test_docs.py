@@ -61,6 +61,28 @@ def test_links_lead_somewhere(page):
             assert anchor in [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings], anchor
 
 
+def written_paths(page):
+    """Return each path of this repository in a page's code spans, and the name after `::` or ""."""
+    span = r"`((?:sysconfig|healthcheck|tradingsite|templates|tests|docs|benchmarks)/[\w./-]*)(?:::(\w+))?`"
+    return re.findall(span, page.read_text())
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.stem
+)
+def test_docs_name_only_paths_that_exist(page):
+    assert [path for path, _ in written_paths(page) if not (ROOT / path).exists()] == []
+
+
+def test_development_page_names_only_tests_and_functions_that_exist():
+    named = [(path, name) for path, name in written_paths(ROOT / "docs/development.md") if name]
+
+    assert len(named) > 50
+    for path, name in named:
+        defined = rf"^ *(?:def|async def|class) {name}\b|^{name}\b.* = "
+        assert re.search(defined, (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"
+
+
 def test_lock_files_hold_hashes_and_no_addresses():
     for file in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / file).read_text()
