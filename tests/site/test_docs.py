@@ -83,6 +83,16 @@ def test_development_page_names_only_tests_and_functions_that_exist():
         assert re.search(defined, (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"
 
 
+def test_index_lists_every_page():
+    index = (ROOT / "docs/README.md").read_text()
+    linked = {(ROOT / "docs" / target).resolve() for target in re.findall(r"\]\(([^)#]+)\)", index)}
+
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - linked == {
+        ROOT / "docs/README.md"
+    }
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text()
+
+
 def test_lock_files_hold_hashes_and_no_addresses():
     for file in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / file).read_text()
