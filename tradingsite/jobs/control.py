@@ -1,4 +1,4 @@
-"""Lets operators pause, resume and run a job (docs/scheduler.md, R18).
+"""Lets operators pause, resume and run a job (docs/scheduler.md, R18 and R25).
 
 Each function only changes the row of the job and records who did it. The leader reads the row within a
 second.

@@ -1,6 +1,6 @@
 """`manage.py jobs list|show|run|pause|resume|history`: shows and controls the jobs in a terminal.
 
-See docs/scheduler.md, R18.
+See docs/scheduler.md, R25.
 """
 
 import json
