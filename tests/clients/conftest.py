@@ -1,4 +1,4 @@
-"""A peer on loopback, a clock that does not sleep, and clients made of both."""
+"""A server on loopback, a clock moved by hand, and clients that use both."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import PATIENCE_S, Peer, Ticking
+from tests.clients.peer import PATIENCE_S, FakeClock, Peer, be_patient
 from tests.clients.samples import ACCESS_KEY, SECRET_KEY
 from tradingsite.clients.gemini.client import GeminiClient
 from tradingsite.clients.gemini.generation import GeminiModel
@@ -22,34 +22,33 @@ def peer() -> Iterator[Peer]:
 
 
 @pytest.fixture
-def ticking() -> Ticking:
-    return Ticking()
+def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    be_patient(monkeypatch)
+    return FakeClock()
 
 
 @pytest.fixture
-def make_client(peer: Peer, ticking: Ticking) -> Callable[..., UpbitClient]:
+def make_client(peer: Peer, fake_clock: FakeClock) -> Callable[..., UpbitClient]:
     def make(*, retries: int = 0, **options: Any) -> UpbitClient:
-        return UpbitClient(
-            peer.url, retries=retries, clock=ticking.clock, read_timeout_s=PATIENCE_S, **options
-        )
+        return UpbitClient(peer.url, **{"retries": retries, "clock": fake_clock.clock, **options})
 
     return make
 
 
 @pytest.fixture
 def client(make_client: Callable[..., UpbitClient]) -> UpbitClient:
-    """Without retries, under the ticking clock."""
+    """Without retries, under the fake clock."""
     return make_client()
 
 
 @pytest.fixture
-def make_exchange(peer: Peer, ticking: Ticking) -> Callable[..., UpbitExchange]:
+def make_exchange(peer: Peer, fake_clock: FakeClock) -> Callable[..., UpbitExchange]:
     def make(*, retries: int = 0, **options: Any) -> UpbitExchange:
         return UpbitExchange(
             peer.url,
             ACCESS_KEY,
             SECRET_KEY,
-            **{"retries": retries, "clock": ticking.clock, "read_timeout_s": PATIENCE_S, **options},
+            **{"retries": retries, "clock": fake_clock.clock, **options},
         )
 
     return make
@@ -57,7 +56,7 @@ def make_exchange(peer: Peer, ticking: Ticking) -> Callable[..., UpbitExchange]:
 
 @pytest.fixture
 def exchange(make_exchange: Callable[..., UpbitExchange]) -> UpbitExchange:
-    """Without retries, under the ticking clock."""
+    """Without retries, under the fake clock."""
     return make_exchange()
 
 
@@ -71,23 +70,25 @@ def make_gemini(peer: Peer) -> Callable[..., GeminiClient]:
 
 
 @pytest.fixture
-def full_house() -> Iterator[tuple[str, int]]:
-    """An address whose queue of connections is full: a connect gets no answer."""
+def saturated_address() -> Iterator[tuple[str, int]]:
+    """An address whose queue of connections is full: it never answers a connect."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         address = listener.getsockname()
-        waiting = []
+        queued = []
         for _ in range(3):
-            guest = socket.socket()
-            guest.setblocking(False)
-            guest.connect_ex(address)
-            waiting.append(guest)
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(address)
+            queued.append(client)
         yield address
-        for guest in waiting:
-            guest.close()
+        for client in queued:
+            client.close()
 
 
 @pytest.fixture
 def model(peer: Peer) -> GeminiModel:
-    return GeminiModel(peer.url, samples.MODEL_KEY, user_agent="tradingsite/test")
+    return GeminiModel(
+        peer.url, samples.MODEL_KEY, user_agent="tradingsite/test", connect_timeout_s=PATIENCE_S
+    )

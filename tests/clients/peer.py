@@ -1,20 +1,25 @@
-"""A server on loopback that says what it is told to, also what no server should say."""
+"""An HTTP server on loopback with scripted replies, broken ones too, and a clock moved by hand."""
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tradingsite.clients.deadline import Clock
+import pytest
+
+from tradingsite.clients.connection import Bounds
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 PATIENCE_S = 30.0
-"""A machine that is busy with something else is not what these tests are about."""
+"""A limit for what must happen: even a very busy machine keeps it."""
 
 
 @dataclass
@@ -25,8 +30,8 @@ class Reply:
 
 
 @dataclass
-class Asked:
-    """A request as it arrived. `connection` is the client's port: equal ports are one connection."""
+class ReceivedRequest:
+    """`connection` is the client's port: equal ports are one connection."""
 
     path: str
     query: dict[str, list[str]]
@@ -49,8 +54,8 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         headers = {name.lower(): text for name, text in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
-        self.server.asked.append(
-            Asked(
+        self.server.requests.append(
+            ReceivedRequest(
                 url.path,
                 parse_qs(url.query),
                 headers,
@@ -62,13 +67,13 @@ class Handler(BaseHTTPRequestHandler):
         )
         reply = self.server.next_reply()
         if isinstance(reply, Reply):
-            self.say(reply)
+            self.reply_with(reply)
         else:
             reply(self)
 
     do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
-    def say(self, reply: Reply) -> None:
+    def reply_with(self, reply: Reply) -> None:
         body = reply.body.encode() if isinstance(reply.body, str) else reply.body
         self.send_response(reply.status)
         for name, text in {"Content-Length": str(len(body)), **reply.headers}.items():
@@ -86,6 +91,10 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
 
+    def stay_silent(self) -> None:
+        """Keep the connection open without an answer until the server stops."""
+        self.server.closing.wait()
+
     def hang_up(self) -> None:
         self.close_connection = True
 
@@ -94,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Peer(ThreadingHTTPServer):
-    """Answers with the replies of `script` in turn, then with the last one for ever."""
+    """Answers with the replies of `script` in turn, then repeats the last one."""
 
     daemon_threads = True
     block_on_close = False
@@ -103,7 +112,7 @@ class Peer(ThreadingHTTPServer):
     def __init__(self, script: Sequence[Script] = (Reply(),), scheme: str = "http") -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"{scheme}://127.0.0.1:{self.server_address[1]}"
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self.script(*script)
@@ -121,11 +130,11 @@ class Peer(ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that goes away is what many tests are about
+        pass  # many tests let the client go away in the middle of an answer
 
     @contextmanager
     def running(self) -> Iterator["Peer"]:
-        thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        thread = threading.Thread(target=self.serve_forever, args=(0.002,))
         thread.start()
         try:
             yield self
@@ -136,8 +145,37 @@ class Peer(ThreadingHTTPServer):
             self.server_close()
 
 
-class Ticking:
-    """A clock that moves only when somebody sleeps, and remembers for how long."""
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what must happen in another thread."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+def be_patient(patch: pytest.MonkeyPatch) -> None:
+    """Let no connect and no read of a client fail because the machine is busy.
+
+    With a clock moved by the test each gets PATIENCE_S at least, with the system's the rest of the call.
+    """
+    limit_s = Bounds.for_read_s
+
+    def patient(bounds: Bounds) -> float:
+        by_system_clock = bounds.deadline._clock is SYSTEM_CLOCK
+        return max(limit_s(bounds), bounds.deadline.left_s() if by_system_clock else PATIENCE_S)
+
+    patch.setattr(Bounds, "for_read_s", patient)
+    patch.setattr(Bounds, "for_connect_s", patient)
+
+
+def stepping_clock(step_s: float) -> Clock:
+    """Return a clock that moves by `step_s` each time it is read, however slow the machine is."""
+    now_s = count(1000, step_s)
+    return Clock(monotonic=lambda: next(now_s))
+
+
+class FakeClock:
+    """A clock that moves only by its `sleep`, which returns at once, and by assignment to `now`."""
 
     def __init__(self) -> None:
         self.now = 1000.0

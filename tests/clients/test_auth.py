@@ -55,7 +55,7 @@ def claims(signed: str, secret_key: str = SECRET_KEY) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("method", "params", "body", "text", "digest"), VECTORS)
-def test_the_hash_is_over_what_is_sent_in_its_order_and_not_encoded(*, method, params, body, text, digest):
+def test_query_hash_covers_the_unencoded_parameters_in_the_order_sent(*, method, params, body, text, digest):
     data = json.dumps(body).encode() if body else None
     request = Request(method, URL, params=params, data=data, auth=Signature(ACCESS_KEY, SECRET_KEY)).prepare()
 
@@ -68,11 +68,11 @@ def test_the_hash_is_over_what_is_sent_in_its_order_and_not_encoded(*, method, p
     assert claims(signed)["access_key"] == ACCESS_KEY
 
 
-def test_without_parameters_there_is_no_hash():
+def test_token_without_parameters_has_no_query_hash():
     assert set(claims(token(ACCESS_KEY, SECRET_KEY, ""))) == {"access_key", "nonce"}
 
 
-def test_every_token_has_its_own_nonce():
+def test_every_token_has_a_unique_uuid4_nonce():
     nonces = {claims(token(ACCESS_KEY, SECRET_KEY, ""))["nonce"] for _ in range(100)}
 
     assert len(nonces) == 100
@@ -80,14 +80,14 @@ def test_every_token_has_its_own_nonce():
 
 
 @pytest.mark.parametrize(("length", "algorithm"), [(32, "HS256"), (63, "HS256"), (64, "HS512")])
-def test_a_key_that_is_long_enough_signs_with_the_longer_hash(length, algorithm):
+def test_secret_of_64_bytes_or_more_signs_with_hs512(length, algorithm):
     signed = token(ACCESS_KEY, "k" * length, "")
 
     assert jwt.get_unverified_header(signed) == {"alg": algorithm, "typ": "JWT"}
     assert claims(signed, "k" * length)["access_key"] == ACCESS_KEY
 
 
-def test_a_signature_does_not_show_its_keys():
+def test_signature_repr_hides_both_keys():
     shown = repr(Signature(ACCESS_KEY, SECRET_KEY))
 
     assert ACCESS_KEY not in shown

@@ -1,10 +1,10 @@
-"""The log of the trader's own calls: what counts, and what an answer says beside its body."""
+"""The log of the trader's own calls: which calls count, and what it reads from the answers' headers."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.clients.peer import Ticking
+from tests.clients.peer import FakeClock
 from tradingsite.clients import errors
 from tradingsite.clients.call_log import MAX_CALLS, CallLog, probing
 from tradingsite.clients.response import Answer
@@ -19,11 +19,11 @@ def log():
 
 @pytest.fixture
 def clock():
-    return Ticking().clock
+    return FakeClock().clock
 
 
 def call(log, clock, error=None, *, headers=None, status=200, took_s=0.0, left=None):
-    """Make one call that ends so."""
+    """Record one call with this result; return the summary."""
     try:
         with log.recording(clock) as context:
             clock.sleep(took_s)
@@ -47,14 +47,14 @@ def call(log, clock, error=None, *, headers=None, status=200, took_s=0.0, left=N
         (errors.InvalidResponse("x"), "invalid"),
     ],
 )
-def test_a_failure_is_kept_with_its_kind(log, clock, error, kind):
+def test_failure_is_recorded_with_its_kind(log, clock, error, kind):
     summary = call(log, clock, error)
 
     assert (summary.answered, summary.failed, summary.failure_kind) == (0, 1, kind)
     assert summary.success_s_ago is None
 
 
-def test_who_only_refuses_a_request_has_answered(log, clock):
+def test_rejected_request_counts_as_answered(log, clock):
     summary = call(log, clock, errors.NotFound("x", name="order_not_found", message="x", status=404))
 
     assert (summary.answered, summary.failed) == (1, 0)
@@ -63,12 +63,12 @@ def test_who_only_refuses_a_request_has_answered(log, clock):
 @pytest.mark.parametrize(
     ("status", "kind"), [(200, ""), (400, ""), (429, "limited"), (418, "banned"), (502, "failing")]
 )
-def test_where_nothing_is_raised_the_status_tells(log, clock, status, kind):
-    """Placing an order returns what is known in place of raising it."""
+def test_http_status_decides_the_kind_when_nothing_is_raised(log, clock, status, kind):
+    """Placing an order returns its outcome and raises nothing."""
     assert call(log, clock, status=status).failure_kind == kind
 
 
-def test_the_last_twenty_count(log, clock):
+def test_summary_covers_the_last_twenty_calls(log, clock):
     for _ in range(5):
         call(log, clock, errors.Unreachable("x"))
     for _ in range(MAX_CALLS - 2):
@@ -77,7 +77,7 @@ def test_the_last_twenty_count(log, clock):
     assert (summary.answered, summary.failed) == (MAX_CALLS - 2, 2)
 
 
-def test_ages_latency_and_the_end_of_a_ban(log, clock):
+def test_summary_has_ages_latency_and_remaining_ban_time(log, clock):
     call(log, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
     clock.sleep(10)
     call(log, clock, took_s=0.25)
@@ -91,7 +91,7 @@ def test_ages_latency_and_the_end_of_a_ban(log, clock):
     assert summary.banned
 
 
-def test_budget_and_skew_are_as_the_answers_say(log, clock):
+def test_summary_has_request_budget_and_clock_skew_from_the_headers(log, clock):
     ahead = (NOON - timedelta(seconds=7)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     call(log, clock, headers={"Date": "no date"}, left=None)
     summary = call(log, clock, headers={"Date": ahead}, left=4)
@@ -100,7 +100,7 @@ def test_budget_and_skew_are_as_the_answers_say(log, clock):
     assert summary.budget == {"ticker": 4}
 
 
-def test_what_a_probe_asks_is_no_evidence_but_a_ban_it_meets_is(log, clock):
+def test_probe_calls_do_not_count_except_for_a_ban(log, clock):
     with probing():
         call(log, clock)
         summary = call(log, clock, errors.RateLimited("x", retry_after_s=60, banned=True))
@@ -109,7 +109,7 @@ def test_what_a_probe_asks_is_no_evidence_but_a_ban_it_meets_is(log, clock):
     assert summary.banned
 
 
-def test_an_error_that_is_none_of_the_venues_is_passed_on_unnoted(log, clock):
+def test_foreign_exception_propagates_without_being_recorded(log, clock):
     with pytest.raises(ZeroDivisionError), log.recording(clock):
         raise ZeroDivisionError
     assert log.summary(clock).version == 0

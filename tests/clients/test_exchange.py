@@ -49,7 +49,7 @@ def nonce(authorization: str) -> str:
     return str(jwt.decode(signed, SECRET_KEY, algorithms=["HS256"])["nonce"])
 
 
-def test_balances_are_exact(peer, exchange):
+def test_balances_keep_every_digit(peer, exchange):
     peer.script(Reply(body=samples.BALANCES))
 
     krw, btc = exchange.accounts()
@@ -58,7 +58,7 @@ def test_balances_are_exact(peer, exchange):
     assert (btc.avg_buy_price, btc.unit_currency) == (20870000, "KRW")
 
 
-def test_a_chance_tells_fees_and_limits(peer, exchange):
+def test_chance_has_fees_and_limits(peer, exchange):
     peer.script(Reply(body=samples.CHANCE))
 
     chance = exchange.chance("KRW-BTC")
@@ -67,10 +67,10 @@ def test_a_chance_tells_fees_and_limits(peer, exchange):
     assert (chance.market.bid.min_total, chance.market.ask.min_total) == (5000, 5000)
     assert (chance.market.max_total, chance.market.state) == (1_000_000_000, "active")
     assert chance.ask_account is None
-    assert peer.asked[0].query == {"market": ["KRW-BTC"]}
+    assert peer.requests[0].query == {"market": ["KRW-BTC"]}
 
 
-def test_an_order_has_its_trades_and_aware_times(peer, exchange):
+def test_order_has_trades_and_aware_times(peer, exchange):
     filled = samples.order(
         state="cancel", executed_volume="0.00006733", trades=[json.loads(samples.TRADE)], price="10000"
     )
@@ -84,10 +84,10 @@ def test_an_order_has_its_trades_and_aware_times(peer, exchange):
     [trade] = order.trades
     assert trade.funds == Decimal("9999.8516")
     assert trade.created_at == MORNING.replace(microsecond=597751)
-    assert peer.asked[0].query == {"identifier": ["sig-1"]}
+    assert peer.requests[0].query == {"identifier": ["sig-1"]}
 
 
-def test_what_upbit_leaves_out_at_the_start_is_nothing_yet():
+def test_volumes_missing_from_a_new_order_are_zero():
     order = ExchangeOrder.model_validate_json(samples.order(executed_volume=None, prevented_volume=None))
 
     assert order.executed_volume == order.prevented_volume == 0
@@ -95,7 +95,7 @@ def test_what_upbit_leaves_out_at_the_start_is_nothing_yet():
 
 
 @pytest.mark.parametrize("field", ["uuid", "market", "side", "ord_type", "state", "created_at", "paid_fee"])
-def test_an_order_without_what_money_depends_on_is_no_order(peer, exchange, field):
+def test_order_without_a_required_field_is_an_invalid_response(peer, exchange, field):
     peer.script(Reply(body=samples.order(**{field: None})))
 
     with pytest.raises(InvalidResponse, match=field):
@@ -103,14 +103,14 @@ def test_an_order_without_what_money_depends_on_is_no_order(peer, exchange, fiel
 
 
 @pytest.mark.parametrize("moment", [1606780800000, "2026-11-22T10:00:00", "1970-01-01T00:00:00Z", "soon"])
-def test_a_time_that_is_not_one_is_refused(peer, exchange, moment):
+def test_malformed_order_time_is_an_invalid_response(peer, exchange, moment):
     peer.script(Reply(body=samples.order(created_at=moment)))
 
     with pytest.raises(InvalidResponse, match="created_at"):
         exchange.order(identifier="sig-1")
 
 
-def test_only_upbits_own_words_prove_that_an_order_does_not_exist(peer, exchange):
+def test_only_upbits_order_not_found_error_raises_not_found(peer, exchange):
     peer.script(
         Reply(404, samples.upbit_error("order_not_found")),
         Reply(404, "<html>not here</html>"),
@@ -127,7 +127,7 @@ def test_only_upbits_own_words_prove_that_an_order_does_not_exist(peer, exchange
 
 
 @pytest.mark.parametrize("name", [{"uuid": "U-2"}, {"identifier": "sig-2"}])
-def test_an_order_that_was_not_asked_for_is_not_believed(peer, exchange, name):
+def test_answer_about_another_order_is_an_invalid_response(peer, exchange, name):
     peer.script(Reply(body=ORDER))
 
     with pytest.raises(InvalidResponse, match="not the one"):
@@ -136,7 +136,7 @@ def test_an_order_that_was_not_asked_for_is_not_believed(peer, exchange, name):
         exchange.cancel(**name)
 
 
-def test_orders_and_terms_that_were_not_asked_for_are_not_believed(peer, exchange):
+def test_answer_about_other_orders_or_markets_is_an_invalid_response(peer, exchange):
     peer.script(Reply(body=ORDERS), Reply(body=ORDERS), Reply(body=samples.CHANCE))
 
     with pytest.raises(InvalidResponse, match="not requested"):
@@ -147,16 +147,16 @@ def test_orders_and_terms_that_were_not_asked_for_are_not_believed(peer, exchang
         exchange.chance("KRW-ETH")
 
 
-def test_many_orders_are_asked_for_a_hundred_at_a_time(peer, exchange):
+def test_named_orders_are_requested_in_batches_of_a_hundred(peer, exchange):
     peer.script(Reply(body="[]"), Reply(body=ORDERS))
     names = [f"sig-{number}" for number in range(150, -1, -1)]
 
     [order] = exchange.orders(identifiers=[*names, *names])
 
     assert order.identifier == "sig-1"
-    assert [len(asked.query["identifiers[]"]) for asked in peer.asked] == [100, 51]
+    assert [len(request.query["identifiers[]"]) for request in peer.requests] == [100, 51]
     assert exchange.orders() == []
-    assert len(peer.asked) == 2
+    assert len(peer.requests) == 2
 
 
 def test_open_orders_are_read_page_by_page(peer, exchange):
@@ -169,30 +169,30 @@ def test_open_orders_are_read_page_by_page(peer, exchange):
     found = exchange.open_orders(market="KRW-BTC")
 
     assert [order.uuid for order in found] == [f"U-{number}" for number in range(201)]
-    assert [asked.query["page"] for asked in peer.asked] == [["1"], ["2"], ["3"]]
-    assert peer.asked[0].query["states[]"] == ["wait", "watch"]
-    assert peer.asked[0].query["market"] == ["KRW-BTC"]
-    assert peer.asked[0].query["order_by"] == ["asc"]
+    assert [request.query["page"] for request in peer.requests] == [["1"], ["2"], ["3"]]
+    assert peer.requests[0].query["states[]"] == ["wait", "watch"]
+    assert peer.requests[0].query["market"] == ["KRW-BTC"]
+    assert peer.requests[0].query["order_by"] == ["asc"]
 
 
-def test_closed_orders_are_asked_for_a_week_at_a_time(peer, exchange):
+def test_closed_orders_are_requested_in_windows_of_a_week(peer, exchange):
     peer.script(Reply(body=ORDERS), Reply(body="[]"))
     start = datetime(2026, 11, 10, 0, 0, 0, 500, tzinfo=UTC)
 
     [order] = exchange.closed_orders(start=start, end=start + timedelta(days=10))
 
     assert order.uuid == "U-1"
-    spans = [(asked.query["start_time"][0], asked.query["end_time"][0]) for asked in peer.asked]
+    spans = [(request.query["start_time"][0], request.query["end_time"][0]) for request in peer.requests]
     assert spans == [
         ("2026-11-10T09:00:00+09:00", "2026-11-17T09:00:00+09:00"),
         ("2026-11-17T08:59:59+09:00", "2026-11-20T09:00:01+09:00"),
     ]
-    assert peer.asked[0].query["states[]"] == ["done", "cancel"]
-    assert "%3A" in peer.asked[0].target
-    assert "%2B" in peer.asked[0].target
+    assert peer.requests[0].query["states[]"] == ["done", "cancel"]
+    assert "%3A" in peer.requests[0].target
+    assert "%2B" in peer.requests[0].target
 
 
-def test_a_full_answer_of_closed_orders_is_continued_at_its_last(peer, exchange):
+def test_full_page_of_closed_orders_continues_at_its_last_order(peer, exchange):
     late = "2026-11-22T12:00:00+09:00"
     full = [samples.order(uuid=f"U-{number}", created_at=late) for number in range(1000)]
     rest = [full[-1], samples.order(uuid="U-1000", created_at=late)]
@@ -201,10 +201,13 @@ def test_a_full_answer_of_closed_orders_is_continued_at_its_last(peer, exchange)
     found = exchange.closed_orders(start=MORNING, end=MORNING + timedelta(hours=5))
 
     assert len(found) == 1001
-    assert [asked.query["start_time"] for asked in peer.asked] == [["2026-11-22T10:00:00+09:00"], [late]]
+    assert [request.query["start_time"] for request in peer.requests] == [
+        ["2026-11-22T10:00:00+09:00"],
+        [late],
+    ]
 
 
-def test_more_closed_orders_in_a_second_than_an_answer_holds_are_an_error(peer, exchange):
+def test_full_page_of_closed_orders_within_one_second_is_an_error(peer, exchange):
     full = [samples.order(uuid=f"U-{number}") for number in range(1000)]
     peer.script(Reply(body=samples.array(*full)))
 
@@ -228,27 +231,27 @@ def test_more_closed_orders_in_a_second_than_an_answer_holds_are_an_error(peer, 
         ("cancel", {}),
     ],
 )
-def test_a_question_that_cannot_be_right_is_not_asked(peer, exchange, method, wanted):
+def test_invalid_arguments_are_not_sent(peer, exchange, method, wanted):
     with pytest.raises(NotSent):
         getattr(exchange, method)(**wanted)
 
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_an_order_can_be_tested_without_being_placed(peer, exchange):
+def test_order_test_is_posted_to_the_test_endpoint(peer, exchange):
     peer.script(Reply(201, samples.order(side="ask", ord_type="market")))
 
     assert exchange.test(SELL).side == "ask"
-    assert (peer.asked[0].method, peer.asked[0].path) == ("POST", "/v1/orders/test")
-    assert json.loads(peer.asked[0].body)["volume"] == "0.1"
+    assert (peer.requests[0].method, peer.requests[0].path) == ("POST", "/v1/orders/test")
+    assert json.loads(peer.requests[0].body)["volume"] == "0.1"
 
 
-def test_a_cancel_names_its_order_in_the_query(peer, exchange):
+def test_cancel_names_the_order_in_the_query(peer, exchange):
     peer.script(Reply(body=ORDER))
 
     assert exchange.cancel(uuid="U-1").state == "wait"
-    [asked] = peer.asked
-    assert (asked.method, asked.path, asked.query, asked.body) == (
+    [request] = peer.requests
+    assert (request.method, request.path, request.query, request.body) == (
         "DELETE",
         "/v1/order",
         {"uuid": ["U-1"]},
@@ -257,29 +260,29 @@ def test_a_cancel_names_its_order_in_the_query(peer, exchange):
 
 
 @pytest.mark.parametrize(("method", "wanted", "body"), READS)
-def test_a_read_is_repeated_and_signed_anew(*, peer, make_exchange, ticking, method, wanted, body):
+def test_retried_read_is_signed_with_a_new_nonce(*, peer, make_exchange, fake_clock, method, wanted, body):
     peer.script(Reply(503, "<html>"), Handler.hang_up, Reply(429, "slow down"), Reply(body=body))
 
     assert getattr(make_exchange(retries=3), method)(**wanted, within_s=60)
 
-    nonces = [nonce(asked.headers["authorization"]) for asked in peer.asked]
+    nonces = [nonce(request.headers["authorization"]) for request in peer.requests]
     assert len(nonces) == len(set(nonces)) == 4
-    assert ticking.slept == [1, 2, 4]
+    assert fake_clock.slept == [1, 2, 4]
 
 
 @pytest.mark.parametrize(("method", "arguments", "wanted"), ACTS)
 @pytest.mark.parametrize("reply", [Reply(503, "<html>"), Handler.hang_up, Reply(429, "slow down")])
-def test_an_act_is_not_repeated(*, peer, make_exchange, reply, method, arguments, wanted):
+def test_order_test_and_cancel_are_never_retried(*, peer, make_exchange, reply, method, arguments, wanted):
     peer.script(reply)
 
     with pytest.raises(Retryable):
         getattr(make_exchange(retries=3), method)(*arguments, **wanted)
 
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
 @pytest.mark.parametrize(("method", "wanted", "body"), READS)
-def test_errors_of_reads_are_named(*, peer, exchange, method, wanted, body):
+def test_every_read_raises_the_matching_error(*, peer, exchange, method, wanted, body):
     peer.script(
         Reply(503), Handler.hang_up, Reply(body="{"), Reply(400, samples.upbit_error("validation_error"))
     )
@@ -301,7 +304,7 @@ def test_errors_of_reads_are_named(*, peer, exchange, method, wanted, body):
         (401, "invalid_query_payload", Rejected),
     ],
 )
-def test_a_key_that_may_not_is_told_from_a_request_that_is_wrong(*, peer, exchange, status, name, error):
+def test_refused_key_is_distinguished_from_a_bad_request(*, peer, exchange, status, name, error):
     peer.script(Reply(status, samples.upbit_error(name, "권한이 부족합니다.")))
 
     with pytest.raises(Rejected) as caught:
@@ -312,17 +315,17 @@ def test_a_key_that_may_not_is_told_from_a_request_that_is_wrong(*, peer, exchan
 
 
 @pytest.mark.parametrize("keys", [("", SECRET_KEY), (ACCESS_KEY, ""), (ACCESS_KEY, "a key")])
-def test_without_usable_keys_nothing_is_asked(peer, keys):
+def test_without_usable_keys_no_request_is_sent(peer, keys):
     exchange = UpbitExchange(peer.url, *keys)
 
     for call in (exchange.accounts, lambda: exchange.cancel(uuid="U-1"), lambda: exchange.test(SELL)):
         with pytest.raises(KeyRejected, match="no usable API key") as caught:
             call()
         assert "a key" not in str(caught.value)
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_our_own_key_can_be_told_among_all_without_being_shown(peer, exchange):
+def test_own_key_is_masked_in_the_list_of_keys(peer, exchange):
     keys = [
         {"access_key": key, "expire_at": "2026-11-30T09:00:00+09:00"} for key in (ACCESS_KEY, "another-key")
     ]
@@ -335,9 +338,9 @@ def test_our_own_key_can_be_told_among_all_without_being_shown(peer, exchange):
     assert "another-key" not in repr(other)
 
 
-def test_secrets_are_in_no_error(peer, exchange):
+def test_errors_mask_keys_and_token(peer, exchange):
     def echo(handler: Handler) -> None:
-        handler.say(Reply(400, f"{ACCESS_KEY} {SECRET_KEY} {handler.headers['Authorization']}"))
+        handler.reply_with(Reply(400, f"{ACCESS_KEY} {SECRET_KEY} {handler.headers['Authorization']}"))
 
     peer.script(echo)
 
@@ -347,24 +350,24 @@ def test_secrets_are_in_no_error(peer, exchange):
     assert str(caught.value) == "GET /v1/accounts: 400: *** *** Bearer ***"
 
 
-def test_reads_go_at_twenty_five_a_second(peer, exchange, ticking):
+def test_reads_are_limited_to_25_a_second(peer, exchange, fake_clock):
     for _ in range(26):
         exchange.open_orders()
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_tests_of_orders_go_at_six_a_second(peer, exchange, ticking):
+def test_order_tests_are_limited_to_6_a_second(peer, exchange, fake_clock):
     peer.script(Reply(201, ORDER))
     for _ in range(7):
         exchange.test(SELL)
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_each_key_has_its_own_pace_and_ban(peer, exchange, ticking):
+def test_each_key_has_its_own_rate_limit_and_ban(peer, exchange, fake_clock):
     peer.script(Reply(418), Reply(body="[]"))
-    other = UpbitExchange(peer.url, "another-key-of-ours", SECRET_KEY, retries=0, clock=ticking.clock)
+    other = UpbitExchange(peer.url, "another-key-of-ours", SECRET_KEY, retries=0, clock=fake_clock.clock)
 
     with pytest.raises(RateLimited, match="bans our key") as caught:
         exchange.accounts()
@@ -373,4 +376,4 @@ def test_each_key_has_its_own_pace_and_ban(peer, exchange, ticking):
 
     assert caught.value.banned
     assert other.accounts() == []
-    assert len(peer.asked) == 2
+    assert len(peer.requests) == 2

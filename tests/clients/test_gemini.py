@@ -1,4 +1,4 @@
-"""The model's metadata: one GET, every refusal named, the key nowhere."""
+"""Model metadata: one GET, a name for every refusal, the key in no error."""
 
 import json
 import traceback
@@ -24,7 +24,7 @@ KEY = "AQ.secret-key-of-a-person"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
-def test_a_model_is_one_get_with_the_key_in_a_header(peer, make_gemini):
+def test_model_sends_one_get_with_the_key_in_a_header(peer, make_gemini):
     peer.script(Reply(body=samples.MODEL))
 
     model = make_gemini(KEY, user_agent="tradingsite/9.9.9").model("gemini-3.5-flash-lite")
@@ -32,10 +32,10 @@ def test_a_model_is_one_get_with_the_key_in_a_header(peer, make_gemini):
     assert model.name == "models/gemini-3.5-flash-lite"
     assert model.input_token_limit == 1048576
     assert model.supported_generation_methods == ("generateContent", "countTokens")
-    [asked] = peer.asked
-    assert asked.target == "/v1beta/models/gemini-3.5-flash-lite"
-    assert asked.headers["x-goog-api-key"] == KEY
-    assert asked.headers["user-agent"] == "tradingsite/9.9.9"
+    [request] = peer.requests
+    assert request.target == "/v1beta/models/gemini-3.5-flash-lite"
+    assert request.headers["x-goog-api-key"] == KEY
+    assert request.headers["user-agent"] == "tradingsite/9.9.9"
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def test_a_model_is_one_get_with_the_key_in_a_header(peer, make_gemini):
         ("모델 1%2F", "/v1beta/models/%EB%AA%A8%EB%8D%B8%201%252F"),
     ],
 )
-def test_a_name_cannot_leave_its_place_in_the_path(peer, make_gemini, name, target):
+def test_model_name_is_quoted_in_the_path(peer, make_gemini, name, target):
     peer.script(Reply(body=samples.MODEL))
 
     make_gemini().model(name)
 
-    assert peer.asked[0].target == target
+    assert peer.requests[0].target == target
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "models/", "models/.."])
-def test_a_name_that_is_none_is_not_sent(peer, make_gemini, name):
+def test_unusable_model_name_is_not_sent(peer, make_gemini, name):
     with pytest.raises(NotSent, match="must be a name"):
         make_gemini().model(name)
-    assert peer.asked == []
+    assert peer.requests == []
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,7 @@ def test_a_name_that_is_none_is_not_sent(peer, make_gemini, name):
         (400, '{"error":{"status":"S","message":"m","details":["x",{}]}}', Rejected, "S", "m"),
     ],
 )
-def test_a_refusal_is_named_by_what_an_operator_can_do(
-    peer, make_gemini, *, code, body, error, name, message
-):
+def test_refusal_has_name_status_and_message(peer, make_gemini, *, code, body, error, name, message):
     peer.script(Reply(code, body))
 
     with pytest.raises(Rejected) as caught:
@@ -131,7 +129,7 @@ def test_a_refusal_is_named_by_what_an_operator_can_do(
         ([], 1),
     ],
 )
-def test_a_used_up_quota_says_when_to_come_back(peer, make_gemini, details, retry_after_s):
+def test_exhausted_quota_has_a_retry_delay(peer, make_gemini, details, retry_after_s):
     peer.script(Reply(429, google_error(429, "RESOURCE_EXHAUSTED", "You exceeded your quota", *details)))
 
     with pytest.raises(RateLimited, match="You exceeded your quota") as caught:
@@ -142,15 +140,15 @@ def test_a_used_up_quota_says_when_to_come_back(peer, make_gemini, details, retr
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504])
-def test_an_overloaded_model_is_unavailable_and_not_asked_again(peer, make_gemini, code):
+def test_overloaded_model_is_unavailable_without_a_retry(peer, make_gemini, code):
     peer.script(Reply(code, google_error(code, "UNAVAILABLE", "The model is overloaded.")))
 
     with pytest.raises(Unavailable, match="overloaded"):
         make_gemini().model("x")
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
-def test_a_model_that_cannot_generate_is_rejected(peer, make_gemini):
+def test_model_without_generate_content_is_rejected(peer, make_gemini):
     peer.script(Reply(body='{"name":"models/embedding","supportedGenerationMethods":["embedContent"]}'))
 
     with pytest.raises(Rejected, match="the model 'embedding' does not support generateContent"):
@@ -158,22 +156,22 @@ def test_a_model_that_cannot_generate_is_rejected(peer, make_gemini):
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"name":5}'])
-def test_an_answer_that_is_no_model_is_invalid(peer, make_gemini, body):
+def test_answer_without_a_model_is_an_invalid_response(peer, make_gemini, body):
     peer.script(Reply(body=body))
 
     with pytest.raises(InvalidResponse):
         make_gemini().model("x")
 
 
-def test_a_dropped_connection_is_unreachable_and_not_asked_again(peer, make_gemini):
+def test_dropped_connection_is_unreachable_without_a_retry(peer, make_gemini):
     peer.script(Handler.hang_up)
 
     with pytest.raises(Unreachable):
         make_gemini().model("x")
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
-def test_a_dripping_answer_ends_with_the_time_given(peer, make_gemini):
+def test_dripping_answer_times_out_at_the_deadline(peer, make_gemini):
     peer.script(lambda handler: handler.drip(b"HTTP/1.1 200 OK\r\n"))
 
     with pytest.raises(Unreachable, match=r"within 0\.2 s"):
@@ -190,13 +188,13 @@ def test_a_dripping_answer_ends_with_the_time_given(peer, make_gemini):
         ("비밀secret", "characters that no key has"),
     ],
 )
-def test_a_key_that_cannot_be_one_is_refused_here(peer, make_gemini, key, message):
+def test_malformed_key_is_rejected_before_sending(peer, make_gemini, key, message):
     with pytest.raises(KeyRejected, match=message) as caught:
         make_gemini(key).model("x")
 
     assert caught.value.status is None
     assert "secret" not in "".join(traceback.format_exception(caught.value))
-    assert peer.asked == []
+    assert peer.requests == []
 
 
 @pytest.mark.parametrize(
@@ -212,7 +210,7 @@ def test_a_key_that_cannot_be_one_is_refused_here(peer, make_gemini, key, messag
         Handler.hang_up,
     ],
 )
-def test_no_error_shows_the_key_not_even_when_the_answer_does(peer, make_gemini, reply):
+def test_no_error_shows_the_key_even_when_the_answer_repeats_it(peer, make_gemini, reply):
     peer.script(reply)
     client = make_gemini(KEY)
 

@@ -1,10 +1,11 @@
-"""The model's client against the project's own model host and everything that can go wrong there."""
+"""The model client against the sandbox's model host and each of its faults."""
 
 import json
 from collections.abc import Iterator
 
 import pytest
 
+from tests.clients.peer import PATIENCE_S
 from tests.clients.samples import SCHEMA
 from tradingsite.clients.gemini.failures import ModelFailure
 from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
@@ -13,7 +14,7 @@ from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
 from tradingsite.sandbox.options import GEMINI_KEY
 from tradingsite.sandbox.server import SandboxServer
 
-ASK = GenerationRequest("gemini-3.5-flash-lite", "Decide.", '{"indicators": {"rsi_14": 20}}', SCHEMA)
+REQUEST = GenerationRequest("gemini-3.5-flash-lite", "Decide.", '{"indicators": {"rsi_14": 20}}', SCHEMA)
 WELL_FORMED = {
     name
     for name in MODEL_FAULTS
@@ -27,7 +28,7 @@ WELL_FORMED = {
 FAILURES = {
     name: fault.failure for name, fault in MODEL_FAULTS.items() if fault.failure and name not in WELL_FORMED
 }
-LIVABLE = [name for name in MODEL_FAULTS if name not in FAILURES]
+TOLERABLE = [name for name in MODEL_FAULTS if name not in FAILURES]
 
 
 @pytest.fixture
@@ -38,11 +39,11 @@ def sandbox() -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def host(sandbox) -> GeminiModel:
-    return GeminiModel(sandbox.url, GEMINI_KEY)
+    return GeminiModel(sandbox.url, GEMINI_KEY, connect_timeout_s=PATIENCE_S)
 
 
-def test_the_sandbox_answers_in_the_form_that_was_asked_for(host):
-    answer = host.generate(ASK)
+def test_sandbox_answers_in_the_requested_schema(host):
+    answer = host.generate(REQUEST)
 
     assert json.loads(answer.text)["decision"] == "BUY"
     assert answer.model_answered == "gemini-3.5-flash-lite"
@@ -50,31 +51,31 @@ def test_the_sandbox_answers_in_the_form_that_was_asked_for(host):
 
 
 @pytest.mark.parametrize(("name", "kind"), FAILURES.items())
-def test_what_can_go_wrong_has_its_kind(host, sandbox, name, kind):
-    host.generate(ASK)  # the package is loaded
+def test_fault_becomes_a_failure_of_its_kind(host, sandbox, name, kind):
+    host.generate(REQUEST)  # imports the package, which takes longer than the short limit below
     sandbox.requests.clear()
     seconds = {"model_silence": 10, "model_trickle": 0.2}.get(name)
     sandbox.faults.add(Fault(name, seconds=seconds))
 
     with pytest.raises(ModelFailure) as caught:
-        host.generate(ASK, within_s=0.5 if seconds else 30)
+        host.generate(REQUEST, within_s=0.5 if seconds else PATIENCE_S)
 
     assert caught.value.kind == kind
     if not seconds:  # else the sandbox is still busy with it
         assert len(sandbox.requests) == (3 if name == "model_401" else 1)
 
 
-@pytest.mark.parametrize("name", LIVABLE)
-def test_what_can_be_lived_with_is_an_answer(host, sandbox, name):
+@pytest.mark.parametrize("name", TOLERABLE)
+def test_tolerable_fault_still_returns_an_answer(host, sandbox, name):
     sandbox.faults.add(Fault(name))
 
-    assert host.generate(ASK).finish_reason == "STOP"
+    assert host.generate(REQUEST).finish_reason == "STOP"
     assert len(sandbox.requests) == 1
 
 
-def test_another_key_or_model_is_refused(host, sandbox):
+def test_unknown_key_or_model_is_refused(host, sandbox):
     for model, name, kind in (
-        (GeminiModel(sandbox.url, "another-key"), ASK.model, "auth"),
+        (GeminiModel(sandbox.url, "another-key"), REQUEST.model, "auth"),
         (host, "gemini-0-none", "config"),
     ):
         with pytest.raises(ModelFailure) as caught:

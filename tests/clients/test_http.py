@@ -1,4 +1,4 @@
-"""Every way in which an exchange of HTTP can end, and its name."""
+"""Every way in which an HTTP exchange can end, and the error that it raises."""
 
 import gzip
 import socket
@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import Handler, Peer, Reply
+from tests.clients.peer import PATIENCE_S, Handler, Peer, Reply
 from tradingsite.clients import errors, http
 from tradingsite.clients.errors import (
     ClientError,
@@ -22,6 +22,11 @@ from tradingsite.clients.errors import (
 from tradingsite.clients.upbit.client import UpbitClient
 
 HTML = "<!doctype html><html>0.3s</html>"
+
+
+def patient(url: str) -> UpbitClient:
+    """Return a client for TLS handshakes on a busy machine."""
+    return UpbitClient(url, connect_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S, retries=0)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ HTML = "<!doctype html><html>0.3s</html>"
         (400, "[1]", Rejected, None, "[1]"),
     ],
 )
-def test_a_refusal_carries_the_venues_name_and_words(peer, client, *, status, body, error, name, message):
+def test_refusal_carries_upbits_error_name_and_message(peer, client, *, status, body, error, name, message):
     peer.script(Reply(status, body))
 
     with pytest.raises(Rejected) as caught:
@@ -70,7 +75,7 @@ def test_a_refusal_carries_the_venues_name_and_words(peer, client, *, status, bo
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("body", [HTML, "", '{"error":{"name":500,"message":"busy"}}'])
-def test_an_answer_of_5xx_is_unavailable_whatever_its_body(peer, client, status, body):
+def test_any_5xx_is_unavailable(peer, client, status, body):
     peer.script(Reply(status, body))
 
     with pytest.raises(Unavailable, match=f"GET /v1/ticker: {status}: ") as caught:
@@ -94,10 +99,10 @@ def test_a_redirect_is_not_followed(peer, client):
 
     with pytest.raises(InvalidResponse, match="302"):
         client.tickers(["KRW-BTC"])
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
-def test_an_error_text_shows_an_excerpt_at_most(peer, client):
+def test_error_text_is_cut_to_an_excerpt(peer, client):
     peer.script(Reply(400, "x" * 10_000))
 
     with pytest.raises(Rejected) as caught:
@@ -106,7 +111,7 @@ def test_an_error_text_shows_an_excerpt_at_most(peer, client):
     assert len(str(caught.value)) < 300
 
 
-def test_gzip_is_understood(peer, client):
+def test_gzip_answer_is_decoded(peer, client):
     body = gzip.compress(samples.array(samples.TICKER).encode())
     peer.script(Reply(body=body, headers={"Content-Encoding": "gzip"}))
 
@@ -120,7 +125,7 @@ def test_a_broken_gzip_body_is_an_invalid_response(peer, client):
         client.tickers(["KRW-BTC"])
 
 
-def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_way(peer, client):
+def test_oversized_answer_is_rejected_after_decompression(peer, client):
     body = gzip.compress(b" " * (http.MAX_BODY_BYTES + 1))
     peer.script(Reply(body=body, headers={"Content-Encoding": "gzip"}))
 
@@ -129,7 +134,7 @@ def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_way(peer, client
 
 
 @pytest.mark.parametrize("status", [418, 503])
-def test_an_error_with_a_body_that_cannot_be_read_is_still_that_error(peer, client, status):
+def test_error_status_with_an_unreadable_body_keeps_its_error(peer, client, status):
     peer.script(Reply(status, "short", {"Content-Length": "1000", "Connection": "close"}))
 
     with pytest.raises(Retryable) as caught:
@@ -138,21 +143,21 @@ def test_an_error_with_a_body_that_cannot_be_read_is_still_that_error(peer, clie
     assert isinstance(caught.value, RateLimited if status == 418 else Unavailable)
 
 
-def test_a_body_that_ends_early_is_unreachable(peer, client):
+def test_truncated_body_is_unreachable(peer, client):
     peer.script(Reply(200, "[1,", {"Content-Length": "1000", "Connection": "close"}))
 
     with pytest.raises(Unreachable, match="the connection broke"):
         client.tickers(["KRW-BTC"])
 
 
-def test_a_connection_that_is_dropped_is_unreachable(peer, client):
+def test_dropped_connection_is_unreachable(peer, client):
     peer.script(Handler.hang_up)
 
     with pytest.raises(Unreachable, match="the connection broke"):
         client.tickers(["KRW-BTC"])
 
 
-def test_nobody_there_is_unreachable():
+def test_refused_connection_is_unreachable():
     with Peer().running() as gone:
         pass
 
@@ -160,20 +165,20 @@ def test_nobody_there_is_unreachable():
         UpbitClient(gone.url, retries=0).markets()
 
 
-def test_the_reason_is_not_taken_from_what_the_caller_was_dealing_with(peer, client):
+def test_error_reason_ignores_an_exception_being_handled_by_the_caller(peer, client):
     peer.script(Handler.hang_up)
 
-    def ask_another() -> None:
+    def call_while_handling_an_error() -> None:
         try:
             UpbitClient("http://127.0.0.1:1", retries=0).markets()
         except Unreachable:
             client.markets()
 
     with pytest.raises(Unreachable, match="the connection broke"):
-        ask_another()
+        call_while_handling_an_error()
 
 
-def test_a_name_that_does_not_exist_is_unreachable(monkeypatch):
+def test_unknown_host_name_is_unreachable(monkeypatch):
     def lookup(*args, **kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -183,32 +188,32 @@ def test_a_name_that_does_not_exist_is_unreachable(monkeypatch):
         UpbitClient("http://exchange.invalid", retries=0).markets()
 
 
-def test_a_peer_that_does_not_speak_tls_is_unreachable(peer):
+def test_plain_http_server_behind_https_is_unreachable(peer):
     url = peer.url.replace("http:", "https:")
 
     with pytest.raises(Unreachable, match="TLS failed"):
-        UpbitClient(url, retries=0).markets()
+        patient(url).markets()
 
 
-def test_a_certificate_nobody_knows_is_refused():
-    secret = Peer(scheme="https")
-    secret.speak_tls()
+def test_untrusted_certificate_is_refused():
+    tls_peer = Peer(scheme="https")
+    tls_peer.speak_tls()
 
-    with secret.running(), pytest.raises(Unreachable, match="TLS failed"):
-        UpbitClient(secret.url, retries=0).markets()
-    assert secret.asked == []
+    with tls_peer.running(), pytest.raises(Unreachable, match="TLS failed"):
+        patient(tls_peer.url).markets()
+    assert tls_peer.requests == []
 
 
-def test_the_environment_cannot_send_our_requests_elsewhere(peer, client, monkeypatch, tmp_path):
+def test_proxies_and_netrc_of_the_environment_are_ignored(peer, client, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password something")
+    netrc.write_text("machine 127.0.0.1 login user password something")
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
     client.tickers(["KRW-BTC"])
 
-    assert "authorization" not in peer.asked[0].headers
+    assert "authorization" not in peer.requests[0].headers
 
 
 def test_cookies_are_not_kept(peer, make_client):
@@ -218,33 +223,33 @@ def test_cookies_are_not_kept(peer, make_client):
     client.markets()
     client.markets()
 
-    assert "cookie" not in peer.asked[1].headers
+    assert "cookie" not in peer.requests[1].headers
 
 
-def test_a_client_that_retries_keeps_its_connection(peer, make_client):
+def test_client_with_retries_keeps_its_connection(peer, make_client):
     client = make_client(retries=1)
 
     client.markets()
     client.markets()
 
-    assert len({asked.connection for asked in peer.asked}) == 1
+    assert len({request.connection for request in peer.requests}) == 1
 
 
-def test_a_client_that_does_not_retry_opens_a_connection_for_each_call(peer, client):
+def test_client_without_retries_opens_a_connection_for_each_call(peer, client):
     client.markets()
     client.markets()
 
-    assert len({asked.connection for asked in peer.asked}) == 2
+    assert len({request.connection for request in peer.requests}) == 2
 
 
-def test_no_time_is_no_request(peer, make_client):
+def test_zero_time_limit_sends_no_request(peer, make_client):
     with pytest.raises(Unreachable, match="within 0 s"):
         make_client().markets(within_s=0)
 
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_every_error_is_of_one_family_and_only_some_may_pass():
+def test_every_error_is_a_client_error_and_only_transient_ones_are_retryable():
     named = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
     assert all(issubclass(kind, ClientError) for kind in named)

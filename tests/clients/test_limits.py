@@ -1,4 +1,4 @@
-"""Upbit's limits: our own pace, Remaining-Req, 429 and the ban."""
+"""Rate limits: our own, Remaining-Req, 429 and bans."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from time import sleep
 
 import pytest
 
-from tests.clients.peer import Reply, Ticking
+from tests.clients.peer import FakeClock, Reply
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import RateLimited
 from tradingsite.clients.response import Answer
@@ -16,53 +16,53 @@ from tradingsite.clients.upbit.limits import FIRST_BAN_S, QUOTATION, RequestLimi
 BAN = Reply(418, '{"error":{"name":418,"message":"blocked"}}')
 
 
-def test_eight_requests_go_at_once_and_the_ninth_waits_for_its_second(peer, client, ticking):
+def test_ninth_request_waits_for_the_next_second(peer, client, fake_clock):
     for _ in range(9):
         client.markets()
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_no_second_has_more_than_eight_requests_however_it_is_cut(ticking):
-    limits, begun = RequestLimits(ticking.clock), []
-    ticking.now += 0.95
+def test_no_sliding_second_has_more_than_eight_requests(fake_clock):
+    limits, begun = RequestLimits(fake_clock.clock), []
+    fake_clock.now += 0.95
 
     for _ in range(40):
-        limits.acquire("ticker", Deadline(60, ticking.clock))
-        begun.append(ticking.now)
-        ticking.now += 0.01
+        limits.acquire("ticker", Deadline(60, fake_clock.clock))
+        begun.append(fake_clock.now)
+        fake_clock.now += 0.01
 
     for start in begun:
         assert sum(start <= moment < start + 1 for moment in begun) <= QUOTATION.per_second
 
 
-def test_each_group_has_its_own_pace(peer, client, ticking):
+def test_each_group_has_its_own_rate_limit(peer, client, fake_clock):
     for _ in range(8):
         client.tickers(["KRW-BTC"])
         client.markets()
         client.orderbooks(["KRW-BTC"])
         client.candles("KRW-BTC", 1, 1)
 
-    assert ticking.slept == []
+    assert fake_clock.slept == []
 
 
-def test_endpoints_of_one_group_share_its_pace(peer, client, ticking):
+def test_endpoints_of_a_group_share_its_rate_limit(peer, client, fake_clock):
     for _ in range(4):
         client.candles("KRW-BTC", 1, 1)
         client.candles("KRW-BTC", 5, 1)
     client.candles("KRW-BTC", 1, 1)
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_all_clients_of_a_process_share_the_pace(peer, make_client, ticking):
+def test_all_clients_of_a_process_share_the_rate_limit(peer, make_client, fake_clock):
     for _ in range(9):
         make_client().markets()
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_a_wait_that_does_not_fit_is_refused_without_a_request(peer, client, ticking):
+def test_wait_longer_than_the_deadline_is_refused_without_a_request(peer, client, fake_clock):
     for _ in range(8):
         client.markets()
 
@@ -71,7 +71,7 @@ def test_a_wait_that_does_not_fit_is_refused_without_a_request(peer, client, tic
 
     assert caught.value.retry_after_s == pytest.approx(1)
     assert not caught.value.banned
-    assert len(peer.asked) == 8
+    assert len(peer.requests) == 8
 
 
 @pytest.mark.parametrize(
@@ -86,35 +86,35 @@ def test_a_wait_that_does_not_fit_is_refused_without_a_request(peer, client, tic
         ("", []),
     ],
 )
-def test_no_request_left_waits_for_the_next_second(peer, client, ticking, header, slept):
+def test_remaining_req_of_zero_waits_for_the_next_second(peer, client, fake_clock, header, slept):
     peer.script(Reply(headers={"Remaining-Req": header}), Reply())
 
     client.markets()
     client.markets()
 
-    assert ticking.slept == slept
+    assert fake_clock.slept == slept
 
 
-def test_no_request_left_in_one_group_does_not_hold_another(peer, client, ticking):
+def test_exhausted_group_does_not_delay_another(peer, client, fake_clock):
     peer.script(Reply(headers={"Remaining-Req": "group=market; sec=0"}), Reply())
 
     client.markets()
     client.tickers(["KRW-BTC"])
 
-    assert ticking.slept == []
+    assert fake_clock.slept == []
 
 
-def test_an_error_counts_too(peer, client, ticking):
+def test_remaining_req_of_an_error_is_obeyed(peer, client, fake_clock):
     peer.script(Reply(404, headers={"Remaining-Req": "group=market; min=0; sec=0"}), Reply())
 
     with pytest.raises(Exception, match="404"):
         client.markets()
     client.markets()
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_a_429_holds_the_whole_group(peer, client, ticking):
+def test_retry_after_of_a_429_delays_the_whole_group(peer, client, fake_clock):
     peer.script(Reply(429, "", {"Retry-After": "5"}), Reply())
 
     with pytest.raises(RateLimited):
@@ -122,15 +122,15 @@ def test_a_429_holds_the_whole_group(peer, client, ticking):
     client.markets()
     client.tickers(["KRW-ETH"])
 
-    assert ticking.slept == [5]
+    assert fake_clock.slept == [5]
 
 
-def test_a_ban_stops_every_group_without_a_request_until_it_is_over(peer, client, make_client, ticking):
+def test_ban_stops_every_group_until_it_ends(peer, client, make_client, fake_clock):
     peer.script(BAN, Reply())
 
     with pytest.raises(RateLimited) as first:
         client.tickers(["KRW-BTC"])
-    ticking.now += FIRST_BAN_S - 1
+    fake_clock.now += FIRST_BAN_S - 1
     with pytest.raises(RateLimited, match="bans our address for 1 s more") as second:
         make_client(retries=3).markets()
 
@@ -138,16 +138,16 @@ def test_a_ban_stops_every_group_without_a_request_until_it_is_over(peer, client
     assert first.value.retry_after_s == FIRST_BAN_S
     assert second.value.banned
     assert second.value.retry_after_s == pytest.approx(1)
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
-    ticking.now += 1
+    fake_clock.now += 1
     client.markets()
-    assert len(peer.asked) == 2
+    assert len(peer.requests) == 2
 
 
-def test_another_address_is_not_banned(peer, client, ticking):
+def test_ban_is_per_address(peer, client, fake_clock):
     peer.script(BAN, Reply())
-    other = UpbitClient(peer.url.replace("127.0.0.1", "localhost"), retries=0, clock=ticking.clock)
+    other = UpbitClient(peer.url.replace("127.0.0.1", "localhost"), retries=0, clock=fake_clock.clock)
 
     with pytest.raises(RateLimited):
         client.markets()
@@ -176,7 +176,7 @@ def test_another_address_is_not_banned(peer, client, ticking):
         (Reply(418, "blocked"), FIRST_BAN_S),
     ],
 )
-def test_the_length_of_a_ban_is_taken_from_where_it_may_stand(peer, client, reply, banned_s):
+def test_ban_length_is_read_from_header_or_message(peer, client, reply, banned_s):
     peer.script(reply)
 
     with pytest.raises(RateLimited, match="418: Upbit bans our address") as caught:
@@ -185,13 +185,13 @@ def test_the_length_of_a_ban_is_taken_from_where_it_may_stand(peer, client, repl
     assert caught.value.retry_after_s == banned_s
 
 
-def test_a_ban_after_a_ban_is_taken_to_be_longer_until_something_succeeds(peer, client, ticking):
+def test_repeated_bans_double_until_a_success(peer, client, fake_clock):
     peer.script(*[BAN] * 8, Reply(), BAN)
 
     def banned_s() -> float:
         with pytest.raises(RateLimited) as caught:
             client.markets()
-        ticking.now += caught.value.retry_after_s
+        fake_clock.now += caught.value.retry_after_s
         return caught.value.retry_after_s
 
     assert [banned_s() for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
@@ -199,8 +199,8 @@ def test_a_ban_after_a_ban_is_taken_to_be_longer_until_something_succeeds(peer, 
     assert banned_s() == 60
 
 
-def test_answers_to_requests_under_way_do_not_make_a_ban_longer(ticking):
-    limits, answer = RequestLimits(ticking.clock), Answer("GET /v1/ticker", 418, {}, b"")
+def test_concurrent_418_answers_do_not_extend_a_ban(fake_clock):
+    limits, answer = RequestLimits(fake_clock.clock), Answer("GET /v1/ticker", 418, {}, b"")
 
     for _ in range(5):
         with pytest.raises(RateLimited) as caught:
@@ -209,35 +209,35 @@ def test_answers_to_requests_under_way_do_not_make_a_ban_longer(ticking):
     assert caught.value.retry_after_s == FIRST_BAN_S
 
 
-def test_a_short_ban_does_not_end_a_long_one(ticking):
-    limits = RequestLimits(ticking.clock)
+def test_short_ban_does_not_shorten_a_long_one(fake_clock):
+    limits = RequestLimits(fake_clock.clock)
     for body in (b"600 seconds", b"5 seconds"):
         with pytest.raises(RateLimited):
             limits.check_answer("ticker", Answer("GET /v1/ticker", 418, {}, body))
-    ticking.now += 10
+    fake_clock.now += 10
 
     with pytest.raises(RateLimited) as caught:
-        limits.acquire("ticker", Deadline(1, ticking.clock))
+        limits.acquire("ticker", Deadline(1, fake_clock.clock))
 
     assert caught.value.retry_after_s == pytest.approx(590)
 
 
-def test_a_short_hold_does_not_end_a_long_one(ticking):
-    limits = RequestLimits(ticking.clock)
+def test_short_delay_does_not_shorten_a_long_one(fake_clock):
+    limits = RequestLimits(fake_clock.clock)
     with pytest.raises(RateLimited):
         limits.check_answer("ticker", Answer("GET /v1/ticker", 429, {"Retry-After": "5"}, b""))
     limits.check_answer("ticker", Answer("GET /v1/ticker", 200, {"Remaining-Req": "sec=0"}, b""))
 
-    limits.acquire("ticker", Deadline(60, ticking.clock))
+    limits.acquire("ticker", Deadline(60, fake_clock.clock))
 
-    assert ticking.slept == [5]
+    assert fake_clock.slept == [5]
 
 
-def test_threads_together_keep_the_pace(ticking: Ticking):
-    limits, moments = RequestLimits(ticking.clock), list[float]()
+def test_threads_together_keep_the_rate_limit(fake_clock: FakeClock):
+    limits, moments = RequestLimits(fake_clock.clock), list[float]()
 
     class Hesitant(deque[float]):
-        """Lets the other threads go first between the look at the pace and the entry into it."""
+        """Lets the other threads run between the check of the limit and the entry that counts."""
 
         def append(self, moment: float) -> None:
             sleep(0.001)
@@ -246,12 +246,12 @@ def test_threads_together_keep_the_pace(ticking: Ticking):
 
     limits._sent_at["ticker"] = Hesitant(maxlen=QUOTATION.per_second)
 
-    def ask(_: int) -> None:
+    def enter_five_times(_: int) -> None:
         for _ in range(5):
-            limits.acquire("ticker", Deadline(10_000, ticking.clock))
+            limits.acquire("ticker", Deadline(10_000, fake_clock.clock))
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(ask, range(8)))
+        list(pool.map(enter_five_times, range(8)))
 
     assert len(moments) == 40
     assert (

@@ -6,13 +6,13 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import CERTIFICATE, Handler, Peer, Reply
+from tests.clients.peer import CERTIFICATE, PATIENCE_S, FakeClock, Handler, Peer, Reply
 from tests.clients.samples import ACCESS_KEY, SECRET_KEY
 from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
@@ -24,22 +24,23 @@ SELL = OrderRequest("KRW-BTC", "ask", "market", "sig-2", volume=Decimal("1E-8"))
 PAGE = "<!doctype html><html>busy</html>"
 
 
-def place(url: str, *, within_s: float = 5, **options) -> object:
+def place(url: str, *, within_s: float = PATIENCE_S, **options) -> object:
+    options = {"connect_timeout_s": PATIENCE_S, **options}
     return UpbitExchange(url, ACCESS_KEY, SECRET_KEY, **options).place(BUY, within_s=within_s)
 
 
-def test_an_order_that_upbit_took_is_accepted(peer, exchange):
+def test_order_answered_with_201_is_accepted(peer, exchange):
     peer.script(Reply(201, samples.ORDER))
 
     outcome = exchange.place(BUY, within_s=5)
 
     assert isinstance(outcome, Accepted)
     assert (outcome.order.uuid, outcome.order.state, outcome.order.volume) == ("U-1", "wait", None)
-    [asked] = peer.asked
-    assert (asked.method, asked.path, asked.query) == ("POST", "/v1/orders", {})
-    assert asked.headers["content-type"] == "application/json; charset=utf-8"
-    assert asked.headers["authorization"].startswith("Bearer ")
-    assert list(json.loads(asked.body).items()) == [
+    [request] = peer.requests
+    assert (request.method, request.path, request.query) == ("POST", "/v1/orders", {})
+    assert request.headers["content-type"] == "application/json; charset=utf-8"
+    assert request.headers["authorization"].startswith("Bearer ")
+    assert list(json.loads(request.body).items()) == [
         ("market", "KRW-BTC"),
         ("side", "bid"),
         ("ord_type", "price"),
@@ -52,10 +53,10 @@ def test_an_order_that_upbit_took_is_accepted(peer, exchange):
     ("volume", "written"),
     [("1E-8", "0.00000001"), ("0.10000000", "0.1"), ("1E+3", "1000"), ("12.500", "12.5"), ("100", "100")],
 )
-def test_amounts_are_written_without_an_exponent(peer, exchange, volume, written):
+def test_amounts_are_sent_without_an_exponent(peer, exchange, volume, written):
     exchange.place(OrderRequest("KRW-BTC", "ask", "market", "sig-2", volume=Decimal(volume)), within_s=5)
 
-    assert json.loads(peer.asked[0].body)["volume"] == written
+    assert json.loads(peer.requests[0].body)["volume"] == written
 
 
 @pytest.mark.parametrize(
@@ -73,14 +74,14 @@ def test_amounts_are_written_without_an_exponent(peer, exchange, volume, written
         (429, '{"message":"API rate limit exceeded"}', "429"),
     ],
 )
-def test_a_4xx_in_upbits_own_words_is_a_proven_refusal(peer, exchange, status, body, name):
+def test_upbits_4xx_error_body_is_a_proven_refusal(peer, exchange, status, body, name):
     peer.script(Reply(status, body))
 
     outcome = exchange.place(BUY, within_s=5)
 
     assert isinstance(outcome, OrderRefused)
     assert (outcome.name, outcome.status) == (name, status)
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,55 +110,64 @@ def test_a_4xx_in_upbits_own_words_is_a_proven_refusal(peer, exchange, status, b
         (201, samples.order(created_at="2026-11-22T10:00:00")),
     ],
 )
-def test_every_other_answer_proves_nothing(peer, exchange, status, body):
+def test_any_other_answer_leaves_the_order_unknown(peer, exchange, status, body):
     peer.script(Reply(status, body))
 
     assert isinstance(exchange.place(BUY, within_s=5), Unknown)
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
-def test_a_broken_or_endless_body_proves_nothing(peer, exchange):
+def test_unreadable_body_leaves_the_order_unknown(peer, exchange):
     for reply in (
         Reply(201, samples.ORDER, {"Content-Encoding": "gzip"}),
         Reply(201, samples.ORDER, {"Content-Length": "1000000", "Connection": "close"}),
         Reply(201, b" " * (8 * 2**20 + 1)),
     ):
         peer.script(reply)
-        assert isinstance(exchange.place(BUY, within_s=20), Unknown)
+        assert isinstance(exchange.place(BUY, within_s=PATIENCE_S), Unknown)
 
 
-def test_an_order_whose_answer_is_lost_is_unknown(peer):
+def test_lost_answer_leaves_the_order_unknown(peer):
     peer.script(Handler.hang_up)
 
     assert place(peer.url) == Unknown("POST /v1/orders: the connection broke")
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
-def test_an_order_without_an_answer_in_time_is_unknown(peer):
-    peer.script(lambda handler: handler.server.closing.wait(10))
+def test_timeout_leaves_the_order_unknown(peer):
+    peer.script(Handler.stay_silent)
 
-    assert place(peer.url, within_s=0.2) == Unknown("POST /v1/orders: no whole answer within 0.2 s")
+    # By this clock no time passes before the order is sent, however busy the machine is.
+    outcome = place(peer.url, within_s=0.3, clock=FakeClock().clock)
+
+    assert outcome == Unknown("POST /v1/orders: no answer in time")
 
 
-def test_an_order_with_a_dripping_answer_is_unknown(peer):
-    peer.script(lambda handler: handler.drip(b"HTTP/1.1 201 Created\r\nContent-Length: 1000000\r\n\r\n"))
+def test_dripping_answer_leaves_the_order_unknown(peer, fake_clock):
+    def let_the_time_pass(handler: Handler) -> None:
+        fake_clock.now += 60
+        handler.drip(b"HTTP/1.1 201 Created\r\nContent-Length: 1000000\r\n\r\n")
 
-    assert isinstance(place(peer.url, within_s=0.2), Unknown)
+    peer.script(let_the_time_pass)
+
+    assert place(peer.url, clock=fake_clock.clock) == Unknown("POST /v1/orders: no whole answer within 30 s")
 
 
 @contextmanager
-def talking(behave) -> Iterator[str]:
-    """A server that does `behave` with its first connection."""
+def serving_once(behave) -> Iterator[str]:
+    """A server that calls `behave` with its first connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                behave(connection)
+            with suppress(OSError):  # the client went away before it connected, or while we talk
+                connection, _ = server.accept()
+                with connection:
+                    behave(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)  # ends an accept that still waits
         thread.join()
 
 
@@ -171,18 +181,18 @@ def read_then_reset(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("behave", [read_then_reset, lambda connection: connection.recv(65536)])
-def test_a_connection_that_ends_without_an_answer_leaves_the_order_unknown(behave):
-    with talking(behave) as address:
+def test_connection_closed_without_an_answer_leaves_the_order_unknown(behave):
+    with serving_once(behave) as address:
         assert isinstance(place(f"http://{address}"), Unknown)
 
 
-def test_a_peer_that_hangs_up_on_the_new_connection_may_have_read_the_order():
+def test_server_that_hangs_up_after_one_byte_leaves_the_order_unknown():
     # The connection stood, and bytes were given to it: how many arrived is not known here.
-    with talking(lambda connection: connection.recv(1)) as address:
+    with serving_once(lambda connection: connection.recv(1)) as address:
         assert isinstance(place(f"http://{address}"), Unknown)
 
 
-def test_a_tls_peer_that_breaks_after_the_handshake_leaves_the_order_unknown(monkeypatch):
+def test_tls_failure_after_the_handshake_leaves_the_order_unknown(monkeypatch):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     read = bytearray()
@@ -191,16 +201,16 @@ def test_a_tls_peer_that_breaks_after_the_handshake_leaves_the_order_unknown(mon
         tls = context.wrap_socket(connection, server_side=True)
         read.extend(tls.recv(65536))
         raw = socket.socket(fileno=tls.detach())
-        raw.sendall(b"\x17\x03\x03\x00\x10" + b"x" * 16)  # a record that no key made
+        raw.sendall(b"\x17\x03\x03\x00\x10" + b"x" * 16)  # not encrypted with the connection's key
         raw.close()
 
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
-    with talking(garble) as address:
+    with serving_once(garble) as address:
         assert isinstance(place(f"https://{address}"), Unknown)
     assert read.startswith(b"POST /v1/orders")
 
 
-def test_a_name_that_is_not_found_is_never_sent(monkeypatch):
+def test_unknown_host_name_is_never_sent(monkeypatch):
     def lookup(*args, **kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -217,14 +227,14 @@ def test_a_refused_connection_is_never_sent():
 
 
 def test_a_network_without_a_route_is_never_sent(monkeypatch):
-    found = [(12345, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]  # a kind of address that nobody has
+    found = [(12345, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]  # an address family that does not exist
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
 
     assert place("http://exchange.invalid") == NeverSent("POST /v1/orders: no connection")
 
 
-def test_a_connect_without_an_answer_is_never_sent(full_house):
-    host, port = full_house
+def test_unanswered_connect_is_never_sent(saturated_address):
+    host, port = saturated_address
 
     assert place(f"http://{host}:{port}", connect_timeout_s=0.1) == NeverSent(
         "POST /v1/orders: no connection in time"
@@ -232,50 +242,50 @@ def test_a_connect_without_an_answer_is_never_sent(full_house):
     assert isinstance(place(f"http://{host}:{port}", within_s=0.1), NeverSent)
 
 
-def test_a_peer_that_does_not_speak_tls_is_never_sent(peer):
+def test_plain_http_server_behind_https_is_never_sent(peer):
     assert place(peer.url.replace("http:", "https:")) == NeverSent("POST /v1/orders: TLS failed")
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_a_certificate_nobody_knows_is_never_sent():
-    secret = Peer(scheme="https")
-    secret.speak_tls()
+def test_untrusted_certificate_is_never_sent():
+    tls_peer = Peer(scheme="https")
+    tls_peer.speak_tls()
 
-    with secret.running():
-        assert place(secret.url) == NeverSent("POST /v1/orders: TLS failed")
-    assert secret.asked == []
+    with tls_peer.running():
+        assert place(tls_peer.url) == NeverSent("POST /v1/orders: TLS failed")
+    assert tls_peer.requests == []
 
 
 @pytest.mark.parametrize("behave", [reset, lambda connection: None], ids=["reset", "closed"])
-def test_a_handshake_that_breaks_is_never_sent(behave):
+def test_broken_tls_handshake_is_never_sent(behave):
     def after_hello(connection: socket.socket) -> None:
         connection.recv(65536)
         behave(connection)
 
-    with talking(after_hello) as address:
+    with serving_once(after_hello) as address:
         assert isinstance(place(f"https://{address}"), NeverSent)
 
 
-def test_a_handshake_that_does_not_end_is_never_sent():
-    left = threading.Event()
-    with talking(lambda connection: left.wait(10)) as address:
+def test_endless_tls_handshake_is_never_sent():
+    ended = threading.Event()
+    with serving_once(lambda connection: ended.wait()) as address:
         assert place(f"https://{address}", within_s=0.15) == NeverSent(
             "POST /v1/orders: no whole answer within 0.15 s"
         )
-        left.set()
+        ended.set()
 
 
-def test_no_time_is_never_sent(peer):
+def test_zero_time_limit_is_never_sent(peer):
     assert isinstance(place(peer.url, within_s=0), NeverSent)
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_no_request_goes_through_a_proxy_of_the_environment(peer, exchange, monkeypatch):
+def test_proxies_of_the_environment_are_ignored(peer, exchange, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
     assert isinstance(exchange.place(BUY, within_s=5), Unknown)
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -301,9 +311,9 @@ def test_no_request_goes_through_a_proxy_of_the_environment(peer, exchange, monk
         OrderRequest("KRW-BTC", "ask", "market", "", volume=Decimal(1)),
     ],
 )
-def test_an_order_that_cannot_be_right_is_never_sent(peer, exchange, request_):
+def test_invalid_order_is_never_sent(peer, exchange, request_):
     assert isinstance(exchange.place(request_, within_s=5), NeverSent)
-    assert peer.asked == []
+    assert peer.requests == []
 
 
 def test_a_limit_order_has_price_and_volume(peer, exchange):
@@ -311,44 +321,44 @@ def test_a_limit_order_has_price_and_volume(peer, exchange):
         OrderRequest("KRW-BTC", "ask", "limit", "sig-3", price=Decimal(9000), volume=Decimal(1)), within_s=5
     )
 
-    body = json.loads(peer.asked[0].body)
+    body = json.loads(peer.requests[0].body)
     assert list(body) == ["market", "side", "ord_type", "price", "volume", "identifier"]
 
 
 @pytest.mark.parametrize("keys", [("", SECRET_KEY), (ACCESS_KEY, ""), ("a key", SECRET_KEY)])
-def test_without_keys_nothing_is_sent(peer, keys):
+def test_without_usable_keys_nothing_is_sent(peer, keys):
     assert isinstance(UpbitExchange(peer.url, *keys).place(BUY, within_s=5), NeverSent)
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_more_orders_than_fit_into_a_second_are_never_sent(peer, exchange, ticking):
+def test_order_above_the_rate_limit_is_never_sent(peer, exchange, fake_clock):
     for _ in range(8):
         exchange.place(BUY, within_s=0.5)
 
     assert exchange.place(BUY, within_s=0.5) == NeverSent("our own limit of group order is reached")
-    assert len(peer.asked) == 8
-    assert ticking.slept == []
+    assert len(peer.requests) == 8
+    assert fake_clock.slept == []
 
 
-def test_a_429_refuses_the_order_and_holds_the_next(peer, exchange, ticking):
+def test_a_429_refuses_the_order_and_delays_the_next(peer, exchange, fake_clock):
     peer.script(Reply(429, "Too many API requests.", {"Retry-After": "3"}), Reply(201, samples.ORDER))
 
     assert isinstance(exchange.place(BUY, within_s=1), OrderRefused)
     assert isinstance(exchange.place(BUY, within_s=1), NeverSent)
     assert isinstance(exchange.place(BUY, within_s=5), Accepted)
-    assert ticking.slept == [3]
+    assert fake_clock.slept == [3]
 
 
-def test_a_418_leaves_the_order_unknown_and_stops_the_key_but_not_the_quotation(peer, exchange, ticking):
+def test_a_418_leaves_the_order_unknown_and_bans_the_key_only(peer, exchange, fake_clock):
     peer.script(Reply(418, samples.upbit_error(418)), Reply())
 
     assert isinstance(exchange.place(BUY, within_s=5), Unknown)
     assert exchange.place(BUY, within_s=5) == NeverSent("Upbit bans our key for 60 s more")
-    assert UpbitClient(peer.url, retries=0, clock=ticking.clock).markets() == []
-    assert [asked.method for asked in peer.asked] == ["POST", "GET"]
+    assert UpbitClient(peer.url, retries=0, clock=fake_clock.clock).markets() == []
+    assert [request.method for request in peer.requests] == ["POST", "GET"]
 
 
-def test_each_order_has_a_connection_of_its_own(peer, make_exchange):
+def test_each_order_uses_a_new_connection(peer, make_exchange):
     exchange = make_exchange(retries=3)
 
     exchange.accounts()
@@ -356,22 +366,22 @@ def test_each_order_has_a_connection_of_its_own(peer, make_exchange):
     exchange.accounts()
     exchange.place(SELL, within_s=5)
 
-    ports = [asked.connection for asked in peer.asked]
+    ports = [request.connection for request in peer.requests]
     assert ports[0] == ports[2]
     assert len(set(ports)) == 3
 
 
-def test_a_client_that_retries_reads_sends_an_order_once(peer, make_exchange):
+def test_client_with_retries_sends_an_order_once(peer, make_exchange):
     peer.script(Reply(503, PAGE))
 
     assert isinstance(make_exchange(retries=3).place(BUY, within_s=5), Unknown)
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
-def test_an_answer_that_repeats_our_secrets_has_them_masked(peer, exchange):
+def test_secrets_repeated_by_the_answer_are_masked(peer, exchange):
     def echo(handler: Handler) -> None:
         text = f"{ACCESS_KEY} {SECRET_KEY} {handler.headers['Authorization']}"
-        handler.say(Reply(400, samples.upbit_error("validation_error", text)))
+        handler.reply_with(Reply(400, samples.upbit_error("validation_error", text)))
 
     peer.script(echo)
 

@@ -1,4 +1,4 @@
-"""The clients against the project's own exchange and model host."""
+"""The clients against the sandbox's exchange and model host."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S, Ticking
+from tests.clients.peer import PATIENCE_S, FakeClock
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.errors import KeyRejected, NotFound, RateLimited, Rejected
 from tradingsite.clients.gemini.client import GeminiClient
@@ -20,13 +20,13 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def open_sandbox(ticking: Ticking) -> Iterator[Callable[..., SandboxServer]]:
-    """Sandboxes whose time is the ticking clock's."""
+def open_sandbox(fake_clock: FakeClock) -> Iterator[Callable[..., SandboxServer]]:
+    """Sandboxes whose time is the fake clock's."""
     open_servers: list[SandboxServer] = []
 
     def make(**options: Any) -> SandboxServer:
-        started = NOON.timestamp() - ticking.now
-        server = SandboxServer(clock=lambda: started + ticking.now, options=Options(**options))
+        started = NOON.timestamp() - fake_clock.now
+        server = SandboxServer(clock=lambda: started + fake_clock.now, options=Options(**options))
         open_servers.append(server.__enter__())
         return server
 
@@ -37,17 +37,17 @@ def open_sandbox(ticking: Ticking) -> Iterator[Callable[..., SandboxServer]]:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxServer]:
-    """One in which it is always noon, and nobody asks too often."""
+    """Its clock shows noon for ever, and it has no rate limits to speak of."""
     with SandboxServer(clock=NOON.timestamp, options=Options(limits=GENEROUS)) as server:
         yield server
 
 
 @pytest.fixture
-def trader(sandbox, ticking) -> UpbitClient:
-    return UpbitClient(sandbox.url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+def trader(sandbox, fake_clock) -> UpbitClient:
+    return UpbitClient(sandbox.url, retries=0, clock=fake_clock.clock)
 
 
-def test_every_method_understands_the_sandbox(trader):
+def test_quotation_client_reads_every_sandbox_endpoint(trader):
     [ticker] = trader.tickers(["KRW-BTC"])
     [orderbook] = trader.orderbooks(["KRW-BTC"])
     codes = [each.market for each in trader.markets()]
@@ -59,7 +59,7 @@ def test_every_method_understands_the_sandbox(trader):
     assert orderbook.orderbook_units[0].bid_price < orderbook.orderbook_units[0].ask_price
 
 
-def test_candles_come_newest_first_and_page_by_their_time(trader):
+def test_candle_pages_are_contiguous_and_newest_first(trader):
     page = trader.candles("KRW-BTC", 1, 200)
     older = trader.candles("KRW-BTC", 1, 200, page[-1].candle_date_time_utc)
 
@@ -68,57 +68,55 @@ def test_candles_come_newest_first_and_page_by_their_time(trader):
     assert all(later > earlier for later, earlier in pairwise(times))
 
 
-def test_numeric_strings_are_the_same_numbers(trader, open_sandbox, ticking):
-    other = UpbitClient(
-        open_sandbox(numeric_strings=True).url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S
-    )
+def test_numeric_strings_parse_to_the_same_values(trader, open_sandbox, fake_clock):
+    other = UpbitClient(open_sandbox(numeric_strings=True).url, retries=0, clock=fake_clock.clock)
 
     assert other.orderbooks(["KRW-BTC", "KRW-ETH"]) == trader.orderbooks(["KRW-BTC", "KRW-ETH"])
     assert other.candles("KRW-BTC", 1, 200) == trader.candles("KRW-BTC", 1, 200)
 
 
-def test_a_market_that_does_not_exist_is_not_found(trader):
+def test_unknown_market_is_not_found(trader):
     with pytest.raises(NotFound) as caught:
         trader.tickers(["KRW-BTC", "KRW-NOSUCH"])
 
     assert caught.value.name == "404"
 
 
-def test_our_own_pace_keeps_us_clear_of_the_limit(open_sandbox, ticking):
+def test_client_rate_limit_never_triggers_a_429(open_sandbox, fake_clock):
     sandbox = open_sandbox()
-    client = UpbitClient(sandbox.url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+    client = UpbitClient(sandbox.url, retries=0, clock=fake_clock.clock)
 
     for _ in range(40):
         client.tickers(["KRW-BTC"], within_s=2)
-        ticking.now += 0.01
+        fake_clock.now += 0.01
 
     assert {answered.status for answered in sandbox.requests} == {200}
 
 
-def test_remaining_req_keeps_us_clear_of_a_lower_limit(open_sandbox, ticking):
+def test_remaining_req_header_never_triggers_a_429(open_sandbox, fake_clock):
     sandbox = open_sandbox(limits={"ticker": Limit(1)})
-    client = UpbitClient(sandbox.url, retries=0, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+    client = UpbitClient(sandbox.url, retries=0, clock=fake_clock.clock)
 
     for _ in range(5):
         client.tickers(["KRW-BTC"])
 
-    assert ticking.slept == [1] * 4
+    assert fake_clock.slept == [1] * 4
 
 
 @pytest.mark.parametrize("plain_text_429", [True, False])
-def test_a_429_is_waited_for(open_sandbox, ticking, plain_text_429):
+def test_client_waits_and_retries_after_a_429(open_sandbox, fake_clock, plain_text_429):
     sandbox = open_sandbox(limits={"ticker": Limit(0)}, plain_text_429=plain_text_429)
-    client = UpbitClient(sandbox.url, retries=1, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+    client = UpbitClient(sandbox.url, retries=1, clock=fake_clock.clock)
 
     with pytest.raises(RateLimited, match="429: Too many API requests"):
         client.tickers(["KRW-BTC"])
 
-    assert ticking.slept == [1]
+    assert fake_clock.slept == [1]
 
 
-def test_a_ban_lasts_as_long_as_the_sandbox_says(open_sandbox, ticking):
+def test_ban_lasts_as_long_as_the_sandbox_says(open_sandbox, fake_clock):
     sandbox = open_sandbox(limits={"ticker": Limit(0)}, refusals_before_block=1, first_block_s=10)
-    client = UpbitClient(sandbox.url, retries=3, clock=ticking.clock, read_timeout_s=PATIENCE_S)
+    client = UpbitClient(sandbox.url, retries=3, clock=fake_clock.clock)
 
     with pytest.raises(RateLimited) as caught:
         client.tickers(["KRW-BTC"])
@@ -130,8 +128,8 @@ def test_a_ban_lasts_as_long_as_the_sandbox_says(open_sandbox, ticking):
     assert len(sandbox.requests) == 1
 
 
-def test_the_model_host_knows_its_models(sandbox):
-    client = GeminiClient(sandbox.url, GEMINI_KEY, wall_clock_s=PATIENCE_S)
+def test_gemini_client_reads_models_of_the_sandbox(sandbox):
+    client = GeminiClient(sandbox.url, GEMINI_KEY, read_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S)
 
     assert client.model("gemini-3.5-flash-lite").input_token_limit == 1048576
     with pytest.raises(NotFound):
@@ -140,8 +138,10 @@ def test_the_model_host_knows_its_models(sandbox):
         client.model("gemini-embedding-001")
 
 
-def test_the_model_host_refuses_another_key(sandbox):
+def test_sandbox_refuses_an_unknown_gemini_key(sandbox):
     with pytest.raises(KeyRejected, match="the API key is not valid") as caught:
-        GeminiClient(sandbox.url, "another-key", wall_clock_s=PATIENCE_S).model("gemini-3.5-flash-lite")
+        GeminiClient(sandbox.url, "another-key", read_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S).model(
+            "gemini-3.5-flash-lite"
+        )
 
     assert caught.value.name == "API_KEY_INVALID"

@@ -1,4 +1,4 @@
-"""What is asked of Upbit, and what its answers become."""
+"""Requests of the quotation client, and what its answers are parsed to."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
@@ -33,16 +33,16 @@ NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
     ],
     ids=["markets", "tickers", "candles", "orderbooks"],
 )
-def test_every_method_is_one_get_with_documented_parameters(peer, client, *, call, sample, path, query):
+def test_each_method_sends_one_get_with_documented_parameters(peer, client, *, call, sample, path, query):
     peer.script(Reply(body=samples.array(sample)))
 
     [element] = call(client)
 
     assert element.market == "KRW-BTC"
-    assert [(asked.path, asked.query) for asked in peer.asked] == [(path, query)]
+    assert [(request.path, request.query) for request in peer.requests] == [(path, query)]
 
 
-def test_a_ticker_has_exact_numbers_and_aware_times(peer, client):
+def test_ticker_has_exact_numbers_and_aware_times(peer, client):
     peer.script(Reply(body=samples.array(samples.TICKER)))
 
     [ticker] = client.tickers(["KRW-BTC"])
@@ -71,7 +71,7 @@ def test_numbers_and_numeric_strings_keep_every_digit(peer, client, digits, form
     assert str(ticker.trade_price) == digits
 
 
-def test_unknown_fields_are_ignored_and_optional_ones_may_be_missing(peer, client):
+def test_unknown_fields_are_ignored_and_optional_fields_may_be_missing(peer, client):
     times = '"trade_timestamp":1751606040365,"timestamp":1751606040403'
     peer.script(Reply(body=f'[{{"market":"KRW-BTC","trade_price":1,{times},"new":{{}}}}]'))
 
@@ -81,7 +81,7 @@ def test_unknown_fields_are_ignored_and_optional_ones_may_be_missing(peer, clien
     assert not hasattr(ticker, "new")
 
 
-def test_values_cannot_be_changed(peer, client):
+def test_parsed_values_are_immutable(peer, client):
     peer.script(Reply(body=samples.array(samples.ORDERBOOK)))
 
     [orderbook] = client.orderbooks(["KRW-BTC"])
@@ -91,7 +91,7 @@ def test_values_cannot_be_changed(peer, client):
     assert isinstance(orderbook.orderbook_units, tuple)
 
 
-def test_candle_times_are_utc_and_korean_time_without_saying_so(peer, client):
+def test_candle_times_without_an_offset_are_utc_and_kst(peer, client):
     peer.script(Reply(body=samples.array(samples.MINUTE_CANDLE)))
 
     [candle] = client.candles("KRW-BTC", 1, 1)
@@ -101,7 +101,7 @@ def test_candle_times_are_utc_and_korean_time_without_saying_so(peer, client):
     assert candle.unit == 1
 
 
-def test_candle_times_may_say_their_zone(peer, client):
+def test_candle_times_may_have_an_offset(peer, client):
     body = samples.array(samples.MINUTE_CANDLE).replace("2025-07-01T21:00:00", "2025-07-01T21:00:00+09:00")
     peer.script(Reply(body=body))
 
@@ -126,7 +126,7 @@ def test_candle_times_may_say_their_zone(peer, client):
         ({"market": 7}, "0.market"),
     ],
 )
-def test_a_ticker_that_breaks_the_documentation_is_named_by_field_and_rule(peer, client, changes, place):
+def test_invalid_ticker_error_names_field_and_rule(peer, client, changes, place):
     peer.script(Reply(body=samples.ticker(**changes)))
 
     with pytest.raises(InvalidResponse, match="GET /v1/ticker: ") as caught:
@@ -139,7 +139,7 @@ def test_a_ticker_that_breaks_the_documentation_is_named_by_field_and_rule(peer,
 @pytest.mark.parametrize(
     "text", ["12", '"yesterday"', '"0001-01-01T00:00:00"', '"9999-12-31T23:59:59-09:00"']
 )
-def test_a_candle_without_a_sensible_time_is_an_invalid_response(peer, client, text):
+def test_candle_with_a_malformed_time_is_an_invalid_response(peer, client, text):
     peer.script(Reply(body=samples.array(samples.MINUTE_CANDLE).replace('"2025-07-01T21:00:00"', text)))
 
     with pytest.raises(InvalidResponse, match=r"0\.candle_date_time_kst"):
@@ -175,40 +175,40 @@ def test_a_candle_without_a_sensible_time_is_an_invalid_response(peer, client, t
         "strings",
     ],
 )
-def test_a_body_that_is_not_the_documented_json_is_an_invalid_response(peer, client, body):
+def test_undocumented_body_is_an_invalid_response(peer, client, body):
     peer.script(Reply(body=body))
 
     with pytest.raises(InvalidResponse):
         client.tickers(["KRW-BTC"])
 
 
-def test_markets_named_twice_are_asked_for_once(peer, client):
+def test_repeated_markets_are_requested_once(peer, client):
     client.tickers(["KRW-BTC", "KRW-ETH", "KRW-BTC"])
 
-    assert peer.asked[0].query == {"markets": ["KRW-BTC,KRW-ETH"]}
+    assert peer.requests[0].query == {"markets": ["KRW-BTC,KRW-ETH"]}
 
 
-def test_no_market_is_no_request(peer, client):
+def test_empty_market_list_sends_no_request(peer, client):
     assert client.tickers([]) == []
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_very_many_markets_are_asked_for_in_urls_of_bounded_length(peer, client):
+def test_many_markets_are_split_into_urls_of_bounded_length(peer, client):
     markets = [f"KRW-COIN{number}" for number in range(1000)]
 
     client.tickers(markets)
 
-    lists = [asked.query["markets"][0] for asked in peer.asked]
+    lists = [request.query["markets"][0] for request in peer.requests]
     assert len(lists) == 3
     assert max(map(len, lists)) < 4000
-    assert max(len(asked.target) for asked in peer.asked) < 8000
+    assert max(len(request.target) for request in peer.requests) < 8000
     assert ",".join(lists).split(",") == markets
 
 
-def test_every_korean_market_fits_into_one_request(peer, client):
+def test_300_markets_fit_into_one_request(peer, client):
     client.tickers([f"KRW-COIN{number}" for number in range(300)])
 
-    assert len(peer.asked) == 1
+    assert len(peer.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -223,31 +223,31 @@ def test_every_korean_market_fits_into_one_request(peer, client):
         (lambda c: c.candles("KRW-BTC", 1, 1, NOON.replace(tzinfo=None)), "must have a time zone"),
     ],
 )
-def test_what_breaks_a_known_rule_is_not_sent(peer, client, call, message):
+def test_invalid_parameters_are_not_sent(peer, client, call, message):
     with pytest.raises(NotSent, match=message) as caught:
         call(client)
 
     assert caught.value.status is None
-    assert peer.asked == []
+    assert peer.requests == []
 
 
-def test_the_end_of_a_candle_range_is_sent_in_utc(peer, client):
+def test_end_of_a_candle_range_is_sent_in_utc(peer, client):
     korean = datetime(2025, 7, 1, 21, tzinfo=timezone(timedelta(hours=9)))
 
     client.candles("KRW-BTC", 1, 1, korean)
 
-    assert peer.asked[0].query["to"] == ["2025-07-01T12:00:00Z"]
+    assert peer.requests[0].query["to"] == ["2025-07-01T12:00:00Z"]
 
 
-def test_requests_carry_our_name_and_never_an_origin(peer, make_client):
+def test_requests_have_a_user_agent_and_no_origin(peer, make_client):
     make_client(user_agent="tradingsite/9.9.9").markets()
 
-    headers = peer.asked[0].headers
+    headers = peer.requests[0].headers
     assert headers["user-agent"] == "tradingsite/9.9.9"
     assert headers["accept"] == "application/json"
     assert headers["accept-encoding"] == "gzip"
     assert not {"origin", "cookie", "authorization"} & headers.keys()
 
 
-def test_a_client_says_what_it_is(peer):
+def test_client_repr_shows_its_url(peer):
     assert peer.url in repr(UpbitClient(peer.url))

@@ -1,4 +1,4 @@
-"""An exchange on loopback whose every answer a test decides: real HTTP, no surprises."""
+"""An exchange on loopback whose answers the test decides."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Answer = tuple[int, object]
 
 @dataclass
 class Exchange:
-    """`answer(path, market codes)` decides; `paths` are those that were asked for, in order."""
+    """`answer(path, market codes)` decides; `paths` are the requested ones, in order."""
 
     answer: Callable[[str, list[str]], Answer]
     url: str = ""
@@ -31,7 +31,7 @@ def exchange(answer: Callable[[str, list[str]], Answer]) -> Iterator[Exchange]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1
-        timeout = 5
+        timeout = 60
 
         def do_GET(self):
             split = urlsplit(self.path)
@@ -51,7 +51,7 @@ def exchange(answer: Callable[[str, list[str]], Answer]) -> Iterator[Exchange]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     serving.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.002})
     thread.start()
     try:
         yield serving
@@ -62,7 +62,7 @@ def exchange(answer: Callable[[str, list[str]], Answer]) -> Iterator[Exchange]:
 
 
 def ticker(market: str, price: float, traded_at: datetime) -> dict[str, object]:
-    """Return what Upbit says of one market, as far as it matters."""
+    """Return Upbit's ticker of a market, with the fields that we use."""
     moment_ms = int(traded_at.timestamp() * 1000)
     return {
         "market": market,
@@ -77,5 +77,5 @@ def listing(market: str) -> dict[str, object]:
 
 
 def error(status: int, message: str = "no") -> Answer:
-    """Return an error as Upbit's quotation API words it."""
+    """Return an error in the format of Upbit's quotation API."""
     return status, {"error": {"name": status, "message": message}}

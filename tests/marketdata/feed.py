@@ -27,7 +27,7 @@ def record_price(market: str, price: str, first: datetime, last: datetime | None
 
 
 def watched(market: str, *prices: str, at: datetime = NOON, polls: int = 30) -> None:
-    """Record `polls` polls up to `at`, through which the market went through `prices`, evenly."""
+    """Record `polls` polls up to `at`; the market had each of `prices` for an equal share of them."""
     times = poll_times(at, polls)
     record_polls(market, times=times)
     share = len(times) // len(prices)

@@ -1,4 +1,4 @@
-"""What the status page shows of prices."""
+"""Prices on the status page."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ def text() -> str:
         return " ".join(render_to_string("status/prices.html", panel.prices()).split())
 
 
-def test_each_configured_market_is_shown_with_price_age_and_move():
+def test_panel_shows_price_age_and_move_of_each_configured_market():
     SystemConfig.objects.set_value("markets", "KRW-BTC,KRW-ETH,KRW-XRP")
     now = timezone.now()
     watched("KRW-BTC", "148000000", "148601000", at=now)

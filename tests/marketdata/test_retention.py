@@ -1,4 +1,4 @@
-"""Clean-up: what goes, what stays, and that no statement takes much at once."""
+"""Retention of market data: what is deleted, what is kept, in batches."""
 
 from datetime import timedelta
 from threading import Event
@@ -17,7 +17,7 @@ SECOND = timedelta(seconds=1)
 
 
 class AfterLooks(Event):
-    """Set once it has been looked at so many times."""
+    """Set from the call of `is_set` after `looks` calls."""
 
     def __init__(self, looks: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def old_polls(count: int) -> None:
 
 
 @pytest.mark.django_db
-def test_only_what_was_last_seen_before_the_cutoff_goes_with_a_count_for_each_table():
+def test_only_rows_last_seen_before_the_cutoff_are_deleted():
     for market in (BTC, ETH):
         record_price(market, "100", NOON - 3 * SECOND, NOON - SECOND)
         record_price(market, "101", NOON - 2 * SECOND, NOON)
@@ -48,14 +48,14 @@ def test_only_what_was_last_seen_before_the_cutoff_goes_with_a_count_for_each_ta
 
 
 @pytest.mark.django_db
-def test_a_price_in_force_is_kept_however_old_its_trade():
+def test_price_in_force_is_kept_at_any_trade_age():
     record_price(BTC, "100", NOON - timedelta(days=900), NOON)
 
     assert delete_before(NOON)["ticker"] == 0
 
 
 @pytest.mark.django_db
-def test_rows_go_in_batches():
+def test_rows_are_deleted_in_batches():
     old_polls(5)
 
     with CaptureQueriesContext(connection) as queries:
@@ -66,7 +66,7 @@ def test_rows_go_in_batches():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_batch_is_a_transaction_of_its_own():
+def test_each_batch_has_its_own_transaction():
     old_polls(3)
 
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
@@ -75,7 +75,7 @@ def test_each_batch_is_a_transaction_of_its_own():
 
 
 @pytest.mark.django_db
-def test_a_stop_between_two_batches_leaves_the_rest_for_the_next_run():
+def test_stop_between_batches_leaves_the_rest_for_the_next_run():
     old_polls(5)
 
     assert delete_in_batches(Poll.objects.all(), batch_rows=2, stop=AfterLooks(1)) == 2

@@ -1,10 +1,12 @@
-"""The exchange judged by the calls that the trader really made (docs/market-data.md, M10 to M12)."""
+"""Health of the exchange from the trader's own calls (docs/market-data.md, M10 to M12)."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models.functions import Now
 
+from tests.clients.peer import PATIENCE_S
 from tests.marketdata.exchange import exchange, ticker
 from tradingsite.clients import call_log
 from tradingsite.clients.errors import Unreachable
@@ -20,8 +22,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def nothing_called(monkeypatch):
-    """Call logs of the test's own: others have called too."""
+def fresh_call_logs(monkeypatch):
+    """New call logs, without the calls of other tests."""
     for name, venue in (("UPBIT", venue_stats.UPBIT), ("ACCOUNT", venue_stats.ACCOUNT)):
         monkeypatch.setattr(call_log, name, call_log.CallLog())
         monkeypatch.setitem(venue_stats._CALL_LOGS, venue, getattr(call_log, name))
@@ -29,8 +31,8 @@ def nothing_called(monkeypatch):
 
 
 @pytest.fixture
-def silent(settings):
-    """No exchange: whoever asks learns so."""
+def no_exchange(settings):
+    """Nothing listens where the exchange should be."""
     settings.UPBIT_URL = "http://127.0.0.1:9"
 
 
@@ -38,24 +40,27 @@ def ago(**span):
     return Now() - timedelta(**span)
 
 
-def known(venue=venue_stats.UPBIT, **facts):
+def stored_stats(venue=venue_stats.UPBIT, **facts):
     facts = {"answered": 20, "last_success_at": ago(seconds=4), "p50_ms": 31.0} | facts
     VenueEvidence.objects.update_or_create(venue=venue, defaults={"key_checked_at": Now(), **facts})
 
 
-def found():
+def probe():
     finding = probes.upbit_api()
     return finding.status, finding.english
 
 
-@pytest.mark.usefixtures("silent")
-def test_lately_answered_is_healthy_and_nothing_is_asked():
-    known()
+@pytest.mark.usefixtures("no_exchange")
+def test_recent_answer_is_healthy_without_a_request():
+    stored_stats()
 
-    assert found() == ("healthy", "prices were answered 4 s ago: 20 of the last 20 calls, in 31 ms")
+    status, text = probe()
+
+    assert status == "healthy"
+    assert re.fullmatch(r"prices were answered \d+ s ago: 20 of the last 20 calls, in 31 ms", text)
 
 
-@pytest.mark.usefixtures("silent")
+@pytest.mark.usefixtures("no_exchange")
 @pytest.mark.parametrize(
     "facts",
     [
@@ -65,22 +70,22 @@ def test_lately_answered_is_healthy_and_nothing_is_asked():
     ],
     ids=["old", "failed since", "never"],
 )
-def test_where_the_newest_call_says_nothing_good_it_is_asked(facts):
-    known(**facts)
+def test_probe_sends_a_request_after_a_failed_or_old_call(facts):
+    stored_stats(**facts)
 
-    assert found() == ("unhealthy", "Upbit cannot be reached: check the network and UPBIT_API_URL")
+    assert probe() == ("unhealthy", "Upbit cannot be reached: check the network and UPBIT_API_URL")
 
 
 @pytest.mark.parametrize(("banned", "status"), [(True, "unhealthy"), (False, "warning")])
-def test_while_limited_or_banned_nothing_is_asked_and_the_end_is_told(settings, banned, status):
+def test_limit_or_ban_is_reported_with_its_end_without_a_request(settings, banned, status):
     end = datetime.now(UTC) + timedelta(minutes=5)
-    known(limited_until=end, banned=banned)
+    stored_stats(limited_until=end, banned=banned)
     with exchange(lambda *_: (200, [])) as serving:
         settings.UPBIT_URL = serving.url
-        told = found()
+        finding = probe()
 
-    assert told[0] == status
-    assert f"until {end:%H:%M:%S} UTC" in told[1]
+    assert finding[0] == status
+    assert f"until {end:%H:%M:%S} UTC" in finding[1]
     assert serving.paths == []
 
 
@@ -88,110 +93,108 @@ def prices():
     return exchange(lambda *_: (200, [ticker("KRW-BTC", 5, datetime.now(UTC))]))
 
 
-def test_a_ban_of_our_key_holds_back_every_question(settings):
+def test_ban_of_our_key_stops_every_probe_request(settings):
     end = datetime.now(UTC) + timedelta(minutes=5)
-    known(last_success_at=ago(minutes=5))
-    known(venue_stats.ACCOUNT, limited_until=end, banned=True)
+    stored_stats(last_success_at=ago(minutes=5))
+    stored_stats(venue_stats.ACCOUNT, limited_until=end, banned=True)
     with prices() as serving:
         settings.UPBIT_URL = serving.url
-        status, text = found()
+        status, text = probe()
 
     assert (status, serving.paths) == ("unhealthy", [])
     assert f"until {end:%H:%M:%S} UTC" in text
 
 
-def test_the_last_requests_of_a_second_are_left_to_the_trader(settings):
-    known(budget={"ticker": 2}, last_success_at=ago(seconds=0.2), last_failure_at=ago(seconds=0.1))
+def test_last_requests_of_a_second_are_left_to_the_trader(settings):
+    in_a_minute = ago(minutes=-1)  # so that this second is not over when the probe looks
+    stored_stats(budget={"ticker": 2}, last_success_at=in_a_minute, last_failure_at=in_a_minute)
     with prices() as serving:
         settings.UPBIT_URL = serving.url
-        told = found()
+        finding = probe()
 
-    assert told == ("warning", "only 2 requests to Upbit are left in this second, so none was sent")
+    assert finding == ("warning", "only 2 requests to Upbit are left in this second, so none was sent")
     assert serving.paths == []
 
 
 @pytest.mark.parametrize("facts", [{"answered": 9, "failed": 11}, {"skew_s": 9.0}])
-def test_what_is_long_ago_is_held_against_nobody(settings, facts):
-    known(**{"last_success_at": ago(minutes=11), **facts})
+def test_old_failures_and_skew_do_not_count(settings, facts):
+    stored_stats(**{"last_success_at": ago(minutes=11), **facts})
     with prices() as serving:
         settings.UPBIT_URL = serving.url
-        assert found()[0] == "healthy"
+        assert probe()[0] == "healthy"
 
 
-@pytest.mark.usefixtures("silent")
+@pytest.mark.usefixtures("no_exchange")
 def test_few_answers_are_a_warning():
-    known(answered=9, failed=11, last_failure_at=ago(seconds=9), last_failure_kind="timeout")
+    stored_stats(answered=9, failed=11, last_failure_at=ago(seconds=9), last_failure_kind="timeout")
 
-    assert found() == (
+    assert probe() == (
         "warning", "only 9 of the last 20 calls were answered, the last failure: timeout"
     )  # fmt: skip
 
 
-@pytest.mark.usefixtures("silent")
+@pytest.mark.usefixtures("no_exchange")
 @pytest.mark.parametrize("skew_s", [2.6, -2.6])
-def test_a_clock_that_is_off_is_a_warning(skew_s):
-    known(skew_s=skew_s)
+def test_clock_skew_is_a_warning(skew_s):
+    stored_stats(skew_s=skew_s)
 
-    assert found() == ("warning", f"our clock is {skew_s} s off Upbit's, limit 2.0 s: set it by NTP")
+    assert probe() == ("warning", f"our clock is {skew_s} s off Upbit's, limit 2.0 s: set it by NTP")
 
 
-@pytest.mark.usefixtures("silent")
-def test_prices_are_well_while_orders_fail():
-    """A ping would see nothing of it."""
+@pytest.mark.usefixtures("no_exchange")
+def test_failing_account_calls_are_unhealthy_while_prices_answer():
     failing = {"answered": 0, "failed": 3, "last_success_at": None, "last_failure_at": ago(seconds=9)}
-    known()
-    known(venue_stats.ACCOUNT, **failing, last_failure_kind="failing")
-    assert found() == (
+    stored_stats()
+    stored_stats(venue_stats.ACCOUNT, **failing, last_failure_kind="failing")
+    assert probe() == (
         "unhealthy", "none of the last 3 calls to our account was answered, the last: failing"
     )  # fmt: skip
 
-    known(venue_stats.ACCOUNT, last_failure_kind="key", last_failure_at=ago(seconds=1))
-    status, text = found()
+    stored_stats(venue_stats.ACCOUNT, last_failure_kind="key", last_failure_at=ago(seconds=1))
+    status, text = probe()
     assert (status, text.split(":")[0]) == ("unhealthy", "Upbit does not accept the API key")
 
 
-@pytest.mark.usefixtures("silent")
+@pytest.mark.usefixtures("no_exchange")
 @pytest.mark.parametrize(("days", "status"), [(31, "healthy"), (23, "warning"), (-1, "unhealthy")])
-def test_the_keys_end_is_told_a_month_before(days, status):
-    known(key_expires_at=Now() + timedelta(days=days, hours=1))
+def test_key_expiry_is_reported_a_month_before(days, status):
+    stored_stats(key_expires_at=Now() + timedelta(days=days, hours=1))
 
-    told = found()
+    finding = probe()
 
-    assert told[0] == status
-    assert ("expires in 23 days" in told[1]) == (days == 23)
+    assert finding[0] == status
+    assert ("expires in 23 days" in finding[1]) == (days == 23)
 
 
-def test_the_key_is_asked_for_once_in_six_hours(settings):
+def test_key_is_checked_once_in_six_hours(settings):
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=12)
     with SandboxServer(options=Options(api_key=ApiKey(expires_at=ends))) as server:
         settings.UPBIT_URL = server.url
-        first, second = found(), found()
-        assert first == second  # it is told at once
-        asked = [each.request.path for each in server.requests if "api_keys" in each.request.path]
+        first, second = probe(), probe()
+        assert first == second  # the first check already knows the end
+        first_checks = [each.request.path for each in server.requests if "api_keys" in each.request.path]
         VenueEvidence.objects.update(key_checked_at=ago(hours=7))
-        found()
-        again = [each.request.path for each in server.requests if "api_keys" in each.request.path]
+        probe()
+        all_checks = [each.request.path for each in server.requests if "api_keys" in each.request.path]
 
     assert VenueEvidence.objects.get(venue=venue_stats.UPBIT).key_expires_at == ends
     assert second[0] == "warning"
     assert "the API key expires in 11 days" in second[1]
-    assert (len(asked), len(again)) == (1, 2)
+    assert (len(first_checks), len(all_checks)) == (1, 2)
 
 
-def test_a_key_that_is_refused_is_unhealthy_until_it_is_not(settings):
+def test_refused_key_stays_unhealthy(settings):
     settings.UPBIT_SECRET_KEY = "not-the-one-" * 6
     with SandboxServer() as server:
         settings.UPBIT_URL = server.url
-        told = [found() for _ in range(3)]
+        findings = [probe() for _ in range(3)]
 
-    assert {(status, text.split(":")[0]) for status, text in told} == {
+    assert {(status, text.split(":")[0]) for status, text in findings} == {
         ("unhealthy", "Upbit does not accept the API key")
     }
 
 
-def test_what_the_trader_called_is_written_once_and_only_when_there_was_something(
-    settings, django_assert_num_queries
-):
+def test_flush_writes_new_calls_once(settings, django_assert_num_queries):
     with django_assert_num_queries(0):
         venue_stats.flush()
     with SandboxServer() as server:
@@ -212,13 +215,13 @@ def test_what_the_trader_called_is_written_once_and_only_when_there_was_somethin
     assert (account.answered, account.failed) == (1, 0)
     assert set(prices.budget) == {"ticker"}
     assert prices.skew_s is not None
-    assert abs(prices.skew_s) < 2
+    assert abs(prices.skew_s) < PATIENCE_S
     assert prices.last_success_at
     assert prices.last_failure_at
     assert prices.last_success_at < prices.last_failure_at
 
 
-def test_a_later_flush_is_one_statement_a_venue(django_assert_num_queries):
+def test_later_flush_is_one_statement_a_venue(django_assert_num_queries):
     with exchange(lambda *_: (200, [ticker("KRW-BTC", 5, datetime.now(UTC))])) as serving:
         client = UpbitClient(serving.url, retries=0)
         client.tickers(["KRW-BTC"])
@@ -228,9 +231,9 @@ def test_a_later_flush_is_one_statement_a_venue(django_assert_num_queries):
         venue_stats.flush()
 
 
-def test_the_facts_are_named_for_people_and_programs():
-    known(budget={"ticker": 9}, skew_s=0.2, key_expires_at=Now() + timedelta(days=90))
-    known(venue_stats.ACCOUNT, answered=3, failed=1, last_failure_kind="timeout")
+def test_facts_have_labels_and_names():
+    stored_stats(budget={"ticker": 9}, skew_s=0.2, key_expires_at=Now() + timedelta(days=90))
+    stored_stats(venue_stats.ACCOUNT, answered=3, failed=1, last_failure_kind="timeout")
 
     facts = {fact.name: (str(fact.label), fact.value) for fact in venue_stats.facts()}
 
@@ -241,7 +244,7 @@ def test_the_facts_are_named_for_people_and_programs():
     assert "upbit_limited_until" not in facts
 
 
-def test_a_network_that_fails_is_noted_too():
+def test_network_failure_is_recorded():
     with pytest.raises(Unreachable):
         UpbitClient("http://127.0.0.1:9", retries=0).tickers(["KRW-BTC"])
 

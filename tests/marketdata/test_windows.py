@@ -18,7 +18,7 @@ def window(market: str = BTC, at=NOON) -> Window:
     return read_windows([market], at)[0]
 
 
-def test_a_market_watched_for_five_minutes_is_known_with_its_extremes():
+def test_market_polled_for_five_minutes_is_known_with_low_and_high():
     watched(BTC, "100", "104", "98.5")
 
     found = window()
@@ -28,7 +28,7 @@ def test_a_market_watched_for_five_minutes_is_known_with_its_extremes():
     assert found.shown_price == "98.5"
 
 
-def test_a_price_counts_while_it_is_in_force_however_old_its_trade():
+def test_price_in_force_counts_at_any_trade_age():
     record_price(BTC, "100", NOON - timedelta(days=3), NOON - timedelta(minutes=4, seconds=59))
     record_price(BTC, "90", NOON - timedelta(days=4), NOON - timedelta(minutes=5))
     record_price(BTC, "110", NOON - timedelta(seconds=5))
@@ -39,7 +39,7 @@ def test_a_price_counts_while_it_is_in_force_however_old_its_trade():
 
 
 @pytest.mark.parametrize(("polls", "known"), [(24, True), (23, False)])
-def test_a_market_is_known_from_80_per_cent_of_its_polls(polls, known):
+def test_market_is_known_from_80_percent_of_its_polls(polls, known):
     watched(BTC, "100", polls=polls)
 
     found = window()
@@ -57,7 +57,7 @@ def test_polls_of_one_ten_second_slot_count_once():
     assert window().polls == 23
 
 
-def test_a_poll_that_the_market_did_not_answer_does_not_count_for_it():
+def test_poll_without_the_market_does_not_count_for_it():
     watched(BTC, "100")
     record_polls("KRW-ETH", times=[time + timedelta(seconds=1) for time in poll_times(count=7)])
 
@@ -71,7 +71,7 @@ def test_a_poll_that_the_market_did_not_answer_does_not_count_for_it():
 @pytest.mark.parametrize(
     ("age_s", "known"), [(30, True), (30.001, False), (31, False), (3600, False), (-1, True)]
 )
-def test_a_market_last_seen_over_30_seconds_ago_is_unknown(age_s, known):
+def test_market_last_seen_over_30_seconds_ago_is_unknown(age_s, known):
     record_polls(BTC, times=poll_times())
     record_price(BTC, "100", NOON - timedelta(hours=2), NOON - timedelta(seconds=age_s))
 
@@ -82,7 +82,7 @@ def test_a_market_last_seen_over_30_seconds_ago_is_unknown(age_s, known):
     assert known or found.why_unknown == f"last seen {found.seen_age_s} s ago, limit 30 s"
 
 
-def test_a_market_that_was_never_seen_is_unknown_and_without_numbers():
+def test_market_never_seen_is_unknown_without_numbers():
     found = window()
 
     assert found == Window(BTC, NOON, polls=0)
@@ -94,7 +94,7 @@ def test_a_market_that_was_never_seen_is_unknown_and_without_numbers():
     )
 
 
-def test_what_was_first_seen_later_is_not_seen_by_a_check_that_was_held_up():
+def test_delayed_check_ignores_later_prices_and_polls():
     watched(BTC, "100")
     record_price(BTC, "200", NOON + timedelta(seconds=5))
     record_polls(BTC, times=[NOON + timedelta(seconds=5)])
@@ -104,7 +104,7 @@ def test_what_was_first_seen_later_is_not_seen_by_a_check_that_was_held_up():
     assert (found.high, found.price, found.polls) == (Decimal(100), Decimal(100), 30)
 
 
-def test_all_windows_come_from_one_query(django_assert_num_queries):
+def test_all_windows_take_one_query(django_assert_num_queries):
     markets = [f"KRW-C{number}" for number in range(50)]
 
     with django_assert_num_queries(1):
@@ -113,7 +113,7 @@ def test_all_windows_come_from_one_query(django_assert_num_queries):
     assert [each.market for each in found] == markets
 
 
-def test_why_a_market_is_unknown_is_said_in_the_readers_language():
+def test_reason_for_an_unknown_market_is_translated():
     with translation.override("en"):
         assert unknown_reason(3, 31) == "last seen 31 s ago, limit 30 s"
         assert unknown_reason(3, None) == "no price yet"

@@ -1,4 +1,4 @@
-"""Orders as they will be written: by the moves that there are."""
+"""Orders in a given state, reached by the transitions that the database allows."""
 
 from itertools import count
 
@@ -15,12 +15,12 @@ MOVES: dict[OrderState, tuple[OrderState, ...]] = {
     OrderState.PARTIAL: (OrderState.DONE, OrderState.CANCELLED),
     OrderState.LOST: _PLACED,
 }
-"""Every move that docs/orders.md and the database allow."""
+"""Every transition that docs/orders.md and the database allow."""
 _numbers = count(1)
 
 
 def placed(*, state="DONE", **facts) -> Order:
-    """Write a market buy for 10,000 won that a signal asked for, or what `facts` make of it."""
+    """Create a market buy for 10,000 won from a signal, with `facts` in place of that."""
     values = {
         "identifier": "a-1",
         "market": "KRW-BTC",
@@ -32,7 +32,7 @@ def placed(*, state="DONE", **facts) -> Order:
     if values["side"] == "ask" and "signal" not in values:
         values["cause"] = "stop_loss"
     elif "signal" not in values:
-        values["signal"] = advice()
+        values["signal"] = buy_signal()
     uuid = values.pop("uuid", f"uuid-of-{values['identifier']}")
     order = Order.objects.create(**values)
     for step in way_to(state):
@@ -42,8 +42,8 @@ def placed(*, state="DONE", **facts) -> Order:
     return order
 
 
-def advice(**facts) -> TradingSignal:
-    """Write a signal to buy, each of a tick of its own."""
+def buy_signal(**facts) -> TradingSignal:
+    """Create a signal to buy, each with its own tick."""
     number = next(_numbers)
     values = {
         "market": "KRW-BTC",
@@ -57,7 +57,7 @@ def advice(**facts) -> TradingSignal:
 
 
 def way_to(state) -> list[str]:
-    """Return the shortest moves from PLANNED; a state that does not exist is one impossible move."""
+    """Return the shortest way from PLANNED to `state`; an unknown state is one step that is not allowed."""
     ways: dict[str, list[str]] = {OrderState.PLANNED: []}
     waiting = [OrderState.PLANNED]
     for now in waiting:

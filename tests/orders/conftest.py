@@ -1,4 +1,4 @@
-"""The sandbox's exchange and a trader there, for tests that ask for them."""
+"""The trader at the sandbox's exchange."""
 
 import pytest
 

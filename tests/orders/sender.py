@@ -1,7 +1,7 @@
-"""A process that sends one committed intent, to be killed at a moment of the test's choice.
+"""A process that sends one committed intent; a test kills it at a moment of its choice.
 
-`python -m tests.orders.sender URL ORDER_ID` says "asked" on its standard output right before it sends, and
-sends when it may read a line.
+`python -m tests.orders.sender URL ORDER_ID` prints "ready" right before the POST, and
+sends when it has read a line.
 """
 
 import sys
@@ -15,23 +15,25 @@ def main() -> None:
     django.setup()
     from django.db import OperationalError, connection
 
-    for _ in range(5):  # a busy machine may be slow to connect; this is not what is tested
+    for _ in range(5):  # a busy machine may be slow to connect
         with suppress(OperationalError):
             connection.ensure_connection()
             break
     from tradingsite.clients.upbit.exchange import UpbitExchange
-    from tradingsite.orders.execution.submission import submit
+    from tradingsite.orders.execution import submission
     from tradingsite.orders.models import Order
     from tradingsite.sandbox.options import ApiKey
 
     url, order_id = sys.argv[1:]
     key = ApiKey()
     client = UpbitExchange(url, key.access_key, key.secret_key, retries=0)
-    submit(client, Order.objects.get(pk=order_id), may_post=_told_to)
+    # The test kills this process; a limit must not end it first.
+    submission.SEND_WITHIN_S = submission.POST_WITHIN_S = 600
+    submission.submit(client, Order.objects.get(pk=order_id), may_post=_wait_for_a_line)
 
 
-def _told_to() -> bool:
-    sys.stdout.write("asked\n")
+def _wait_for_a_line() -> bool:
+    sys.stdout.write("ready\n")
     sys.stdout.flush()
     return bool(sys.stdin.readline())
 

@@ -1,4 +1,4 @@
-"""Orders: what the table refuses, what counts as active, and that people only read them."""
+"""Orders: constraints of the table, which are active, and read-only admin pages."""
 
 from decimal import Decimal
 from importlib import import_module
@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 from django.urls import reverse
 
 from tests.marketdata.feed import NOON
-from tests.orders.book import MOVES, advice, placed
+from tests.orders.book import MOVES, buy_signal, placed
 from tests.orders.trades import bought, fill
 from tradingsite.batches import delete_in_batches
 from tradingsite.marketdata.retention import delete_before
@@ -21,7 +21,7 @@ from tradingsite.strategy.models import TradingSignal
 pytestmark = pytest.mark.django_db
 
 
-def test_the_orders_whose_outcome_is_open_are_active():
+def test_orders_with_an_open_outcome_are_active():
     for number, state in enumerate(OrderState):
         placed(state=state, identifier=f"a-{number}", market=f"KRW-{number}")
 
@@ -40,7 +40,7 @@ def test_the_orders_whose_outcome_is_open_are_active():
     ],
     ids=str,
 )
-def test_each_type_of_order_takes_its_amounts(facts):
+def test_each_order_type_accepts_its_amounts(facts):
     assert placed(**facts).pk
 
 
@@ -69,26 +69,26 @@ def test_each_type_of_order_takes_its_amounts(facts):
     ],
     ids=str,
 )
-def test_the_table_refuses_an_order_that_makes_no_sense(facts):
+def test_database_refuses_an_invalid_order(facts):
     with pytest.raises(IntegrityError), transaction.atomic():
         placed(**facts)
 
 
-def test_identifier_uuid_and_signal_are_each_used_once():
-    asked = advice()
-    placed(identifier="one", uuid="u-1", signal=asked)
+def test_identifier_uuid_and_signal_are_unique():
+    signal = buy_signal()
+    placed(identifier="one", uuid="u-1", signal=signal)
 
     for facts in (
         {"identifier": "one"},
         {"identifier": "two", "uuid": "u-1"},
-        {"identifier": "three", "signal": asked},
+        {"identifier": "three", "signal": signal},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             placed(**facts)
     assert placed(identifier="four", side="ask", ord_type="market", funds=None, volume=1).signal is None
 
 
-def test_a_market_has_one_order_under_way_and_an_unknown_one_may_be_joined():
+def test_market_has_at_most_one_order_in_progress_besides_unknown_ones():
     placed(identifier="one", state="UNKNOWN")
     placed(identifier="two", state="OPEN")
 
@@ -99,7 +99,7 @@ def test_a_market_has_one_order_under_way_and_an_unknown_one_may_be_joined():
 
 @pytest.mark.parametrize("before", OrderState)
 @pytest.mark.parametrize("after", OrderState)
-def test_the_database_allows_exactly_the_moves_that_there_are(before, after):
+def test_database_allows_exactly_the_documented_state_transitions(before, after):
     order = placed(state=before, uuid="u-1")
     order.state = after
     if after in PLACED_STATES:
@@ -114,14 +114,14 @@ def test_the_database_allows_exactly_the_moves_that_there_are(before, after):
 @pytest.mark.parametrize(
     "change", [{"identifier": "b"}, {"funds": 20_000}, {"market": "KRW-ETH"}, {"signal_id": None}], ids=str
 )
-def test_what_was_asked_for_never_changes(change):
+def test_requested_values_of_an_order_are_immutable(change):
     order = placed(state="SUBMITTING")
 
     with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
         Order.objects.filter(pk=order.pk).update(**change)
 
 
-def test_what_has_ended_keeps_its_fills_and_nothing_is_deleted():
+def test_ended_order_is_immutable_and_cannot_be_deleted():
     order = placed(state="DONE")
 
     with pytest.raises(IntegrityError, match="it has ended"), transaction.atomic():
@@ -130,7 +130,7 @@ def test_what_has_ended_keeps_its_fills_and_nothing_is_deleted():
         order.delete()
 
 
-def test_a_fee_is_kept_unrounded():
+def test_fee_is_stored_unrounded():
     order = placed(executed_funds=Decimal("1020.4823571"), paid_fee=Decimal("0.51024117855"))
 
     order.refresh_from_db()
@@ -138,17 +138,17 @@ def test_a_fee_is_kept_unrounded():
     assert str(order) == "KRW-BTC bid a-1"
 
 
-def test_a_signal_that_made_an_order_cannot_be_deleted():
-    asked = advice()
-    placed(signal=asked)
+def test_signal_with_an_order_cannot_be_deleted():
+    signal = buy_signal()
+    placed(signal=signal)
 
     with pytest.raises(ProtectedError):
         delete_in_batches(TradingSignal.objects.all())
-    assert TradingSignal.objects.get() == asked
+    assert TradingSignal.objects.get() == signal
 
 
-def test_the_clean_up_of_market_data_leaves_orders_signals_and_halts():
-    placed(state=OrderState.OPEN, uuid="u-1", signal=advice())
+def test_market_data_retention_keeps_orders_signals_and_halts():
+    placed(state=OrderState.OPEN, uuid="u-1", signal=buy_signal())
     Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
     Order.objects.update(created_at=NOON)
     TradingSignal.objects.update(created_at=NOON)
@@ -158,7 +158,7 @@ def test_the_clean_up_of_market_data_leaves_orders_signals_and_halts():
     assert [model.objects.count() for model in (Order, TradingSignal, Halt)] == [1, 1, 1]
 
 
-def test_orders_are_read_in_admin_and_never_written(admin_client):
+def test_orders_are_read_only_in_admin(admin_client):
     order = placed(state=OrderState.UNKNOWN)
     change = reverse("admin:orders_order_change", args=[order.pk])
 
@@ -170,7 +170,7 @@ def test_orders_are_read_in_admin_and_never_written(admin_client):
     assert admin_client.post(reverse("admin:orders_order_delete", args=[order.pk])).status_code == 403
 
 
-def test_the_fills_of_an_order_are_never_changed_nor_added_to_its_end():
+def test_fills_are_immutable_and_not_added_to_an_ended_order():
     order = bought("KRW-BTC", (100, 1), at=NOON)
     fills = Fill.objects.all()
 
@@ -180,7 +180,7 @@ def test_the_fills_of_an_order_are_never_changed_nor_added_to_its_end():
     assert fills.get().price == 100
 
 
-def test_an_event_is_never_rewritten():
+def test_order_events_are_immutable():
     order = placed(state="SUBMITTING")
     intents.transition(order, OrderState.UNKNOWN, NOON, {})
 
@@ -188,7 +188,7 @@ def test_an_event_is_never_rewritten():
         OrderEvent.objects.update(state_after="DONE")
 
 
-def test_an_order_begins_as_planned():
+def test_new_order_must_be_planned():
     with pytest.raises(IntegrityError, match="begins as PLANNED, not as OPEN"), transaction.atomic():
         Order.objects.create(
             identifier="a", uuid="u", market="KRW-BTC", side="ask", ord_type="market", volume=1,
@@ -196,12 +196,12 @@ def test_an_order_begins_as_planned():
         )  # fmt: skip
 
 
-def test_a_denied_order_may_stand_beside_one_under_way():
+def test_denied_order_does_not_block_the_market():
     placed(identifier="one", state="OPEN")
     assert placed(identifier="two", state="DENIED", funds=None).pk
 
 
-def test_the_migration_of_the_guards_goes_back_and_forth():
+def test_migration_of_the_guards_is_reversible():
     migration = import_module("tradingsite.orders.migrations.0003_moves")
 
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Account readings age out like the prices that valued them; a day's base stays."""
+"""Account readings are deleted with the prices that valued them; a day's base is kept."""
 
 from datetime import timedelta
 from threading import Event
@@ -17,7 +17,7 @@ def readings(*ages_days):
         AccountReading.objects.create(read_at=NOON - timedelta(days=age), krw_free=1, krw_locked=0)
 
 
-def test_readings_before_the_cutoff_go_and_days_and_rounds_stay():
+def test_retention_deletes_old_readings_and_keeps_days_and_rounds():
     readings(1, 9, 11, 12)
     TradingDay.objects.create(day=NOON.date() - timedelta(days=99), base_equity=1, based_at=NOON)
     SyncRound.objects.create(at=NOON - timedelta(days=99))
@@ -28,7 +28,7 @@ def test_readings_before_the_cutoff_go_and_days_and_rounds_stay():
     assert TradingDay.objects.count() == SyncRound.objects.count() == 1
 
 
-def test_when_the_scheduler_stops_the_rest_waits():
+def test_retention_stops_when_the_scheduler_stops():
     readings(11)
     stop = Event()
     stop.set()

@@ -1,4 +1,4 @@
-"""The trader's own steps at the sandbox's exchange, one by one, with a clock that only tests move."""
+"""The trader's steps at the sandbox's exchange, one by one, with a clock moved by the test."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from sysconfig.models import SystemConfig
-from tests.orders.book import advice
+from tests.orders.book import buy_signal
 from tests.orders.venue import Venue
 from tradingsite.clients.deadline import Clock
 from tradingsite.clients.upbit.client import UpbitClient
@@ -28,27 +28,28 @@ class Trader:
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
-        self.clock = Clock(sleep=self.wait)
+        self.clock = Clock(monotonic=lambda: venue.at.timestamp(), sleep=self.wait)  # noqa: PLW0108 - `at` moves
 
     def wait(self, seconds: float) -> None:
         self.venue.later(seconds)
 
-    def break_post(self, kind: str, **more: Any) -> None:
-        self.break_(kind, "POST", "/v1/orders", **more)
+    def fail_post(self, kind: str, **more: Any) -> None:
+        self.fail(kind, "POST", "/v1/orders", **more)
 
-    def break_look(self, kind: str, **more: Any) -> None:
-        self.break_(kind, "GET", "/v1/order", **more)
+    def fail_lookup(self, kind: str, **more: Any) -> None:
+        self.fail(kind, "GET", "/v1/order", **more)
 
-    def break_(self, kind: str, method: str, path: str, **more: Any) -> None:
+    def fail(self, kind: str, method: str, path: str, **more: Any) -> None:
         self.venue.server.faults.add(Fault(kind, path=path, method=method, **more))
 
     def see_prices(self, *markets: str) -> None:
-        collect(UpbitClient(self.venue.server.url, retries=0), markets or [MARKET], self.venue.at)
+        client = UpbitClient(self.venue.server.url, retries=0, clock=self.venue.client.clock)
+        collect(client, markets or [MARKET], self.venue.at)
 
     def signal(self, decision: str = "BUY", market: str = MARKET) -> TradingSignal:
         (window,) = read_windows([market], self.venue.at)
         at = self.venue.at
-        return advice(
+        return buy_signal(
             market=market, decision=decision, price=window.price, as_of=at, confidence=Decimal("0.9")
         )
 
@@ -61,14 +62,14 @@ class Trader:
 
     def buy(self, funds: int = 10_000, market: str = MARKET) -> Order:
         """Write the intent of a buy and commit it; nothing is sent."""
-        return self.intend(Side.BID, market, funds=Decimal(funds), signal=advice(market=market))
+        return self.intend(Side.BID, market, funds=Decimal(funds), signal=buy_signal(market=market))
 
     def sell(self, volume: Decimal, market: str = MARKET) -> Order:
         return self.intend(Side.ASK, market, volume=volume)
 
     def intend(self, side: Side, market: str, **facts: Any) -> Order:
-        facts["krw_before"] = self.venue.purse("KRW")
-        facts["coin_before"] = self.venue.purse(market.removeprefix("KRW-"))
+        facts["krw_before"] = self.venue.balance("KRW")
+        facts["coin_before"] = self.venue.balance(market.removeprefix("KRW-"))
         with intents.market_lock(market):
             return intents.record(Intent(market, side, price=Decimal(1), **facts), self.venue.at)
 
@@ -80,7 +81,7 @@ class Trader:
         return self.sync_at(self.venue.at + timedelta(minutes=minutes), client)
 
     def sync_at(self, moment: datetime, client: UpbitExchange | None = None) -> dict[str, int]:
-        """Reconcile at `moment`, which lies ahead; the round may end later."""
+        """Reconcile at `moment`, which is in the future; the round may end later."""
         self.wait((moment - self.venue.at).total_seconds())
         return dict(reconcile(client or self.venue.client, self.venue.at, clock=self.clock))
 
@@ -89,8 +90,8 @@ class Trader:
         return {"clock": self.clock, "now": now}
 
     @property
-    def theirs(self) -> list[tuple[str | None, str]]:
-        """Return what the exchange has: the identifier and state of each order."""
+    def exchange_orders(self) -> list[tuple[str | None, str]]:
+        """Return the identifier and state of each order at the exchange."""
         return [(order.identifier, order.state) for order in self.venue.server.exchange.orders()]
 
     @property

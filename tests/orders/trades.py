@@ -1,4 +1,4 @@
-"""Orders with their fills, brought where they stand by the moves that the database allows."""
+"""Orders with fills, in a given state reached by the transitions that the database allows."""
 
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
@@ -21,8 +21,8 @@ _WAYS = {
 
 
 def bought(market: str, *trades, at: datetime, apart: timedelta = SECOND, **facts) -> Order:
-    """Write a market buy that was filled by `trades`, each a price and a volume; it is DONE unless told."""
-    asked = sum(int(Decimal(price) * Decimal(volume)) for price, volume in trades) or 10_000
+    """Create a market buy filled by `trades`, each a price and a volume; DONE by default."""
+    funds = sum(int(Decimal(price) * Decimal(volume)) for price, volume in trades) or 10_000
     number = next(_numbers)
     signal = TradingSignal.objects.create(
         market=market,
@@ -32,14 +32,14 @@ def bought(market: str, *trades, at: datetime, apart: timedelta = SECOND, **fact
         confidence=1,
         price=100,
     )
-    buy = {"side": "bid", "ord_type": "price", "funds": asked, "signal": signal}
+    buy = {"side": "bid", "ord_type": "price", "funds": funds, "signal": signal}
     return _order(market, trades, at, apart, {"identifier": f"buy-{number}", **buy, **facts})
 
 
 def sold(market: str, *trades, at: datetime, apart: timedelta = SECOND, **facts) -> Order:
-    """Write a market sell that was filled by `trades`, each a price and a volume; it is DONE unless told."""
-    asked = sum(Decimal(volume) for _, volume in trades) or 1
-    sell = {"side": "ask", "ord_type": "market", "volume": asked, "cause": "stop_loss"}
+    """Create a market sell filled by `trades`, each a price and a volume; DONE by default."""
+    volume = sum(Decimal(volume) for _, volume in trades) or 1
+    sell = {"side": "ask", "ord_type": "market", "volume": volume, "cause": "stop_loss"}
     return _order(market, trades, at, apart, {"identifier": f"sell-{next(_numbers)}", **sell, **facts})
 
 
@@ -58,10 +58,10 @@ def _order(market, trades, at, apart, facts) -> Order:
         order.state = step
         order.uuid = uuid if step == "OPEN" else None
         order.save()
-    told = [fill(order, *trade, at=at + apart * number) for number, trade in enumerate(trades)]
+    fills = [fill(order, *trade, at=at + apart * number) for number, trade in enumerate(trades)]
     if state in ("PARTIAL", "DONE", "CANCELLED"):
-        order.executed_volume = sum(each.volume for each in told)
-        order.executed_funds = sum(each.funds for each in told)
+        order.executed_volume = sum(each.volume for each in fills)
+        order.executed_funds = sum(each.funds for each in fills)
         order.paid_fee = fee
         order.state = state
         order.save()

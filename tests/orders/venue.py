@@ -1,4 +1,4 @@
-"""The sandbox's exchange at a moment that only tests move, and our books beside it."""
+"""The sandbox's exchange with a clock moved by the test, and orders booked as the trader does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
+import pytest
+
+from tests.clients.peer import FakeClock, be_patient
 from tests.orders import trades
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.upbit.exchange import UpbitExchange
@@ -28,23 +31,26 @@ class Venue:
         options = Options(limits=GENEROUS)
         self.server = SandboxServer(clock=lambda: self.at.timestamp(), options=options)  # noqa: PLW0108 - `at` moves
         key = ApiKey()
-        self.client = UpbitExchange(self.server.url, key.access_key, key.secret_key, retries=0)
+        self.client = UpbitExchange(
+            self.server.url, key.access_key, key.secret_key, retries=0, clock=FakeClock().clock
+        )
 
     @property
-    def asked(self) -> list[str]:
-        """What was asked, as "GET /v1/accounts"."""
+    def requests(self) -> list[str]:
+        """The requests so far, as "GET /v1/accounts"."""
         return [f"{each.request.method} {each.request.path}" for each in self.server.requests]
 
     def later(self, seconds: float) -> datetime:
         self.at += timedelta(seconds=seconds)
         return self.at
 
-    def purse(self, currency: str) -> Decimal:
+    def balance(self, currency: str) -> Decimal:
+        """Return what the account has of it, locked or not."""
         purse = self.server.exchange.balances().get(currency)
         return purse.balance + purse.locked if purse else Decimal(0)
 
     def place(self, market: str, side: str, amount, identifier: str = "") -> str:
-        """Place a market order past our books; return its uuid."""
+        """Place a market order without booking it; return its uuid."""
         buy = side == "bid"
         request = OrderRequest(
             market,
@@ -68,17 +74,17 @@ class Venue:
 
     def _booked(self, uuid: str, **facts) -> Order:
         self.later(1)
-        told = self.client.order(uuid=uuid)
-        fills = [(trade.price, trade.volume) for trade in told.trades]
-        write = trades.bought if told.side == "bid" else trades.sold
+        placed = self.client.order(uuid=uuid)
+        fills = [(trade.price, trade.volume) for trade in placed.trades]
+        write = trades.bought if placed.side == "bid" else trades.sold
         return write(
-            told.market,
+            placed.market,
             *fills,
-            at=told.trades[0].created_at,
-            fee=told.paid_fee,
-            identifier=told.identifier,
-            uuid=told.uuid,
-            state="DONE" if told.state == "done" else "CANCELLED",
+            at=placed.trades[0].created_at,
+            fee=placed.paid_fee,
+            identifier=placed.identifier,
+            uuid=placed.uuid,
+            state="DONE" if placed.state == "done" else "CANCELLED",
             **facts,
         )
 
@@ -86,5 +92,6 @@ class Venue:
 @contextmanager
 def open_venue() -> Iterator[Venue]:
     venue = Venue()
-    with venue.server:
+    with venue.server, pytest.MonkeyPatch.context() as patch:
+        be_patient(patch)
         yield venue

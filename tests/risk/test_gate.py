@@ -1,4 +1,4 @@
-"""Every question of the gate: alone, at its very boundary, in its order (docs/risk.md V10 to V15)."""
+"""Every check of the gate: alone, at its boundary, in its order (docs/risk.md V10 to V15)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,12 +11,12 @@ from django.utils.translation import override
 from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tests.marketdata.feed import NOON
-from tests.risk.deciding import BUY, SECOND, SELL, TICK, failed, saying
+from tests.risk.decisions import BUY, SECOND, SELL, TICK, failed, text_of
 from tradingsite.risk import gate
 from tradingsite.risk.denial_reasons import DENIALS, denial
 from tradingsite.risk.inputs import BuyLimits, Position, SignalLimits
 
-AHEAD = 10 * SECOND
+TOLERANCE = 10 * SECOND
 OF_A_BUY = [
     "trading_disabled",
     "halted",
@@ -42,7 +42,7 @@ OF_A_SELL = [
     "nothing_to_sell",
     "dust",
 ]
-SPOILT: dict[str, dict[str, Any]] = {
+FAILING: dict[str, dict[str, Any]] = {
     "trading_disabled": {"trading_enabled": False},
     "halted": {"halts": ("lunch", "moved 4 % in 5 min, limit 3 %")},
     "not_synced": {"synced": False},
@@ -62,7 +62,7 @@ SPOILT: dict[str, dict[str, Any]] = {
 STOPS_ONLY_BUYS = set(OF_A_BUY) - set(OF_A_SELL)
 
 
-def test_a_buy_with_nothing_against_it_is_allowed_and_every_question_was_asked_in_order():
+def test_unobstructed_buy_is_allowed_after_every_check_in_order():
     verdict = BUY.verdict
 
     assert (verdict.allowed, verdict.reason, verdict.text, failed(verdict)) == (True, "", "", [])
@@ -71,7 +71,7 @@ def test_a_buy_with_nothing_against_it_is_allowed_and_every_question_was_asked_i
     assert verdict.funds == 200_000
 
 
-def test_a_sell_is_of_the_whole_position_and_is_asked_only_what_concerns_it():
+def test_sell_is_of_the_whole_position_and_runs_only_its_own_checks():
     verdict = SELL.verdict
 
     assert (verdict.allowed, verdict.reason, failed(verdict)) == (True, "", [])
@@ -81,20 +81,20 @@ def test_a_sell_is_of_the_whole_position_and_is_asked_only_what_concerns_it():
 
 
 @pytest.mark.parametrize("name", OF_A_BUY)
-def test_each_question_alone_denies_a_buy_with_its_name_and_a_text(name):
-    verdict = BUY.but(**SPOILT[name]).verdict
+def test_each_check_alone_denies_a_buy_with_its_name_and_text(name):
+    verdict = BUY.but(**FAILING[name]).verdict
 
-    assert (verdict.allowed, verdict.reason, verdict.text) == (False, name, saying(verdict, name))
+    assert (verdict.allowed, verdict.reason, verdict.text) == (False, name, text_of(verdict, name))
     assert verdict.text
     assert set(failed(verdict)) <= {name, "too_small_to_sell"}  # what is not bought at all is too small
     assert [check.name for check in verdict.checks] == OF_A_BUY
 
 
 @pytest.mark.parametrize("first", range(len(OF_A_BUY)))
-def test_of_several_that_fail_the_first_in_order_is_the_reason_and_all_are_recorded(first):
+def test_first_failed_check_is_the_reason_and_all_are_recorded(first):
     decision = BUY
     for name in OF_A_BUY[first:]:
-        decision = decision.but(**SPOILT[name])
+        decision = decision.but(**FAILING[name])
 
     verdict = decision.verdict
 
@@ -103,34 +103,34 @@ def test_of_several_that_fail_the_first_in_order_is_the_reason_and_all_are_recor
 
 
 @pytest.mark.parametrize("name", sorted(STOPS_ONLY_BUYS))
-def test_what_stops_only_buys_leaves_a_sell_alone(name):
-    assert SELL.but(**SPOILT[name]).verdict.allowed
+def test_check_for_buys_does_not_deny_a_sell(name):
+    assert SELL.but(**FAILING[name]).verdict.allowed
 
 
-def test_everything_that_stops_buys_at_once_leaves_a_sell_alone():
+def test_all_checks_for_buys_together_do_not_deny_a_sell():
     decision = SELL
     for name in sorted(STOPS_ONLY_BUYS):
-        decision = decision.but(**SPOILT[name])
+        decision = decision.but(**FAILING[name])
 
     assert decision.verdict.allowed
     assert decision.verdict.volume == 200
 
 
 @pytest.mark.parametrize("name", ["signal_expired", "low_confidence", "order_unresolved", "market_offline"])
-def test_each_question_of_the_signal_and_the_market_alone_denies_a_sell(name):
-    verdict = SELL.but(**SPOILT[name]).verdict
+def test_each_check_of_signal_and_market_alone_denies_a_sell(name):
+    verdict = SELL.but(**FAILING[name]).verdict
 
     assert (verdict.reason, failed(verdict)) == (name, [name])
 
 
-def test_a_sell_without_a_position_is_denied():
+def test_sell_without_a_position_is_denied():
     verdict = SELL.but(volume=Decimal(0)).verdict
 
     assert (verdict.reason, verdict.text) == ("nothing_to_sell", "our position is 0")
     assert SELL.but(volume=Decimal("0.000000009")).verdict.reason == "nothing_to_sell"
 
 
-def test_what_is_worth_less_than_the_least_total_is_dust_and_what_is_worth_it_is_sold():
+def test_position_below_the_minimum_total_is_dust():
     at_least = SELL.but(volume=Decimal(25), price=Decimal(200))
 
     assert at_least.verdict.allowed
@@ -139,7 +139,7 @@ def test_what_is_worth_less_than_the_least_total_is_dust_and_what_is_worth_it_is
     assert denied.text == "worth 4999.999998 KRW, the exchange takes 5000 KRW or more"
 
 
-def test_without_a_price_dust_is_judged_by_the_signals():
+def test_dust_is_judged_by_the_signals_price_without_another():
     assert SELL.but(price=None, volume=Decimal(50)).verdict.allowed
     assert SELL.but(price=None, volume=Decimal(49)).verdict.reason == "dust"
 
@@ -152,7 +152,7 @@ def test_without_a_price_dust_is_judged_by_the_signals():
         ("as_of", timedelta(minutes=10), "signal_expired"),
     ],
 )
-def test_what_is_as_old_as_its_limit_still_counts_and_a_microsecond_older_does_not(fact, edge, name):
+def test_input_at_its_age_limit_counts_and_an_older_one_does_not(fact, edge, name):
     assert BUY.but(**{fact: NOON - edge}).verdict.allowed
 
     verdict = BUY.but(**{fact: NOON - edge - TICK}).verdict
@@ -165,17 +165,17 @@ def test_what_is_as_old_as_its_limit_still_counts_and_a_microsecond_older_does_n
 @pytest.mark.parametrize(
     ("fact", "name"), [("volatility_checked_at", "volatility_unchecked"), ("price_seen_at", "price_stale")]
 )
-def test_what_came_in_during_the_decision_counts_and_what_is_further_ahead_does_not(fact, name):
-    assert BUY.but(**{fact: NOON + AHEAD}).verdict.allowed
+def test_input_up_to_10_seconds_in_the_future_counts(fact, name):
+    assert BUY.but(**{fact: NOON + TOLERANCE}).verdict.allowed
 
-    verdict = BUY.but(**{fact: NOON + AHEAD + TICK}).verdict
+    verdict = BUY.but(**{fact: NOON + TOLERANCE + TICK}).verdict
 
     assert verdict.reason == name
     assert "11 s in the future" in verdict.text
 
 
 @pytest.mark.parametrize("decision", [BUY, SELL], ids=["buy", "sell"])
-def test_a_signal_of_the_future_makes_no_order(decision):
+def test_signal_of_the_future_is_denied(decision):
     assert decision.but(as_of=NOON).verdict.allowed
 
     verdict = decision.but(as_of=NOON + TICK).verdict
@@ -184,7 +184,7 @@ def test_a_signal_of_the_future_makes_no_order(decision):
     assert "1 s in the future" in verdict.text
 
 
-def test_a_price_that_is_unknown_is_not_a_fresh_one_whenever_it_was_seen():
+def test_unknown_price_is_stale():
     verdict = BUY.but(price=None).verdict
 
     assert verdict.reason == "price_stale"
@@ -192,12 +192,12 @@ def test_a_price_that_is_unknown_is_not_a_fresh_one_whenever_it_was_seen():
 
 
 @pytest.mark.parametrize("fact", ["price", "signal_price"])
-def test_a_price_of_nothing_is_no_price(fact):
+def test_price_of_zero_is_denied(fact):
     assert "price_moved" in failed(BUY.but(**{fact: Decimal(0)}).verdict)
 
 
 @pytest.mark.parametrize(("still", "void"), [("100.999999", "101"), ("99.000001", "99")])
-def test_a_signal_is_void_once_the_price_has_moved_by_the_limit_up_or_down(still, void):
+def test_price_move_up_to_the_limit_denies_a_buy(still, void):
     assert BUY.but(price=Decimal(still)).verdict.allowed
 
     verdict = BUY.but(price=Decimal(void)).verdict
@@ -207,7 +207,7 @@ def test_a_signal_is_void_once_the_price_has_moved_by_the_limit_up_or_down(still
 
 
 @pytest.mark.parametrize("decision", [BUY, SELL], ids=["buy", "sell"])
-def test_the_least_confidence_counts_and_less_or_more_than_certain_does_not(decision):
+def test_confidence_must_be_between_the_minimum_and_one(decision):
     assert decision.but(confidence=Decimal("0.6")).verdict.allowed
     assert decision.but(confidence=Decimal(1)).verdict.allowed
 
@@ -217,7 +217,7 @@ def test_the_least_confidence_counts_and_less_or_more_than_certain_does_not(deci
     assert less.text == "confidence 0.5999, at least 0.6 is needed"
 
 
-def test_the_day_may_lose_less_than_its_limit_and_no_more():
+def test_daily_loss_at_the_limit_denies_a_buy():
     assert BUY.but(day_result=Decimal("-499999.99")).verdict.allowed
 
     verdict = BUY.but(day_result=Decimal(-500_000)).verdict
@@ -227,19 +227,19 @@ def test_the_day_may_lose_less_than_its_limit_and_no_more():
 
 
 @pytest.mark.parametrize("unknown", [{"day_base": None}, {"day_result": None}, {"day_base": Decimal(0)}])
-def test_a_day_that_is_not_known_buys_nothing(unknown):
+def test_unknown_day_base_or_result_denies_a_buy(unknown):
     verdict = BUY.but(**unknown).verdict
 
     assert (verdict.reason, verdict.text) == ("daily_loss", "the equity at the start of the day is not known")
 
 
-def test_all_halts_are_named_with_their_reasons():
+def test_all_halts_are_in_the_text():
     halts = ("exchange maintenance", "moved 3.4 % in 5 min, limit 3 %")
 
     assert BUY.but(halts=halts).verdict.text == "exchange maintenance; moved 3.4 % in 5 min, limit 3 %"
 
 
-def test_a_verdict_is_stored_as_plain_json():
+def test_verdict_is_serialized_as_plain_json():
     verdict = BUY.but(krw_free=Decimal(100_050)).verdict
 
     assert verdict.checks_as_json()[0] == {
@@ -250,7 +250,7 @@ def test_a_verdict_is_stored_as_plain_json():
     assert verdict.clamps_as_json() == [{"limit": "free_balance", "before": "200000", "after": "100000"}]
 
 
-def test_every_reason_has_words_for_people():
+def test_every_denial_reason_has_a_translated_text():
     assert set(OF_A_BUY) | set(OF_A_SELL) <= set(DENIALS)
     with override("en"):
         assert denial("dust") == "too little to be sold"
@@ -271,7 +271,7 @@ def test_every_reason_has_words_for_people():
         "stop_loss_pct",
     ],
 )
-def test_a_limit_that_cannot_be_read_has_no_fallback(key):
+def test_unreadable_buy_limit_raises(key):
     SystemConfig.objects.filter(key=key).update(value="much")
 
     with pytest.raises(UnreadableConfig):
@@ -279,7 +279,7 @@ def test_a_limit_that_cannot_be_read_has_no_fallback(key):
 
 
 @pytest.mark.django_db
-def test_a_sell_is_held_to_its_two_limits_and_to_no_other_that_may_be_unreadable():
+def test_sell_needs_only_its_two_limits_to_be_readable():
     keys = ["max_exposure_pct", "stop_loss_pct", "daily_loss_limit_pct", "max_price_move_pct"]
     SystemConfig.objects.filter(key__in=keys).update(value="much")
     limits = SignalLimits.for_sells(SystemConfig.objects.snapshot())
@@ -293,20 +293,20 @@ def test_a_sell_is_held_to_its_two_limits_and_to_no_other_that_may_be_unreadable
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", ["ai_min_confidence", "signal_validity_min"])
-def test_a_limit_of_signals_that_cannot_be_read_has_no_fallback(key):
+def test_unreadable_signal_limit_raises(key):
     SystemConfig.objects.filter(key=key).update(value="much")
 
     with pytest.raises(UnreadableConfig):
         SignalLimits.for_sells(SystemConfig.objects.snapshot())
 
 
-def test_the_average_price_is_the_cost_of_one_coin_and_of_nothing_there_is_none():
+def test_average_price_is_cost_by_volume_or_none():
     assert Position("KRW-BTC", Decimal(4), Decimal(10)).average_price == Decimal("2.5")
     assert Position("KRW-BTC", Decimal(0), Decimal(0)).average_price is None
 
 
 @pytest.mark.django_db
-def test_the_limits_are_those_of_the_configuration():
+def test_buy_limits_come_from_the_configuration():
     SystemConfig.objects.set_values({"signal_validity_min": "7", "stop_loss_pct": "2.5"})
 
     limits = BuyLimits.from_config(SystemConfig.objects.snapshot())

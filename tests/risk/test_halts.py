@@ -1,4 +1,4 @@
-"""Halts by hand: made at once, by somebody, for a reason; ended by somebody; never edited or deleted."""
+"""Operator halts: made and ended with a name and a reason, never edited or deleted."""
 
 from datetime import timedelta
 from threading import Barrier, Thread
@@ -24,7 +24,7 @@ BTC = "KRW-BTC"
 LIST, ADD = "admin:risk_halt_changelist", "admin:risk_halt_add"
 
 
-def of_the_program(**facts) -> Halt:
+def program_halt(**facts) -> Halt:
     values = {"kind": "unknown", "market": BTC, "reason": "no price yet", "polls": 0, "started_at": NOON}
     return Halt.objects.create(**{**values, "made_by": "check_volatility", **facts})
 
@@ -37,7 +37,7 @@ def signed_in(*permissions: str) -> Client:
     return client
 
 
-def test_an_operators_halt_blocks_every_market_from_now_on_without_an_end():
+def test_operator_halt_blocks_every_market_without_an_end():
     halt = halts.halt_now("  exchange looks odd ", "kim")
 
     assert (halt.kind, halt.market, halt.reason, halt.made_by) == (
@@ -47,18 +47,18 @@ def test_an_operators_halt_blocks_every_market_from_now_on_without_an_end():
         "kim",
     )
     assert (halt.until, halt.ended_at) == (None, None)
-    assert timezone.now() - halt.started_at < timedelta(seconds=10)
+    assert timezone.now() - halt.started_at < timedelta(minutes=1)
     assert list(Halt.objects.blocking(BTC)) == list(Halt.objects.blocking("KRW-ETH")) == [halt]
     assert str(halt) == "all markets: operator"
 
 
 @pytest.mark.parametrize(("reason", "by"), [("", "kim"), ("  ", "kim"), ("why", "")])
-def test_nobody_halts_without_a_reason_or_a_name(reason, by):
+def test_halt_needs_a_reason_and_a_name(reason, by):
     with pytest.raises(ValueError, match="needs a reason and a name"):
         halts.halt_now(reason, by)
 
 
-def test_a_second_operator_learns_whose_halt_it_is():
+def test_second_halt_raises_already_halted_with_the_first():
     first = halts.halt_now("lunch", "kim")
 
     with pytest.raises(halts.AlreadyHalted, match=r"halted by kim since .* UTC: lunch") as refused:
@@ -69,12 +69,12 @@ def test_a_second_operator_learns_whose_halt_it_is():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_operators_at_once_make_one_halt():
+def test_concurrent_operators_make_one_halt():
     start, outcomes = Barrier(2), []
 
     def run(name):
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             outcomes.append(halts.halt_now("now", name).made_by)
         except halts.AlreadyHalted as refused:
             outcomes.append(refused.halt.made_by)
@@ -90,7 +90,7 @@ def test_two_operators_at_once_make_one_halt():
     assert outcomes == [Halt.objects.get().made_by] * 2
 
 
-def test_an_ended_halt_keeps_who_ended_it_first_and_blocks_nothing():
+def test_ended_halt_keeps_its_first_end_and_blocks_nothing():
     halt = halts.halt_now("lunch", "kim")
 
     assert halts.end(halt, "lee")
@@ -111,23 +111,23 @@ def test_an_ended_halt_keeps_who_ended_it_first_and_blocks_nothing():
         {"reason": ""},
         {"made_by": ""},
     ],
-    ids=["operator for one market", "program for all", "volatility without numbers", "no reason", "nobody"],
+    ids=["operator for one market", "program for all", "volatility without numbers", "no reason", "no name"],
 )
-def test_the_table_refuses_a_halt_that_makes_no_sense(facts):
+def test_database_refuses_an_invalid_halt(facts):
     with pytest.raises(IntegrityError), transaction.atomic():
-        of_the_program(**facts)
+        program_halt(**facts)
 
 
-def test_the_table_holds_one_open_halt_of_a_kind_and_market():
-    of_the_program(ended_at=NOON)
-    of_the_program()
+def test_database_allows_one_open_halt_of_a_kind_and_market():
+    program_halt(ended_at=NOON)
+    program_halt()
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        of_the_program()
-    of_the_program(market="KRW-ETH")
+        program_halt()
+    program_halt(market="KRW-ETH")
 
 
-def test_an_operator_halts_in_admin_with_nothing_but_a_reason():
+def test_operator_halts_in_admin_with_only_a_reason():
     client = signed_in("add_halt", "view_halt")
 
     answer = client.post(reverse(ADD), {"reason": "exchange looks odd"}, follow=True)
@@ -138,7 +138,7 @@ def test_an_operator_halts_in_admin_with_nothing_but_a_reason():
     assert LogEntry.objects.get().object_id == str(halt.pk)
 
 
-def test_the_list_in_admin_leads_to_the_form_in_one_click():
+def test_halt_list_links_to_the_form():
     client = signed_in("add_halt", "view_halt")
     form = reverse(ADD)
 
@@ -146,7 +146,7 @@ def test_the_list_in_admin_leads_to_the_form_in_one_click():
     assert "Halt now" in client.get(form).content.decode()
 
 
-def test_the_form_in_admin_refuses_a_second_halt_and_names_the_first():
+def test_halt_form_refuses_a_second_halt_and_names_the_first():
     halts.halt_now("lunch", "lee")
 
     answer = signed_in("add_halt", "view_halt").post(reverse(ADD), {"reason": "outage"})
@@ -155,7 +155,7 @@ def test_the_form_in_admin_refuses_a_second_halt_and_names_the_first():
     assert Halt.objects.count() == 1
 
 
-def test_who_was_a_moment_too_late_for_the_form_is_told_and_trading_is_halted(rf, admin_user):
+def test_concurrent_halt_after_form_validation_is_reported(rf, admin_user):
     first = halts.halt_now("lunch", "lee")
     request = rf.post("/")
     request.user, request._messages = admin_user, CookieStorage(request)
@@ -167,16 +167,16 @@ def test_who_was_a_moment_too_late_for_the_form_is_told_and_trading_is_halted(rf
     assert [str(message) for message in request._messages] == ["New buys are already halted by lee: lunch"]
 
 
-def test_the_form_in_admin_asks_for_a_reason():
+def test_halt_form_requires_a_reason():
     answer = signed_in("add_halt").post(reverse(ADD), {"reason": "  "})
 
     assert "This field is required." in answer.content.decode()
     assert not Halt.objects.exists()
 
 
-def test_an_operator_ends_halts_in_admin_and_is_told_which_come_back():
+def test_ending_halts_in_admin_warns_about_halts_that_return():
     client = signed_in("view_halt", "change_halt")
-    operators, programs = halts.halt_now("lunch", "lee"), of_the_program()
+    operators, programs = halts.halt_now("lunch", "lee"), program_halt()
 
     chosen = {"action": "end_now", "_selected_action": [operators.pk, programs.pk]}
     text = client.post(reverse(LIST), chosen, follow=True).content.decode()
@@ -188,7 +188,7 @@ def test_an_operator_ends_halts_in_admin_and_is_told_which_come_back():
     assert LogEntry.objects.count() == 2
 
 
-def test_ending_a_halt_that_has_ended_changes_nothing():
+def test_ending_an_ended_halt_changes_nothing():
     halt = halts.halt_now("lunch", "lee")
     halts.end(halt, "lee")
 
@@ -200,7 +200,7 @@ def test_ending_a_halt_that_has_ended_changes_nothing():
     assert Halt.objects.get().ended_by == "lee"
 
 
-def test_who_may_only_look_neither_halts_nor_ends():
+def test_viewer_cannot_halt_or_end():
     halt = halts.halt_now("lunch", "lee")
     client = signed_in("view_halt")
 
@@ -210,8 +210,8 @@ def test_who_may_only_look_neither_halts_nor_ends():
     assert list(Halt.objects.open()) == [halt]
 
 
-def test_a_halt_is_shown_but_neither_edited_nor_deleted():
-    halt = of_the_program()
+def test_halts_are_read_only_in_admin():
+    halt = program_halt()
     client = signed_in("add_halt", "view_halt", "change_halt", "delete_halt")
 
     assert "no price yet" in client.get(reverse(LIST)).content.decode()

@@ -1,4 +1,4 @@
-"""What the status page shows of halts."""
+"""Halts on the status page."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -35,12 +35,12 @@ def volatile(**facts) -> Halt:
     )
 
 
-def test_without_a_halt_there_is_only_the_way_to_make_one():
+def test_panel_without_halts_has_only_the_halt_link():
     assert "Halt now" in text()
     assert "<li" not in text()
 
 
-def test_open_halts_are_shown_with_reason_and_end_an_operators_first():
+def test_open_halts_are_shown_with_operator_halts_first():
     volatile()
     Halt.objects.create(
         kind="unknown", market=BTC, reason="-", started_at=NOON, made_by="x", polls=3, seen_age_s=9
@@ -57,7 +57,7 @@ def test_open_halts_are_shown_with_reason_and_end_an_operators_first():
     assert shown.lower().index("all markets") < shown.lower().index(BTC.lower())
 
 
-def test_the_last_five_ended_halts_are_shown_newest_first():
+def test_last_five_ended_halts_are_shown_newest_first():
     ended = [volatile(ended_at=NOON + timedelta(minutes=minute)) for minute in range(6)]
 
     assert panel.halts() == {"open": [], "ended": ended[:0:-1]}

@@ -1,4 +1,4 @@
-"""How large a buy becomes: by confidence, then by each limit, and never beyond any of them (V13, V14)."""
+"""Size of a buy: by confidence, then clamped by each limit (V13, V14)."""
 
 import random
 from decimal import Decimal
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.risk.deciding import BUY, Decision
+from tests.risk.decisions import BUY, Decision
 from tradingsite.risk import position_size
 
 
@@ -20,15 +20,15 @@ def funds(decision):
     ("confidence", "expected"),
     [("0.6", 100_000), ("0.7", 150_000), ("0.8", 200_000), ("0.9", 250_000), ("1", 300_000)],
 )
-def test_the_size_grows_evenly_from_the_least_confidence_to_one(confidence, expected):
+def test_size_grows_linearly_from_the_minimum_confidence_to_one(confidence, expected):
     assert funds(BUY.but(confidence=Decimal(confidence))) == expected
 
 
-def test_when_only_certainty_is_traded_it_is_traded_at_the_largest_size():
+def test_minimum_confidence_of_one_gives_the_maximum_size():
     assert funds(BUY.but(confidence=Decimal(1), min_confidence=Decimal(1))) == 300_000
 
 
-def test_a_total_is_whole_won_and_never_rounded_up():
+def test_total_is_rounded_down_to_whole_won():
     assert funds(BUY.but(equity=Decimal("9999999.99"))) == 199_999
 
 
@@ -36,19 +36,19 @@ def clamps(decision):
     return [(clamp.limit, clamp.before, clamp.after) for clamp in decision.verdict.clamps]
 
 
-def test_exposure_leaves_room_for_a_smaller_buy_and_says_so():
+def test_exposure_limit_clamps_the_size():
     decision = BUY.but(exposure=Decimal(2_900_000))
 
     assert clamps(decision) == [("max_exposure_pct", 200_000, 100_000)]
     assert funds(decision) == 100_000
 
 
-def test_a_room_that_just_fits_clamps_nothing():
+def test_size_that_just_fits_the_exposure_is_not_clamped():
     assert clamps(BUY.but(exposure=Decimal(2_800_000))) == []
 
 
 @pytest.mark.parametrize("exposure", [3_000_000, 3_500_000])
-def test_without_room_nothing_is_bought(exposure):
+def test_full_exposure_denies_a_buy(exposure):
     verdict = BUY.but(exposure=Decimal(exposure)).verdict
 
     assert verdict.reason == "exposure_full"
@@ -56,7 +56,7 @@ def test_without_room_nothing_is_bought(exposure):
     assert "up to 30 % of equity" in verdict.text
 
 
-def test_the_fee_fits_on_top_of_what_is_bought_with_the_last_won():
+def test_free_balance_clamp_leaves_room_for_the_fee():
     decision = BUY.but(krw_free=Decimal(100_050))
 
     assert clamps(decision) == [("free_balance", 200_000, 100_000)]
@@ -65,18 +65,18 @@ def test_the_fee_fits_on_top_of_what_is_bought_with_the_last_won():
     assert funds(BUY.but(krw_free=Decimal("200099.99"))) == 199_999
 
 
-def test_without_free_won_nothing_is_bought():
+def test_no_free_balance_denies_a_buy():
     assert BUY.but(krw_free=Decimal(0)).verdict.reason == "no_free_balance"
 
 
-def test_the_exchanges_largest_total_is_a_clamp():
+def test_maximum_total_of_the_exchange_clamps_the_size():
     decision = BUY.but(max_total=Decimal(50_000))
 
     assert clamps(decision) == [("max_total", 200_000, 50_000)]
     assert funds(decision) == 50_000
 
 
-def test_each_clamp_goes_on_from_the_one_before():
+def test_clamps_apply_one_after_another():
     decision = BUY.but(exposure=Decimal(2_850_000), krw_free=Decimal(100_050), max_total=Decimal(50_000))
 
     assert clamps(decision) == [
@@ -86,7 +86,7 @@ def test_each_clamp_goes_on_from_the_one_before():
     ]
 
 
-def test_what_could_not_be_sold_after_a_stop_loss_is_not_bought():
+def test_size_too_small_to_sell_after_a_stop_loss_is_denied():
     # 5000 / 0.95 * 1.1 = 5789.47…
     assert position_size.min_buy(BUY.terms, BUY.limits).quantize(Decimal("0.01")) == Decimal("5789.47")
     assert funds(BUY.but(max_total=Decimal(5790))) == 5790
@@ -98,7 +98,7 @@ def test_what_could_not_be_sold_after_a_stop_loss_is_not_bought():
     assert verdict.text == "5789 KRW; below 5789.47 KRW it could not be sold after a stop-loss"
 
 
-def test_an_account_that_is_worth_nothing_buys_nothing():
+def test_account_without_equity_is_denied():
     verdict = BUY.but(equity=Decimal(-5), exposure=Decimal(-5)).verdict
 
     assert "no_size" in [check.name for check in verdict.checks if not check.passed]

@@ -1,4 +1,4 @@
-"""Unknown markets: buys are blocked while too little is known, and not a moment longer."""
+"""Unknown markets: buys are blocked exactly while too little is known."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ def check(at=NOON):
 
 
 @pytest.mark.parametrize(("polls", "unknown"), [(23, 1), (24, 0)])
-def test_a_window_with_fewer_than_80_per_cent_of_its_polls_blocks_buys(polls, unknown):
+def test_under_80_percent_of_polls_blocks_buys(polls, unknown):
     watched(BTC, "100", polls=polls)
 
     assert check()["unknown"] == unknown
@@ -29,14 +29,14 @@ def test_a_window_with_fewer_than_80_per_cent_of_its_polls_blocks_buys(polls, un
 
 
 @pytest.mark.parametrize(("age_s", "unknown"), [(30, 0), (31, 1)])
-def test_a_market_last_seen_over_30_seconds_ago_blocks_buys(age_s, unknown):
+def test_market_last_seen_over_30_seconds_ago_blocks_buys(age_s, unknown):
     record_polls(BTC, times=poll_times())
     record_price(BTC, "100", NOON - timedelta(hours=1), NOON - timedelta(seconds=age_s))
 
     assert check()["unknown"] == unknown
 
 
-def test_the_halt_says_what_is_missing_and_has_no_cool_down():
+def test_unknown_halt_has_its_reason_and_no_cooldown():
     watched(BTC, "100", polls=6)
 
     check()
@@ -46,7 +46,7 @@ def test_the_halt_says_what_is_missing_and_has_no_cool_down():
     assert (halt.reason, halt.polls, halt.seen_age_s) == ("6 of 30 polls in 5 min, 24 needed", 6, 5)
 
 
-def test_it_is_one_halt_for_as_long_as_it_lasts_and_tells_what_is_missing_now():
+def test_unknown_halt_stays_one_and_updates_its_reason():
     check()
     assert Halt.objects.get().reason == "no price yet"
     watched(BTC, "100", at=NOON + timedelta(minutes=1), polls=6)
@@ -57,7 +57,7 @@ def test_it_is_one_halt_for_as_long_as_it_lasts_and_tells_what_is_missing_now():
     assert (halt.started_at, halt.reason) == (NOON, "6 of 30 polls in 5 min, 24 needed")
 
 
-def test_it_ends_at_once_when_the_market_is_known():
+def test_unknown_halt_ends_when_the_market_is_known():
     check(NOON - timedelta(seconds=30))
     watched(BTC, "100")
 
@@ -66,7 +66,7 @@ def test_it_ends_at_once_when_the_market_is_known():
     assert not Halt.objects.blocking(BTC)
 
 
-def test_five_minutes_after_a_fresh_start_the_market_is_known_and_unhalted():
+def test_market_is_known_five_minutes_after_a_fresh_start():
     started = NOON - timedelta(minutes=5)
     states = []
     for half_minute in range(11):
@@ -81,7 +81,7 @@ def test_five_minutes_after_a_fresh_start_the_market_is_known_and_unhalted():
     assert Halt.objects.count() == 1
 
 
-def test_after_an_outage_the_market_is_unknown_until_enough_was_seen_again():
+def test_market_is_unknown_after_an_outage_until_enough_polls():
     watched(BTC, "100", at=NOON - timedelta(minutes=10))
     assert check()["unknown"] == 1
     assert Halt.objects.get().reason == "last seen 605 s ago, limit 30 s"

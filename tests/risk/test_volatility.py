@@ -1,4 +1,4 @@
-"""Volatility halts: when they begin, what keeps them open, when they end."""
+"""Volatility halts: begin, extension and end."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -27,8 +27,8 @@ def check(at=NOON, limits=LIMITS):
     return check_limits(limits, at)
 
 
-def after(*prices, at=NOON, market=BTC, limits=LIMITS, polls=30):
-    """Forget all market data, let the market go through `prices` in the last five minutes, and check."""
+def check_after(*prices, at=NOON, market=BTC, limits=LIMITS, polls=30):
+    """Replace all market data by `prices` in the last five minutes, and check."""
     Ticker.objects.all().delete()
     Poll.objects.all().delete()
     watched(market, *prices, at=at, polls=polls)
@@ -40,8 +40,8 @@ def the_halt(kind=Halt.Kind.VOLATILITY) -> Halt:
 
 
 @pytest.mark.parametrize("prices", [("100", "103"), ("103", "100"), ("101", "103", "100", "102")])
-def test_a_move_of_the_threshold_up_or_down_halts_the_market_with_its_numbers(prices):
-    counts = after(*prices)
+def test_move_of_the_threshold_halts_the_market(prices):
+    counts = check_after(*prices)
 
     halt = the_halt()
     assert (halt.market, halt.made_by, halt.started_at, halt.ended_at) == (
@@ -58,31 +58,31 @@ def test_a_move_of_the_threshold_up_or_down_halts_the_market_with_its_numbers(pr
     assert not Halt.objects.blocking(ETH)
 
 
-def test_a_move_below_the_threshold_halts_nothing():
-    counts = after("100", "102.9999")
+def test_move_below_the_threshold_halts_nothing():
+    counts = check_after("100", "102.9999")
 
     assert not Halt.objects.exists()
     assert counts == {"markets": 1, "begun": 0, "ended": 0, "volatile": 0, "unknown": 0}
 
 
-def test_the_reason_names_move_and_limit():
-    after("100", "103.4", limits=VolatilityLimits((BTC,), Decimal("2.5"), COOLDOWN))
+def test_reason_has_move_and_limit():
+    check_after("100", "103.4", limits=VolatilityLimits((BTC,), Decimal("2.5"), COOLDOWN))
 
     assert the_halt().reason == "moved 3.4 % in 5 min, limit 2.5 %"
 
 
-def test_the_reason_is_stored_in_english_whatever_language_is_active():
+def test_reason_is_stored_in_english():
     with translation.override("ko"):
-        after("100", "104")
+        check_after("100", "104")
 
     assert the_halt().reason == "moved 4 % in 5 min, limit 3 %"
 
 
-def test_the_cool_down_begins_anew_while_the_market_moves_60_per_cent_of_the_threshold():
-    after("100", "104")
+def test_cooldown_restarts_at_60_percent_of_the_threshold():
+    check_after("100", "104")
     later = NOON + 5 * MINUTE
 
-    after("100", "101.8", at=later)
+    check_after("100", "101.8", at=later)
 
     halt = the_halt()
     assert halt.until == later + COOLDOWN
@@ -90,10 +90,10 @@ def test_the_cool_down_begins_anew_while_the_market_moves_60_per_cent_of_the_thr
     assert (halt.move_pct, halt.reason) == (Decimal(4), "moved 4 % in 5 min, limit 3 %")
 
 
-def test_the_cool_down_goes_on_while_the_market_moves_59_per_cent_of_the_threshold():
-    after("100", "104")
+def test_cooldown_continues_at_59_percent_of_the_threshold():
+    check_after("100", "104")
 
-    after("100", "101.77", at=NOON + 5 * MINUTE)
+    check_after("100", "101.77", at=NOON + 5 * MINUTE)
 
     assert the_halt().until == NOON + COOLDOWN
 
@@ -102,12 +102,12 @@ def calm_until(end, start=NOON):
     at = start
     while at < end:
         at = min(at + 4 * MINUTE, end)
-        counts = after("100", "101", at=at)
+        counts = check_after("100", "101", at=at)
     return counts
 
 
-def test_a_market_calm_for_the_whole_cool_down_is_free_again():
-    after("100", "104")
+def test_halt_ends_after_a_calm_cooldown():
+    check_after("100", "104")
 
     calm_until(NOON + COOLDOWN - timedelta(seconds=30))
     assert the_halt().ended_at is None
@@ -119,16 +119,16 @@ def test_a_market_calm_for_the_whole_cool_down_is_free_again():
     assert not Halt.objects.blocking(BTC)
 
 
-def test_a_halt_past_its_end_blocks_until_a_check_has_ended_it():
-    after("100", "104")
+def test_halt_past_its_end_blocks_until_a_check_ends_it():
+    check_after("100", "104")
 
     assert Halt.objects.blocking(BTC).filter(until__lte=NOON + COOLDOWN).exists()
 
 
-def test_a_higher_peak_updates_the_numbers_of_the_same_halt():
-    after("100", "104")
+def test_higher_peak_updates_the_open_halt():
+    check_after("100", "104")
 
-    after("98", "104.86", at=NOON + MINUTE, limits=VolatilityLimits((BTC,), Decimal("3.5"), COOLDOWN))
+    check_after("98", "104.86", at=NOON + MINUTE, limits=VolatilityLimits((BTC,), Decimal("3.5"), COOLDOWN))
 
     halt = the_halt()
     numbers = [halt.low, halt.high, halt.move_pct, halt.threshold_pct]
@@ -137,46 +137,46 @@ def test_a_higher_peak_updates_the_numbers_of_the_same_halt():
     assert halt.until == NOON + MINUTE + COOLDOWN
 
 
-def test_a_new_move_after_the_end_is_a_halt_of_its_own():
-    after("100", "104")
+def test_move_after_the_end_makes_a_new_halt():
+    check_after("100", "104")
     calm_until(NOON + COOLDOWN)
 
-    after("100", "104", at=NOON + 20 * MINUTE)
+    check_after("100", "104", at=NOON + 20 * MINUTE)
 
     assert Halt.objects.count() == 2
     assert Halt.objects.open().count() == 1
 
 
-def test_minutes_without_knowledge_are_not_calm_minutes():
-    after("100", "104")
+def test_unknown_minutes_do_not_count_as_calm():
+    check_after("100", "104")
     calm_until(NOON + 14 * MINUTE)
 
-    after("100", at=NOON + COOLDOWN, polls=23)
+    check_after("100", at=NOON + COOLDOWN, polls=23)
 
     assert the_halt().until == NOON + 2 * COOLDOWN
     assert the_halt(Halt.Kind.UNKNOWN).ended_at is None
 
 
-def test_minutes_that_no_check_has_looked_at_are_not_calm_minutes():
-    after("100", "104")
+def test_unchecked_minutes_do_not_count_as_calm():
+    check_after("100", "104")
 
-    after("100", at=NOON + 20 * MINUTE)
+    check_after("100", at=NOON + 20 * MINUTE)
 
     halt = the_halt()
     assert (halt.ended_at, halt.until) == (None, NOON + 35 * MINUTE)
 
 
-def test_a_move_proven_by_too_few_polls_is_a_move_all_the_same():
-    counts = after("100", "104", polls=6)
+def test_move_in_an_unknown_market_still_halts():
+    counts = check_after("100", "104", polls=6)
 
     assert (counts["volatile"], counts["unknown"]) == (1, 1)
 
 
-def test_a_check_that_was_held_up_leaves_what_a_later_one_found():
-    after("100", "104", at=NOON + MINUTE)
+def test_delayed_check_does_not_change_later_results():
+    check_after("100", "104", at=NOON + MINUTE)
     before = list(Halt.objects.values())
 
-    counts = after("100", at=NOON)
+    counts = check_after("100", at=NOON)
 
     assert list(Halt.objects.values()) == before
     assert counts["volatile"] == 1
@@ -185,7 +185,7 @@ def test_a_check_that_was_held_up_leaves_what_a_later_one_found():
 BOTH = VolatilityLimits((BTC, ETH), Decimal(3), COOLDOWN)
 
 
-def test_a_market_that_is_no_longer_configured_is_no_longer_unknown():
+def test_removed_market_ends_its_unknown_halt():
     check(limits=BOTH)
     operators = Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
 
@@ -197,8 +197,8 @@ def test_a_market_that_is_no_longer_configured_is_no_longer_unknown():
     assert set(Halt.objects.open()) == {operators, Halt.objects.get(market=BTC)}
 
 
-def test_taking_a_market_out_does_not_shorten_its_cool_down():
-    after("100", "104", market=ETH, limits=BOTH)
+def test_removing_a_market_does_not_shorten_its_cooldown():
+    check_after("100", "104", market=ETH, limits=BOTH)
     halt = the_halt()
 
     assert check(NOON + COOLDOWN - timedelta(seconds=1))["volatile"] == 1
@@ -214,21 +214,21 @@ def test_taking_a_market_out_does_not_shorten_its_cool_down():
     assert (counts["ended"], counts["volatile"]) == (1, 0)
 
 
-def test_a_market_that_comes_back_during_its_cool_down_begins_it_anew():
-    after("100", "104", market=ETH, limits=BOTH)
+def test_market_added_again_restarts_its_cooldown():
+    check_after("100", "104", market=ETH, limits=BOTH)
     check(NOON + 6 * MINUTE)
     back = NOON + 14 * MINUTE
 
-    after("100", market=ETH, at=back, limits=BOTH)
+    check_after("100", market=ETH, at=back, limits=BOTH)
 
     assert (the_halt().ended_at, the_halt().until) == (None, back + COOLDOWN)
 
 
-def test_an_operators_halt_is_never_touched():
+def test_operator_halt_is_not_changed_by_checks():
     halt = Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
     before = Halt.objects.filter(pk=halt.pk).values().get()
 
-    after("100", "104")
+    check_after("100", "104")
     calm_until(NOON + COOLDOWN)
 
     assert Halt.objects.filter(pk=halt.pk).values().get() == before
@@ -245,7 +245,7 @@ def test_each_market_is_judged_by_its_own_prices():
     assert counts == {"markets": 2, "begun": 1, "ended": 0, "volatile": 1, "unknown": 0}
 
 
-def test_a_check_takes_as_many_statements_for_fifty_markets_as_for_one(django_assert_num_queries):
+def test_statement_count_is_constant_for_fifty_markets(django_assert_num_queries):
     many = VolatilityLimits(tuple(f"KRW-C{number}" for number in range(50)), Decimal(3), COOLDOWN)
     check(limits=many)
 
@@ -256,7 +256,7 @@ def test_a_check_takes_as_many_statements_for_fifty_markets_as_for_one(django_as
     assert Halt.objects.count() == 50
 
 
-def test_the_limits_in_force_are_those_of_the_configuration():
+def test_volatility_limits_come_from_the_configuration():
     SystemConfig.objects.set_values({"volatility_threshold_pct": "5", "volatility_cooldown_min": "2"})
     watched(BTC, "100", "104.9")
     assert volatility.check(SystemConfig.objects.snapshot(), NOON)["volatile"] == 0
@@ -268,13 +268,13 @@ def test_the_limits_in_force_are_those_of_the_configuration():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_checks_at_once_make_one_halt():
+def test_concurrent_checks_make_one_halt():
     watched(BTC, "100", "104")
     start, failures = Barrier(2), []
 
     def run():
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             check()
         except Exception as error:  # noqa: BLE001 - shown by the test
             failures.append(error)

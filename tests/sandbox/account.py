@@ -1,4 +1,4 @@
-"""A client written by hand with requests and PyJWT, as anybody's would be: it knows a base URL and a key."""
+"""A client of the sandbox's exchange, written independently of ours with requests and PyJWT."""
 
 import hashlib
 import json
@@ -55,13 +55,13 @@ class Account:
         self.http.auth = Signature()
 
     def get(self, path: str, params: Any = None, **options: Any) -> requests.Response:
-        return self.http.get(self.url + path, params=params, timeout=10, **options)
+        return self.http.get(self.url + path, params=params, timeout=30, **options)
 
     def post(self, body: dict[str, Any], path: str = "/v1/orders", **options: Any) -> requests.Response:
-        return self.http.post(self.url + path, json=body, timeout=10, **options)
+        return self.http.post(self.url + path, json=body, timeout=30, **options)
 
     def delete(self, **params: str) -> requests.Response:
-        return self.http.delete(f"{self.url}/v1/order", params=params, timeout=10)
+        return self.http.delete(f"{self.url}/v1/order", params=params, timeout=30)
 
     def order(self, **params: str) -> dict[str, Any]:
         found: dict[str, Any] = self.get("/v1/order", params).json()
@@ -84,7 +84,7 @@ class Account:
 
     def best(self) -> tuple[Decimal, Decimal]:
         """Return the best bid's and the best ask's price of KRW-BTC."""
-        response = requests.get(f"{self.url}/v1/orderbook", params={"markets": "KRW-BTC"}, timeout=10)
+        response = requests.get(f"{self.url}/v1/orderbook", params={"markets": "KRW-BTC"}, timeout=30)
         [book] = response.json(parse_float=Decimal, parse_int=Decimal)
         best = book["orderbook_units"][0]
         return best["bid_price"], best["ask_price"]

@@ -1,4 +1,4 @@
-"""A sandbox in which it is always noon, and a way to ask it."""
+"""A sandbox whose clock shows noon for ever, and requests to it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ from tradingsite.sandbox.server import SandboxServer
 NOON = datetime(2026, 11, 22, 12, 0, 30, 500_000, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
 
-Ask = Callable[..., requests.Response]
+Get = Callable[..., requests.Response]
 
 
 class Clock:
-    """Seconds since 1970 that pass only when told to."""
+    """Seconds since 1970; a test moves them."""
 
     def __init__(self) -> None:
         self.now_s = NOON.timestamp()
@@ -40,18 +40,18 @@ def session():
 
 @pytest.fixture(scope="session")
 def noon_sandbox():
-    """One server for all tests that only read and do not care about limits."""
+    """One server for all tests that only read and need no rate limits."""
     with SandboxServer(clock=NOON.timestamp, options=Options(limits=GENEROUS)) as server:
         yield server
 
 
-def asking(session: requests.Session, server: SandboxServer) -> Ask:
-    def ask(path: str, /, **params: Any) -> requests.Response:
-        return session.get(server.url + path, params=params, timeout=10)
+def getter(session: requests.Session, server: SandboxServer) -> Get:
+    def get(path: str, /, **params: Any) -> requests.Response:
+        return session.get(server.url + path, params=params, timeout=30)
 
-    return ask
+    return get
 
 
 @pytest.fixture
-def ask(session, noon_sandbox):
-    return asking(session, noon_sandbox)
+def get(session, noon_sandbox):
+    return getter(session, noon_sandbox)

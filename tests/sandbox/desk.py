@@ -1,4 +1,4 @@
-"""An exchange before a book that stands still, so that prices can be chosen to the won."""
+"""An exchange with a book that does not move, so that a test can choose prices to the won."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

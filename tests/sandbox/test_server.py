@@ -4,12 +4,12 @@ import http.client
 import logging
 import socket
 import struct
-import time
 from threading import Event
 
 import pytest
 import requests
 
+from tests.clients.peer import wait_until
 from tests.sandbox.conftest import NOON
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
@@ -23,7 +23,7 @@ def server():
 
 @pytest.fixture
 def connection(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     yield connection
     connection.close()
 
@@ -45,7 +45,7 @@ def test_one_connection_serves_many_requests(connection):
 
 
 @pytest.mark.parametrize("path", ["/v1/market/all", "/v1/nothing", "/v1beta/models"])
-def test_a_body_is_not_taken_for_the_next_request(connection, path):
+def test_body_of_a_refused_request_is_not_read_as_the_next_request(connection, path):
     refused, _ = fetch(connection, "POST", path, body=b"GET /v1/market/all HTTP/1.1\r\n\r\n")
     response, body = fetch(connection, "GET", "/")
 
@@ -62,7 +62,7 @@ def test_a_body_is_not_taken_for_the_next_request(connection, path):
         ({"Content-Length": "9999999"}, 413),
     ],
 )
-def test_a_body_of_unknown_length_ends_the_connection(connection, headers, status):
+def test_body_of_unknown_length_closes_the_connection(connection, headers, status):
     connection.putrequest("POST", "/v1/market/all")
     for name, value in headers.items():
         connection.putheader(name, value)
@@ -75,7 +75,7 @@ def test_a_body_of_unknown_length_ends_the_connection(connection, headers, statu
     assert response.isclosed()
 
 
-def test_head_has_the_headers_of_get_without_the_body(connection):
+def test_head_has_headers_and_no_body(connection):
     response, body = fetch(connection, "HEAD", "/nothing")
 
     assert response.status == 404
@@ -83,13 +83,13 @@ def test_head_has_the_headers_of_get_without_the_body(connection):
     assert body == b""
 
 
-def test_the_date_is_the_clocks(connection):
+def test_date_header_is_the_sandbox_clocks(connection):
     response, _ = fetch(connection, "GET", "/")
 
     assert response.getheader("Date") == "Sun, 22 Nov 2026 12:00:30 GMT"
 
 
-def test_the_last_requests_are_kept(server, connection):
+def test_requests_are_recorded(server, connection):
     fetch(connection, "GET", "/v1/ticker?markets=KRW-BTC", headers={"X-Mine": "yes"})
     fetch(connection, "GET", "/v1/ticker")
 
@@ -99,72 +99,64 @@ def test_the_last_requests_are_kept(server, connection):
     assert request.headers["x-mine"] == "yes"
 
 
-def until_all_hung_up(server):
-    """Wait until the server is through with every client, its errors included."""
-    deadline = time.monotonic() + 10
-    while server._http._connections:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_a_client_that_goes_away_is_no_news(server, caplog, capsys):
+def test_disconnecting_client_logs_nothing(server, caplog, capsys):
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", server.port)) as rude:
             rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
             rude.sendall(b"GET /v1/ticker/all?quote_currencies=BTC HTTP/1.1\r\nHost: x\r\n\r\n")
-    until_all_hung_up(server)
+    wait_until(lambda: not server._http._connections)  # an error would be logged by then
 
     assert caplog.records == []
     assert capsys.readouterr() == ("", "")
 
 
-def test_an_error_of_our_own_is_logged_and_hurts_nobody_else(caplog):
+def test_handler_error_is_logged_and_affects_only_its_request(caplog):
     failed = Event()
 
-    class Told(logging.Handler):
+    class Notify(logging.Handler):
         def emit(self, record):
             failed.set()
 
     logger = logging.getLogger("tradingsite.sandbox.http.server")
-    handler = Told()
+    handler = Notify()
     logger.addHandler(handler)
     clock = iter([NOON.timestamp(), 1e300, NOON.timestamp()])  # a time in which no date exists
     with SandboxServer(clock=lambda: next(clock)) as server:
-        requests.get(server.url, timeout=10)
+        requests.get(server.url, timeout=30)
         with pytest.raises(requests.ConnectionError):
-            requests.get(server.url + "/v1/ticker?markets=KRW-BTC", timeout=10)
-        assert requests.get(server.url, timeout=10).status_code == 200
-        assert failed.wait(10)
+            requests.get(server.url + "/v1/ticker?markets=KRW-BTC", timeout=30)
+        assert requests.get(server.url, timeout=30).status_code == 200
+        assert failed.wait(30)
     logger.removeHandler(handler)
 
     assert [record.message for record in caplog.records] == ["sandbox.handler_failed"]
 
 
-def test_a_stopped_sandbox_answers_nobody_not_even_on_an_open_connection(clock):
+def test_stopped_server_closes_open_connections(clock):
     with SandboxServer(clock=clock) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         fetch(connection, "GET", "/")
     open_before = connection.sock is not None
 
     with pytest.raises(OSError, match=r"."):
         fetch(connection, "GET", "/")
     with pytest.raises(requests.ConnectionError):
-        requests.get(server.url, timeout=10)
+        requests.get(server.url, timeout=30)
     assert open_before
     connection.close()
 
 
-def test_a_port_can_be_used_again_at_once_but_not_twice():
+def test_port_is_reusable_after_a_stop_but_not_shared():
     with SandboxServer() as first:
-        requests.get(first.url, timeout=10)
+        requests.get(first.url, timeout=30)
         with pytest.raises(OSError, match="in use"):
             SandboxServer(port=first.port)
 
     with SandboxServer(port=first.port) as second:
-        assert requests.get(second.url, timeout=10).status_code == 200
+        assert requests.get(second.url, timeout=30).status_code == 200
 
 
-def test_a_stop_before_the_start_holds():
+def test_stop_before_start_prevents_serving():
     server = SandboxServer(options=Options())
     server.stop()
     server.serve()

@@ -1,17 +1,17 @@
-"""A peer, a clock, and a desk with a sandbox of its own."""
+"""A server with scripted replies, clocks moved by the test, and a desk with its own sandbox."""
 
 from datetime import timedelta
 
 import pytest
 
-from tests.clients.peer import Peer, Ticking
+from tests.clients.peer import PATIENCE_S, FakeClock, Peer, be_patient
 from tests.sandbox.limits import GENEROUS
 from tests.strategy.desk import Desk
-from tests.strategy.market import MARKET, TICK
+from tests.strategy.market import MARKET, TICK, patient_client
 from tradingsite.clients.gemini.generation import GeminiModel
-from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.sandbox.options import GEMINI_KEY, Options
 from tradingsite.sandbox.server import SandboxServer
+from tradingsite.strategy import probes
 
 
 @pytest.fixture
@@ -21,12 +21,29 @@ def peer():
 
 
 @pytest.fixture
-def ticking():
-    return Ticking()
+def fake_clock():
+    return FakeClock()
 
 
-class Wall:
-    """The sandbox's clock: it shows what it is set to."""
+@pytest.fixture
+def client_with_replies(peer, fake_clock):
+    """Return a function that makes a client of an exchange with these replies."""
+
+    def client_with_replies(*replies):
+        peer.script(*replies)
+        return patient_client(peer.url, fake_clock.clock)
+
+    return client_with_replies
+
+
+@pytest.fixture
+def patient_probes(monkeypatch):
+    be_patient(monkeypatch)
+    monkeypatch.setattr(probes, "WITHIN_S", PATIENCE_S)
+
+
+class SandboxClock:
+    """The sandbox's clock; a test sets it."""
 
     def __init__(self):
         self.at = TICK
@@ -36,23 +53,28 @@ class Wall:
 
 
 @pytest.fixture(scope="session")
-def wall():
-    return Wall()
+def sandbox_clock():
+    return SandboxClock()
 
 
 @pytest.fixture(scope="session")
-def noon(wall):
-    """A sandbox in which it is two seconds past noon until a test sets the wall clock."""
-    with SandboxServer(clock=wall, options=Options(limits=GENEROUS)) as sandbox:
+def noon_sandbox(sandbox_clock):
+    """A sandbox whose clock shows noon until a test sets it."""
+    with SandboxServer(clock=sandbox_clock, options=Options(limits=GENEROUS)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def desk(noon, wall, ticking):
-    wall.at = TICK + timedelta(seconds=2)
-    noon.requests.clear()
-    exchange = UpbitClient(noon.url, retries=0, clock=ticking.clock)
+def desk(noon_sandbox, sandbox_clock, fake_clock):
+    sandbox_clock.at = TICK + timedelta(seconds=2)
+    noon_sandbox.requests.clear()
+    exchange = patient_client(noon_sandbox.url, fake_clock.clock)
     [ticker] = exchange.tickers([MARKET])
-    yield Desk(noon, exchange, GeminiModel(noon.url, GEMINI_KEY), ticker.trade_price)
-    noon.faults.clear()
-    noon.model.queued.clear()
+    yield Desk(
+        noon_sandbox,
+        exchange,
+        GeminiModel(noon_sandbox.url, GEMINI_KEY, connect_timeout_s=PATIENCE_S),
+        ticker.trade_price,
+    )
+    noon_sandbox.faults.clear()
+    noon_sandbox.model.queued.clear()

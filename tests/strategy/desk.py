@@ -1,4 +1,4 @@
-"""Everything that a decision rests on, as on an ordinary day; a test changes what it is about."""
+"""Everything a decision is based on, as on an ordinary day; a test changes one part."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import evaluation
 from tradingsite.strategy.models import TradingSignal
 
-NOBODY_ELSE = Position(MARKET, Decimal(0), Decimal(0))
+NO_POSITION = Position(MARKET, Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Desk:
     tick: datetime = TICK
     after: timedelta = timedelta(seconds=2)
     seen_before: timedelta | None = timedelta(seconds=3)
-    position: Position = NOBODY_ELSE
+    position: Position = NO_POSITION
     within_s: float = 30
 
     @property
@@ -36,7 +36,7 @@ class Desk:
         return self.tick + self.after
 
     def decide(self, **changes: Any) -> TradingSignal:
-        """Return the signal, made anew from what is stored."""
+        """Return the signal as it is stored."""
         desk = replace(self, **changes)
         signal = evaluation.decide(
             MARKET,
@@ -52,6 +52,6 @@ class Desk:
         )
         return TradingSignal.objects.get(pk=signal.pk)
 
-    def asked(self, path: str = ":generateContent") -> int:
-        """Return how many requests reached paths that end so."""
+    def model_requests(self, path: str = ":generateContent") -> int:
+        """Return the number of requests to paths with this end."""
         return sum(each.request.path.endswith(path) for each in self.sandbox.requests)

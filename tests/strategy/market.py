@@ -1,4 +1,4 @@
-"""A market as the exchange would tell it, for tests that change one thing about it."""
+"""An ordinary market's candles, for tests that change one thing about them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,9 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from tests.clients.peer import PATIENCE_S
+from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
+from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.schemas import MinuteCandle
 from tradingsite.strategy.candles import Bar
 
@@ -14,8 +17,20 @@ TICK = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
 
 
+def patient_client(url: str, clock: Clock = SYSTEM_CLOCK) -> UpbitClient:
+    """Return a client without retries whose limits a busy machine keeps."""
+    return UpbitClient(
+        url,
+        retries=0,
+        clock=clock,
+        connect_timeout_s=PATIENCE_S,
+        read_timeout_s=PATIENCE_S,
+        wall_clock_s=PATIENCE_S,
+    )
+
+
 def raw_candle(number: int) -> dict[str, Any]:
-    """Return what the exchange says of the half hour `number` before the last closed one."""
+    """Return the exchange's candle of the half hour `number` before the last closed one."""
     start = TICK - (number + 1) * HALF_HOUR
     price = 1000 + number
     return {
@@ -34,12 +49,12 @@ def raw_candle(number: int) -> dict[str, Any]:
 
 
 def candle(number: int, **changes: Any) -> MinuteCandle:
-    """Return it as the client does, with `changes`."""
+    """Return the parsed candle, with `changes`."""
     return MinuteCandle.model_validate({**raw_candle(number), **changes})
 
 
 def candles(count: int = 200, without: Sequence[int] = ()) -> list[MinuteCandle]:
-    """Return candles newest first, as the exchange does: `without` those, `count` of the others."""
+    """Return `count` candles, newest first as the exchange does, none of them in `without`."""
     found: list[MinuteCandle] = []
     number = 0
     while len(found) < count:

@@ -1,4 +1,4 @@
-"""Signals and calls for people: everything can be read, nothing changed."""
+"""Signals and calls in admin: readable, not changeable."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -59,7 +59,7 @@ def page(client, name, *args) -> str:
     return str(answer.content.decode())
 
 
-def test_the_list_shows_what_became_of_each_signal(admin_client, signal):
+def test_signal_list_shows_outcomes_and_orders(admin_client, signal):
     order = Order.objects.create(
         signal=signal,
         identifier="x-1",
@@ -77,9 +77,7 @@ def test_the_list_shows_what_became_of_each_signal(admin_client, signal):
     assert f'<a href="{reverse("admin:orders_order_change", args=[order.pk])}">planned</a>' in text
 
 
-def test_the_list_takes_as_many_questions_for_one_signal_as_for_many(
-    admin_client, signal, django_assert_max_num_queries
-):
+def test_query_count_of_the_signal_list_is_constant(admin_client, signal, django_assert_max_num_queries):
     for number in range(1, 20):
         TradingSignal.objects.create(
             market=MARKET, tick=TICK + timedelta(minutes=number), as_of=TICK, decision="HOLD"
@@ -89,7 +87,7 @@ def test_the_list_takes_as_many_questions_for_one_signal_as_for_many(
         page(admin_client, "tradingsignal_changelist")
 
 
-def test_the_record_has_inputs_prompt_answer_and_outcomes(admin_client, signal):
+def test_signal_page_has_inputs_prompt_answer_and_outcomes(admin_client, signal):
     text = page(admin_client, "tradingsignal_change", signal.pk)
 
     assert "{&quot;price_krw&quot;: 4711}" in text
@@ -100,7 +98,7 @@ def test_the_record_has_inputs_prompt_answer_and_outcomes(admin_client, signal):
     assert 'type="text"' not in text
 
 
-def test_a_signal_that_nobody_was_asked_for_has_a_page_too(admin_client):
+def test_signal_without_a_model_call_has_a_page(admin_client):
     hold = TradingSignal.objects.create(
         market=MARKET, tick=TICK, as_of=TICK, decision="HOLD", reason_code="stale_input"
     )
@@ -108,7 +106,7 @@ def test_a_signal_that_nobody_was_asked_for_has_a_page_too(admin_client):
     assert "stale_input" in page(admin_client, "tradingsignal_change", hold.pk)
 
 
-def test_calls_are_listed_with_their_cost_and_the_days_total(admin_client, signal):
+def test_call_list_has_costs_and_the_days_total(admin_client, signal):
     call(error_kind="quota", cost_usd=None)
     call(started_at=timezone.now() - timedelta(days=2))
 
@@ -118,7 +116,7 @@ def test_calls_are_listed_with_their_cost_and_the_days_total(admin_client, signa
     assert all(shown in text for shown in ("3001", "201", "301", "0.002150000", "812.5"))
 
 
-def test_a_call_is_read_and_never_written(admin_client, signal):
+def test_calls_are_read_only_in_admin(admin_client, signal):
     change = reverse("admin:strategy_modelcall_change", args=[signal.call.pk])
 
     assert "the whole answer" in page(admin_client, "modelcall_change", signal.call.pk)

@@ -1,4 +1,4 @@
-"""Whether the model may be asked: told by rows, so that no restart forgets it."""
+"""Whether the model may be called: decided from stored calls, so that no restart forgets it."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def refusal(tick=TICK, at=None, limit=100, model=MODEL) -> str:
 
 
 @pytest.mark.django_db
-def test_the_limit_counts_the_calls_of_the_korean_day():
+def test_daily_limit_counts_calls_of_the_korean_day():
     midnight = datetime(2026, 11, 22, 15, tzinfo=UTC)
     called(midnight - timedelta(seconds=1))
     called(midnight)
@@ -55,7 +55,7 @@ def test_the_limit_counts_the_calls_of_the_korean_day():
 
 
 @pytest.mark.django_db
-def test_a_call_that_never_ended_counts_and_says_nothing_about_the_model():
+def test_unfinished_call_counts_against_the_limit_but_not_as_a_failure():
     row().save()
     for number in range(2):
         called(TICK + number * HALF_HOUR, "timeout")
@@ -66,7 +66,7 @@ def test_a_call_that_never_ended_counts_and_says_nothing_about_the_model():
 
 
 @pytest.mark.django_db
-def test_three_failures_in_a_row_pause_for_two_intervals_and_each_further_one_for_four():
+def test_third_failure_in_a_row_pauses_two_intervals_and_later_ones_four():
     for number in range(2):
         called(TICK + number * HALF_HOUR, "timeout")
     assert refusal(TICK + 2 * HALF_HOUR) == ""
@@ -83,7 +83,7 @@ def test_three_failures_in_a_row_pause_for_two_intervals_and_each_further_one_fo
 
 
 @pytest.mark.django_db
-def test_a_success_or_another_model_starts_anew():
+def test_success_or_another_model_resets_the_failures():
     for number in range(3):
         called(TICK + number * HALF_HOUR, "config")
     now = TICK + 3 * HALF_HOUR
@@ -96,7 +96,7 @@ def test_a_success_or_another_model_starts_anew():
 
 
 @pytest.mark.django_db
-def test_a_429_is_waited_for_as_long_as_it_says_and_a_daily_one_to_the_next_korean_day():
+def test_quota_wait_lasts_as_stated_and_a_daily_quota_until_the_next_korean_day():
     called(TICK, "quota", not_before=budget.not_before(TICK, 7.5, daily_quota=False))
     assert refusal(TICK, TICK + timedelta(seconds=7)) == "quota_wait"
     assert refusal(TICK, TICK + timedelta(seconds=8)) == ""
@@ -108,42 +108,42 @@ def test_a_429_is_waited_for_as_long_as_it_says_and_a_daily_one_to_the_next_kore
 
 
 @pytest.mark.parametrize("stated", [1e300, float("inf")])
-def test_no_peer_can_silence_us_for_longer_than_a_day(stated):
+def test_stated_quota_wait_is_capped_at_a_day(stated):
     assert budget.not_before(TICK, stated, daily_quota=False) == TICK + timedelta(days=1)
 
 
-def test_a_429_that_states_nothing_is_not_waited_for():
+def test_quota_error_without_a_delay_sets_no_wait():
     assert budget.not_before(TICK, None, daily_quota=False) is None
 
 
 @pytest.mark.django_db
-def test_a_model_that_is_down_is_asked_ever_less_often_and_every_tick_has_its_row(desk, wall):
+def test_failing_model_is_called_less_often_and_each_tick_has_a_signal(desk, sandbox_clock):
     desk.sandbox.faults.add(Fault("model_503", times=0))
     codes = []
     for number in range(9):
         tick = TICK + number * HALF_HOUR
-        wall.at = tick + timedelta(seconds=2)
+        sandbox_clock.at = tick + timedelta(seconds=2)
         [ticker] = desk.exchange.tickers([MARKET])
         codes.append(desk.decide(tick=tick, price=ticker.trade_price).reason_code)
 
     down, pause = "overloaded", "breaker_open"
     assert codes == [down, down, down, pause, down, pause, pause, pause, down]
-    assert desk.asked() == 5
+    assert desk.model_requests() == 5
 
 
 @pytest.mark.django_db
-def test_the_guard_is_asked_before_anything_else_is(desk):
+def test_exhausted_budget_sends_no_request(desk):
     SystemConfig.objects.filter(key="ai_daily_call_limit").update(value="0")
-    asked = len(desk.sandbox.requests)
+    before = len(desk.sandbox.requests)
 
     signal = desk.decide(price=None)
 
     assert (signal.reason_code, signal.reasoning) == ("daily_limit", "0 calls today, limit 0")
-    assert len(desk.sandbox.requests) == asked
+    assert len(desk.sandbox.requests) == before
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_is_booked_in_a_transaction_of_its_own():
+def test_call_is_booked_in_its_own_transaction():
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         budget.reserve_call(MODEL, TICK, TICK, 100, row)
 
@@ -151,12 +151,12 @@ def test_a_row_is_booked_in_a_transaction_of_its_own():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_processes_do_not_share_the_last_call_of_the_day():
-    together = Barrier(4)
+def test_concurrent_bookings_cannot_exceed_the_daily_limit():
+    barrier = Barrier(4)
     outcomes: list[str] = []
 
-    def reserve_call():
-        together.wait()
+    def book():
+        barrier.wait()
         try:
             budget.reserve_call(MODEL, TICK, TICK, 1, row)
             outcomes.append("booked")
@@ -165,7 +165,7 @@ def test_two_processes_do_not_share_the_last_call_of_the_day():
         finally:
             connection.close()
 
-    threads = [Thread(target=reserve_call) for _ in range(4)]
+    threads = [Thread(target=book) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -175,25 +175,24 @@ def test_two_processes_do_not_share_the_last_call_of_the_day():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_call_whose_process_is_killed_has_been_counted(noon):
-    """The row is there for everybody before the request is: a killed process does not take it along."""
-    noon.requests.clear()
-    noon.faults.add(Fault("model_silence", seconds=60))
+def test_call_of_a_killed_process_is_counted(noon_sandbox):
+    noon_sandbox.requests.clear()
+    noon_sandbox.faults.add(Fault("model_silence", seconds=3600))
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.strategy.asker", noon.url, connection.settings_dict["NAME"]],
+        [sys.executable, "-m", "tests.strategy.decider", noon_sandbox.url, connection.settings_dict["NAME"]],
         cwd=ROOT,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         stdout=subprocess.PIPE,
     )
     try:
-        assert child.stdout.readline() == b"asking\n"
+        assert child.stdout.readline() == b"calling\n"
         with another_session() as session:
             counted = session.execute("SELECT count(*) FROM model_call").fetchone()
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
-        noon.faults.clear()
+        noon_sandbox.faults.clear()
 
     assert counted == (1,)
     [call] = ModelCall.objects.all()

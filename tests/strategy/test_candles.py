@@ -8,8 +8,7 @@ import pytest
 
 from tests.clients.peer import Reply
 from tests.sandbox.limits import GENEROUS
-from tests.strategy.market import HALF_HOUR, MARKET, TICK, candle, candles, raw_candle
-from tradingsite.clients.upbit.client import UpbitClient
+from tests.strategy.market import HALF_HOUR, MARKET, TICK, candle, candles, patient_client, raw_candle
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy.candles import Series, check_price, closed_candles, series
@@ -21,26 +20,26 @@ def unfit(price) -> Reply:
     return Reply(200, json.dumps([raw_candle(0)]).replace('"low_price": 998', f'"low_price": {price}'))
 
 
-def held(found, market=MARKET) -> NoAdvice:
+def refusal(found, market=MARKET) -> NoAdvice:
     with pytest.raises(NoAdvice) as caught:
         series(found, market, TICK)
     return caught.value
 
 
-def test_the_last_200_closed_half_hours_come_from_one_question():
+def test_last_200_closed_half_hours_take_one_request():
     now = TICK + timedelta(minutes=7)
     with SandboxServer(clock=now.timestamp, options=Options(limits=GENEROUS)) as sandbox:
-        found = closed_candles(UpbitClient(sandbox.url, retries=0), MARKET, now)
-        asked = [each.request for each in sandbox.requests]
+        found = closed_candles(patient_client(sandbox.url), MARKET, now)
+        requests = [each.request for each in sandbox.requests]
 
     assert found.end == TICK
     assert len(found.bars) == 200
     assert [bar.start for bar in found.bars] == [TICK - n * HALF_HOUR for n in range(200, 0, -1)]
-    assert [request.path for request in asked] == ["/v1/candles/minutes/30"]
-    assert asked[0].params["to"] == "2026-11-22T12:00:00Z"
+    assert [request.path for request in requests] == ["/v1/candles/minutes/30"]
+    assert requests[0].params["to"] == "2026-11-22T12:00:00Z"
 
 
-def test_half_hours_without_a_trade_stand_flat_at_the_close_before_and_are_marked():
+def test_missing_half_hours_are_filled_with_the_last_close_and_marked():
     found = series(candles(without=[0, 3, 4]), MARKET, TICK)
 
     gaps = {number: found.bars[-1 - number] for number in (0, 3, 4)}
@@ -51,7 +50,7 @@ def test_half_hours_without_a_trade_stand_flat_at_the_close_before_and_are_marke
     assert found.filled == 3
 
 
-def test_a_gap_at_the_beginning_is_filled_from_the_candle_before_the_200():
+def test_gap_at_the_start_is_filled_from_the_candle_before():
     found = series(candles(without=[198, 199]), MARKET, TICK)
 
     assert len(found.bars) == 200
@@ -59,10 +58,10 @@ def test_a_gap_at_the_beginning_is_filled_from_the_candle_before_the_200():
     assert found.bars[0].close == candle(200).trade_price
 
 
-def test_a_fifth_of_the_half_hours_may_be_missing_and_no_more():
+def test_over_a_fifth_of_missing_half_hours_is_refused():
     assert series(candles(without=range(50, 90)), MARKET, TICK).filled == 40
 
-    refused = held(candles(without=range(50, 91)))
+    refused = refusal(candles(without=range(50, 91)))
 
     assert (refused.code, refused.text) == (
         "missing_candles",
@@ -70,10 +69,10 @@ def test_a_fifth_of_the_half_hours_may_be_missing_and_no_more():
     )
 
 
-def test_a_young_market_has_fewer_bars_and_too_young_a_one_none():
+def test_series_needs_at_least_160_half_hours():
     assert len(series(candles(160), MARKET, TICK).bars) == 160
-    assert held(candles(159)).code == "missing_candles"
-    assert held([]).code == "missing_candles"
+    assert refusal(candles(159)).code == "missing_candles"
+    assert refusal([]).code == "missing_candles"
 
 
 @pytest.mark.parametrize(
@@ -88,21 +87,21 @@ def test_a_young_market_has_fewer_bars_and_too_young_a_one_none():
     ],
     ids=["market", "unit", "open", "not aligned", "high", "low"],
 )
-def test_a_candle_that_cannot_be_true_holds(changes, words):
-    refused = held([candle(0, **changes), *candles()[1:]])
+def test_contradictory_candle_is_refused(changes, words):
+    refused = refusal([candle(0, **changes), *candles()[1:]])
 
     assert refused.code == "insane_input"
     assert words in refused.text
 
 
-def test_candles_out_of_order_or_twice_hold():
+def test_candles_out_of_order_or_repeated_are_refused():
     newest, second, *rest = candles()
 
-    assert held([second, newest, *rest]).code == "insane_input"
-    assert held([newest, second, second, *rest]).code == "insane_input"
+    assert refusal([second, newest, *rest]).code == "insane_input"
+    assert refusal([newest, second, second, *rest]).code == "insane_input"
 
 
-def test_a_price_far_from_the_last_close_holds():
+def test_price_far_from_the_last_close_is_refused():
     found = series(candles(), MARKET, TICK)  # closed at 1001
 
     check_price(found, Decimal("1201.2"))
@@ -123,14 +122,14 @@ def test_a_price_far_from_the_last_close_holds():
     ],
     ids=lambda reply: f"{reply.status} {reply.body[:20]}",
 )
-def test_whatever_the_exchange_does_instead_of_answering_holds(peer, ticking, reply):
-    peer.script(reply)
+def test_failed_candle_request_is_refused_as_no_candles(client_with_replies, reply):
+    client = client_with_replies(reply)
 
     with pytest.raises(NoAdvice) as caught:
-        closed_candles(UpbitClient(peer.url, retries=0, clock=ticking.clock), MARKET, TICK)
+        closed_candles(client, MARKET, TICK)
 
     assert caught.value.code == "no_candles"
 
 
-def test_a_series_counts_what_was_filled():
+def test_empty_series_has_no_filled_bars():
     assert Series((), datetime(2026, 1, 1, tzinfo=UTC)).filled == 0

@@ -1,4 +1,4 @@
-"""A decision: the guards in their order, one question, one row."""
+"""A decision: the guards in their order, one model call, one row."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,6 @@ from sysconfig.models import SystemConfig
 from sysconfig.registry import UnreadableConfig
 from tests.clients.peer import Reply
 from tests.strategy.market import MARKET, TICK, raw_candle
-from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.risk.inputs import Position
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.strategy import prompt
@@ -23,17 +22,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def told(peer, ticking):
-    """Return a client of an exchange that says these candles."""
-
-    def told(found):
-        peer.script(Reply(200, json.dumps(found)))
-        return UpbitClient(peer.url, retries=0, clock=ticking.clock)
-
-    return told
+def client_with_candles(client_with_replies):
+    """Return a function that makes a client of an exchange with these candles."""
+    return lambda found: client_with_replies(Reply(200, json.dumps(found)))
 
 
-def test_an_advice_is_kept_with_everything_it_rests_on(desk):
+def test_signal_stores_everything_it_is_based_on(desk):
     desk.sandbox.model.queue_decision("BUY", confidence=Decimal("0.73"))
 
     signal = desk.decide(position=Position(MARKET, Decimal("0.01"), Decimal(1_000_000)))
@@ -70,7 +64,7 @@ def test_an_advice_is_kept_with_everything_it_rests_on(desk):
     assert str(call).startswith("KRW-BTC gemini-3.5-flash-lite 2026-11-22")
 
 
-def test_the_sandboxs_own_rule_reads_the_prompt(desk):
+def test_sandbox_model_decides_from_the_prompt(desk):
     signal = desk.decide()
 
     assert signal.reasoning.startswith("Sandbox")
@@ -78,7 +72,7 @@ def test_the_sandboxs_own_rule_reads_the_prompt(desk):
     assert signal.ungrounded == []
 
 
-def test_numbers_from_nowhere_are_shown_and_no_reason_to_hold(desk, monkeypatch):
+def test_ungrounded_numbers_are_stored_and_do_not_hold(desk, monkeypatch):
     monkeypatch.setattr("tradingsite.strategy.guards._COMMON_LEVELS", ())
     desk.sandbox.model.queue_decision("BUY")
     desk.sandbox.model.queued[0] = replace(desk.sandbox.model.queued[0], reasoning="It goes to 777,777,777.")
@@ -88,39 +82,39 @@ def test_numbers_from_nowhere_are_shown_and_no_reason_to_hold(desk, monkeypatch)
     assert (signal.decision, signal.ungrounded) == ("BUY", ["777,777,777"])
 
 
-def test_a_second_decision_of_a_tick_is_the_first_without_a_question(desk):
+def test_second_decision_of_a_tick_returns_the_first_without_a_request(desk):
     desk.sandbox.model.queue_decision("BUY")
     first = desk.decide()
-    asked = len(desk.sandbox.requests)
+    before = len(desk.sandbox.requests)
 
     again = desk.decide(after=timedelta(seconds=9))
 
     assert again == first
-    assert len(desk.sandbox.requests) == asked
+    assert len(desk.sandbox.requests) == before
     assert ModelCall.objects.count() == 1
 
 
-def test_the_model_is_not_asked_again_for_a_tick_whose_answer_was_not_kept(desk):
+def test_model_is_not_called_twice_for_a_tick(desk):
     desk.decide()
     TradingSignal.objects.all().delete()
 
     second = desk.decide()
 
     assert (second.decision, second.reason_code, second.call) == ("HOLD", "asked_before", None)
-    assert (desk.asked(), ModelCall.objects.count()) == (1, 1)
+    assert (desk.model_requests(), ModelCall.objects.count()) == (1, 1)
 
 
-def test_the_row_that_came_first_stays_when_two_processes_have_one_tick(desk):
+def test_first_stored_signal_of_a_tick_wins(desk):
     """The other process writes its signal while this one waits for the model."""
     other = {"as_of": TICK, "decision": "HOLD", "reason_code": "quota"}
-    ask = desk.model.generate
+    generate = desk.model.generate
 
-    class Meanwhile:
+    class SlowModel:
         def generate(self, request, *, within_s):
             TradingSignal.objects.create(market=MARKET, tick=TICK, **other)
-            return ask(request, within_s=within_s)
+            return generate(request, within_s=within_s)
 
-    assert desk.decide(model=Meanwhile()).reason_code == "quota"
+    assert desk.decide(model=SlowModel()).reason_code == "quota"
     assert TradingSignal.objects.count() == 1
 
 
@@ -139,55 +133,57 @@ def test_the_row_that_came_first_stays_when_two_processes_have_one_tick(desk):
     ],
     ids=["no price", "never seen", "old", "zero", "NaN"],
 )
-def test_without_a_fresh_price_nobody_is_asked(desk, changes, code, text):
-    asked = len(desk.sandbox.requests)
+def test_decision_without_a_fresh_price_holds_without_a_request(desk, changes, code, text):
+    before = len(desk.sandbox.requests)
 
     signal = desk.decide(**changes)
 
     assert (signal.decision, signal.reason_code, signal.reasoning) == ("HOLD", code, text)
     assert (signal.call, signal.confidence, signal.model_asked) == (None, None, "")
-    assert len(desk.sandbox.requests) == asked
+    assert len(desk.sandbox.requests) == before
 
 
-def test_a_price_seen_30_seconds_ago_is_fresh(desk):
+def test_price_seen_30_seconds_ago_is_fresh(desk):
     assert desk.decide(seen_before=timedelta(seconds=30)).reason_code == ""
 
 
-def test_a_price_of_another_order_of_size_holds_without_a_call(desk):
+def test_price_far_from_the_candles_holds_without_a_call(desk):
     signal = desk.decide(price=desk.price * 2)
 
     assert signal.reason_code == "insane_input"
     assert signal.price == desk.price * 2
-    assert desk.asked() == 0
+    assert desk.model_requests() == 0
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "500", "429", "418", "malformed_json"])
-def test_without_candles_the_model_is_not_asked(desk, kind):
+def test_model_is_not_called_without_candles(desk, kind):
     desk.sandbox.faults.add(Fault(kind, path="/v1/candles/*"))
 
     signal = desk.decide()
 
     assert (signal.decision, signal.reason_code) == ("HOLD", "no_candles")
-    assert desk.asked() == 0
+    assert desk.model_requests() == 0
 
 
-def test_candles_of_a_flat_market_hold_without_a_call(desk, told):
+def test_flat_market_holds_without_a_call(desk, client_with_candles):
     flat = dict.fromkeys(("opening_price", "high_price", "low_price", "trade_price"), 1000)
 
-    signal = desk.decide(exchange=told([raw_candle(n) | flat for n in range(200)]), price=Decimal(1000))
+    signal = desk.decide(
+        exchange=client_with_candles([raw_candle(n) | flat for n in range(200)]), price=Decimal(1000)
+    )
 
     assert signal.reason_code == "no_indicators"
     assert "rsi_14" in signal.reasoning
     assert signal.inputs["indicators"]["rsi_14"] is None
-    assert desk.asked() == 0
+    assert desk.model_requests() == 0
 
 
-def test_too_many_gaps_hold_without_a_call(desk, told):
+def test_too_many_gaps_hold_without_a_call(desk, client_with_candles):
     found = [raw_candle(n) for n in range(241) if n % 6]
 
-    signal = desk.decide(exchange=told(found[:200]), price=Decimal(1001))
+    signal = desk.decide(exchange=client_with_candles(found[:200]), price=Decimal(1001))
     gaps = desk.decide(
-        exchange=told([raw_candle(n) for n in range(300) if n % 4][:200]),
+        exchange=client_with_candles([raw_candle(n) for n in range(300) if n % 4][:200]),
         price=Decimal(1001),
         tick=TICK + timedelta(minutes=1),
     )
@@ -196,7 +192,7 @@ def test_too_many_gaps_hold_without_a_call(desk, told):
     assert gaps.reason_code == "missing_candles"
 
 
-def test_an_unreadable_setting_fails_the_job_and_stores_nothing(desk):
+def test_unreadable_setting_raises_and_stores_nothing(desk):
     SystemConfig.objects.filter(key="ai_min_confidence").update(value="much")
 
     with pytest.raises(UnreadableConfig):
@@ -206,7 +202,7 @@ def test_an_unreadable_setting_fails_the_job_and_stores_nothing(desk):
     assert not ModelCall.objects.exists()
 
 
-def test_another_model_is_told_in_the_log(desk):
+def test_answer_of_another_model_is_logged(desk):
     desk.sandbox.faults.add(Fault("model_other_model"))
 
     with structlog.testing.capture_logs() as logs:
@@ -216,7 +212,7 @@ def test_another_model_is_told_in_the_log(desk):
     assert (line["asked"], line["answered"]) == ("gemini-3.5-flash-lite", "gemini-3.5-flash")
 
 
-def test_the_key_is_in_no_column(desk):
+def test_api_key_is_in_no_column(desk):
     desk.sandbox.faults.add(Fault("model_400_key"))
 
     call = desk.decide().call

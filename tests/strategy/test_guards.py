@@ -1,4 +1,4 @@
-"""What a model's answer must be: exactly what was asked for."""
+"""Validation of the model's answers."""
 
 import json
 from decimal import Decimal
@@ -16,7 +16,7 @@ def written(**changes) -> str:
     return json.dumps({**GOOD, **changes})
 
 
-def test_an_answer_as_asked_for_is_taken():
+def test_valid_answer_becomes_advice():
     found = parse_advice(written())
 
     assert (found.decision, found.confidence_rounded, found.reasoning) == (
@@ -30,13 +30,13 @@ def test_an_answer_as_asked_for_is_taken():
     ("confidence", "confidence_rounded"),
     [("0", "0"), ("1", "1"), ("0.59999", "0.5999"), ("0.00001", "0"), ("1e-320", "0"), ("-0.0", "0")],
 )
-def test_confidence_is_rounded_down_never_over_a_limit(confidence, confidence_rounded):
+def test_confidence_is_rounded_down(confidence, confidence_rounded):
     text = written().replace("0.7", confidence)
 
     assert parse_advice(text).confidence_rounded == Decimal(confidence_rounded)
 
 
-def test_more_keys_than_asked_for_are_ignored():
+def test_extra_keys_are_ignored():
     assert parse_advice(written(target_price=1, notes=["x"])).decision == "BUY"
 
 
@@ -78,7 +78,7 @@ def test_more_keys_than_asked_for_are_ignored():
     ],
     ids=lambda text: repr(text[:40]),
 )
-def test_everything_else_holds(text):
+def test_malformed_answer_is_invalid(text):
     with pytest.raises(NoAdvice) as caught:
         parse_advice(text)
 
@@ -90,7 +90,7 @@ def test_reasoning_may_have_4000_characters():
     assert len(parse_advice(written(reasoning="x" * 4000)).reasoning) == 4000
 
 
-def test_what_no_database_holds_is_replaced():
+def test_characters_that_the_database_refuses_are_replaced():
     assert storable("a\0b\udfffc") == "a\ufffdb\ufffdc"
 
 
@@ -117,24 +117,24 @@ INPUTS = {
         "Closes: 148000000, 147500000.",
     ],
 )
-def test_numbers_of_the_inputs_are_grounded_however_they_are_written(reasoning):
+def test_numbers_of_the_inputs_are_grounded_in_any_notation(reasoning):
     assert ungrounded(reasoning, INPUTS) == []
 
 
-def test_numbers_from_nowhere_are_listed_as_quoted_each_once():
+def test_ungrounded_numbers_are_listed_once_as_quoted():
     reasoning = "The target is 155,000,000 won, RSI 44.1 then 44.1, volume up 250 %, 160 million soon."
 
     assert ungrounded(reasoning, INPUTS) == ["155,000,000", "44.1", "250", "160 million"]
 
 
-def test_the_list_ends():
+def test_list_of_ungrounded_numbers_is_limited():
     text = " ".join(f"{number}.5" for number in range(200, 300))
 
     assert len(ungrounded(text, INPUTS)) == MAX_UNGROUNDED
 
 
 @pytest.mark.parametrize(
-    ("asked", "answered", "same"),
+    ("requested", "answered", "same"),
     [
         ("gemini-3.5-flash-lite", "gemini-3.5-flash-lite", True),
         ("gemini-3.5-flash-lite", "models/gemini-3.5-flash-lite-001", True),
@@ -143,17 +143,17 @@ def test_the_list_ends():
         ("gemini-2.5-flash", "gemini-3.5-flash-lite", False),
     ],
 )
-def test_a_version_is_of_the_family_and_another_model_is_not(asked, answered, same):
-    assert is_same_family(asked, answered) is same
+def test_model_version_is_of_the_same_family(requested, answered, same):
+    assert is_same_family(requested, answered) is same
 
 
-def test_thinking_is_billed_as_output():
+def test_thinking_tokens_are_billed_as_output():
     assert cost_usd("gemini-3.5-flash-lite", 3000, 200, 300) == Decimal("0.00215")
     assert cost_usd("gemini-3.8-flash", 1_000_000, 0, 1_000_000) == Decimal("4.5")
     assert PRICE_TABLE
 
 
 @pytest.mark.parametrize("counts", [(None, 1, 1), (1, None, 1), (1, 1, None)])
-def test_what_is_not_known_costs_nobody_knows_what(counts):
+def test_unknown_tokens_or_model_have_no_cost(counts):
     assert cost_usd("gemini-3.5-flash-lite", *counts) is None
     assert cost_usd("gemini-9-ultra", 1, 1, 1) is None

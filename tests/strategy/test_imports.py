@@ -1,4 +1,4 @@
-"""What only the scheduler's job needs is loaded by nobody else."""
+"""Heavy packages are imported only by the scheduler's job."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ print(sorted(name for name in sys.modules if name.startswith(heavy)))
 """
 
 
-def test_a_site_without_a_job_loads_neither_the_vendors_package_nor_ta_lib():
+def test_site_without_a_job_loads_neither_sdk_nor_ta_lib():
     found = subprocess.run(
         [sys.executable, "-c", LOOK],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Indicators: the same as another library's and as their definitions, and None rather than a trap."""
+"""Indicators equal another library's and their definitions; None where a value would mislead."""
 
 from itertools import pairwise
 from math import inf, nan, sqrt
@@ -21,7 +21,7 @@ def close_to(value, price):
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("start", "tick"), [(150_000_000, 1000), (0.02, 0.0001), (500, 1)], ids=str)
-def test_random_walks_give_what_talipp_gives(seed, start, tick):
+def test_indicators_of_random_walks_equal_talipps(seed, start, tick):
     bars = walk(450, seed, start, tick)
     highs, lows, closes = columns(bars)
     price = closes[-1]
@@ -62,7 +62,7 @@ def ema(values, period):
     return averages
 
 
-def test_the_conventions_are_these():
+def test_indicators_equal_their_definitions():
     highs, lows, closes = columns(walk(100, seed=3))
     price = closes[-1]
     moves = [later - earlier for earlier, later in pairwise(closes)]
@@ -87,7 +87,7 @@ def test_the_conventions_are_these():
     assert found.ema_50 == close_to(ema(closes, 50)[-1], price)
 
 
-def test_a_quiet_market_has_exact_bands_far_from_zero_and_after_a_fall():
+def test_bollinger_bands_are_exact_after_a_fall_from_large_prices():
     closes = [300_000_000.0] * 200
     closes[-20:] = [150_000_000, 150_001_000] * 10
 
@@ -96,7 +96,7 @@ def test_a_quiet_market_has_exact_bands_far_from_zero_and_after_a_fall():
     assert found.bollinger_upper - found.bollinger_middle == pytest.approx(1000, rel=1e-9)
 
 
-def test_too_few_candles_give_nothing():
+def test_too_few_candles_give_no_indicators():
     assert indicators(*columns(walk(99))).missing == NAMES
     assert indicators(*columns(walk(100))).missing == []
     assert indicators([], [], []).missing == NAMES
@@ -104,14 +104,14 @@ def test_too_few_candles_give_nothing():
 
 @pytest.mark.parametrize("wrong", [nan, inf, -inf, 0.0, -1.0])
 @pytest.mark.parametrize("column", [0, 1, 2])
-def test_one_number_that_is_none_takes_all_of_them(column, wrong):
+def test_one_invalid_number_gives_no_indicators(column, wrong):
     table = columns(walk(200))
     table[column][50] = wrong
 
     assert indicators(*table).missing == NAMES
 
 
-def test_a_price_that_never_moved_gives_nothing():
+def test_constant_price_gives_no_indicators():
     assert indicators([5.0] * 200, [5.0] * 200, [5.0] * 200).missing == NAMES
 
 
@@ -125,14 +125,14 @@ def test_a_price_that_never_moved_gives_nothing():
         (190, ["rsi_14", "bollinger_upper", "bollinger_middle", "bollinger_lower"]),
     ],
 )
-def test_a_flat_end_gives_no_rsi_and_no_bands(flat, missing):
+def test_flat_end_gives_no_rsi_and_no_bands(flat, missing):
     highs, lows, closes = columns(walk(200))
     closes[-flat:] = [closes[-flat]] * flat
 
     assert indicators(highs, lows, closes).missing == missing
 
 
-def test_a_coin_of_a_fraction_of_a_won_is_not_taken_for_flat():
+def test_tiny_price_moves_are_not_taken_for_flat():
     highs, lows, closes = columns(walk(200, start=0.00002, tick=0.00000001))
     closes[-20:] = [0.00002, 0.00002001] * 10
 

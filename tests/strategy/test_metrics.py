@@ -1,4 +1,4 @@
-"""Decisions as metrics: how many, why, when the newest, and what the model cost."""
+"""Metrics of decisions: number by reason, time of the newest, cost of the model."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ def call(**facts):
     ModelCall.objects.filter(pk=row.pk).update(started_at=Now() - timedelta(hours=1))
 
 
-def test_decisions_of_a_day_by_their_reason():
+def test_metrics_count_decisions_of_the_last_day_by_reason():
     signal(1)
     signal(2, reason_code="budget")
     signal(3, reason_code="budget")
@@ -49,7 +49,7 @@ def test_decisions_of_a_day_by_their_reason():
     assert found["signal_last_timestamp_seconds",] == newest.created_at.timestamp()
 
 
-def test_the_models_calls_and_what_they_cost(django_assert_num_queries):
+def test_metrics_have_model_calls_and_their_cost(django_assert_num_queries):
     call(cost_usd=Decimal("0.002"))
     call(cost_usd=Decimal("0.003"))
     call(error_kind="quota")
@@ -62,5 +62,5 @@ def test_the_models_calls_and_what_they_cost(django_assert_num_queries):
     assert found["model_cost_usd_last_day",] == pytest.approx(0.005)
 
 
-def test_before_the_first_decision_nothing_is_made_up():
+def test_metrics_before_the_first_decision_have_only_the_cost():
     assert scraped() == {("model_cost_usd_last_day",): 0}

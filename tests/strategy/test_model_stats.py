@@ -1,4 +1,4 @@
-"""The model judged by the calls that the trader paid for; no check ever pays for one (D13)."""
+"""The model's health from the trader's own calls; no check pays for one (D13)."""
 
 from datetime import timedelta
 
@@ -11,14 +11,14 @@ from tests.strategy.market import MARKET, TICK
 from tradingsite.strategy import model_stats, probes
 from tradingsite.strategy.models import ModelCall
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_probes")]
 
 MODEL = "gemini-3.5-flash-lite"
 
 
 @pytest.fixture(autouse=True)
 def host(settings):
-    """A host that knows the model and tells what it was asked."""
+    """A host that knows the model and records its requests."""
     settings.GEMINI_API_KEY = "test-key"
     known = {"name": f"models/{MODEL}", "supportedGenerationMethods": ["generateContent"]}
     with exchange(lambda *_: (200, known)) as serving:
@@ -27,7 +27,7 @@ def host(settings):
 
 
 def call(minutes_ago, **facts):
-    """Write a call that ended so long ago."""
+    """Create a call that ended `minutes_ago`."""
     values = {"market": MARKET, "tick": TICK, "started_at": TICK, "model_asked": MODEL, "latency_ms": 1800.0}
     row = ModelCall.objects.create(**values | facts)
     at = Now() - timedelta(minutes=minutes_ago)
@@ -39,7 +39,7 @@ def found():
     return finding.status, finding.english
 
 
-def test_a_model_that_answered_lately_is_healthy_and_nothing_is_asked(host):
+def test_recent_answer_is_healthy_without_a_request(host):
     call(50, error_kind="overloaded")
     call(20)
 
@@ -48,20 +48,20 @@ def test_a_model_that_answered_lately_is_healthy_and_nothing_is_asked(host):
 
 
 @pytest.mark.parametrize("minutes", [36, 500])
-def test_an_old_answer_is_no_evidence(host, minutes):
+def test_old_answer_does_not_count(host, minutes):
     call(minutes)
 
     assert found() == ("healthy", f"{MODEL} is available")
     assert host.paths == [f"/v1beta/models/{MODEL}"]
 
 
-def test_another_models_answer_is_no_evidence(host):
+def test_answer_of_another_model_does_not_count(host):
     call(5, model_asked="gemini-2.0-pro")
 
     assert found() == ("healthy", f"{MODEL} is available")
 
 
-def test_a_failure_is_looked_into_for_free(host):
+def test_failed_call_leads_to_a_free_metadata_request(host):
     call(20)
     call(5, error_kind="overloaded")
 
@@ -69,8 +69,8 @@ def test_a_failure_is_looked_into_for_free(host):
     assert host.paths == [f"/v1beta/models/{MODEL}"]
 
 
-def test_a_model_that_is_there_and_fails_is_a_warning():
-    """A ping would see nothing of it."""
+def test_available_model_whose_calls_fail_is_a_warning():
+    """The metadata request alone does not show it."""
     call(20, error_kind="overloaded")
     call(5, error_kind="blocked")
 
@@ -79,7 +79,7 @@ def test_a_model_that_is_there_and_fails_is_a_warning():
     )  # fmt: skip
 
 
-def test_a_quota_is_told_with_its_end_and_nothing_is_asked(host):
+def test_used_up_quota_is_a_warning_without_a_request(host):
     end = timezone.now() + timedelta(hours=3)
     call(5, error_kind="quota", not_before=end)
 
@@ -87,7 +87,7 @@ def test_a_quota_is_told_with_its_end_and_nothing_is_asked(host):
     assert host.paths == []
 
 
-def test_the_facts_tell_the_last_calls_and_that_the_check_costs_nothing(django_assert_num_queries):
+def test_facts_have_the_last_calls_and_zero_probe_tokens(django_assert_num_queries):
     assert {fact.name: fact.value for fact in model_stats.facts()} == {"probe_tokens": 0}
     call(50, error_kind="overloaded")
     call(20)

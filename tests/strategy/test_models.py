@@ -1,4 +1,4 @@
-"""Signals: what the table refuses, and that people only read them."""
+"""Signals: constraints of the table, and read-only admin pages."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ def made(**facts) -> TradingSignal:
     return TradingSignal.objects.create(**{**values, **facts})
 
 
-def test_the_newest_signal_is_the_one_made_last():
+def test_newest_signal_is_the_last_created():
     assert TradingSignal.objects.newest() is None
     made(created_at=NOON)
     late = made(market="KRW-ETH", tick=NOON - timedelta(days=1), created_at=NOON + timedelta(seconds=1))
@@ -35,7 +35,7 @@ def test_the_newest_signal_is_the_one_made_last():
     assert str(late) == "KRW-ETH BUY 2026-01-04 12:00"
 
 
-def test_a_failure_of_the_model_is_a_hold_without_confidence_or_price():
+def test_hold_signal_needs_no_confidence_and_no_price():
     signal = made(decision="HOLD", confidence=None, price=None, reason_code="stale_input")
 
     signal.refresh_from_db()
@@ -55,12 +55,12 @@ def test_a_failure_of_the_model_is_a_hold_without_confidence_or_price():
     ],
     ids=str,
 )
-def test_the_table_refuses_a_signal_that_must_not_be_traded(facts):
+def test_database_refuses_an_invalid_signal(facts):
     with pytest.raises(IntegrityError), transaction.atomic():
         made(**facts)
 
 
-def test_a_market_has_one_signal_a_tick():
+def test_market_has_one_signal_a_tick():
     made()
     made(market="KRW-ETH")
 
@@ -79,7 +79,7 @@ def test_a_market_has_one_signal_a_tick():
     ],
     ids=["span", "price", "no move", "no price", "twice"],
 )
-def test_an_outcome_is_of_one_span_and_whole_or_unknown(facts):
+def test_database_refuses_an_invalid_outcome(facts):
     signal = made()
     SignalOutcome.objects.create(signal=signal, after_min=240, measured_at=NOON)
 
@@ -88,7 +88,7 @@ def test_an_outcome_is_of_one_span_and_whole_or_unknown(facts):
     assert str(signal.outcomes.get()) == f"{signal} +240 min"
 
 
-def test_a_call_makes_at_most_one_signal_and_stays_as_long_as_it():
+def test_call_has_at_most_one_signal_and_is_protected_by_it():
     call = ModelCall.objects.create(market="KRW-BTC", tick=NOON, started_at=NOON, model_asked="x")
     made(call=call)
 
@@ -98,7 +98,7 @@ def test_a_call_makes_at_most_one_signal_and_stays_as_long_as_it():
         call.delete()
 
 
-def test_a_call_does_not_end_before_it_began():
+def test_database_refuses_a_call_that_ends_before_its_start():
     with pytest.raises(IntegrityError), transaction.atomic():
         ModelCall.objects.create(
             market="KRW-BTC",
@@ -109,7 +109,7 @@ def test_a_call_does_not_end_before_it_began():
         )
 
 
-def test_signals_are_read_in_admin_and_never_written(admin_client):
+def test_signals_are_read_only_in_admin(admin_client):
     signal = made()
     change = reverse("admin:strategy_tradingsignal_change", args=[signal.pk])
 

@@ -1,4 +1,4 @@
-"""The model's and the signals' health: each trouble in words that say what to do."""
+"""Health of model and signals: a message for each error that says what to do."""
 
 import re
 from datetime import timedelta
@@ -15,39 +15,41 @@ from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import probes
 from tradingsite.strategy.models import ModelCall, TradingSignal
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_probes")]
 
 MODEL = "gemini-3.5-flash-lite"
 SILENT = "Gemini cannot be reached: check the network and GEMINI_API_URL"
 
 
 def refusal(code: int, status: str, reason: str = "") -> tuple[int, object]:
-    """Return an error as Gemini words it."""
+    """Return an error in Gemini's format."""
     details = [{"reason": reason}] if reason else []
     return code, {"error": {"code": code, "message": "no", "status": status, "details": details}}
 
 
 @pytest.fixture
-def ask(settings):
-    """Let the probe ask a host that answers as told; return its finding and the paths it asked for."""
+def probe(settings):
+    """Return a function that probes a host with this answer and returns finding and requested paths."""
     settings.GEMINI_API_KEY = "test-key"
 
-    def ask(*answer):
+    def probe(*answer):
         with exchange(lambda *_: answer) as serving:
             settings.GEMINI_URL = serving.url
             return probes.gemini_api(), serving.paths
 
-    return ask
+    return probe
 
 
-def test_an_available_model_is_healthy_and_named_after_one_question(ask):
-    finding, paths = ask(200, {"name": f"models/{MODEL}", "supportedGenerationMethods": ["generateContent"]})
+def test_available_model_is_healthy_after_one_request(probe):
+    finding, paths = probe(
+        200, {"name": f"models/{MODEL}", "supportedGenerationMethods": ["generateContent"]}
+    )
 
     assert (finding.status, finding.english) == ("healthy", f"{MODEL} is available")
     assert paths == [f"/v1beta/models/{MODEL}"]
 
 
-def test_the_sandbox_has_the_default_model(settings):
+def test_sandbox_has_the_default_model(settings):
     settings.GEMINI_API_KEY = "sandbox-gemini-key"
     with SandboxServer() as server:
         settings.GEMINI_URL = server.url
@@ -101,37 +103,37 @@ def test_the_sandbox_has_the_default_model(settings):
     ],
     ids=["unknown", "cannot generate", "other refusal", "key", "forbidden", "quota", "5xx", "not JSON"],
 )
-def test_each_trouble_is_told_after_one_question(ask, answer, status, message):
-    finding, paths = ask(*answer)
+def test_each_error_of_the_host_has_its_message_after_one_request(probe, answer, status, message):
+    finding, paths = probe(*answer)
 
     assert finding.status == status
     assert re.fullmatch(message, finding.english)
     assert len(paths) == 1
 
 
-def test_a_missing_key_is_told_without_a_question(ask, settings):
+def test_missing_key_is_reported_without_a_request(probe, settings):
     settings.GEMINI_API_KEY = ""
 
-    finding, paths = ask(200, {})
+    finding, paths = probe(200, {})
 
     assert finding.english == "Gemini does not accept the API key: set GEMINI_API_KEY anew"
     assert paths == []
 
 
-def test_a_stopped_host_is_unhealthy(ask):
-    ask(200, {})
+def test_stopped_host_is_unhealthy(probe):
+    probe(200, {})
 
     finding = probes.gemini_api()
 
     assert (finding.status, finding.english) == ("unhealthy", SILENT)
 
 
-def test_a_silent_host_is_given_up_within_the_probes_own_limit(settings, monkeypatch):
+def test_silent_host_times_out_at_the_probes_limit(settings, monkeypatch):
     settings.GEMINI_API_KEY = "test-key"
     monkeypatch.setattr(probes, "WITHIN_S", 0.2)
     given_up = Event()
 
-    with exchange(lambda *_: (503, str(given_up.wait(10)))) as serving:
+    with exchange(lambda *_: (503, str(given_up.wait()))) as serving:
         settings.GEMINI_URL = serving.url
         finding = probes.gemini_api()
         given_up.set()
@@ -140,10 +142,10 @@ def test_a_silent_host_is_given_up_within_the_probes_own_limit(settings, monkeyp
     assert finding.english == "Gemini gave no answer within 0.2 s: check the network and GEMINI_API_URL"
 
 
-def test_an_unreadable_model_is_told_as_what_it_is(ask):
+def test_unreadable_model_setting_is_reported_without_a_request(probe):
     SystemConfig.objects.filter(key="ai_model").update(value="")
 
-    finding, paths = ask(200, {})
+    finding, paths = probe(200, {})
 
     assert finding.status == "unhealthy"
     assert finding.english == "ai_model cannot be read: correct it in admin"
@@ -151,7 +153,7 @@ def test_an_unreadable_model_is_told_as_what_it_is(ask):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_fails_is_left_to_the_engine_which_then_judges_nothing():
+def test_database_error_propagates_to_the_engine():
     with pytest.raises(OperationalError), connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
@@ -178,7 +180,7 @@ def called(ago_min: int, kind: str = "", model: str = MODEL, *, ended: bool = Tr
     )
 
 
-def test_without_a_signal_the_warning_says_that_there_is_none_yet():
+def test_no_signal_yet_is_a_warning():
     finding = probes.recent_signal()
 
     assert (finding.status, finding.english) == ("warning", "no signal yet")
@@ -188,14 +190,14 @@ def test_without_a_signal_the_warning_says_that_there_is_none_yet():
     ("minutes", "status", "message"),
     [
         (0, "healthy", "HOLD for KRW-BTC, 0 min ago"),
-        (34.9, "healthy", "HOLD for KRW-BTC, 34 min ago"),
+        (34.5, "healthy", "HOLD for KRW-BTC, 34 min ago"),
         (35.1, "healthy", "HOLD for KRW-BTC, 35 min ago: the next is 5 min late"),
-        (59.9, "healthy", "HOLD for KRW-BTC, 59 min ago: the next is 29 min late"),
+        (59.5, "healthy", "HOLD for KRW-BTC, 59 min ago: the next is 29 min late"),
         (60.1, "warning", "the last signal was 60 min ago, limit 60 min: the next is 30 min late"),
         (-5, "healthy", "HOLD for KRW-BTC, 0 min ago"),
     ],
 )
-def test_a_signal_is_recent_for_an_hour_of_the_databases_clock(minutes, status, message):
+def test_signal_is_recent_for_an_hour_by_the_databases_clock(minutes, status, message):
     signal_made(timedelta(hours=3), "KRW-ETH")
     signal_made(timedelta(minutes=minutes))
 
@@ -204,13 +206,13 @@ def test_a_signal_is_recent_for_an_hour_of_the_databases_clock(minutes, status, 
     assert (finding.status, finding.english) == (status, message)
 
 
-def test_a_hold_that_the_model_did_not_choose_says_why():
+def test_hold_without_the_model_has_its_reason():
     signal_made(timedelta(minutes=3), reason_code="stale_input")
 
     assert probes.recent_signal().english == "HOLD stale_input for KRW-BTC, 3 min ago"
 
 
-def test_calls_that_fail_in_a_row_are_a_warning_with_their_kind():
+def test_two_failed_calls_in_a_row_are_a_warning():
     signal_made(timedelta(minutes=3))
     called(120)
     called(63, "auth")
@@ -226,7 +228,7 @@ def test_calls_that_fail_in_a_row_are_a_warning_with_their_kind():
     )
 
 
-def test_a_success_or_another_model_ends_the_row_of_failures():
+def test_success_or_another_model_resets_the_failures():
     signal_made(timedelta(minutes=3))
     for ago_min in (90, 60):
         called(ago_min, "config")

@@ -1,4 +1,4 @@
-"""What the model is told: numbers that we computed, the same text for the same facts."""
+"""The prompt: numbers that we computed, the same text for the same inputs."""
 
 import json
 from datetime import timedelta
@@ -20,7 +20,7 @@ AT = TICK + timedelta(seconds=5)
 SEEN = TICK + timedelta(seconds=1)
 
 
-def told(volume="0", cost="0", without=()):
+def prompt_inputs(volume="0", cost="0", without=()):
     facts = MarketFacts(MARKET, AT, Position(MARKET, Decimal(volume), Decimal(cost)), Decimal("1010.5"), SEEN)
     found = series(candles(without=without), MARKET, TICK)
     return prompt.inputs(facts, found, indicators(*columns(found.bars)), SystemConfig.objects.snapshot())
@@ -37,8 +37,8 @@ def leaves(value, name=""):
         yield name, value
 
 
-def test_everything_is_a_number_but_the_market_and_two_moments():
-    texts = {name: value for name, value in leaves(told()) if isinstance(value, str)}
+def test_prompt_inputs_are_numbers_except_market_and_two_times():
+    texts = {name: value for name, value in leaves(prompt_inputs()) if isinstance(value, str)}
 
     assert texts == {
         "market": MARKET,
@@ -47,16 +47,16 @@ def test_everything_is_a_number_but_the_market_and_two_moments():
     }
 
 
-def test_every_amount_has_its_unit_in_its_name():
+def test_every_number_has_its_unit_in_its_name():
     units = ("_krw", "_pct", "_coins", "_min", "_s", "_14", "count", "filled", "held", "min_confidence")
 
-    numbers = [name for name, value in leaves(told()) if not isinstance(value, str)]
+    numbers = [name for name, value in leaves(prompt_inputs()) if not isinstance(value, str)]
 
     assert [name for name in numbers if not name.endswith(units)] == []
 
 
-def test_the_market_is_told_as_it_is():
-    found = told(without=[3])
+def test_prompt_inputs_describe_the_market():
+    found = prompt_inputs(without=[3])
 
     assert (found["price_krw"], found["price_age_s"]) == (1010.5, 4.0)
     assert found["candles"] | {"recent": None} == {
@@ -77,12 +77,12 @@ def test_the_market_is_told_as_it_is():
         ("2", "0", {"held": True, "unrealised_pct": None}),
     ],
 )
-def test_the_position_is_told_as_a_yes_and_a_share(volume, cost, position):
-    assert told(volume, cost)["position"] == position
+def test_prompt_has_the_position_as_held_and_unrealised_share(volume, cost, position):
+    assert prompt_inputs(volume, cost)["position"] == position
 
 
-def test_equal_facts_make_equal_texts():
-    found = told()
+def test_equal_inputs_make_equal_texts():
+    found = prompt_inputs()
 
     text = prompt.text(found)
 
@@ -90,13 +90,13 @@ def test_equal_facts_make_equal_texts():
     assert json.loads(text) == found
 
 
-def test_a_changed_template_needs_a_new_version():
+def test_changed_template_needs_a_new_version():
     versions = {"1": "339fd4b6857f3db5b5a441eae8b5e5b7c9f87b7827c6fa32ab4c894277d1dc10"}
 
     assert versions[prompt.TEMPLATE_VERSION] == prompt.TEMPLATE_SHA256
 
 
-def test_the_schema_uses_only_what_the_package_can_send():
+def test_schema_is_accepted_by_the_sdk():
     from google.ai.generativelanguage import Schema
 
     schema = Schema.from_json(json.dumps(prompt.SCHEMA))

@@ -1,4 +1,4 @@
-"""Old texts go, numbers and hashes stay."""
+"""Texts of old calls are blanked; numbers and hashes are kept."""
 
 from datetime import timedelta
 from threading import Event
@@ -31,7 +31,7 @@ def calls(count: int) -> None:
 
 
 @pytest.mark.django_db
-def test_texts_of_calls_begun_before_the_cutoff_are_blanked_and_nothing_else():
+def test_only_texts_of_calls_before_the_cutoff_are_blanked():
     calls(3)
 
     assert blank_before(TICK + timedelta(seconds=2)) == {"model_call_text": 2}
@@ -44,7 +44,7 @@ def test_texts_of_calls_begun_before_the_cutoff_are_blanked_and_nothing_else():
 
 
 @pytest.mark.django_db
-def test_texts_go_in_batches():
+def test_texts_are_blanked_in_batches():
     calls(5)
 
     with CaptureQueriesContext(connection) as queries:
@@ -55,7 +55,7 @@ def test_texts_go_in_batches():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_batch_is_a_transaction_of_its_own():
+def test_each_batch_has_its_own_transaction():
     calls(1)
 
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
@@ -63,7 +63,7 @@ def test_each_batch_is_a_transaction_of_its_own():
 
 
 @pytest.mark.django_db
-def test_a_stop_leaves_the_rest_for_the_next_run():
+def test_stop_leaves_the_rest_for_the_next_run():
     calls(1)
     stop = Event()
     stop.set()

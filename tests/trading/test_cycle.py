@@ -1,4 +1,4 @@
-"""The whole trading loop as its jobs run it: price, signal, verdict, order, fill, and what people see."""
+"""The whole trading loop as its jobs run it: price, signal, checks, order, fill, and the pages about them."""
 
 import json
 from datetime import timedelta
@@ -11,14 +11,17 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.clients.peer import PATIENCE_S, be_patient
 from tests.leaks import shown
 from tradingsite.clients import factory
 from tradingsite.jobs import fence, tasks
 from tradingsite.marketdata.models import Poll, Ticker
+from tradingsite.orders.execution import signal_order, submission
 from tradingsite.orders.models import AccountReading, Fill, Order
 from tradingsite.orders.portfolio.positions import position
 from tradingsite.risk.halts import halt_now
 from tradingsite.risk.models import Halt
+from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy.models import TradingSignal
 
@@ -28,15 +31,19 @@ MARKET = "KRW-BTC"
 
 
 @pytest.fixture
-def exchange(settings):
-    with SandboxServer() as server:
+def exchange(settings, monkeypatch):
+    be_patient(monkeypatch)
+    for limit in ("POST_WITHIN_S", "LOOKUP_WITHIN_S"):
+        monkeypatch.setattr(submission, limit, PATIENCE_S)
+    monkeypatch.setattr(signal_order, "READ_WITHIN_S", PATIENCE_S)
+    with SandboxServer(options=Options(fill_after_ms=0)) as server:
         settings.UPBIT_URL = settings.GEMINI_URL = server.url
         yield server
 
 
 @pytest.fixture
 def five_calm_minutes(exchange):
-    """Every poll of the last five minutes saw the same price, and both checks of the market ran."""
+    """Five minutes of polls with one price, a collection and a check of volatility."""
     now = timezone.now()
     price = factory.upbit_client().tickers([MARKET])[0].trade_price
     for number in range(1, 31):
@@ -58,9 +65,7 @@ def signal(exchange, decision):
 
 
 @pytest.mark.usefixtures("five_calm_minutes")
-def test_a_buy_and_a_sell_run_through_the_whole_chain_and_agree_with_the_exchange(
-    exchange, admin_client, capsys
-):
+def test_buy_and_sell_run_through_the_whole_chain_and_match_the_exchange(exchange, admin_client, capsys):
     bought = signal(exchange, "BUY").order
 
     assert (bought.state, bought.reason) == ("DONE", ""), bought.checks
@@ -83,13 +88,13 @@ def test_a_buy_and_a_sell_run_through_the_whole_chain_and_agree_with_the_exchang
     assert call.latency_ms is not None
     assert call.model_answered == call.model_asked
 
-    everything = "\n".join([*people_see(admin_client, sold), *stored(), *capsys.readouterr()])
+    everything = "\n".join([*pages_about(admin_client, sold), *stored(), *capsys.readouterr()])
     assert call.prompt_sha256 in everything
     assert shown(everything) == []
 
 
-def people_see(client, order):
-    """Yield the page of every record of ours in admin, the status page, and the health detail."""
+def pages_about(client, order):
+    """Yield every list of ours in admin, the order's and its signal's page, status page and health detail."""
     for model in admin_site._registry:
         if model.__module__.startswith("tradingsite") and model._meta.managed:
             listing = client.get(
@@ -115,7 +120,7 @@ def stored():
 
 
 @pytest.mark.usefixtures("five_calm_minutes")
-def test_an_operator_s_halt_denies_the_buy_with_its_reason_and_lets_the_sell_go(exchange):
+def test_operator_halt_denies_a_buy_and_allows_a_sell(exchange):
     signal(exchange, "BUY")
     halt_now("lunch", "kim")
 
@@ -130,10 +135,10 @@ def test_an_operator_s_halt_denies_the_buy_with_its_reason_and_lets_the_sell_go(
 
 
 @pytest.mark.usefixtures("five_calm_minutes")
-def test_a_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
+def test_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
     bought = signal(exchange, "BUY").order
     halt_now("storm", "kim")
-    fall(bought)
+    drop_price(bought)
 
     run("check_volatility")
 
@@ -144,13 +149,13 @@ def test_a_stop_loss_sells_without_the_model_while_buys_are_halted(exchange):
 
 
 @pytest.mark.usefixtures("five_calm_minutes")
-def test_a_scheduler_that_lost_its_lock_during_the_run_sends_no_order_of_either_cause(exchange):
+def test_scheduler_that_lost_its_lock_sends_no_order(exchange):
     bought = signal(exchange, "BUY").order
     exchange.model.queue_decision("SELL", confidence=Decimal("0.9"))
 
     with fence.guarded_by(lambda: False):
         tasks.generate_trading_signal(timezone.now())
-        fall(bought)
+        drop_price(bought)
         tasks.check_volatility(timezone.now())
 
     unsent = Order.objects.exclude(pk=bought.pk).order_by("pk")
@@ -162,15 +167,15 @@ def test_a_scheduler_that_lost_its_lock_during_the_run_sends_no_order_of_either_
     assert len(exchange.exchange.posts) == 1
 
 
-def fall(bought):
-    """Let the price be 6 % below what was paid."""
+def drop_price(bought):
+    """Store a price 6 % below what was paid."""
     paid = Fill.objects.filter(order=bought).latest("traded_at").price
     now = timezone.now()
-    fallen = {"price": paid * Decimal("0.94"), "first_seen_at": now, "last_seen_at": now}
-    Ticker.objects.create(market=MARKET, traded_at=now, **fallen)
+    dropped = {"price": paid * Decimal("0.94"), "first_seen_at": now, "last_seen_at": now}
+    Ticker.objects.create(market=MARKET, traded_at=now, **dropped)
 
 
-def test_without_a_check_of_volatility_nothing_is_bought(exchange):
+def test_buy_is_denied_without_a_volatility_check(exchange):
     run("collect_market_data")
 
     denied = signal(exchange, "BUY").order

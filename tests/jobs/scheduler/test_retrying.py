@@ -3,7 +3,7 @@
 import pytest
 from django.db import DataError, InterfaceError, OperationalError, connection
 
-from tests.clients.peer import Ticking
+from tests.clients.peer import FakeClock
 from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, runner_of, state
 from tradingsite.clients.deadline import Deadline
@@ -28,7 +28,7 @@ class Body:
 
 @pytest.fixture
 def ticking():
-    return Ticking()
+    return FakeClock()
 
 
 @pytest.fixture

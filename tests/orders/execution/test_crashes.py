@@ -1,8 +1,7 @@
-"""Whatever dies, and whoever else is at work: one order an intent (docs/orders.md O4 to O7, O13)."""
+"""One order an intent, whatever crashes and runs at the same time (docs/orders.md O4 to O7, O13)."""
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from django.db import Error, connection, transaction
 
+from tests.clients.peer import PATIENCE_S, wait_until
 from tests.healthcheck.processes import ROOT, environment
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.orders.execution import intents
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.django_db(
         "tradingsite.orders",
     ],
 )
-WITHIN_S = 20
 
 
 @contextmanager
@@ -41,21 +40,14 @@ def sender(trader, order):
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout.readline() == "asked\n"
+        assert process.stdout.readline() == "ready\n"
         yield process
         process.kill()
 
 
-def go_on(process):
+def let_it_send(process):
     process.stdin.write("\n")
     process.stdin.flush()
-
-
-def until(condition):
-    deadline = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def wait_for_unlocked_row():
@@ -67,8 +59,8 @@ def state():
     return Order.objects.get().state
 
 
-def at_once(*jobs):
-    """Run all in threads of their own and return their results in order."""
+def run_concurrently(*jobs):
+    """Run each job in its own thread; return their results in order."""
 
     def one(job):
         try:
@@ -80,8 +72,8 @@ def at_once(*jobs):
         return list(pool.map(one, jobs))
 
 
-class Together(UpbitExchange):
-    """Lets nobody on before all have read."""
+class ReadsTogether(UpbitExchange):
+    """Returns the balances when all threads have read them."""
 
     def wait_for(self, number):
         self.barrier = Barrier(number)
@@ -89,23 +81,23 @@ class Together(UpbitExchange):
 
     def accounts(self, **bounds):
         balances = super().accounts(**bounds)
-        self.barrier.wait(WITHIN_S)
+        self.barrier.wait(PATIENCE_S)
         return balances
 
 
 def like(trader, kind):
     client = trader.venue.client
-    return kind(client.base_url, client.access_key, client.secret_key, retries=0)
+    return kind(client.base_url, client.access_key, client.secret_key, retries=0, clock=client.clock)
 
 
-def together(trader, number):
-    return like(trader, Together).wait_for(number)
+def reading_together(trader, number):
+    return like(trader, ReadsTogether).wait_for(number)
 
 
-def test_a_sender_killed_before_its_post_leaves_an_intent_that_is_given_up(trader):
+def test_intent_of_a_sender_killed_before_its_post_becomes_lost(trader):
     order = trader.buy()
     with sender(trader, order):
-        assert trader.sync(minutes=1)["busy"] == 1, "it is alive, however long it takes"
+        assert trader.sync(minutes=1)["busy"] == 1, "a live sender is waited for"
         assert state() == OrderState.SUBMITTING
     wait_for_unlocked_row()
 
@@ -113,12 +105,12 @@ def test_a_sender_killed_before_its_post_leaves_an_intent_that_is_given_up(trade
     assert (state(), trader.posts) == (OrderState.LOST, 0)
 
 
-def test_a_sender_killed_between_its_post_and_the_answer_leaves_an_order_that_is_found(trader):
+def test_order_of_a_sender_killed_after_its_post_is_found(trader):
     order = trader.buy()
-    trader.break_post("latency", seconds=5)
+    trader.fail_post("latency", seconds=3600)
     with sender(trader, order) as process:
-        go_on(process)
-        until(lambda: trader.posts)
+        let_it_send(process)
+        wait_until(lambda: trader.posts)
         assert trader.sync(minutes=1)["busy"] == 1
     wait_for_unlocked_row()
     assert state() == OrderState.SUBMITTING
@@ -126,10 +118,10 @@ def test_a_sender_killed_between_its_post_and_the_answer_leaves_an_order_that_is
     trader.sync()
 
     assert state() == OrderState.DONE
-    assert (trader.posts, trader.theirs) == (1, [(order.identifier, "cancel")])
+    assert (trader.posts, trader.exchange_orders) == (1, [(order.identifier, "cancel")])
 
 
-def test_a_database_that_went_away_during_the_post_changes_nothing_but_the_moment_it_is_known(trader):
+def test_lost_database_connection_during_the_post_delays_only_the_result(trader):
     order = trader.buy()
 
     def lose_the_database():
@@ -148,7 +140,7 @@ def test_a_database_that_went_away_during_the_post_changes_nothing_but_the_momen
     assert (state(), trader.posts) == (OrderState.DONE, 1)
 
 
-def test_an_intent_that_could_still_be_rolled_back_is_not_sent(trader):
+def test_uncommitted_intent_is_not_sent(trader):
     order = trader.buy()
 
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
@@ -157,22 +149,22 @@ def test_an_intent_that_could_still_be_rolled_back_is_not_sent(trader):
     assert trader.posts == 0
 
 
-def test_a_signal_that_two_act_on_makes_one_order(trader):
+def test_two_processes_make_one_order_from_a_signal(trader):
     trader.see_prices()
-    signal, client = trader.signal(), together(trader, 2)
+    signal, client = trader.signal(), reading_together(trader, 2)
 
-    first, second = at_once(*[partial(trader.act, signal, client)] * 2)
+    first, second = run_concurrently(*[partial(trader.act, signal, client)] * 2)
 
     assert first.pk == second.pk
     assert (Order.objects.get().state, trader.posts) == (OrderState.DONE, 1)
 
 
-def test_two_signals_of_one_market_make_one_order_at_a_time(trader):
+def test_two_signals_of_a_market_make_one_order_at_a_time(trader):
     trader.see_prices()
     trader.venue.server.exchange.next_fills.append("never")
-    client = together(trader, 2)
+    client = reading_together(trader, 2)
 
-    at_once(*[partial(trader.act, trader.signal(), client) for _ in range(2)])
+    run_concurrently(*[partial(trader.act, trader.signal(), client) for _ in range(2)])
 
     denied, sent = Order.objects.order_by("state")
     assert [(denied.state, denied.reason), sent.state] == [("DENIED", "order_unresolved"), "OPEN"]
@@ -180,16 +172,16 @@ def test_two_signals_of_one_market_make_one_order_at_a_time(trader):
     assert trader.posts == 1
 
 
-def test_a_round_that_another_one_overtakes_books_nothing_twice(trader):
-    trader.break_post("drop_after")
-    trader.break_look("500")
+def test_overtaken_round_books_nothing_twice(trader):
+    trader.fail_post("drop_after")
+    trader.fail_lookup("500")
     order = trader.send(trader.buy())
 
     class Overtaken(UpbitExchange):
         def order(self, **name):
-            told = super().order(**name)
+            answer = super().order(**name)
             assert trader.sync(minutes=0.1)["ended"] == 1
-            return told
+            return answer
 
     assert trader.sync(like(trader, Overtaken))["ended"] == 0
 
@@ -199,21 +191,21 @@ def test_a_round_that_another_one_overtakes_books_nothing_twice(trader):
     assert OrderEvent.objects.filter(what="moved", state_after="DONE").count() == 1
 
 
-def test_who_writes_in_one_market_holds_up_nobody_in_another(trader):
+def test_writer_of_one_market_does_not_block_another_market(trader):
     with market_lock("KRW-BTC"):
-        (order,) = at_once(partial(trader.buy, market="KRW-ETH"))
+        (order,) = run_concurrently(partial(trader.buy, market="KRW-ETH"))
 
     assert order.state == OrderState.SUBMITTING
 
 
-def test_who_writes_in_a_market_makes_the_next_one_wait(trader):
+def test_writer_of_a_market_blocks_the_next_writer_of_it(trader):
     with ThreadPoolExecutor(1) as pool:
         with market_lock("KRW-BTC"):
-            next_one = pool.submit(at_once, trader.buy)
-            until(lambda: waiting_locks() == 1)
+            next_one = pool.submit(run_concurrently, trader.buy)
+            wait_until(lambda: waiting_locks() == 1)
             first = trader.buy()
             intents.transition(first, OrderState.REJECTED, trader.venue.at, {})
-        (second,) = next_one.result(WITHIN_S)
+        (second,) = next_one.result(PATIENCE_S)
 
     assert list(Order.objects.order_by("pk")) == [first, second]
 

@@ -1,4 +1,4 @@
-"""What the exchange's words make of an order (docs/orders.md O10, O11)."""
+"""Booking of the exchange's report on an order (docs/orders.md O10, O11)."""
 
 from decimal import Decimal
 
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.django_db
 ISO = "2026-01-05T21:00:00+09:00"
 
 
-def told(state, *trades, **facts) -> ExchangeOrder:
-    """Return what Upbit tells of a market buy for 10,000 won; each trade is a price and a volume."""
-    shown = [
+def report(state, *trades, **facts) -> ExchangeOrder:
+    """Return Upbit's report on a market buy for 10,000 won; each trade is a price and a volume."""
+    reported = [
         {
             "market": "KRW-BTC",
             "uuid": f"t-{price}-{volume}",
@@ -43,7 +43,7 @@ def told(state, *trades, **facts) -> ExchangeOrder:
         "locked": "0",
         "trades_count": len(trades),
         "identifier": "a-1",
-        "trades": shown,
+        "trades": reported,
     }
     return ExchangeOrder.model_validate({**values, **facts})
 
@@ -53,33 +53,33 @@ SOLD = {"side": "ask", "ord_type": "market", "price": None, "volume": "0.0001"}
 
 
 @pytest.mark.parametrize(
-    ("shown", "state"),
+    ("reported", "state"),
     [
-        (told("wait"), "OPEN"),
-        (told("watch"), "OPEN"),
-        (told("wait", ("100", "50")), "PARTIAL"),
-        (told("done", ("100", "100")), "DONE"),
-        (told("cancel"), "CANCELLED"),
-        (told("cancel", FULL), "DONE"),
-        (told("cancel", ("30000", "0.33333333")), "DONE"),
-        (told("cancel", ("100", "50")), "CANCELLED"),
-        (told("cancel", ("148520000", "0.00006732")), "CANCELLED"),
-        (told("cancel", ("148000000", "0.00003"), ("149000000", "0.00003731")), "DONE"),
-        (told("cancel", ("100000000", "0.00005"), **SOLD), "CANCELLED"),
-        (told("done", ("100000000", "0.0001"), **SOLD), "DONE"),
-        (told("a-new-word"), "OPEN"),
-        (told("a-new-word", ("100", "50")), "PARTIAL"),
+        (report("wait"), "OPEN"),
+        (report("watch"), "OPEN"),
+        (report("wait", ("100", "50")), "PARTIAL"),
+        (report("done", ("100", "100")), "DONE"),
+        (report("cancel"), "CANCELLED"),
+        (report("cancel", FULL), "DONE"),
+        (report("cancel", ("30000", "0.33333333")), "DONE"),
+        (report("cancel", ("100", "50")), "CANCELLED"),
+        (report("cancel", ("148520000", "0.00006732")), "CANCELLED"),
+        (report("cancel", ("148000000", "0.00003"), ("149000000", "0.00003731")), "DONE"),
+        (report("cancel", ("100000000", "0.00005"), **SOLD), "CANCELLED"),
+        (report("done", ("100000000", "0.0001"), **SOLD), "DONE"),
+        (report("a-new-word"), "OPEN"),
+        (report("a-new-word", ("100", "50")), "PARTIAL"),
     ],
     ids=lambda value: getattr(value, "state", value),
 )
-def test_the_state_is_what_was_executed_not_upbits_word(shown, state):
-    assert exchange_report.state_of(shown) == state
+def test_state_follows_from_the_executed_volume_not_upbits_state(reported, state):
+    assert exchange_report.state_of(reported) == state
 
 
 def test_fills_and_fee_are_booked_exactly():
     order = placed(state="UNKNOWN")
 
-    exchange_report.apply_report(order, told("cancel", FULL), NOON)
+    exchange_report.apply_report(order, report("cancel", FULL), NOON)
 
     order.refresh_from_db()
     assert (order.state, order.uuid, order.ended_at) == (OrderState.DONE, "u-1", NOON)
@@ -88,11 +88,11 @@ def test_fills_and_fee_are_booked_exactly():
     assert Fill.objects.get().funds == Decimal("9999.8516")
 
 
-def test_the_same_fills_told_again_are_booked_once_and_leave_no_trace():
+def test_repeated_report_books_its_fills_once_and_leaves_no_event():
     order = placed(state="OPEN", uuid="u-1")
     for _ in range(2):
-        exchange_report.apply_report(order, told("wait", ("100", "10")), NOON)
-    exchange_report.apply_report(order, told("wait", ("100", "10"), ("101", "20")), NOON)
+        exchange_report.apply_report(order, report("wait", ("100", "10")), NOON)
+    exchange_report.apply_report(order, report("wait", ("100", "10"), ("101", "20")), NOON)
 
     assert (order.state, Fill.objects.count()) == (OrderState.PARTIAL, 2)
     assert order.executed_volume == 30
@@ -103,16 +103,16 @@ def test_the_same_fills_told_again_are_booked_once_and_leave_no_trace():
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "reported",
     [
-        told("done", ("100", "100"), side="ask"),
-        told("done", ("100", "100"), market="KRW-ETH"),
-        told("done", ("100", "100"), ord_type="limit"),
-        told("done", ("100", "100"), identifier="somebody-else"),
-        told("done", ("100", "100"), uuid="u-2"),
-        told("done", ("100", "100"), executed_volume="101", trades_count=2),
-        told("done"),
-        told("wait", ("100", "9")),
+        report("done", ("100", "100"), side="ask"),
+        report("done", ("100", "100"), market="KRW-ETH"),
+        report("done", ("100", "100"), ord_type="limit"),
+        report("done", ("100", "100"), identifier="another"),
+        report("done", ("100", "100"), uuid="u-2"),
+        report("done", ("100", "100"), executed_volume="101", trades_count=2),
+        report("done"),
+        report("wait", ("100", "9")),
     ],
     ids=[
         "side",
@@ -125,11 +125,11 @@ def test_the_same_fills_told_again_are_booked_once_and_leave_no_trace():
         "less than before",
     ],
 )
-def test_an_answer_that_contradicts_our_books_or_itself_ends_nothing(shown):
+def test_contradictory_report_changes_nothing_and_is_recorded(reported):
     order = placed(state="OPEN", uuid="u-1")
-    exchange_report.apply_report(order, told("wait", ("100", "10")), NOON)
+    exchange_report.apply_report(order, report("wait", ("100", "10")), NOON)
 
-    exchange_report.apply_report(order, shown, NOON)
+    exchange_report.apply_report(order, reported, NOON)
 
     order.refresh_from_db()
     assert (order.state, Fill.objects.count()) == (OrderState.PARTIAL, 1)
@@ -156,13 +156,13 @@ def trade(uuid, price="100", volume="10", **facts):
         {"trades": [trade("t-100-10"), trade("t" * 65)], "executed_volume": "20"},
         {"trades": [trade("t-100-10"), trade("t-2")], "executed_volume": "20", "paid_fee": "1e21"},
     ],
-    ids=["told twice", "vanished", "changed", "nothing traded", "too large", "too long", "a fee beyond all"],
+    ids=["repeated", "vanished", "changed", "nothing traded", "too large", "too long", "a fee beyond all"],
 )
-def test_trades_that_cannot_be_true_end_nothing_and_raise_nothing(facts):
+def test_impossible_trades_change_nothing_and_raise_nothing(facts):
     order = placed(state="OPEN", uuid="u-1")
-    exchange_report.apply_report(order, told("wait", ("100", "10")), NOON)
+    exchange_report.apply_report(order, report("wait", ("100", "10")), NOON)
 
-    exchange_report.apply_report(order, told("done", **facts), NOON)
+    exchange_report.apply_report(order, report("done", **facts), NOON)
 
     stored = Order.objects.get()
     for known in (stored, order):
@@ -172,36 +172,36 @@ def test_trades_that_cannot_be_true_end_nothing_and_raise_nothing(facts):
     assert stored.events.last().evidence["contradiction"]
 
 
-def test_another_orders_uuid_is_noted_and_raises_nothing():
+def test_uuid_of_another_order_is_recorded_as_a_contradiction():
     placed(identifier="a-0", uuid="u-1")
     order = placed(state="UNKNOWN")
 
-    exchange_report.apply_report(order, told("cancel", FULL), NOON)
+    exchange_report.apply_report(order, report("cancel", FULL), NOON)
 
     order.refresh_from_db()
     assert (order.state, Fill.objects.count()) == (OrderState.UNKNOWN, 0)
     assert "uuid" in order.events.last().evidence["contradiction"]
 
 
-def test_an_identifier_that_is_left_out_contradicts_nothing():
+def test_missing_identifier_is_no_contradiction():
     order = placed(state="OPEN", uuid="u-1")
-    exchange_report.apply_report(order, told("cancel", FULL, identifier=None), NOON)
+    exchange_report.apply_report(order, report("cancel", FULL, identifier=None), NOON)
     assert order.state == OrderState.DONE
 
 
 @pytest.mark.parametrize("state", ["DENIED", "REJECTED", "DONE", "CANCELLED"])
-def test_what_has_ended_is_not_touched_again(state):
+def test_report_of_an_ended_order_changes_nothing(state):
     order = placed(state=state, uuid="u-1")
 
-    exchange_report.apply_report(order, told("cancel", FULL), NOON)
+    exchange_report.apply_report(order, report("cancel", FULL), NOON)
 
     assert (Order.objects.get().state, Fill.objects.count(), order.events.count()) == (state, 0, 0)
 
 
-def test_an_order_that_is_done_without_any_trade_is_not_believed():
+def test_done_report_without_a_trade_is_a_contradiction():
     order = placed(state="OPEN", uuid="u-1")
 
-    exchange_report.apply_report(order, told("done"), NOON)
+    exchange_report.apply_report(order, report("done"), NOON)
 
     assert (order.state, order.ended_at) == (OrderState.OPEN, None)
     assert "nothing was executed" in order.events.last().evidence["contradiction"]

@@ -1,4 +1,4 @@
-"""From a signal to a filled order, or to a reason why not, at the sandbox (docs/orders.md O1, O3)."""
+"""From a signal to a filled order or a reason for none, at the sandbox (docs/orders.md O1, O3)."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -20,7 +20,7 @@ MARKET = "KRW-BTC"
 
 
 @pytest.fixture
-def seeing(trader):
+def trader(trader):
     trader.see_prices()
     return trader
 
@@ -29,93 +29,93 @@ def failed(order):
     return [check["name"] for check in order.checks if not check["passed"]]
 
 
-def test_a_buy_is_sent_once_filled_and_booked_to_the_last_digit(seeing):
-    order = seeing.act(seeing.signal())
+def test_buy_is_sent_once_and_booked_exactly(trader):
+    order = trader.act(trader.signal())
 
     assert order.state == OrderState.DONE, (order.reason, order.checks)
     assert order.funds == order.funds.to_integral_value()
-    assert order.executed_volume == seeing.venue.purse("BTC") == position(MARKET).volume
-    assert seeing.venue.purse("KRW") == 10_000_000 - order.executed_funds - order.paid_fee
+    assert order.executed_volume == trader.venue.balance("BTC") == position(MARKET).volume
+    assert trader.venue.balance("KRW") == 10_000_000 - order.executed_funds - order.paid_fee
     assert (order.krw_before, order.coin_before) == (10_000_000, 0)
-    assert (seeing.posts, failed(order)) == (1, [])
+    assert (trader.posts, failed(order)) == (1, [])
 
 
-def test_a_sell_sells_our_whole_position_and_no_coin_of_others(seeing):
-    seeing.venue.place(MARKET, "bid", 50_000)
-    ours = seeing.act(seeing.signal()).executed_volume
-    others = seeing.venue.purse("BTC") - ours
+def test_sell_sells_our_whole_position_and_no_other_coins(trader):
+    trader.venue.place(MARKET, "bid", 50_000)
+    ours = trader.act(trader.signal()).executed_volume
+    others = trader.venue.balance("BTC") - ours
 
-    order = seeing.act(seeing.signal("SELL"))
+    order = trader.act(trader.signal("SELL"))
 
     assert (order.state, order.cause, order.volume) == (OrderState.DONE, Cause.SIGNAL, ours)
-    assert seeing.venue.purse("BTC") == others
+    assert trader.venue.balance("BTC") == others
     assert not position(MARKET).volume
 
 
-def test_a_sell_is_made_smaller_when_coins_of_ours_are_gone(seeing):
-    ours = seeing.act(seeing.signal()).executed_volume
-    seeing.venue.place(MARKET, "ask", (ours / 4).quantize(Decimal("1e-8")))
-    seeing.wait(1)
-    left = seeing.venue.purse("BTC")
+def test_sell_is_reduced_to_the_coins_left_in_the_account(trader):
+    ours = trader.act(trader.signal()).executed_volume
+    trader.venue.place(MARKET, "ask", (ours / 4).quantize(Decimal("1e-8")))
+    trader.wait(1)
+    left = trader.venue.balance("BTC")
 
-    order = seeing.act(seeing.signal("SELL"))
+    order = trader.act(trader.signal("SELL"))
 
-    assert (order.state, order.volume, seeing.venue.purse("BTC")) == (OrderState.DONE, left, 0)
+    assert (order.state, order.volume, trader.venue.balance("BTC")) == (OrderState.DONE, left, 0)
     (clamp,) = order.clamps
     assert (clamp["limit"], Decimal(clamp["before"]), Decimal(clamp["after"])) == ("free_coins", ours, left)
 
 
-def test_a_sell_goes_out_while_everything_that_stops_buys_is_on(seeing):
-    seeing.act(seeing.signal())
+def test_sell_is_sent_while_buys_are_stopped(trader):
+    trader.act(trader.signal())
     SystemConfig.objects.set_value("trading_enabled", "false")
-    Halt.objects.create(kind="operator", reason="lunch", started_at=seeing.venue.at, made_by="kim")
+    Halt.objects.create(kind="operator", reason="lunch", started_at=trader.venue.at, made_by="kim")
 
-    order = seeing.act(seeing.signal("SELL"), synced=False, volatility_checked_at=None)
+    order = trader.act(trader.signal("SELL"), synced=False, volatility_checked_at=None)
 
     assert order.state == OrderState.DONE
 
 
-def test_a_denied_signal_has_one_order_with_every_check_and_nothing_was_sent(seeing):
-    order = seeing.act(seeing.signal(), synced=False)
+def test_denied_signal_leaves_a_denied_order_with_every_check(trader):
+    order = trader.act(trader.signal(), synced=False)
 
     assert (order.state, order.reason) == (OrderState.DENIED, "not_synced")
-    assert order.ended_at == order.created_at >= seeing.venue.at
-    assert (failed(order), len(order.checks) > 5, seeing.posts) == (["not_synced"], True, 0)
+    assert order.ended_at == order.created_at >= trader.venue.at
+    assert (failed(order), len(order.checks) > 5, trader.posts) == (["not_synced"], True, 0)
     assert order.events.last().evidence == {"reason": "our orders could not be reconciled"}
 
 
-def test_a_signal_that_was_acted_on_is_never_acted_on_again(seeing):
-    signal = seeing.signal()
+def test_signal_is_executed_once(trader):
+    signal = trader.signal()
 
-    first, second = seeing.act(signal), seeing.act(signal)
+    first, second = trader.act(signal), trader.act(signal)
 
-    assert (first.pk, seeing.posts) == (second.pk, 1)
+    assert (first.pk, trader.posts) == (second.pk, 1)
 
 
-def test_a_signal_that_was_denied_stays_denied(seeing):
-    signal = seeing.signal()
-    first = seeing.act(signal, synced=False)
+def test_denied_signal_stays_denied(trader):
+    signal = trader.signal()
+    first = trader.act(signal, synced=False)
 
-    assert seeing.act(signal).pk == first.pk
-    assert seeing.posts == 0
+    assert trader.act(signal).pk == first.pk
+    assert trader.posts == 0
 
 
 @pytest.mark.parametrize("state", ["SUBMITTING", "OPEN", "PARTIAL", "UNKNOWN"])
-def test_nothing_is_bought_while_an_order_of_the_market_is_unresolved(seeing, state):
+def test_buy_is_denied_while_an_order_of_the_market_is_unresolved(trader, state):
     placed(state=state)
 
-    order = seeing.act(seeing.signal())
+    order = trader.act(trader.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "order_unresolved", 0)
+    assert (order.state, order.reason, trader.posts) == (OrderState.DENIED, "order_unresolved", 0)
 
 
 @pytest.mark.parametrize(("side", "sold"), [("bid", True), ("ask", False)])
-def test_an_unknown_buy_does_not_keep_a_sell_back_but_an_unknown_sell_does(seeing, side, sold):
-    ours = seeing.act(seeing.signal()).executed_volume
+def test_unknown_sell_blocks_a_sell_and_an_unknown_buy_does_not(trader, side, sold):
+    ours = trader.act(trader.signal()).executed_volume
     sell = {"ord_type": "market", "funds": None, "volume": ours}
     placed(state="UNKNOWN", side=side, **({} if side == "bid" else sell))
 
-    order = seeing.act(seeing.signal("SELL"))
+    order = trader.act(trader.signal("SELL"))
 
     assert order.state == (OrderState.DONE if sold else OrderState.DENIED), order.reason
     assert order.reason == ("" if sold else "order_unresolved")
@@ -123,92 +123,92 @@ def test_an_unknown_buy_does_not_keep_a_sell_back_but_an_unknown_sell_does(seein
 
 @pytest.mark.parametrize("decision", ["BUY", "SELL"])
 @pytest.mark.parametrize("path", ["/v1/accounts", "/v1/orders/chance"])
-def test_what_the_exchange_does_not_tell_denies_with_its_words(seeing, path, decision):
-    seeing.break_("503", "GET", path)
+def test_failed_exchange_request_denies_with_its_error(trader, path, decision):
+    trader.fail("503", "GET", path)
 
-    signal = seeing.signal(decision)
-    order = seeing.act(signal)
+    signal = trader.signal(decision)
+    order = trader.act(signal)
 
     assert (order.state, order.reason) == (OrderState.DENIED, "exchange_unavailable")
     assert order.side == ("bid" if decision == "BUY" else "ask")
     assert "503" in order.checks[0]["text"]
-    assert seeing.act(signal).pk == order.pk
+    assert trader.act(signal).pk == order.pk
 
 
-def test_a_limit_of_buys_that_cannot_be_read_keeps_no_sell_back(seeing):
-    seeing.act(seeing.signal())
+def test_unreadable_buy_limit_does_not_block_a_sell(trader):
+    trader.act(trader.signal())
     for key in (MAX_EXPOSURE_PCT, TRADING_ENABLED):
         SystemConfig.objects.filter(key=key.name).update(value="much")
 
-    assert seeing.act(seeing.signal("SELL")).state == OrderState.DONE
+    assert trader.act(trader.signal("SELL")).state == OrderState.DONE
 
 
-def test_an_unreadable_limit_denies_and_has_no_fallback(seeing):
+def test_unreadable_limit_denies_a_buy_without_a_fallback(trader):
     SystemConfig.objects.filter(key=MAX_EXPOSURE_PCT.name).update(value="much")
 
-    order = seeing.act(seeing.signal())
+    order = trader.act(trader.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "limit_unreadable", 0)
+    assert (order.state, order.reason, trader.posts) == (OrderState.DENIED, "limit_unreadable", 0)
     assert MAX_EXPOSURE_PCT.name in order.checks[0]["text"]
 
 
-def test_nothing_is_bought_while_something_held_has_no_price(seeing):
-    seeing.venue.bought("KRW-ETH", 10_000)
+def test_buy_is_denied_while_a_position_has_no_price(trader):
+    trader.venue.bought("KRW-ETH", 10_000)
 
-    order = seeing.act(seeing.signal())
+    order = trader.act(trader.signal())
 
     assert order.state == OrderState.DENIED
     assert "daily_loss" in failed(order)
 
 
-def test_a_signal_to_hold_is_nothing_to_act_on(seeing):
+def test_hold_signal_raises_value_error(trader):
     with pytest.raises(ValueError, match="nothing to act on"):
-        seeing.act(seeing.signal("HOLD"))
+        trader.act(trader.signal("HOLD"))
     assert not Order.objects.exists()
 
 
-def test_an_order_written_past_the_lock_is_kept_out_by_the_database(seeing, monkeypatch):
+def test_database_constraint_denies_a_second_order_past_the_lock(trader, monkeypatch):
     placed(state="OPEN")
     active = type(Order.objects.all()).active
     monkeypatch.setattr(type(Order.objects.all()), "active", lambda orders: active(orders).none())
 
-    order = seeing.act(seeing.signal())
+    order = trader.act(trader.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "order_unresolved", 0)
+    assert (order.state, order.reason, trader.posts) == (OrderState.DENIED, "order_unresolved", 0)
     assert "one_order_at_a_time_per_market" in order.checks[0]["text"]
 
 
-def test_a_second_intent_of_one_signal_is_not_written(seeing):
-    order = seeing.buy()
+def test_second_intent_of_a_signal_is_not_written(trader):
+    order = trader.buy()
 
     with pytest.raises(intents.OrderNotStored) as refused, intents.market_lock("KRW-ETH"):
         intents.record(
-            intents.Intent("KRW-ETH", Side.BID, order.signal, funds=Decimal(9_999)), seeing.venue.at
+            intents.Intent("KRW-ETH", Side.BID, order.signal, funds=Decimal(9_999)), trader.venue.at
         )
 
     assert isinstance(refused.value.__cause__, IntegrityError)
     assert Order.objects.get() == order
 
 
-def test_every_intent_has_a_name_of_its_own_that_upbit_signs_right(seeing):
-    names = {seeing.buy(market=market).identifier for market in ("KRW-BTC", "KRW-ETH")}
+def test_every_intent_has_a_unique_ascii_identifier(trader):
+    names = {trader.buy(market=market).identifier for market in ("KRW-BTC", "KRW-ETH")}
 
     assert len(names) == 2
     assert all(name.startswith("ts-") and name.isascii() and " " not in name for name in names)
 
 
-def test_an_intent_that_makes_no_sense_denies_and_says_what_the_database_said(seeing, monkeypatch):
+def test_invalid_intent_is_denied_with_the_database_error(trader, monkeypatch):
     evaluate = gate.evaluate
     monkeypatch.setattr(gate, "evaluate", lambda *facts: replace(evaluate(*facts), funds=Decimal(0)))
 
-    order = seeing.act(seeing.signal())
+    order = trader.act(trader.signal())
 
-    assert (order.state, order.reason, seeing.posts) == (OrderState.DENIED, "not_written", 0)
+    assert (order.state, order.reason, trader.posts) == (OrderState.DENIED, "not_written", 0)
     assert "order_asks_what_its_type_takes" in order.checks[0]["text"]
 
 
-def test_an_amount_beyond_all_columns_denies(seeing, monkeypatch):
+def test_amount_too_large_for_its_column_is_denied(trader, monkeypatch):
     evaluate = gate.evaluate
     monkeypatch.setattr(gate, "evaluate", lambda *facts: replace(evaluate(*facts), funds=Decimal(10) ** 30))
 
-    assert seeing.act(seeing.signal()).reason == "not_written"
+    assert trader.act(trader.signal()).reason == "not_written"

@@ -1,4 +1,4 @@
-"""The stop-loss sells our coins once, at a fresh price, whatever else is halted; against the sandbox."""
+"""The stop-loss at the sandbox: it sells our coins once, at a fresh price, whatever else is halted."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -36,20 +36,20 @@ def venue():
 
 
 def price_of(venue, market="KRW-BTC", *, share="0.949", age_s=0):
-    """Let the last price be that share of our average price."""
+    """Store a last price that is `share` of our average price."""
     held = position(market)
     price = round(held.cost / held.volume * Decimal(share), 8)
     Ticker.objects.filter(market=market).delete()
     record_price(market, str(price), venue.at - timedelta(seconds=age_s))
 
 
-def run(venue, *, meanwhile=lambda: None, **options):
-    """Run once; each pause moves the sandbox's time, after what happens meanwhile."""
+def run(venue, *, between_readings=lambda: None, **options):
+    """Run once; each pause calls `between_readings` and moves the sandbox's time."""
     slept = []
 
     def sleep(seconds):
         slept.append(seconds)
-        meanwhile()
+        between_readings()
         venue.later(seconds)
 
     clock = Clock(monotonic=lambda: venue.at.timestamp(), sleep=sleep)  # noqa: PLW0108 - `at` moves
@@ -58,28 +58,28 @@ def run(venue, *, meanwhile=lambda: None, **options):
     return counts, slept
 
 
-def run_unasked(venue):
-    """Run once and prove that the exchange was not even thought of."""
+def run_without_requests(venue):
+    """Run once and prove that no client was made."""
     return stop_loss.run(
         lambda: pytest.fail("no client is needed"), SystemConfig.objects.snapshot(), venue.at
     )
 
 
-def unclear_sell(venue, volume=None, **facts):
-    """Write a sell of ours whose outcome is unknown."""
-    before = {"coin_before": venue.purse("BTC"), "volume": volume or position("KRW-BTC").volume}
+def unknown_sell(venue, volume=None, **facts):
+    """Create a sell of ours whose outcome is unknown."""
+    before = {"coin_before": venue.balance("BTC"), "volume": volume or position("KRW-BTC").volume}
     return sold("KRW-BTC", at=venue.at, state=OrderState.UNKNOWN, **{**before, **facts})
 
 
 def posts(venue):
-    return venue.asked.count("POST /v1/orders")
+    return venue.requests.count("POST /v1/orders")
 
 
-def test_without_a_position_nothing_is_asked(venue):
-    assert run_unasked(venue) == NOTHING
+def test_no_position_needs_no_request(venue):
+    assert run_without_requests(venue) == NOTHING
 
 
-def test_a_position_at_its_stop_is_sold_whole_and_its_order_says_why(venue):
+def test_position_at_its_stop_is_sold_whole_with_its_reason(venue):
     venue.bought("KRW-BTC", 300_000)
     volume = position("KRW-BTC").volume
     price_of(venue, share="0.95")
@@ -87,7 +87,7 @@ def test_a_position_at_its_stop_is_sold_whole_and_its_order_says_why(venue):
     counts, slept = run(venue)
 
     assert counts == SOLD
-    assert venue.purse("BTC") == position("KRW-BTC").volume == 0
+    assert venue.balance("BTC") == position("KRW-BTC").volume == 0
     order = Order.objects.latest()
     assert (order.cause, order.state, order.volume) == (Cause.STOP_LOSS, OrderState.DONE, volume)
     assert order.checks[0]["name"] == "stop_loss"
@@ -95,50 +95,50 @@ def test_a_position_at_its_stop_is_sold_whole_and_its_order_says_why(venue):
     assert order.clamps == []
     assert order.coin_before == volume
     assert READINGS_APART_S not in slept
-    assert run_unasked(venue) == NOTHING
+    assert run_without_requests(venue) == NOTHING
 
 
-def test_above_its_stop_nothing_is_asked(venue):
+def test_position_above_its_stop_needs_no_request(venue):
     venue.bought("KRW-BTC", 300_000)
     price_of(venue, share="0.9500001")
 
-    assert run_unasked(venue) == {**NOTHING, "held": 1}
+    assert run_without_requests(venue) == {**NOTHING, "held": 1}
 
 
-def test_the_limit_is_the_configured_one_and_has_no_fallback(venue):
+def test_stop_loss_limit_is_configured_and_has_no_fallback(venue):
     venue.bought("KRW-BTC", 300_000)
     price_of(venue, share="0.85")
     SystemConfig.objects.set_value("stop_loss_pct", "20")
-    assert run_unasked(venue) == {**NOTHING, "held": 1}
+    assert run_without_requests(venue) == {**NOTHING, "held": 1}
 
     SystemConfig.objects.filter(key="stop_loss_pct").update(value="much")
 
     with pytest.raises(UnreadableConfig):
-        run_unasked(venue)
+        run_without_requests(venue)
 
 
 @pytest.mark.parametrize(("age_s", "sold_now"), [(30, True), (31, False)])
-def test_an_old_price_triggers_nothing(venue, age_s, sold_now):
+def test_price_older_than_30_seconds_triggers_nothing(venue, age_s, sold_now):
     venue.bought("KRW-BTC", 300_000)
     price_of(venue, age_s=age_s)
 
     assert run(venue)[0] == (SOLD if sold_now else {**NOTHING, "held": 1, "not_judged": 1})
 
 
-def test_without_any_price_nothing_is_judged(venue):
+def test_position_without_a_price_is_not_judged(venue):
     venue.bought("KRW-BTC", 300_000)
 
-    assert run_unasked(venue) == {**NOTHING, "held": 1, "not_judged": 1}
+    assert run_without_requests(venue) == {**NOTHING, "held": 1, "not_judged": 1}
 
 
 def test_dust_is_not_sold(venue):
     bought("KRW-BTC", (150_000_000, "0.00003"), at=NOON)
     price_of(venue)
 
-    assert run_unasked(venue) == KEPT
+    assert run_without_requests(venue) == KEPT
 
 
-def test_what_is_dust_by_the_exchanges_own_minimum_is_not_sold(venue):
+def test_rest_below_the_exchanges_minimum_is_not_sold(venue):
     bought("KRW-BTC", (150_000_000, "0.001"), at=NOON)
     venue.server.exchange._state.put_purse("BTC", Purse(Decimal("0.00003")))
     price_of(venue)
@@ -147,27 +147,27 @@ def test_what_is_dust_by_the_exchanges_own_minimum_is_not_sold(venue):
     assert posts(venue) == 0
 
 
-def test_nothing_that_halts_buys_stops_it_not_even_the_switch(venue):
+def test_stop_loss_runs_while_buys_are_halted_and_trading_is_disabled(venue):
     venue.bought("KRW-XRP", 300_000)
     price_of(venue, "KRW-XRP")
     SystemConfig.objects.set_value("trading_enabled", "false")
     Halt.objects.create(kind="operator", reason="lunch", started_at=NOON, made_by="kim")
 
-    assert run(venue)[0] == SOLD, "and the market is not among the traded ones any more"
+    assert run(venue)[0] == SOLD, "and the market is not among the traded ones"
 
 
-def test_coins_that_are_not_ours_stay(venue):
+def test_coins_that_are_not_ours_are_not_sold(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 200_000)
     venue.later(1)
-    theirs = venue.purse("BTC") - position("KRW-BTC").volume
+    theirs = venue.balance("BTC") - position("KRW-BTC").volume
     price_of(venue)
 
     assert run(venue)[0] == SOLD
-    assert venue.purse("BTC") == theirs > 0
+    assert venue.balance("BTC") == theirs > 0
 
 
-def test_of_ours_only_what_is_free_is_sold_and_the_clamp_is_recorded(venue):
+def test_only_free_coins_are_sold_and_the_clamp_is_recorded(venue):
     venue.bought("KRW-BTC", 300_000)
     ours = position("KRW-BTC").volume
     venue.server.exchange.next_fills.append("never")
@@ -184,15 +184,15 @@ def test_of_ours_only_what_is_free_is_sold_and_the_clamp_is_recorded(venue):
 
 @pytest.mark.parametrize("state", [OrderState.SUBMITTING, OrderState.OPEN, OrderState.PARTIAL])
 @pytest.mark.parametrize("write", [bought, sold])
-def test_an_order_under_way_in_its_market_makes_it_wait(venue, state, write):
+def test_order_in_progress_in_the_market_delays_the_stop_loss(venue, state, write):
     venue.bought("KRW-BTC", 300_000)
     price_of(venue)
     write("KRW-BTC", at=venue.at, state=state)
 
-    assert run_unasked(venue) == KEPT
+    assert run_without_requests(venue) == KEPT
 
 
-def test_a_market_that_is_closed_costs_no_intent(venue):
+def test_offline_market_gets_no_intent(venue):
     venue.bought("KRW-BTC", 300_000)
     price_of(venue)
     venue.server.exchange.offline.add("KRW-BTC")
@@ -201,7 +201,7 @@ def test_a_market_that_is_closed_costs_no_intent(venue):
     assert posts(venue) == 1, "only the buy"
 
 
-def test_when_the_exchange_does_not_answer_for_one_market_the_next_is_sold(venue):
+def test_error_in_one_market_does_not_stop_the_next(venue):
     bought("KRW-AAAA", (100, 1000), at=NOON)
     venue.server.exchange._state.put_purse("AAAA", Purse(Decimal(1000)))
     venue.bought("KRW-BTC", 300_000)
@@ -211,25 +211,25 @@ def test_when_the_exchange_does_not_answer_for_one_market_the_next_is_sold(venue
     with pytest.raises(Rejected):
         run(venue)
 
-    assert venue.purse("BTC") == 0
+    assert venue.balance("BTC") == 0
 
 
-def test_after_an_unclear_sell_two_looks_that_show_the_coins_free_lead_to_a_new_one(venue):
+def test_unknown_sell_is_retried_after_two_readings_show_the_coins_free(venue):
     venue.bought("KRW-BTC", 300_000)
-    first = unclear_sell(venue)
+    first = unknown_sell(venue)
     price_of(venue)
 
     counts, slept = run(venue)
 
     assert counts == SOLD
     assert slept[0] == READINGS_APART_S
-    assert venue.asked.count("GET /v1/accounts") == 2
-    assert venue.purse("BTC") == 0
+    assert venue.requests.count("GET /v1/accounts") == 2
+    assert venue.balance("BTC") == 0
     first.refresh_from_db()
     assert first.state == OrderState.UNKNOWN, "only evidence resolves it"
 
 
-def test_an_unclear_buy_is_no_reason_to_wait(venue):
+def test_unknown_buy_does_not_delay_the_stop_loss(venue):
     venue.bought("KRW-BTC", 300_000)
     bought("KRW-BTC", at=venue.at, state=OrderState.UNKNOWN)
     price_of(venue)
@@ -240,24 +240,24 @@ def test_an_unclear_buy_is_no_reason_to_wait(venue):
     assert READINGS_APART_S not in slept
 
 
-def test_coins_that_an_unclear_sell_has_sold_are_not_sold_again(venue):
+def test_coins_sold_by_an_unknown_sell_are_not_sold_again(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
-    unknown = unclear_sell(venue)
+    unknown = unknown_sell(venue)
     venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
     venue.later(1)
     price_of(venue)
 
     assert run(venue)[0] == KEPT
-    assert venue.purse("BTC") > 0, "the owner's"
+    assert venue.balance("BTC") > 0, "the owner's"
 
 
-def test_coins_that_an_unclear_sell_has_locked_are_not_sold_again(venue):
+def test_coins_locked_by_an_unknown_sell_are_not_sold_again(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
-    unknown = unclear_sell(venue)
+    unknown = unknown_sell(venue)
     venue.server.exchange.next_fills.append("never")
     venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
     price_of(venue)
@@ -265,51 +265,51 @@ def test_coins_that_an_unclear_sell_has_locked_are_not_sold_again(venue):
     assert run(venue)[0] == KEPT
 
 
-def test_an_unclear_sell_that_arrives_between_the_looks_is_seen(venue):
+def test_unknown_sell_that_arrives_between_the_readings_is_seen(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
-    unknown = unclear_sell(venue)
+    unknown = unknown_sell(venue)
     price_of(venue)
 
     counts, _ = run(
-        venue, meanwhile=lambda: venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
+        venue, between_readings=lambda: venue.place("KRW-BTC", "ask", unknown.volume, unknown.identifier)
     )
 
     assert counts == KEPT
-    assert venue.purse("BTC") > 0
+    assert venue.balance("BTC") > 0
 
 
-def test_without_the_balance_before_an_unclear_sell_nothing_is_proven(venue):
+def test_unknown_sell_without_a_balance_before_it_blocks_the_stop_loss(venue):
     venue.bought("KRW-BTC", 300_000)
-    unclear_sell(venue, coin_before=None)
+    unknown_sell(venue, coin_before=None)
     price_of(venue)
 
     assert run(venue)[0] == KEPT
 
 
-def test_what_later_orders_moved_is_no_doubt(venue):
+def test_coins_moved_by_later_orders_are_accounted_for(venue):
     venue.bought("KRW-BTC", 300_000)
-    unclear_sell(venue)
+    unknown_sell(venue)
     venue.sold("KRW-BTC", "0.0005")
     price_of(venue)
 
     assert run(venue)[0] == SOLD
-    assert venue.purse("BTC") == position("KRW-BTC").volume == 0
+    assert venue.balance("BTC") == position("KRW-BTC").volume == 0
 
 
-def test_what_was_decided_on_old_balances_is_given_up(venue):
+def test_sale_is_given_up_when_another_unknown_sell_appears(venue):
     venue.bought("KRW-BTC", 300_000)
-    unclear_sell(venue)
+    unknown_sell(venue)
     price_of(venue)
 
-    counts, _ = run(venue, meanwhile=lambda: unclear_sell(venue))
+    counts, _ = run(venue, between_readings=lambda: unknown_sell(venue))
 
     assert counts == KEPT
     assert posts(venue) == 1, "only the buy"
 
 
-def test_who_may_not_send_any_more_sends_nothing(venue):
+def test_sender_without_permission_sends_nothing(venue):
     venue.bought("KRW-BTC", 300_000)
     price_of(venue)
 
@@ -323,7 +323,7 @@ def test_who_may_not_send_any_more_sends_nothing(venue):
     transaction=True,
     available_apps=["tradingsite.marketdata", "tradingsite.strategy", "tradingsite.orders"],
 )
-def test_two_at_the_same_time_sell_once(venue):
+def test_two_simultaneous_runs_sell_once(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.later(1)
@@ -333,7 +333,7 @@ def test_two_at_the_same_time_sell_once(venue):
     clock = Clock(sleep=lambda seconds: venue.later(seconds) and None)
 
     def make_client():
-        both.wait(20)
+        both.wait(60)
         return venue.client
 
     def one(_):

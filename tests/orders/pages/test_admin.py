@@ -1,4 +1,4 @@
-"""Orders in admin: the whole chain on one page, positions, and the acknowledgement of what was lost."""
+"""Orders in admin: the whole chain on one page, positions, acknowledging lost orders."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ def text_of(client, name, *args, **query):
 
 @pytest.fixture
 def order():
-    """A buy from the question to the fills."""
+    """A buy from the model call to the fills."""
     call = ModelCall.objects.create(
         market="KRW-BTC",
         tick=NOON,
@@ -75,7 +75,7 @@ def order():
     return made
 
 
-def test_the_whole_chain_stands_on_one_page_in_its_order(admin_client, order):
+def test_order_page_shows_the_whole_chain_in_order(admin_client, order):
     page = text_of(admin_client, PAGE, order.pk)
 
     chain = [
@@ -95,7 +95,7 @@ def test_the_whole_chain_stands_on_one_page_in_its_order(admin_client, order):
     assert "because &lt;it&gt; rises" in page
 
 
-def test_signal_and_order_lead_to_each_other(admin_client, order):
+def test_signal_and_order_link_to_each_other(admin_client, order):
     of_order = reverse(PAGE, args=[order.pk])
     of_signal = reverse("admin:strategy_tradingsignal_change", args=[order.signal.pk])
 
@@ -104,21 +104,21 @@ def test_signal_and_order_lead_to_each_other(admin_client, order):
     assert of_order in text_of(admin_client, "admin:strategy_tradingsignal_change", order.signal.pk)
 
 
-def test_a_stop_loss_has_no_signal_and_says_so(admin_client):
+def test_stop_loss_order_page_says_it_has_no_signal(admin_client):
     order = sold("KRW-BTC", (150_000_000, "0.001"), at=NOON)
 
     assert "without the model" in text_of(admin_client, PAGE, order.pk)
     assert "stop-loss" in text_of(admin_client, LIST)
 
 
-def test_an_order_whose_signal_asked_no_model_has_a_page_and_one_that_is_not_there_has_none(admin_client):
+def test_order_without_a_model_call_has_a_page_and_a_missing_order_redirects(admin_client):
     order = bought("KRW-BTC", at=NOON, state="DENIED", reason="halted")
 
     assert "halted" in text_of(admin_client, PAGE, order.pk)
     assert admin_client.get(reverse(PAGE, args=[order.pk + 1])).status_code == 302
 
 
-def test_positions_show_what_is_held_dust_and_results(admin_client):
+def test_positions_page_shows_holdings_dust_and_results(admin_client):
     now = timezone.now()
     bought("KRW-BTC", (100_000_000, "0.01"), fee=500, at=now)
     sold("KRW-BTC", (110_000_000, "0.004"), fee=220, at=now + timedelta(seconds=2))
@@ -148,7 +148,7 @@ def test_positions_show_what_is_held_dust_and_results(admin_client):
         assert text in page
 
 
-def test_positions_are_one_click_from_the_orders_and_empty_at_first(admin_client):
+def test_orders_link_to_the_positions_page(admin_client):
     assert reverse("admin:orders_positions") in text_of(admin_client, LIST)
     assert "nothing was traded yet" in text_of(admin_client, "admin:orders_positions")
 
@@ -161,7 +161,7 @@ def viewer(client):
     return client
 
 
-def test_positions_are_for_those_who_may_see_orders(client, viewer):
+def test_positions_page_requires_permission_to_view_orders(client, viewer):
     assert "nothing" in text_of(viewer, "admin:orders_positions")
     client.force_login(User.objects.create_user("kim", is_staff=True))
     assert client.get(reverse("admin:orders_positions")).status_code == 403
@@ -174,7 +174,7 @@ def acknowledge(client, *orders):
     return client.post(reverse(LIST), chosen, follow=True).content.decode()
 
 
-def test_who_has_seen_a_lost_order_is_recorded_once_and_it_stays_lost(admin_client):
+def test_acknowledging_a_lost_order_is_recorded_once(admin_client):
     lost = bought("KRW-BTC", at=NOON, state="LOST")
     done = bought("KRW-BTC", (100, 1), at=NOON)
 
@@ -189,14 +189,14 @@ def test_who_has_seen_a_lost_order_is_recorded_once_and_it_stays_lost(admin_clie
     assert [entry.object_id for entry in LogEntry.objects.all()] == [str(lost.pk)]
 
 
-def test_who_may_only_look_acknowledges_nothing(viewer):
+def test_viewer_cannot_acknowledge(viewer):
     lost = bought("KRW-BTC", at=NOON, state="LOST")
 
     assert "acknowledged." not in acknowledge(viewer, lost)
     assert Order.objects.get().acknowledged_at is None
 
 
-def test_readings_days_and_rounds_are_listed(admin_client):
+def test_readings_days_and_rounds_are_listed_in_admin(admin_client):
     reading = {"krw_free": 5, "krw_locked": 0, "coins": {"BTC": ["1", "0"]}, "equity": 123456}
     AccountReading.objects.create(read_at=NOON, **reading)
     TradingDay.objects.create(day=NOON.date(), base_equity=987654, based_at=NOON)

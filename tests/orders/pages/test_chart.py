@@ -1,4 +1,4 @@
-"""The drawing of a market: plain values in, geometry out."""
+"""A market's chart: plain values in, geometry out."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,11 +25,11 @@ def chart(market, spans, marks):
     return drawing.chart(market, spans, marks, spans[-1].until if spans else NOON)
 
 
-def test_without_a_price_there_is_no_chart():
+def test_no_price_makes_no_chart():
     assert chart("KRW-BTC", [], []) is None
 
 
-def test_the_line_goes_from_edge_to_edge_and_from_the_lowest_to_the_highest_price():
+def test_line_spans_the_width_and_the_price_range():
     drawn = chart("KRW-BTC", spans(100, 110), [])
 
     assert (
@@ -38,13 +38,13 @@ def test_the_line_goes_from_edge_to_edge_and_from_the_lowest_to_the_highest_pric
     )
 
 
-def test_where_nobody_was_watching_the_line_is_broken():
+def test_gap_in_the_polls_breaks_the_line():
     drawn = chart("KRW-BTC", spans(100) + spans(110, part=1, first=NOON + 9 * MINUTE), [])
 
     assert drawn.path.count("M") == 2
 
 
-def test_a_price_that_never_moved_is_drawn_in_the_middle():
+def test_constant_price_is_drawn_in_the_middle():
     drawn = chart("KRW-BTC", spans(100, 100), [])
 
     assert f" {TOP_PX + PLOT_PX / 2}" in drawn.path
@@ -52,14 +52,14 @@ def test_a_price_that_never_moved_is_drawn_in_the_middle():
     assert drawn.shown_change == "+0.00"
 
 
-def test_the_drawing_reaches_until_now_also_when_the_last_price_is_old():
+def test_chart_ends_now_even_if_the_last_price_is_old():
     drawn = drawing.chart("KRW-BTC", spans(100), [Mark("HOLD", NOON + 2 * MINUTE, None)], NOON + 4 * MINUTE)
 
     assert drawn.path.endswith("L250.0 120.0")
     assert drawn.marks[0].x_pct == "50.00"
 
 
-def test_one_price_seen_once_is_a_chart_too():
+def test_single_price_makes_a_chart():
     drawn = chart("KRW-BTC", [PriceSpan(NOON, NOON, Decimal(100))], [Mark("HOLD", NOON, Decimal(100))])
 
     assert drawn.end - drawn.start == MINUTE
@@ -74,11 +74,11 @@ def test_one_price_seen_once_is_a_chart_too():
         ("0.00041", "0.00052", ["0.00045", "0.0005"]),
     ],
 )
-def test_price_lines_are_round_and_within_the_drawing(low, high, texts):
+def test_price_lines_are_round_and_within_the_chart(low, high, texts):
     assert [tick.text for tick in chart("KRW-X", spans(low, high), []).prices] == texts
 
 
-def test_a_day_has_a_time_line_every_four_hours_of_korean_time():
+def test_day_chart_has_a_time_line_every_four_hours_in_korean_time():
     drawn = chart("KRW-BTC", spans(1, 2, each=timedelta(hours=12)), [])
 
     assert [f"{tick.at:%H:%M}" for tick in drawn.times] == ["04:00", "08:00", "12:00", "16:00"]
@@ -86,13 +86,13 @@ def test_a_day_has_a_time_line_every_four_hours_of_korean_time():
 
 
 @pytest.mark.parametrize("minutes", [2, 7, 45, 200, 1000, 1440, 4000])
-def test_no_chart_has_more_time_lines_than_a_phone_has_room_for(minutes):
+def test_chart_has_at_most_six_time_lines(minutes):
     drawn = chart("KRW-BTC", spans(1, 2, each=MINUTE * minutes / 2), [])
 
     assert len(drawn.times) <= 6
 
 
-def test_a_buy_stands_below_its_price_a_sell_above_it_and_fills_on_it():
+def test_buy_is_drawn_below_sell_above_and_fills_at_the_price():
     kinds: tuple[Kind, ...] = ("BUY", "HOLD", "bid", "ask", "SELL")
     drawn = chart("KRW-BTC", spans(100, 110), [Mark(kind, NOON, Decimal(105)) for kind in kinds])
 
@@ -101,24 +101,24 @@ def test_a_buy_stands_below_its_price_a_sell_above_it_and_fills_on_it():
     assert len(set(level)) == 1
 
 
-def test_a_signal_without_a_price_or_with_one_off_the_drawing_is_marked_at_its_edge():
+def test_signal_without_a_visible_price_is_marked_at_the_edge():
     marks = [Mark("HOLD", NOON, None), Mark("HOLD", NOON, Decimal(7)), Mark("HOLD", NOON, Decimal(9000))]
     drawn = chart("KRW-BTC", spans(100, 110), marks)
 
     assert [float(placed.y_px) for placed in drawn.marks] == [TOP_PX + PLOT_PX, TOP_PX + PLOT_PX, TOP_PX]
 
 
-def test_a_fill_beyond_the_prices_seen_is_still_within_the_drawing():
+def test_fill_outside_the_price_range_is_drawn_at_the_edge():
     drawn = chart("KRW-BTC", spans(100, 110), [Mark("ask", NOON, Decimal(90))])
 
     assert float(drawn.marks[0].y_px) == TOP_PX + PLOT_PX
 
 
-def test_marks_from_before_the_first_price_are_left_out():
+def test_marks_before_the_first_price_are_omitted():
     assert chart("KRW-BTC", spans(1, 2), [Mark("BUY", NOON - MINUTE, Decimal(1))]).marks == ()
 
 
-def test_its_label_tells_what_a_glance_tells():
+def test_chart_label_summarizes_the_chart():
     marks = [Mark("BUY", NOON, Decimal(100)), Mark("bid", NOON, Decimal(100)), Mark("HOLD", NOON, None)]
 
     with override("en"):

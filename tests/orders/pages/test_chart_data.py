@@ -1,4 +1,4 @@
-"""What a chart is drawn of."""
+"""The data of a chart."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ BTC, ETH = "KRW-BTC", "KRW-ETH"
 TEN_S, HOUR = timedelta(seconds=10), timedelta(hours=1)
 
 
-def test_a_day_of_polls_is_drawn_with_few_points_and_every_peak():
+def test_day_of_polls_is_reduced_to_few_points_with_every_peak():
     at = [NOON - TEN_S * number for number in range(8640, 0, -1)]
     prices = [Decimal(1000 + number % 7) for number in range(8640)]
     prices[5000], prices[6000] = Decimal(2000), Decimal(10)
@@ -34,7 +34,7 @@ def test_a_day_of_polls_is_drawn_with_few_points_and_every_peak():
     assert [tick.text for tick in drawn.prices][-1] == "2,000"
 
 
-def test_the_line_is_broken_where_no_poll_saw_the_market():
+def test_gap_in_the_polls_breaks_the_line():
     record_price(BTC, "100", NOON - 5 * HOUR, NOON - 4 * HOUR)
     record_price(BTC, "101", NOON - 4 * HOUR + TEN_S, NOON - 3 * HOUR)
     record_price(BTC, "102", NOON - HOUR, NOON)
@@ -44,7 +44,7 @@ def test_the_line_is_broken_where_no_poll_saw_the_market():
     assert drawn.path.count("M") == 2
 
 
-def test_a_price_that_holds_since_yesterday_begins_with_the_drawing():
+def test_price_constant_since_yesterday_starts_at_the_left_edge():
     record_price(BTC, "100", NOON - 40 * HOUR, NOON)
 
     ((_, drawn),) = charts([BTC], NOON)
@@ -53,7 +53,7 @@ def test_a_price_that_holds_since_yesterday_begins_with_the_drawing():
     assert drawn.end == NOON
 
 
-def test_signals_and_fills_stand_on_their_own_markets_chart_with_a_link(django_assert_num_queries):
+def test_signals_and_fills_are_on_their_markets_chart_with_links(django_assert_num_queries):
     for market in (BTC, ETH):
         record_price(market, "100", NOON - HOUR, NOON)
     order = bought(BTC, ("99", "0.5"), at=NOON - HOUR / 2)

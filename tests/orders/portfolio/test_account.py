@@ -1,4 +1,4 @@
-"""What the account is worth: read from the sandbox's exchange, judged by our own books."""
+"""The account's value: balances of the sandbox's exchange, positions of our books."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ def read(venue, **prices):
     return account.read(venue.client, given, venue.at)
 
 
-def test_a_new_account_is_worth_its_won(venue):
+def test_equity_of_a_new_account_is_its_won(venue):
     balances, now = read(venue)
 
     assert now.krw_free == now.equity == now.day_base == START_KRW
@@ -37,19 +37,19 @@ def test_a_new_account_is_worth_its_won(venue):
     assert [each.currency for each in balances] == ["KRW"]
 
 
-def test_equity_is_won_and_our_coins_at_their_price_to_the_last_digit(venue):
+def test_equity_is_exactly_won_plus_our_coins_at_their_price(venue):
     venue.bought("KRW-BTC", 300_000)
 
     _, now = read(venue, BTC=PRICE)
 
     volume = position("KRW-BTC").volume
-    assert volume == venue.purse("BTC")
-    assert now.krw_free == venue.purse("KRW") == START_KRW - position("KRW-BTC").cost
+    assert volume == venue.balance("BTC")
+    assert now.krw_free == venue.balance("KRW") == START_KRW - position("KRW-BTC").cost
     assert now.exposure == volume * PRICE
-    assert now.equity == venue.purse("KRW") + volume * PRICE
+    assert now.equity == venue.balance("KRW") + volume * PRICE
 
 
-def test_coins_that_are_not_ours_do_not_count(venue):
+def test_coins_that_are_not_ours_do_not_count_towards_equity(venue):
     venue.bought("KRW-BTC", 300_000)
     venue.place("KRW-BTC", "bid", 400_000)
     venue.place("KRW-XRP", "bid", 50_000)
@@ -57,11 +57,11 @@ def test_coins_that_are_not_ours_do_not_count(venue):
 
     _, now = read(venue, BTC=PRICE, XRP=3000)
 
-    assert venue.purse("BTC") > position("KRW-BTC").volume
-    assert now.equity == venue.purse("KRW") + position("KRW-BTC").volume * PRICE
+    assert venue.balance("BTC") > position("KRW-BTC").volume
+    assert now.equity == venue.balance("KRW") + position("KRW-BTC").volume * PRICE
 
 
-def test_coins_that_are_no_longer_there_are_worth_nothing(venue):
+def test_missing_coins_do_not_count_towards_equity(venue):
     venue.bought("KRW-BTC", 300_000)
     left = position("KRW-BTC").volume / 4
     venue.place("KRW-BTC", "ask", position("KRW-BTC").volume - left)
@@ -69,10 +69,10 @@ def test_coins_that_are_no_longer_there_are_worth_nothing(venue):
 
     _, now = read(venue, BTC=PRICE)
 
-    assert now.equity == venue.purse("KRW") + left * PRICE
+    assert now.equity == venue.balance("KRW") + left * PRICE
 
 
-def test_a_buy_that_may_be_on_its_way_counts_as_spent_and_as_exposure(venue):
+def test_unresolved_buy_counts_as_spent_and_as_exposure(venue):
     bought("KRW-BTC", at=NOON, state=OrderState.UNKNOWN, funds=200_000)
     bought("KRW-ETH", at=NOON, state=OrderState.SUBMITTING, funds=100_000)
 
@@ -83,7 +83,7 @@ def test_a_buy_that_may_be_on_its_way_counts_as_spent_and_as_exposure(venue):
     assert now.equity == START_KRW
 
 
-def test_what_the_exchange_shows_as_locked_is_not_taken_off_twice(venue):
+def test_locked_won_is_not_subtracted_twice(venue):
     venue.server.exchange.next_fills.append("never")
     uuid = venue.place("KRW-BTC", "bid", 200_000)
     bought("KRW-BTC", at=NOON, state=OrderState.OPEN, uuid=uuid, funds=200_000)
@@ -96,7 +96,7 @@ def test_what_the_exchange_shows_as_locked_is_not_taken_off_twice(venue):
     assert now.equity == START_KRW
 
 
-def test_the_open_order_is_covered_first_whoever_came_first(venue):
+def test_locked_won_covers_open_orders_before_unknown_ones(venue):
     venue.server.exchange.next_fills.append("never")
     bought("KRW-ETH", at=NOON, state=OrderState.UNKNOWN, funds=100_000)
     bought(
@@ -106,7 +106,7 @@ def test_the_open_order_is_covered_first_whoever_came_first(venue):
     assert read(venue)[1].krw_free == START_KRW - 120_060 - 100_000 * Decimal("1.0025")
 
 
-def test_what_a_partly_filled_buy_has_spent_is_a_position_and_not_under_way(venue):
+def test_filled_part_of_a_buy_counts_as_position_only(venue):
     bought("KRW-BTC", (PRICE, "0.001"), at=NOON, state=OrderState.PARTIAL, funds=200_000)
     venue.server.exchange._state.put_purse("BTC", Purse(Decimal("0.001")))
 
@@ -115,7 +115,7 @@ def test_what_a_partly_filled_buy_has_spent_is_a_position_and_not_under_way(venu
     assert now.exposure == 150_000 + 50_000
 
 
-def test_without_a_price_of_what_is_held_nobody_guesses(venue):
+def test_missing_price_of_a_position_raises_price_missing(venue):
     venue.bought("KRW-BTC", 300_000)
 
     with pytest.raises(PriceMissing, match="no price of KRW-BTC is stored") as caught:
@@ -126,18 +126,18 @@ def test_without_a_price_of_what_is_held_nobody_guesses(venue):
     assert AccountReading.objects.get().equity is None
 
 
-def test_a_sold_out_market_needs_no_price_and_its_result_counts(venue):
+def test_sold_out_market_needs_no_price_and_counts_in_the_result(venue):
     venue.bought("KRW-BTC", 300_000)
     read(venue, BTC=PRICE)
     venue.sold("KRW-BTC", position("KRW-BTC").volume)
 
     _, now = read(venue)
 
-    assert now.equity == venue.purse("KRW")
+    assert now.equity == venue.balance("KRW")
     assert now.day_result == now.equity - now.day_base
 
 
-def test_each_reading_is_stored_and_read_again_at_the_same_moment_replaces_it(venue):
+def test_reading_is_stored_and_replaced_at_the_same_moment(venue):
     venue.bought("KRW-BTC", 300_000)
     read(venue, BTC=PRICE)
     _, now = read(venue, BTC=PRICE + 1)
@@ -145,11 +145,11 @@ def test_each_reading_is_stored_and_read_again_at_the_same_moment_replaces_it(ve
     stored = AccountReading.objects.get()
     assert stored.read_at == venue.at
     assert stored.equity == now.equity
-    assert stored.krw_free + stored.krw_locked == venue.purse("KRW")
-    assert stored.coins == {"BTC": [f"{venue.purse('BTC'):f}", "0"]}
+    assert stored.krw_free + stored.krw_locked == venue.balance("KRW")
+    assert stored.coins == {"BTC": [f"{venue.balance('BTC'):f}", "0"]}
 
 
-def test_last_prices_are_of_what_is_held_however_old():
+def test_last_prices_cover_held_markets_at_any_age():
     bought("KRW-BTC", (100, 1), at=NOON)
     bought("KRW-ETH", (100, 1), at=NOON)
     for market in ("KRW-BTC", "KRW-XRP"):

@@ -1,4 +1,4 @@
-"""Positions: average cost over our own fills, against an oracle that was written without looking."""
+"""Positions: average cost over our own fills, checked against an independently written oracle."""
 
 import random
 from collections import defaultdict
@@ -24,12 +24,12 @@ def holding(market="KRW-BTC", at=NOON):
     return next(each for each in positions(at) if each.market == market)
 
 
-def test_nothing_traded_is_nothing_held():
+def test_no_fill_makes_no_position():
     assert positions(NOON) == []
     assert position("KRW-BTC") == Position("KRW-BTC", Decimal(0), Decimal(0))
 
 
-def test_fees_are_part_of_what_was_paid():
+def test_fees_are_part_of_the_cost():
     bought("KRW-BTC", (100, 2), fee=1, at=NOON)
     bought("KRW-BTC", (130, 1), fee="0.5", at=NOON + HOUR)
 
@@ -38,7 +38,7 @@ def test_fees_are_part_of_what_was_paid():
     assert holding().unrealised(Decimal(110)) == Decimal("-1.5")
 
 
-def test_a_sell_takes_its_share_of_the_cost_and_leaves_the_average():
+def test_sell_takes_its_share_of_the_cost_and_keeps_the_average():
     bought("KRW-BTC", (100, 3), fee=3, at=NOON)
     sold("KRW-BTC", (120, 1), fee=2, at=NOON + HOUR)
 
@@ -46,7 +46,7 @@ def test_a_sell_takes_its_share_of_the_cost_and_leaves_the_average():
     assert holding().realised == Decimal(120 - 2 - 101)
 
 
-def test_after_everything_is_sold_the_average_begins_anew():
+def test_average_price_restarts_after_selling_everything():
     bought("KRW-BTC", (100, 3), fee=1, at=NOON)
     sold("KRW-BTC", (90, 3), fee=1, at=NOON + HOUR)
     assert holding().average_price is None
@@ -58,15 +58,15 @@ def test_after_everything_is_sold_the_average_begins_anew():
     assert holding().realised == -32
 
 
-def test_markets_do_not_mix_and_come_by_name():
+def test_positions_are_separate_by_market_and_sorted():
     bought("KRW-XRP", (700, 10), at=NOON)
     bought("KRW-BTC", (100, 1), at=NOON)
 
-    told = [(each.market, int(each.cost)) for each in positions(NOON)]
-    assert told == [("KRW-BTC", 100), ("KRW-XRP", 7000)]
+    found = [(each.market, int(each.cost)) for each in positions(NOON)]
+    assert found == [("KRW-BTC", 100), ("KRW-XRP", 7000)]
 
 
-def test_today_begins_at_midnight_in_korea_also_within_one_order():
+def test_result_of_today_starts_at_korean_midnight_even_within_an_order():
     bought("KRW-BTC", (100, 3), at=MIDNIGHT - HOUR)
     sold("KRW-BTC", (110, 1), (120, 1), fee=23, at=MIDNIGHT - HOUR / 2, apart=HOUR / 2)
     sold("KRW-BTC", (130, 1), at=MIDNIGHT + HOUR)
@@ -76,7 +76,7 @@ def test_today_begins_at_midnight_in_korea_also_within_one_order():
     assert holding(at=NOON + timedelta(days=1)).realised_today == 0
 
 
-def test_only_fills_count_whatever_was_asked():
+def test_orders_without_fills_do_not_count():
     for number, state in enumerate(
         [OrderState.UNKNOWN, OrderState.LOST, OrderState.DENIED, OrderState.SUBMITTING]
     ):
@@ -86,13 +86,13 @@ def test_only_fills_count_whatever_was_asked():
     assert position("KRW-BTC").volume == 0
 
 
-def test_a_partly_filled_order_counts_with_what_it_has():
+def test_partial_fill_counts():
     bought("KRW-BTC", (100, 1), fee="0.05", at=NOON, state=OrderState.PARTIAL)
 
     assert position("KRW-BTC").cost == Decimal("100.05")
 
 
-def test_the_time_of_the_trade_decides_and_not_when_we_heard_of_it():
+def test_fills_are_ordered_by_trade_time():
     sold("KRW-BTC", (120, 1), at=NOON + HOUR)
     bought("KRW-BTC", (100, 2), at=NOON)
 
@@ -100,7 +100,7 @@ def test_the_time_of_the_trade_decides_and_not_when_we_heard_of_it():
     assert holding().realised == 20
 
 
-def test_coins_that_were_never_bought_bring_no_result():
+def test_oversold_coins_bring_no_result():
     bought("KRW-BTC", (100, 1), at=NOON)
     sold("KRW-BTC", (120, 4), fee=8, at=NOON + HOUR)
 
@@ -136,7 +136,7 @@ def close(ours: Decimal, truth: Fraction) -> bool:
 
 
 class Oracle:
-    """Trades at random and keeps exact books its own way: by fractions, order by order."""
+    """Trades at random and keeps exact books by fractions, order by order."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)  # noqa: S311 - no secret
@@ -187,7 +187,7 @@ class Oracle:
         book["flow"] += funds - fee
 
 
-def test_an_orders_fee_is_shared_to_the_last_digit():
+def test_fee_of_an_order_is_split_exactly():
     order = bought("KRW-BTC", (3, 1), (7, 1), (11, 1), fee="0.0000000000000001", at=NOON)
 
     assert order.fills.count() == 3

@@ -1,4 +1,4 @@
-"""The day's base is stored once, and its result is what trading did."""
+"""The day's base is stored once; its result is that of trading."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -20,43 +20,43 @@ MIDNIGHT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def standing(equity, result=0):
+def inputs(equity, result=0):
     return DayInputs(Decimal(equity), Decimal(result))
 
 
 @pytest.mark.django_db
-def test_the_first_evaluation_of_a_day_in_korea_is_its_base():
-    assert measure(standing(1000), MIDNIGHT - MINUTE) == DayResult(Decimal(1000), Decimal(0))
-    assert measure(standing(990, -10), MIDNIGHT) == DayResult(Decimal(990), Decimal(0))
-    assert measure(standing(950, -50), MIDNIGHT + MINUTE) == DayResult(Decimal(990), Decimal(-40))
+def test_first_evaluation_of_a_korean_day_is_its_base():
+    assert measure(inputs(1000), MIDNIGHT - MINUTE) == DayResult(Decimal(1000), Decimal(0))
+    assert measure(inputs(990, -10), MIDNIGHT) == DayResult(Decimal(990), Decimal(0))
+    assert measure(inputs(950, -50), MIDNIGHT + MINUTE) == DayResult(Decimal(990), Decimal(-40))
 
     assert [str(day) for day in TradingDay.objects.order_by("day")] == ["2026-01-05", "2026-01-06"]
     assert TradingDay.objects.latest().based_at == MIDNIGHT
 
 
 @pytest.mark.django_db
-def test_a_deposit_hides_no_loss_and_a_withdrawal_is_none():
-    measure(standing(1000, 5), MIDNIGHT)
+def test_deposits_and_withdrawals_do_not_change_the_result():
+    measure(inputs(1000, 5), MIDNIGHT)
 
-    assert measure(standing(1950, -45), MIDNIGHT + MINUTE).result == -50
-    assert measure(standing(400, 5), MIDNIGHT + 2 * MINUTE).result == 0
+    assert measure(inputs(1950, -45), MIDNIGHT + MINUTE).result == -50
+    assert measure(inputs(400, 5), MIDNIGHT + 2 * MINUTE).result == 0
 
 
 @pytest.mark.django_db
-def test_a_base_without_a_result_is_compared_by_equity():
+def test_base_without_a_result_is_compared_by_equity():
     TradingDay.objects.create(day=MIDNIGHT.date() + timedelta(days=1), base_equity=1000, based_at=MIDNIGHT)
 
-    assert measure(standing(930), MIDNIGHT + MINUTE) == DayResult(Decimal(1000), Decimal(-70))
+    assert measure(inputs(930), MIDNIGHT + MINUTE) == DayResult(Decimal(1000), Decimal(-70))
 
 
 @pytest.mark.django_db(transaction=True, available_apps=["tradingsite.orders"])
-def test_of_many_first_evaluations_one_is_stored_and_all_use_it():
+def test_concurrent_first_evaluations_share_one_base():
     start = Barrier(6)
 
     def evaluate(number):
         try:
-            start.wait(20)
-            return measure(standing(1000 + number), MIDNIGHT).base
+            start.wait(60)
+            return measure(inputs(1000 + number), MIDNIGHT).base
         finally:
             connection.close()
 
@@ -67,7 +67,7 @@ def test_of_many_first_evaluations_one_is_stored_and_all_use_it():
 
 
 @pytest.mark.django_db
-def test_without_deposits_the_days_result_is_the_change_of_the_equity():
+def test_days_result_is_the_change_of_equity_without_deposits():
     with open_venue() as venue:
         venue.bought("KRW-BTC", 500_000)
         price = {"KRW-BTC": Decimal(140_000_000)}

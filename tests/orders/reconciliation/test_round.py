@@ -22,7 +22,7 @@ QUIET = {"looked": 0, "ended": 0, "lost": 0, "busy": 0, "external": 0}
 
 
 class Forgetful(UpbitExchange):
-    """An exchange that shows an order in its lists and yet says, when asked for it, that there is none."""
+    """Lists an order, and yet answers a request for it with "not found"."""
 
     def order(self, **name):
         raise NotFound("order_not_found", name="order_not_found", message="", status=404)
@@ -30,13 +30,13 @@ class Forgetful(UpbitExchange):
 
 def forgetful(trader):
     client = trader.venue.client
-    return Forgetful(client.base_url, client.access_key, client.secret_key, retries=0)
+    return Forgetful(client.base_url, client.access_key, client.secret_key, retries=0, clock=client.clock)
 
 
-def unknown(trader, fault="drop_before", **more):
-    """Return an order whose answer was lost, and which no look has found yet."""
-    trader.break_post(fault)
-    trader.break_look("500")
+def unknown_order(trader, fault="drop_before", **more):
+    """Return an order whose answer was lost and which no lookup has found."""
+    trader.fail_post(fault)
+    trader.fail_lookup("500")
     return trader.send(trader.buy(**more))
 
 
@@ -45,28 +45,28 @@ def state(order):
     return order.state
 
 
-def looks(order):
+def lookups(order):
     return order.events.filter(what="looked").count()
 
 
-def test_a_round_with_nothing_to_look_at_is_a_successful_one(trader):
+def test_round_without_orders_succeeds(trader):
     assert trader.sync() == QUIET
     assert SyncRound.objects.get().at == trader.venue.at
 
 
-def test_an_order_whose_answer_was_lost_is_found_by_our_name_for_it(trader):
-    order = unknown(trader, "drop_after")
+def test_order_with_a_lost_answer_is_found_by_its_identifier(trader):
+    order = unknown_order(trader, "drop_after")
     assert order.state == OrderState.UNKNOWN
 
     assert trader.sync() == {**QUIET, "looked": 1, "ended": 1}
 
     assert state(order) == OrderState.DONE
-    assert (trader.posts, trader.theirs) == (1, [(order.identifier, "cancel")])
-    assert order.executed_volume == trader.venue.purse("BTC") == position("KRW-BTC").volume
+    assert (trader.posts, trader.exchange_orders) == (1, [(order.identifier, "cancel")])
+    assert order.executed_volume == trader.venue.balance("BTC") == position("KRW-BTC").volume
 
 
-def test_three_looks_over_ten_minutes_and_no_coin_moved_make_an_order_lost(trader):
-    order = unknown(trader)
+def test_order_not_found_three_times_over_ten_minutes_without_coin_moves_is_lost(trader):
+    order = unknown_order(trader)
 
     rounds = [trader.sync()["lost"] for _ in range(3)]
 
@@ -77,8 +77,8 @@ def test_three_looks_over_ten_minutes_and_no_coin_moved_make_an_order_lost(trade
 
 
 @pytest.mark.parametrize("minutes", [[4, 3, 4], [5, 9], [5, 4.5, 5.1], [5, 0.1, 9.9]], ids=str)
-def test_too_few_looks_or_too_short_a_time_prove_nothing(trader, minutes):
-    order = unknown(trader)
+def test_too_few_lookups_or_too_short_a_time_keep_an_order_unknown(trader, minutes):
+    order = unknown_order(trader)
 
     for span in minutes:
         trader.sync(minutes=span)
@@ -86,8 +86,8 @@ def test_too_few_looks_or_too_short_a_time_prove_nothing(trader, minutes):
     assert state(order) == OrderState.UNKNOWN
 
 
-def test_an_order_not_found_twice_and_then_found_was_never_lost(trader):
-    order = unknown(trader)
+def test_order_found_after_two_failed_lookups_is_never_lost(trader):
+    order = unknown_order(trader)
     trader.sync()
     trader.sync()
     trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)  # it was on its way
@@ -98,8 +98,8 @@ def test_an_order_not_found_twice_and_then_found_was_never_lost(trader):
     assert "LOST" not in order.events.values_list("state_after", flat=True)
 
 
-def test_an_order_is_not_given_up_while_coins_moved_that_nobody_explains(trader):
-    order = unknown(trader)
+def test_order_stays_unknown_while_a_coin_move_is_unexplained(trader):
+    order = unknown_order(trader)
     trader.venue.place("KRW-BTC", "bid", 10_000)  # by hand, say
 
     for _ in range(4):
@@ -108,8 +108,8 @@ def test_an_order_is_not_given_up_while_coins_moved_that_nobody_explains(trader)
     assert state(order) == OrderState.UNKNOWN
 
 
-def test_coins_that_our_own_later_orders_moved_are_explained(trader):
-    order = unknown(trader)
+def test_coins_moved_by_our_later_orders_are_explained(trader):
+    order = unknown_order(trader)
     later = trader.send(trader.buy())
     assert later.state == OrderState.DONE
 
@@ -119,8 +119,8 @@ def test_coins_that_our_own_later_orders_moved_are_explained(trader):
     assert state(order) == OrderState.LOST
 
 
-def test_what_happens_in_other_markets_keeps_no_order_from_being_given_up(trader):
-    order = unknown(trader)
+def test_activity_in_other_markets_does_not_keep_an_order_unknown(trader):
+    order = unknown_order(trader)
     trader.send(trader.buy(market="KRW-ETH"))
     trader.venue.place("KRW-XRP", "bid", 10_000)
 
@@ -130,10 +130,10 @@ def test_what_happens_in_other_markets_keeps_no_order_from_being_given_up(trader
     assert state(order) == OrderState.LOST
 
 
-def test_an_order_that_is_still_listed_is_not_given_up(trader):
-    order = unknown(trader, "drop_after")
+def test_order_in_the_exchanges_list_is_not_lost(trader):
+    order = unknown_order(trader, "drop_after")
     trader.venue.server.exchange.next_fills.append("never")
-    Order.objects.update(coin_before=trader.venue.purse("BTC"))  # so that no coin tells
+    Order.objects.update(coin_before=trader.venue.balance("BTC"))  # so that no balance shows it
 
     for _ in range(3):
         trader.sync(forgetful(trader))
@@ -141,8 +141,8 @@ def test_an_order_that_is_still_listed_is_not_given_up(trader):
     assert state(order) == OrderState.UNKNOWN
 
 
-def test_an_order_that_was_given_up_and_exists_after_all_is_taken_back(trader):
-    order = unknown(trader)
+def test_lost_order_that_exists_is_recovered(trader):
+    order = unknown_order(trader)
     for _ in range(3):
         trader.sync()
     trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)
@@ -152,13 +152,13 @@ def test_an_order_that_was_given_up_and_exists_after_all_is_taken_back(trader):
     kinds = [each["kind"] for each in SyncRound.objects.latest().strangers]
     assert kinds == ["lost_order"]
     assert state(order) == OrderState.DONE
-    assert order.executed_volume == trader.venue.purse("BTC") == position("KRW-BTC").volume
+    assert order.executed_volume == trader.venue.balance("BTC") == position("KRW-BTC").volume
     trader.sync()
     assert SyncRound.objects.latest().strangers == []
 
 
-def test_an_open_order_is_looked_at_until_it_ends(trader):
-    trader.break_look("500")
+def test_open_order_is_looked_up_until_it_ends(trader):
+    trader.fail_lookup("500")
     order = trader.send(trader.buy())
     assert order.state == OrderState.OPEN
 
@@ -166,26 +166,26 @@ def test_an_open_order_is_looked_at_until_it_ends(trader):
     assert state(order) == OrderState.DONE
 
 
-def test_an_open_order_of_any_age_is_looked_at_and_told_nothing_new_leaves_no_trace(trader):
+def test_unchanged_open_order_of_any_age_leaves_no_event(trader):
     trader.venue.server.exchange.next_fills.append("never")
     order = trader.send(trader.buy())
 
     assert trader.sync(minutes=60 * 24 * 400)["looked"] == 1
-    assert (state(order), looks(order)) == (OrderState.OPEN, 0)
+    assert (state(order), lookups(order)) == (OrderState.OPEN, 0)
 
 
-def test_an_order_that_the_exchange_had_and_shows_no_more_stays_open(trader):
+def test_open_order_no_longer_found_stays_open(trader):
     trader.venue.server.exchange.next_fills.append("never")
     order = trader.send(trader.buy())
 
     for _ in range(4):
         trader.sync(forgetful(trader))
 
-    assert (state(order), looks(order)) == (OrderState.OPEN, 4)
+    assert (state(order), lookups(order)) == (OrderState.OPEN, 4)
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_an_intent_whose_sender_died_becomes_unknown_when_nobody_can_send_it_any_more(trader, arrived):
+def test_intent_of_a_dead_sender_becomes_unknown_after_its_send_limit(trader, arrived):
     order = trader.buy()
     if arrived:
         trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)
@@ -197,7 +197,7 @@ def test_an_intent_whose_sender_died_becomes_unknown_when_nobody_can_send_it_any
     assert trader.posts == arrived
 
 
-def test_a_round_waits_for_a_sender_that_is_just_about_to_send(trader):
+def test_round_waits_for_a_sender_about_to_send(trader):
     order, clock = trader.buy(), trader.clock
     trader.clock = Clock(sleep=lambda _: trader.send(order, clock=clock))
 
@@ -207,7 +207,7 @@ def test_a_round_waits_for_a_sender_that_is_just_about_to_send(trader):
     assert "UNKNOWN" not in order.events.values_list("state_after", flat=True)
 
 
-def test_a_round_waits_no_longer_than_an_intent_may_still_be_sent(trader):
+def test_round_waits_at_most_for_the_send_limit_of_an_intent(trader):
     trader.buy()
     began = trader.venue.at
 
@@ -217,7 +217,7 @@ def test_a_round_waits_no_longer_than_an_intent_may_still_be_sent(trader):
 
 
 @pytest.mark.parametrize("before_s", [0, 0.5, 2, 19, 19.5, 20, 25, 299])
-def test_three_rounds_resolve_an_intent_however_shortly_before_them_its_sender_was_killed(trader, before_s):
+def test_three_rounds_resolve_an_intent_of_a_sender_killed_at_any_time(trader, before_s):
     order = trader.buy()
     assert submission._claim(order, trader.venue.at)
     first = trader.venue.later(before_s)
@@ -230,7 +230,7 @@ def test_three_rounds_resolve_an_intent_however_shortly_before_them_its_sender_w
     )
 
 
-def test_a_dead_senders_order_that_arrived_is_booked_at_once(trader):
+def test_arrived_order_of_a_dead_sender_is_booked_at_once(trader):
     order = trader.buy()
     trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)
 
@@ -239,17 +239,17 @@ def test_a_dead_senders_order_that_arrived_is_booked_at_once(trader):
     assert state(order) == OrderState.DONE
 
 
-def test_a_dead_senders_order_that_never_arrived_is_lost_in_three_rounds(trader):
+def test_unsent_order_of_a_dead_sender_is_lost_after_three_rounds(trader):
     order = trader.buy()
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]
     assert state(order) == OrderState.LOST
 
 
-def test_one_order_that_is_not_told_about_keeps_no_other_from_being_resolved(trader):
+def test_failed_lookup_of_one_order_does_not_block_the_others(trader):
     markets = ["KRW-BTC", "KRW-ETH", "KRW-XRP"]
-    orders = [unknown(trader, "drop_after", market=market) for market in markets]
-    trader.break_look("500")
+    orders = [unknown_order(trader, "drop_after", market=market) for market in markets]
+    trader.fail_lookup("500")
 
     with pytest.raises(Unavailable):
         trader.sync()
@@ -260,21 +260,21 @@ def test_one_order_that_is_not_told_about_keeps_no_other_from_being_resolved(tra
     assert state(orders[0]) == OrderState.DONE
 
 
-def test_a_ban_ends_the_round_at_once(trader):
+def test_ban_ends_the_round_at_once(trader):
     for market in ("KRW-BTC", "KRW-ETH"):
-        unknown(trader, "drop_after", market=market)
-    asked = trader.venue.asked.count("GET /v1/order")
-    trader.break_look("418")
+        unknown_order(trader, "drop_after", market=market)
+    before = trader.venue.requests.count("GET /v1/order")
+    trader.fail_lookup("418")
 
     with pytest.raises(RateLimited):
         trader.sync()
 
-    assert trader.venue.asked.count("GET /v1/order") == asked + 1
+    assert trader.venue.requests.count("GET /v1/order") == before + 1
 
 
 @pytest.mark.parametrize("path", ["/v1/accounts", "/v1/orders/open", "/v1/orders/closed"])
-def test_a_round_that_did_not_see_everything_is_none(trader, path):
-    trader.break_("503", "GET", path)
+def test_incomplete_round_is_not_recorded(trader, path):
+    trader.fail("503", "GET", path)
 
     with pytest.raises(ClientError):
         trader.sync()
@@ -282,18 +282,18 @@ def test_a_round_that_did_not_see_everything_is_none(trader, path):
     assert not SyncRound.objects.exists()
 
 
-def test_a_look_counts_also_in_a_round_that_failed_later(trader):
-    order = unknown(trader)
+def test_lookup_counts_even_if_its_round_fails_later(trader):
+    order = unknown_order(trader)
     for path in ("/v1/accounts", "/v1/orders/open"):
-        trader.break_("503", "GET", path)
+        trader.fail("503", "GET", path)
         with pytest.raises(ClientError):
             trader.sync()
 
-    assert looks(order) == 2
+    assert lookups(order) == 2
     assert trader.sync()["lost"] == 1
 
 
-def test_what_others_did_is_noticed_and_not_adopted(trader):
+def test_external_activity_is_reported_and_not_booked(trader):
     trader.sync()
     trader.venue.place("KRW-BTC", "bid", 10_000)
 
@@ -302,25 +302,25 @@ def test_what_others_did_is_noticed_and_not_adopted(trader):
     assert position("KRW-BTC").volume == Decimal(0)
 
 
-def test_an_order_that_somebody_ended_meanwhile_is_not_given_up(trader, monkeypatch):
-    order = unknown(trader)
+def test_order_ended_concurrently_is_not_lost(trader, monkeypatch):
+    order = unknown_order(trader)
     trader.sync()
     trader.sync()
-    told = trader.venue.client.open_orders
+    listed = trader.venue.client.open_orders
 
-    def found_meanwhile(**asked):
+    def ended_concurrently(**filters):
         with connection.cursor() as cursor:
             cursor.execute("UPDATE trading_order SET state = 'CANCELLED', uuid = 'u-1'")
-        return told(**asked)
+        return listed(**filters)
 
-    monkeypatch.setattr(trader.venue.client, "open_orders", found_meanwhile)
+    monkeypatch.setattr(trader.venue.client, "open_orders", ended_concurrently)
 
     assert trader.sync()["lost"] == 0
     assert state(order) == OrderState.CANCELLED
 
 
-def test_the_end_of_an_order_is_forgotten_when_it_comes_back_open(trader):
-    order = unknown(trader)
+def test_recovered_open_order_has_no_end_and_no_reason(trader):
+    order = unknown_order(trader)
     for _ in range(3):
         trader.sync()
     trader.venue.server.exchange.next_fills.append("never")
@@ -331,20 +331,20 @@ def test_the_end_of_an_order_is_forgotten_when_it_comes_back_open(trader):
     assert (state(order), order.ended_at, order.reason) == (OrderState.OPEN, None, "")
 
 
-def test_a_look_before_it_was_unknown_does_not_count(trader):
+def test_lookup_before_an_order_was_unknown_does_not_count(trader):
     order = trader.buy()
     lost_orders.record_not_found(order, trader.venue.at)
-    assert (state(order), looks(order)) == (OrderState.SUBMITTING, 1)
+    assert (state(order), lookups(order)) == (OrderState.SUBMITTING, 1)
 
     assert [trader.sync()["lost"] for _ in range(3)] == [0, 0, 1]
 
 
-def test_an_order_that_is_never_told_about_keeps_no_other_from_being_given_up(trader):
-    unknown(trader, "drop_after", market="KRW-ETH")
-    order = unknown(trader)
+def test_failing_lookups_of_one_order_do_not_keep_another_unknown(trader):
+    unknown_order(trader, "drop_after", market="KRW-ETH")
+    order = unknown_order(trader)
 
     for _ in range(3):
-        trader.break_look("500")
+        trader.fail_lookup("500")
         with pytest.raises(Unavailable):
             trader.sync()
 
@@ -352,8 +352,8 @@ def test_an_order_that_is_never_told_about_keeps_no_other_from_being_given_up(tr
     assert not SyncRound.objects.exists()
 
 
-def test_an_order_that_was_given_up_is_asked_for_when_no_list_shows_it_any_more(trader):
-    order = unknown(trader)
+def test_lost_order_is_looked_up_when_no_list_shows_it(trader):
+    order = unknown_order(trader)
     for _ in range(3):
         trader.sync()
     trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)
@@ -365,8 +365,8 @@ def test_an_order_that_was_given_up_is_asked_for_when_no_list_shows_it_any_more(
     assert state(order) == OrderState.DONE
 
 
-def test_an_order_without_a_balance_before_it_is_not_given_up(trader):
-    order = unknown(trader)
+def test_order_without_a_balance_before_it_is_not_lost(trader):
+    order = unknown_order(trader)
     Order.objects.update(coin_before=None)
 
     for _ in range(4):
@@ -375,8 +375,8 @@ def test_an_order_without_a_balance_before_it_is_not_given_up(trader):
     assert state(order) == OrderState.UNKNOWN
 
 
-class TestAnOperatorsWord:
-    """What ends an order that no balance proves anything about."""
+class TestGiveup:
+    """`manage.py giveup` ends an order about which no balance proves anything."""
 
     @pytest.fixture(autouse=True)
     def at_the_venue(self, trader, monkeypatch):
@@ -388,13 +388,13 @@ class TestAnOperatorsWord:
         call_command("giveup", name, by="kim", reason="sold some by hand")
 
     def stuck(self, trader, rounds=3):
-        order = unknown(trader)
+        order = unknown_order(trader)
         trader.venue.place("KRW-BTC", "bid", 10_000)
         for _ in range(rounds):
             trader.sync()
         return order
 
-    def test_it_frees_the_market_and_is_recorded(self, trader):
+    def test_giveup_frees_the_market_and_is_recorded(self, trader):
         order = self.stuck(trader)
         assert state(order) == OrderState.UNKNOWN
 
@@ -404,33 +404,33 @@ class TestAnOperatorsWord:
         facts = {"found": False, "by": "kim", "reason": "sold some by hand"}
         assert order.events.last().evidence == facts
 
-    def test_it_does_not_replace_looking(self, trader):
+    def test_giveup_requires_enough_lookups(self, trader):
         order = self.stuck(trader, rounds=2)
         with pytest.raises(CommandError, match="not looked up for long enough"):
             self.give_up(order.identifier)
         assert state(order) == OrderState.UNKNOWN
 
-    def test_it_does_not_end_what_the_exchange_shows(self, trader):
+    def test_giveup_refuses_an_order_that_the_exchange_shows(self, trader):
         order = self.stuck(trader)
         trader.venue.place("KRW-BTC", "bid", 10_000, order.identifier)
         with pytest.raises(CommandError, match="exists at the exchange"):
             self.give_up(order.identifier)
         assert state(order) == OrderState.UNKNOWN
 
-    def test_it_ends_nothing_else(self, trader):
-        for name in (trader.send(trader.buy()).identifier, "ts-nobody"):
+    def test_giveup_refuses_orders_that_are_not_unknown(self, trader):
+        for name in (trader.send(trader.buy()).identifier, "ts-none"):
             with pytest.raises(CommandError, match="is not an UNKNOWN order of ours"):
                 self.give_up(name)
 
-    def test_it_ends_nothing_that_was_found_meanwhile(self, trader, monkeypatch):
+    def test_giveup_keeps_an_order_found_concurrently(self, trader, monkeypatch):
         order = self.stuck(trader)
-        told = trader.venue.client.open_orders
+        listed = trader.venue.client.open_orders
 
-        def found_meanwhile(**asked):
+        def ended_concurrently(**filters):
             Order.objects.update(state="CANCELLED", uuid="u-1")
-            return told(**asked)
+            return listed(**filters)
 
-        monkeypatch.setattr(trader.venue.client, "open_orders", found_meanwhile)
+        monkeypatch.setattr(trader.venue.client, "open_orders", ended_concurrently)
         with pytest.raises(CommandError, match="another process is working on"):
             self.give_up(order.identifier)
         assert state(order) == OrderState.CANCELLED

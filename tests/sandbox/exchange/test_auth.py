@@ -1,4 +1,4 @@
-"""Who is let in, and in which order that is asked (E1-E4)."""
+"""Authorization: who is let in, and the order of the checks (E1-E4)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -64,14 +64,14 @@ def hashed(text):
     return Signature(query_hash=VECTORS[text], query_hash_alg="SHA512")
 
 
-def test_the_keys_are_the_ones_that_the_project_uses_in_sandbox_mode():
+def test_default_keys_are_the_projects_sandbox_keys():
     assert SANDBOX_KEYS["upbit_access_key"] == ApiKey().access_key == ACCESS_KEY
     assert SANDBOX_KEYS["upbit_secret_key"] == ApiKey().secret_key == SECRET_KEY
     assert SECRET_KEY not in repr(ApiKey())
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-def test_a_signed_request_is_let_in(account, algorithm):
+def test_signed_request_is_accepted(account, algorithm):
     account.http.auth = Signature(algorithm=algorithm)
 
     assert account.get("/v1/accounts").status_code == 200
@@ -80,9 +80,9 @@ def test_a_signed_request_is_let_in(account, algorithm):
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic c2VjcmV0"])
-def test_without_a_token(server, header):
+def test_missing_token_is_refused(server, header):
     headers = {} if header is None else {"Authorization": header}
-    response = requests.get(f"{server.url}/v1/accounts", headers=headers, timeout=10)
+    response = requests.get(f"{server.url}/v1/accounts", headers=headers, timeout=30)
 
     assert error(response) == (401, "no_authorization_token")
 
@@ -99,32 +99,32 @@ def test_without_a_token(server, header):
     ],
     ids=["no token", "unsigned", "a list", "no JSON", "no nonce", "a number as nonce"],
 )
-def test_what_is_no_proper_token(server, token):
+def test_malformed_token_is_refused(server, token):
     headers = {"Authorization": f"Bearer {token}"}
-    response = requests.get(f"{server.url}/v1/accounts", headers=headers, timeout=10)
+    response = requests.get(f"{server.url}/v1/accounts", headers=headers, timeout=30)
 
     assert error(response) == (401, "jwt_verification")
 
 
-def test_the_checks_come_in_their_order(with_key, clock):
+def test_authorization_checks_run_in_order(with_key, clock):
     account = with_key(expires_at=NOON + timedelta(hours=1), permissions=frozenset(), allowed_ips=frozenset())
     wrong_secret = "x" * 64
     nonce = str(uuid4())
 
-    def ask(**signature):
+    def refusal(**signature):
         return error(account.get("/v1/accounts", {"a": "b"}, auth=Signature(**signature)))
 
     clock.now_s += 3600
-    assert ask(access_key="other", secret=wrong_secret) == (401, "invalid_access_key")
-    assert ask(secret=wrong_secret, nonce=nonce) == (401, "jwt_verification")
-    assert ask(nonce=nonce, query_hash="wrong") == (401, "expired_access_key")
+    assert refusal(access_key="other", secret=wrong_secret) == (401, "invalid_access_key")
+    assert refusal(secret=wrong_secret, nonce=nonce) == (401, "jwt_verification")
+    assert refusal(nonce=nonce, query_hash="wrong") == (401, "expired_access_key")
     clock.now_s -= 1
-    assert ask(nonce=nonce, query_hash="wrong") == (401, "invalid_query_payload")
-    assert ask(nonce=nonce, query_hash="wrong") == (401, "nonce_used")
-    assert ask() == (403, "out_of_scope")
+    assert refusal(nonce=nonce, query_hash="wrong") == (401, "invalid_query_payload")
+    assert refusal(nonce=nonce, query_hash="wrong") == (401, "nonce_used")
+    assert refusal() == (403, "out_of_scope")
 
 
-def test_a_permission_and_an_address_that_are_missing(with_key):
+def test_missing_permission_or_unlisted_ip_is_refused(with_key):
     reader = with_key(permissions=frozenset({VIEW_ORDERS}))
     assert error(reader.get("/v1/accounts")) == (403, "out_of_scope")
     assert error(reader.buy()) == (403, "out_of_scope")
@@ -132,30 +132,30 @@ def test_a_permission_and_an_address_that_are_missing(with_key):
     assert error(reader.get("/v1/order", {"uuid": "x"})) == (404, "order_not_found")
     assert reader.get("/v1/api_keys").status_code == 200
 
-    stranger = with_key(permissions=frozenset({MAKE_ORDERS}), allowed_ips=frozenset({"10.0.0.1"}))
-    assert error(stranger.buy()) == (401, "no_authorization_ip")
+    elsewhere = with_key(permissions=frozenset({MAKE_ORDERS}), allowed_ips=frozenset({"10.0.0.1"}))
+    assert error(elsewhere.buy()) == (401, "no_authorization_ip")
     assert with_key(allowed_ips=frozenset({"127.0.0.1"})).buy().status_code == 201
 
 
-def test_a_token_cannot_be_sent_twice(account, server):
+def test_replayed_token_is_refused(account, server):
     first = account.get("/v1/accounts")
     headers = {"Authorization": first.request.headers["Authorization"]}
 
-    again = requests.get(f"{server.url}/v1/accounts", headers=headers, timeout=10)
+    again = requests.get(f"{server.url}/v1/accounts", headers=headers, timeout=30)
     assert first.status_code == 200
     assert error(again) == (401, "nonce_used")
 
 
-def test_expiry_claims_mean_nothing_to_the_exchange(account):
+def test_expiry_claims_are_ignored(account):
     assert account.get("/v1/accounts", auth=Signature(exp=1, nbf=2**40, iat=2**40)).status_code == 200
 
 
 @pytest.mark.parametrize("text", VECTORS)
-def test_the_hashes_are_the_published_ones(text):
+def test_hashes_match_the_published_vectors(text):
     assert sha512(text) == VECTORS[text]
 
 
-def test_a_query_is_hashed_as_it_was_sent_but_unquoted(account):
+def test_query_hash_covers_the_unquoted_query_in_the_order_sent(account):
     names = [("uuids[]", "a-1"), ("uuids[]", "b-2"), ("order_by", "asc")]
     window = [("start_time", "2025-06-24T13:56:53+09:00"), ("states[]", "done"), ("states[]", "cancel")]
 
@@ -167,20 +167,20 @@ def test_a_query_is_hashed_as_it_was_sent_but_unquoted(account):
     assert [answer.status_code for answer in (market, listed, closed)] == [200] * 3
 
 
-def test_brackets_may_be_sent_as_they_are(server):
+def test_brackets_in_a_query_may_be_unquoted(server):
     text = BY_UUIDS
     claims = {"access_key": ACCESS_KEY, "nonce": str(uuid4())}
     token = jwt.encode(
         claims | {"query_hash": VECTORS[text], "query_hash_alg": "SHA512"}, SECRET_KEY, "HS512"
     )
-    asked = UrlRequest(f"{server.url}/v1/orders/uuids?{text}", headers={"Authorization": f"Bearer {token}"})
+    request = UrlRequest(f"{server.url}/v1/orders/uuids?{text}", headers={"Authorization": f"Bearer {token}"})
 
-    with urlopen(asked, timeout=10) as answer:
+    with urlopen(request, timeout=30) as answer:
         assert answer.read() == b"[]"
     assert server.requests[-1].request.query == text
 
 
-def test_a_body_is_hashed_as_pairs_in_its_order(account):
+def test_body_hash_covers_the_pairs_in_their_order(account):
     body = {"market": "KRW-BTC", "side": "bid", "ord_type": "price", "price": "10000"}
     signature = hashed(A_BUY)
 
@@ -189,7 +189,7 @@ def test_a_body_is_hashed_as_pairs_in_its_order(account):
     assert error(account.post(reordered, auth=signature)) == (401, "invalid_query_payload")
 
 
-def test_null_numbers_and_lists_in_a_body_have_their_text(account):
+def test_body_hash_writes_null_numbers_and_lists_as_documented(account):
     body = {"market": "KRW-BTC", "price": 1.50, "volume": None, "flag": True, "names": ["a", 2]}
     text = "market=KRW-BTC&price=1.5&flag=true&names[]=a&names[]=2"
     signature = Signature(query_hash=sha512(text), query_hash_alg="SHA512")
@@ -208,39 +208,39 @@ def test_null_numbers_and_lists_in_a_body_have_their_text(account):
         {"query_hash": sha512("market=KRW-ETH")},
     ],
 )
-def test_a_hash_that_does_not_fit_the_parameters(account, claims):
+def test_wrong_or_missing_query_hash_is_refused(account, claims):
     answer = account.get("/v1/orders/chance", {"market": "KRW-BTC"}, auth=Signature(**claims))
 
     assert error(answer) == (401, "invalid_query_payload")
 
 
-def test_a_hash_without_parameters(account):
+def test_query_hash_without_parameters_is_refused(account):
     assert error(account.get("/v1/accounts", auth=hashed(BY_MARKET))) == (401, "invalid_query_payload")
 
 
 @pytest.mark.parametrize("body", [b"market=KRW-BTC&side=bid", b"[1]", b'"text"'])
-def test_a_body_that_is_no_json_object(server, body):
+def test_body_that_is_not_a_json_object_is_refused(server, body):
     text = body.decode()
     claims = {"access_key": ACCESS_KEY, "nonce": str(uuid4())}
     hashes = {"query_hash": sha512(text), "query_hash_alg": "SHA512"}
     headers = {"Authorization": "Bearer " + jwt.encode(claims | hashes, SECRET_KEY, "HS256")}
-    answer = requests.post(f"{server.url}/v1/orders", data=body, headers=headers, timeout=10)
+    answer = requests.post(f"{server.url}/v1/orders", data=body, headers=headers, timeout=30)
 
     assert error(answer) == (400, "validation_error")
     assert server.exchange.posts[-1].identifier is None
 
 
-def test_an_empty_body_needs_no_hash_and_lacks_a_market(account):
-    answer = account.http.post(f"{account.url}/v1/orders", timeout=10)
+def test_empty_body_needs_no_hash_but_lacks_a_market(account):
+    answer = account.http.post(f"{account.url}/v1/orders", timeout=30)
 
     assert error(answer) == (400, "validation_error")
 
 
-def test_a_bare_colon_in_the_query_is_refused(account):
+def test_unquoted_colon_in_the_query_is_refused(account):
     signature = Signature(query_hash=sha512("start_time=2026-11-22T00:00:00Z"), query_hash_alg="SHA512")
 
     answer = account.http.get(
-        f"{account.url}/v1/orders/closed?start_time=2026-11-22T00:00:00Z", auth=signature, timeout=10
+        f"{account.url}/v1/orders/closed?start_time=2026-11-22T00:00:00Z", auth=signature, timeout=30
     )
     assert "start_time=2026-11-22T00:00:00Z" in answer.request.url
     assert error(answer) == (400, "validation_error")

@@ -69,7 +69,7 @@ def random_order(chance, exchange, venue, at_ms):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_hundreds_of_random_orders_over_the_price_path(seed):
+def test_random_orders_conserve_money_and_coins(seed):
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     venue = PathVenue(Prices(seed))
     now = [NOON_MS]
@@ -100,7 +100,7 @@ def test_hundreds_of_random_orders_over_the_price_path(seed):
     assert {purse.locked for purse in exchange.balances().values()} == {0}
 
 
-def test_a_purse_cannot_be_made_negative_by_orders_at_once():
+def test_simultaneous_orders_cannot_overdraw_the_account():
     desk = Desk(StillVenue(asks=offers(("1000000", "1000"))))
     for _ in range(9):
         desk.buy("1000000")
@@ -112,7 +112,7 @@ def test_a_purse_cannot_be_made_negative_by_orders_at_once():
     check(desk.exchange)
 
 
-def test_when_it_is_looked_at_changes_nothing():
+def test_reading_more_often_does_not_change_the_fills():
     def outcome(steps):
         chance = random.Random(5)  # noqa: S311 - repeatable on purpose
         venue = PathVenue(Prices(1))
@@ -138,7 +138,7 @@ def test_when_it_is_looked_at_changes_nothing():
 
 
 @pytest.fixture
-def impatient_threads():
+def fast_switching_threads():
     """Threads that interrupt each other after every few instructions."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -146,7 +146,7 @@ def impatient_threads():
     sys.setswitchinterval(usual)
 
 
-def test_threads_spend_no_won_twice(impatient_threads):
+def test_threads_cannot_spend_the_same_won_twice(fast_switching_threads):
     desk = Desk(StillVenue(asks=offers(("1000000", "1000"))))
 
     def buy(number):
@@ -164,7 +164,7 @@ def test_threads_spend_no_won_twice(impatient_threads):
     check(desk.exchange)
 
 
-def test_what_would_make_a_purse_negative_fails_and_changes_nothing():
+def test_overdraft_raises_and_changes_nothing():
     desk = Desk(StillVenue(asks=offers(("1000000", "1000"))))
     desk.buy("1000000")
     order = desk.last

@@ -26,7 +26,7 @@ def fresh(*asks, **options):
     return Desk(StillVenue(asks=offers(*asks)), **options)
 
 
-def test_the_answer_to_a_buy_is_the_order_as_it_waits():
+def test_buy_is_answered_with_the_waiting_order():
     desk = fresh((PRICE, PLENTY))
 
     answer = desk.buy("10000", identifier="sig-1")
@@ -52,7 +52,7 @@ def test_the_answer_to_a_buy_is_the_order_as_it_waits():
     assert desk.purse("KRW") == (10_000_000 - 10_005, 10_005)
 
 
-def test_a_market_buy_ends_in_cancel_though_it_filled():
+def test_filled_market_buy_ends_in_state_cancel():
     desk = fresh((PRICE, PLENTY))
     desk.buy("10000")
     desk.wait()
@@ -90,7 +90,7 @@ def test_a_market_buy_ends_in_cancel_though_it_filled():
         ("5000", "999999999000", "0", "0", "cancel"),
     ],
 )
-def test_a_total_buys_its_quotient_floored_to_eight_decimals(total, price, volume, funds, state):
+def test_market_buy_volume_is_floored_to_eight_decimals(total, price, volume, funds, state):
     desk = fresh((price, "1000000000000"))
     desk.buy(total)
     desk.wait()
@@ -109,7 +109,7 @@ def test_fees_are_not_rounded():
     assert order_json(desk.last)["paid_fee"] == "3.697095875"
 
 
-def test_a_fee_of_twenty_decimals_is_exact():
+def test_fee_of_twenty_decimals_is_exact():
     desk = fresh(("0.12345679", "100000000000"))
     desk.limit("bid", "0.124", "80000000.12345679", time_in_force="ioc")
     desk.wait()
@@ -122,7 +122,7 @@ def test_a_fee_of_twenty_decimals_is_exact():
     assert krw.locked == 0
 
 
-def test_a_buy_walks_the_book_level_by_level():
+def test_market_buy_takes_the_book_level_by_level():
     desk = fresh(("1000000", "0.003"), ("1001000", "0.002"), ("1002000", PLENTY))
     desk.buy("10000")
     desk.wait()
@@ -136,7 +136,7 @@ def test_a_buy_walks_the_book_level_by_level():
     assert len({trade.uuid for trade in desk.last.trades}) == 3
 
 
-def test_a_buy_that_empties_the_book_ends_in_cancel_and_gets_the_rest_back():
+def test_buy_that_empties_the_book_is_cancelled_and_refunded():
     desk = fresh(("1000000", "0.003"))
     desk.buy("10000")
     desk.wait()
@@ -145,7 +145,7 @@ def test_a_buy_that_empties_the_book_ends_in_cancel_and_gets_the_rest_back():
     assert desk.purse("KRW") == (10_000_000 - D("3001.5"), 0)
 
 
-def test_a_sell_gives_the_fee_from_what_it_brings(desk):
+def test_sell_pays_its_fee_from_the_proceeds(desk):
     before = desk.exchange.balances()["KRW"].balance
     answer = desk.sell("0.01234567")
     assert (answer["reserved_fee"], answer["locked"], answer["remaining_volume"]) == (
@@ -165,7 +165,7 @@ def test_a_sell_gives_the_fee_from_what_it_brings(desk):
     assert trades_json(desk.last)[0]["trend"] == "down"
 
 
-def test_a_sell_that_empties_the_book_ends_in_cancel(desk):
+def test_sell_that_empties_the_book_is_cancelled(desk):
     desk.venue.bids = offers(("999000", "0.1"), ("998000", "0.1"))
     desk.sell("0.5")
     desk.wait()
@@ -174,7 +174,7 @@ def test_a_sell_that_empties_the_book_ends_in_cancel(desk):
     assert desk.purse("BTC") == (D("4.8"), 0)
 
 
-def test_the_average_buy_price_leaves_fees_out_and_survives_sells(desk):
+def test_average_buy_price_excludes_fees_and_survives_sells(desk):
     desk.venue.asks = offers(("2000000", PLENTY))
     desk.sell("4")
     desk.buy("4000000")
@@ -185,7 +185,7 @@ def test_the_average_buy_price_leaves_fees_out_and_survives_sells(desk):
     assert desk.exchange.balances()["BTC"].avg_buy_price == D("1666666.66666667")
 
 
-def test_a_limit_order_takes_what_is_better_and_rests_with_the_remainder():
+def test_limit_order_takes_better_offers_and_rests_with_the_remainder():
     desk = fresh(("1000000", "0.003"), ("1001000", "0.002"), ("1002000", PLENTY))
     answer = desk.limit("bid", "1001000", "0.01")
     assert (answer["locked"], answer["reserved_fee"]) == ("10015.005", "5.005")
@@ -205,7 +205,7 @@ def test_a_limit_order_takes_what_is_better_and_rests_with_the_remainder():
     assert desk.purse("BTC") == (D("0.01"), 0)
 
 
-def test_a_limit_sell_rests_until_the_price_comes_up(desk):
+def test_limit_sell_rests_until_the_price_reaches_it(desk):
     desk.limit("ask", "1100000", "1")
     desk.wait()
     assert (desk.last.state, desk.last.trades) == ("wait", ())
@@ -228,7 +228,7 @@ def test_a_limit_sell_rests_until_the_price_comes_up(desk):
         ("post_only", "999000", "0.01", "0", "wait"),
     ],
 )
-def test_conditions_of_limit_orders(condition, price, volume, executed, state):
+def test_time_in_force_of_limit_orders(condition, price, volume, executed, state):
     desk = fresh(("1000000", "0.003"), ("1001000", "0.002"), ("1002000", PLENTY))
     desk.limit("bid", price, volume, time_in_force=condition)
     desk.wait()
@@ -248,7 +248,7 @@ def test_conditions_of_limit_orders(condition, price, volume, executed, state):
         ("fok", "5000.001", "0.005", "cancel"),
     ],
 )
-def test_a_best_buy_takes_only_the_best_price(condition, total, executed, state):
+def test_best_buy_takes_only_the_best_price(condition, total, executed, state):
     desk = fresh(("1000000", "0.00500000"), ("1001000", PLENTY))
     desk.place(side="bid", ord_type="best", price=total, time_in_force=condition)
     desk.wait()
@@ -261,7 +261,7 @@ def test_a_best_buy_takes_only_the_best_price(condition, total, executed, state)
 @pytest.mark.parametrize(
     ("condition", "executed", "state"), [("ioc", "0.2", "cancel"), ("fok", "0", "cancel")]
 )
-def test_a_best_sell_takes_only_the_best_price(desk, condition, executed, state):
+def test_best_sell_takes_only_the_best_price(desk, condition, executed, state):
     desk.venue.bids = offers(("999000", "0.2"), ("998000", PLENTY))
     desk.place(side="ask", ord_type="best", volume="0.5", time_in_force=condition)
     desk.wait()
@@ -269,7 +269,7 @@ def test_a_best_sell_takes_only_the_best_price(desk, condition, executed, state)
     assert (desk.last.executed_volume, desk.last.state) == (D(executed), state)
 
 
-def test_an_empty_book_fills_nothing():
+def test_empty_book_fills_nothing():
     desk = fresh()
     desk.place(side="bid", ord_type="best", price="5000", time_in_force="fok")
     desk.wait()
@@ -278,7 +278,7 @@ def test_an_empty_book_fills_nothing():
         desk.sell("1")
 
 
-def test_a_fill_comes_when_it_is_due_and_not_before():
+def test_fill_happens_after_the_delay_and_not_before():
     desk = fresh(("1000000", PLENTY))
     desk.buy("5000")
     desk.wait(299)
@@ -288,14 +288,14 @@ def test_a_fill_comes_when_it_is_due_and_not_before():
     assert desk.last.trades[0].at_ms == desk.now_ms
 
 
-def test_with_no_delay_the_answer_still_says_wait():
+def test_order_without_a_fill_delay_is_still_answered_with_wait():
     desk = fresh(("1000000", PLENTY), fill_after_ms=0)
 
     assert desk.buy("5000")["state"] == "wait"
     assert desk.last.state == "done"
 
 
-def test_without_fills_orders_wait_until_they_are_cancelled():
+def test_orders_wait_until_cancelled_when_fills_are_off():
     desk = fresh(("1000000", PLENTY), fill_after_ms=None)
     desk.buy("5000")
     desk.wait(10**9)
@@ -306,7 +306,7 @@ def test_without_fills_orders_wait_until_they_are_cancelled():
     assert desk.purse("KRW") == (10_000_000, 0)
 
 
-def test_half_of_an_order_is_filled_and_the_rest_cancelled(desk):
+def test_partial_then_cancel_fills_half_and_cancels_the_rest(desk):
     krw = desk.exchange.balances()["KRW"].balance
     desk.exchange.next_fills += ["partial_then_cancel", "partial_then_cancel", "normal"]
     desk.buy("1000001")
@@ -324,7 +324,7 @@ def test_half_of_an_order_is_filled_and_the_rest_cancelled(desk):
     assert krw > desk.exchange.balances()["KRW"].balance
 
 
-def test_the_next_order_alone_is_never_filled(desk):
+def test_never_applies_to_the_next_accepted_order_only(desk):
     desk.exchange.next_fills.append("never")
     with pytest.raises(Denied):
         desk.buy("1")  # refused: it does not use the plan up
@@ -335,7 +335,7 @@ def test_the_next_order_alone_is_never_filled(desk):
     assert [order.state for order in desk.exchange.orders()] == ["done", "wait", "done"]
 
 
-def test_a_cancellation_takes_effect_later(desk):
+def test_cancellation_takes_effect_after_the_delay(desk):
     desk.limit("bid", "900000", "1")
     desk.wait()
     assert desk.cancel().state == "wait"
@@ -352,7 +352,7 @@ def test_a_cancellation_takes_effect_later(desk):
         desk.cancel()
 
 
-def test_a_fill_may_come_before_the_cancellation(desk):
+def test_trade_before_the_cancellation_takes_effect_fills_the_order(desk):
     desk.limit("bid", "900000", "1")
     desk.wait()
     desk.venue.traded.append((desk.now_ms + 200, D(900_000)))
@@ -363,7 +363,7 @@ def test_a_fill_may_come_before_the_cancellation(desk):
     assert desk.purse("KRW")[1] == 0
 
 
-def test_a_trade_after_the_cancellation_comes_too_late(desk):
+def test_trade_after_the_cancellation_does_not_fill_the_order(desk):
     desk.limit("bid", "900000", "1")
     desk.wait()
     desk.venue.traded.append((desk.now_ms + 301, D(900_000)))
@@ -373,7 +373,7 @@ def test_a_trade_after_the_cancellation_comes_too_late(desk):
     assert (desk.last.state, desk.last.executed_volume) == ("cancel", 0)
 
 
-def test_a_market_order_is_filled_before_its_cancellation_lands():
+def test_market_order_is_filled_before_its_cancellation_takes_effect():
     desk = fresh(("1000000", PLENTY))
     desk.buy("5000")
     desk.wait(100)

@@ -46,13 +46,13 @@ def at(hours, **more):
     return (NOON + timedelta(hours=hours, **more)).isoformat(timespec="seconds")
 
 
-def test_market_buys_are_among_the_cancelled(bought):
+def test_market_buys_are_listed_under_cancel(bought):
     assert names(closed(bought, state="done")) == []
     assert len(names(closed(bought, state="cancel"))) == 10
     assert names(closed(bought, **{"states[]": ["done", "cancel"]})) == names(closed(bought))
 
 
-def test_closed_orders_are_newest_first_unless_asked_otherwise(bought):
+def test_closed_orders_are_newest_first_by_default(bought):
     assert names(closed(bought, limit=3)) == ["a-9", "a-8", "a-7"]
     assert names(closed(bought, limit=3, order_by="asc")) == ["a-0", "a-1", "a-2"]
     [order] = closed(bought, limit=1).json()
@@ -60,7 +60,7 @@ def test_closed_orders_are_newest_first_unless_asked_otherwise(bought):
     assert "trades" not in order
 
 
-def test_a_window_holds_both_its_ends_to_the_second(bought):
+def test_time_window_includes_both_ends(bought):
     assert names(closed(bought, start_time=at(2), end_time=at(4))) == ["a-4", "a-3", "a-2"]
     assert names(closed(bought, start_time=at(2, seconds=1), end_time=at(4, seconds=-1))) == ["a-3"]
     in_ms = {"start_time": NOON_MS + 2 * 3_600_000, "end_time": NOON_MS + 4 * 3_600_000}
@@ -70,7 +70,7 @@ def test_a_window_holds_both_its_ends_to_the_second(bought):
     assert names(closed(bought, start_time=kst, end_time=utc)) == ["a-0"]
 
 
-def test_moving_the_window_by_what_was_shown_loses_none(account, clock):
+def test_paging_closed_orders_by_time_misses_none(account, clock):
     for number in range(25):  # several a second
         account.buy(identifier=f"b-{number}")
         clock.now_s += 0.3
@@ -84,7 +84,7 @@ def test_moving_the_window_by_what_was_shown_loses_none(account, clock):
         end = {"end_time": page[-1]["created_at"]}
 
 
-def test_a_window_is_seven_days_at_most(bought, clock):
+def test_time_window_is_at_most_seven_days(bought, clock):
     clock.now_s += 8 * 86_400
     assert names(closed(bought)) == []
     assert len(names(closed(bought, start_time=at(0)))) == 10  # and seven days from there
@@ -110,11 +110,11 @@ def test_a_window_is_seven_days_at_most(bought, clock):
         {"market": "KRW-NONE"},
     ],
 )
-def test_what_cannot_be_asked_of_closed_orders(untouched, params):
+def test_invalid_parameters_for_closed_orders_are_refused(untouched, params):
     assert error(closed(untouched, **params)) == (400, "validation_error")
 
 
-def test_open_orders_come_in_pages(account, clock):
+def test_open_orders_are_paged(account, clock):
     low = account.best()[0] - 20_000_000
     for number in range(7):
         account.limit("bid", low, "0.001", identifier=f"o-{number}")
@@ -135,20 +135,20 @@ def test_open_orders_come_in_pages(account, clock):
 
 
 @pytest.mark.parametrize("params", [{"state": "done"}, {"limit": 101}, {"page": 0}, {"page": "two"}])
-def test_what_cannot_be_asked_of_open_orders(untouched, params):
+def test_invalid_parameters_for_open_orders_are_refused(untouched, params):
     assert error(untouched.get("/v1/orders/open", params)) == (400, "validation_error")
 
 
-def test_orders_by_their_names(bought):
+def test_orders_are_listed_by_uuids_or_identifiers(bought):
     def named(**params):
         return bought.get("/v1/orders/uuids", params)
 
-    asked = named(**{"identifiers[]": ["a-2", "a-7", "unknown"]})
-    assert names(asked) == ["a-7", "a-2"]
-    uuids = [order["uuid"] for order in asked.json()]
+    found = named(**{"identifiers[]": ["a-2", "a-7", "unknown"]})
+    assert names(found) == ["a-7", "a-2"]
+    uuids = [order["uuid"] for order in found.json()]
     assert names(named(**{"uuids[]": uuids, "order_by": "asc"})) == ["a-2", "a-7"]
     assert names(named(**{"uuids[]": uuids, "market": "KRW-ETH"})) == []
-    assert all("executed_funds" in order and "trades" not in order for order in asked.json())
+    assert all("executed_funds" in order and "trades" not in order for order in found.json())
 
     assert names(named(**{"identifiers[]": [f"a-{number}" for number in range(100)]}))[0] == "a-9"
     for wrong in (
@@ -159,7 +159,7 @@ def test_orders_by_their_names(bought):
         assert error(named(**wrong)) == (400, "validation_error")
 
 
-def test_times_are_those_of_seoul(bought):
+def test_order_times_are_in_seoul_time(bought):
     [order] = closed(bought, limit=1).json()
 
     assert order["created_at"].endswith("+09:00")

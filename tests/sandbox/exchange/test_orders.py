@@ -1,4 +1,4 @@
-"""The signed endpoints over HTTP: an order's way from POST to the accounts, and each refusal (E5-E9, E17)."""
+"""The signed endpoints over HTTP: an order from its POST to the accounts, and each refusal (E5-E9, E17)."""
 
 from decimal import Decimal
 
@@ -32,7 +32,7 @@ def untouched():
         yield Account(server.url)
 
 
-def test_the_account_starts_with_won_and_nothing_else(account):
+def test_account_starts_with_won_only(account):
     assert account.get("/v1/accounts").json() == [
         {
             "currency": "KRW",
@@ -45,7 +45,7 @@ def test_the_account_starts_with_won_and_nothing_else(account):
     ]
 
 
-def test_what_may_be_traded_and_at_what_cost(account):
+def test_chance_has_fees_and_limits(account):
     chance = account.get("/v1/orders/chance", {"market": "KRW-BTC"}).json()
 
     assert {chance[name] for name in ("bid_fee", "ask_fee", "maker_bid_fee", "maker_ask_fee")} == {"0.0005"}
@@ -61,7 +61,7 @@ def test_what_may_be_traded_and_at_what_cost(account):
     assert (other["bid_fee"], other["market"]["bid"]["min_total"]) == ("0.0025", "0.00005")
 
 
-def test_a_buy_and_a_sell_of_all_of_it(account, clock):
+def test_buy_then_sell_of_everything_settles_the_account(account, clock):
     answer = account.buy("1000000", identifier="buy-1")
     assert answer.status_code == 201
     waiting = answer.json()
@@ -128,7 +128,7 @@ def test_a_buy_and_a_sell_of_all_of_it(account, clock):
         ({"ord_type": "limit", "time_in_force": "post_only", "smp_type": "reduce"}, "validation_error"),
     ],
 )
-def test_what_is_refused_by_name_and_changes_nothing(untouched, body, name):
+def test_invalid_order_is_refused_by_name_and_changes_nothing(untouched, body, name):
     usual = {"market": "KRW-BTC", "side": "bid", "ord_type": "price", "price": "10000"}
     wanted = {key: value for key, value in {**usual, **body}.items() if value != ""}
 
@@ -138,17 +138,17 @@ def test_what_is_refused_by_name_and_changes_nothing(untouched, body, name):
     assert untouched.get("/v1/orders/open").json() == []
 
 
-def test_everything_that_the_fee_leaves_can_be_spent(account):
+def test_whole_balance_less_the_fee_can_be_spent(account):
     assert account.buy("9995002").status_code == 201
     assert account.balances()["KRW"][0] == D("0.499")
 
 
-def test_the_message_of_poverty_names_the_currency(account):
+def test_insufficient_funds_message_names_the_currency(account):
     assert "KRW" in account.buy("9999999").json()["error"]["message"]
     assert "BTC" in account.sell("1").json()["error"]["message"]
 
 
-def test_prices_must_lie_on_the_grid_of_their_size(untouched):
+def test_limit_prices_must_be_multiples_of_the_tick_size(untouched):
     def refused(market, price):
         body = {"market": market, "side": "bid", "ord_type": "limit", "price": price, "volume": "6000"}
         answer = untouched.post(body, "/v1/orders/test")
@@ -162,7 +162,7 @@ def test_prices_must_lie_on_the_grid_of_their_size(untouched):
     assert not refused("KRW-XRP", "9.99")
 
 
-def test_an_identifier_is_burnt_for_ever_even_by_a_refused_order(account, server):
+def test_identifier_of_a_refused_order_cannot_be_used_again(account, server):
     assert account.buy("1", identifier="once").status_code == 400
     assert error(account.buy(identifier="once")) == (400, "duplicate_identifier")
     assert account.buy(identifier="twice").status_code == 201
@@ -179,7 +179,7 @@ def test_an_identifier_is_burnt_for_ever_even_by_a_refused_order(account, server
     assert {post.at_ms for post in server.exchange.posts} == {NOON_MS}
 
 
-def test_a_wrongly_signed_order_burns_nothing_and_is_noted(account, server):
+def test_wrongly_signed_order_is_recorded_and_keeps_its_identifier_usable(account, server):
     account.http.auth.claims = {"query_hash": "wrong"}
     assert account.buy(identifier="free").status_code == 401
     account.http.auth.claims = {}
@@ -188,7 +188,7 @@ def test_a_wrongly_signed_order_burns_nothing_and_is_noted(account, server):
     assert [post.status for post in server.exchange.posts] == [401, 201]
 
 
-def test_a_tested_order_does_not_exist(account):
+def test_tested_order_is_not_placed(account):
     body = {"market": "KRW-BTC", "side": "bid", "ord_type": "price", "price": "10000", "identifier": "t"}
     tested = account.post(body, "/v1/orders/test")
 
@@ -199,7 +199,7 @@ def test_a_tested_order_does_not_exist(account):
     assert error(account.post(body, "/v1/orders/test")) == (400, "duplicate_identifier")
 
 
-def test_a_market_that_is_offline_takes_no_orders(account, server):
+def test_offline_market_refuses_orders(account, server):
     server.exchange.offline.add("KRW-BTC")
     assert error(account.buy()) == (400, "market_offline")
     body = {"market": "KRW-BTC", "side": "bid", "ord_type": "price", "price": "10000"}
@@ -211,7 +211,7 @@ def test_a_market_that_is_offline_takes_no_orders(account, server):
     assert account.buy().status_code == 201
 
 
-def test_an_order_is_asked_for_by_uuid_or_identifier(account):
+def test_order_is_found_by_uuid_or_identifier(account):
     first = account.buy(identifier="first").json()
     account.buy(identifier="second")
 
@@ -222,7 +222,7 @@ def test_an_order_is_asked_for_by_uuid_or_identifier(account):
     assert error(account.get("/v1/order", {"identifier": "none"})) == (404, "order_not_found")
 
 
-def test_a_resting_order_is_cancelled(account, clock):
+def test_resting_order_can_be_cancelled(account, clock):
     bid, _ = account.best()
     order = account.limit("bid", bid - 20_000_000, "0.01", identifier="rest").json()
     assert (order["smp_type"], order["volume"], order["remaining_volume"]) == ("cancel_maker", "0.01", "0.01")
@@ -239,7 +239,7 @@ def test_a_resting_order_is_cancelled(account, clock):
     assert error(account.delete()) == (400, "validation_error")
 
 
-def test_self_trade_prevention_is_shown(account):
+def test_answer_has_the_self_trade_prevention_type(account):
     bid, _ = account.best()
     low = bid - 20_000_000
 
@@ -252,7 +252,7 @@ def test_self_trade_prevention_is_shown(account):
     assert smp(time_in_force="post_only", smp_type="none") == "none"
 
 
-def test_a_resting_order_fills_when_the_path_reaches_its_price(account, clock, server):
+def test_resting_order_fills_when_the_price_path_reaches_it(account, clock, server):
     bid, _ = account.best()
     price = (bid * D("0.9995") // 1000) * 1000
     uuid = account.limit("bid", price, "0.01").json()["uuid"]
@@ -275,10 +275,10 @@ def test_a_resting_order_fills_when_the_path_reaches_its_price(account, clock, s
 
 def server_trades(account, at_ms):
     params = {"market": "KRW-BTC", "cursor": (at_ms + 1) * 10_000}
-    return requests.get(f"{account.url}/v1/trades/ticks", params=params, timeout=10).json()
+    return requests.get(f"{account.url}/v1/trades/ticks", params=params, timeout=30).json()
 
 
-def test_the_key_and_the_wallets(account):
+def test_api_keys_and_wallet_status_are_listed(account):
     [key] = account.get("/v1/api_keys").json()
     assert key == {"access_key": "sandbox-access-key", "expire_at": "2027-11-22T21:00:30+09:00"}
     wallets = {wallet["currency"]: wallet for wallet in account.get("/v1/status/wallet").json()}
@@ -286,7 +286,7 @@ def test_the_key_and_the_wallets(account):
     assert wallets["BTC"]["block_state"] == "normal"
 
 
-def test_orders_in_btc_need_btc(account):
+def test_order_in_a_btc_market_needs_btc(account):
     body = {"market": "BTC-ETH", "side": "bid", "ord_type": "price", "price": "0.001"}
     answer = account.post(body)
     assert error(answer) == (400, "insufficient_funds_bid")

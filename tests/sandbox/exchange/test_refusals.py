@@ -1,8 +1,8 @@
-"""The quotation API over HTTP: what it answers when the request is wrong."""
+"""The quotation API over HTTP: answers to invalid requests."""
 
 import pytest
 
-from tests.sandbox.conftest import asking
+from tests.sandbox.conftest import getter
 from tradingsite.sandbox.server import SandboxServer
 
 MISSING = {"name": 400, "message": "Missing request parameter error. Check the required parameters!"}
@@ -25,8 +25,8 @@ UNKNOWN = {"name": 404, "message": "Code not found"}
         "/v1/trades/ticks",
     ],
 )
-def test_a_missing_parameter_is_named_a_400(ask, path):
-    response = ask(path)
+def test_missing_parameter_is_a_400(get, path):
+    response = get(path)
 
     assert response.status_code == 400
     assert response.json() == {"error": MISSING}
@@ -44,8 +44,8 @@ def test_a_missing_parameter_is_named_a_400(ask, path):
         "/v1/trades/ticks?market=KRW-NO",
     ],
 )
-def test_an_unknown_market_is_a_404(ask, path):
-    response = ask(path)
+def test_unknown_market_is_a_404(get, path):
+    response = get(path)
 
     assert response.status_code == 404
     assert response.json() == {"error": UNKNOWN}
@@ -72,23 +72,23 @@ def test_an_unknown_market_is_a_404(ask, path):
         "/v1/trades/ticks?market=KRW-BTC&cursor=-1",
     ],
 )
-def test_an_invalid_value_is_a_400(ask, path):
-    response = ask(path)
+def test_invalid_value_is_a_400(get, path):
+    response = get(path)
 
     assert response.status_code == 400
     assert response.json() == {"error": INVALID}
 
 
 @pytest.mark.parametrize("to", ["2026-11-20T04:56:53Z", "2026-11-20T13%3A56%3A53+09%3A00"])
-def test_a_time_that_is_not_percent_encoded_is_a_400(ask, to):
-    response = ask(f"/v1/candles/minutes/1?market=KRW-BTC&to={to}")
+def test_time_without_percent_encoding_is_a_400(get, to):
+    response = get(f"/v1/candles/minutes/1?market=KRW-BTC&to={to}")
 
     assert response.status_code == 400
     assert response.json() == {"error": INVALID}
 
 
-def test_an_unknown_path_is_a_404_of_the_quotation_api(ask):
-    response = ask("/v1/nothing")
+def test_unknown_path_is_a_404_of_the_quotation_api(get):
+    response = get("/v1/nothing")
 
     assert response.status_code == 404
     assert response.json()["error"]["name"] == 404
@@ -97,9 +97,9 @@ def test_an_unknown_path_is_a_404_of_the_quotation_api(ask):
 
 def test_every_error_carries_remaining_req(session):
     with SandboxServer() as server:
-        ask = asking(session, server)
+        get = getter(session, server)
         headers = [
-            ask(path).headers["Remaining-Req"]
+            get(path).headers["Remaining-Req"]
             for path in ("/v1/ticker", "/v1/ticker?markets=KRW-NO", "/v1/candles/minutes/2?market=KRW-BTC")
         ]
 
@@ -108,10 +108,10 @@ def test_every_error_carries_remaining_req(session):
     assert headers[2].startswith("group=candle; min=600; sec=")
 
 
-def test_the_sandbox_says_what_it_is(ask):
-    response = ask("/")
+def test_root_page_says_it_is_a_sandbox(get):
+    response = get("/")
 
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/plain")
     assert "sandbox" in response.text
-    assert ask("/elsewhere").status_code == 404
+    assert get("/elsewhere").status_code == 404

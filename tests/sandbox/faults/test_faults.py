@@ -1,4 +1,4 @@
-"""Faults of the exchange over real connections: what the client sees, and what was done all the same."""
+"""Faults of the exchange over real connections: what the client sees, and what the exchange did."""
 
 import http.client
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.clients.peer import wait_until
 from tests.sandbox.account import Account, error
 from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.faults.arming import KINDS, Fault
@@ -44,7 +45,7 @@ def account(server):
 @pytest.fixture
 def fetch(server, session):
     def fetch(path=TICKER, method="GET", **options):
-        return session.request(method, server.url + path, **{"timeout": 10, **options})
+        return session.request(method, server.url + path, **{"timeout": 30, **options})
 
     return fetch
 
@@ -71,13 +72,13 @@ def outcomes(fetch, count, path=TICKER):
         (Fault("drop_before", times=2), [0, 0, 200, 200, 200, 200]),
     ],
 )
-def test_a_fault_strikes_the_requests_it_is_set_for(server, fetch, fault, expected):
+def test_fault_applies_to_the_requests_chosen_by_nth_times_and_every(server, fetch, fault, expected):
     server.faults.add(fault)
 
     assert outcomes(fetch, 6) == expected
 
 
-def test_faults_queue_up_for_the_same_request(server, fetch):
+def test_faults_for_the_same_request_are_queued(server, fetch):
     for kind in ("503", "502", "500"):
         server.faults.add(Fault(kind))
     server.faults.add(Fault("418", nth=5))
@@ -86,7 +87,7 @@ def test_faults_queue_up_for_the_same_request(server, fetch):
     assert [answered.fault for answered in server.requests] == ["503", "502", "500", "", "418", ""]
 
 
-def test_path_and_method_choose_the_requests(server, fetch):
+def test_fault_applies_only_to_its_path_and_method(server, fetch):
     server.faults.add(Fault("503", path="/v1/candles/*", method="get"))
     server.faults.add(Fault("500", method="POST"))
 
@@ -95,7 +96,7 @@ def test_path_and_method_choose_the_requests(server, fetch):
     assert fetch(method="POST").status_code == 500
 
 
-def test_the_control_endpoint_and_the_welcome_are_never_struck(server, fetch):
+def test_faults_never_apply_to_control_endpoint_and_root_page(server, fetch):
     server.faults.add(Fault("drop_before", path="*", times=0))
 
     assert outcomes(fetch, 3, "/sandbox/faults") == [200, 200, 200]
@@ -103,15 +104,15 @@ def test_the_control_endpoint_and_the_welcome_are_never_struck(server, fetch):
     assert outcomes(fetch, 2) == [0, 0]
 
 
-def test_simultaneous_requests_share_one_fault(server):
+def test_simultaneous_requests_share_the_count_of_a_fault(server):
     server.faults.add(Fault("503", nth=4, times=5))
     with ThreadPoolExecutor(8) as pool:
-        answers = pool.map(lambda _: requests.get(server.url + TICKER, timeout=10), range(40))
+        answers = pool.map(lambda _: requests.get(server.url + TICKER, timeout=30), range(40))
 
     assert Counter(answer.status_code for answer in answers) == {200: 35, 503: 5}
 
 
-def test_no_strike_is_shared_or_lost_between_threads(server):
+def test_threads_use_each_fault_exactly_once(server):
     request = Request("GET", TICKER, "/v1/ticker", "", {}, b"", "127.0.0.1", 0)
     for _ in range(300):
         server.faults.add(Fault("503"))
@@ -121,13 +122,13 @@ def test_no_strike_is_shared_or_lost_between_threads(server):
         kinds = pool.map(
             lambda _: server.faults.answer(request, lambda _: html(HTTPStatus.OK))[1], range(400)
         )
-        struck = Counter(kinds)
+        counted = Counter(kinds)
     sys.setswitchinterval(before)
 
-    assert struck == {"503": 300, "": 100}
+    assert counted == {"503": 300, "": 100}
 
 
-def test_cleared_faults_strike_no_more(server, fetch):
+def test_cleared_fault_no_longer_applies(server, fetch):
     server.faults.add(Fault("503", times=0))
     first = fetch().status_code
     server.faults.clear()
@@ -135,15 +136,15 @@ def test_cleared_faults_strike_no_more(server, fetch):
     assert (first, fetch().status_code) == (503, 200)
 
 
-def test_a_drop_is_a_reset_of_the_connection(server):
+def test_drop_resets_the_connection(server):
     server.faults.add(Fault("drop_before"))
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(b"GET /v1/market/all HTTP/1.1\r\nHost: x\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             client.recv(1)
 
 
-def test_an_order_dropped_before_is_only_a_post(server, account):
+def test_drop_before_records_the_post_without_an_order(server, account):
     server.faults.add(Fault("drop_before", path="/v1/orders", method="POST"))
     with pytest.raises(requests.ConnectionError):
         account.buy(identifier="one")
@@ -153,7 +154,7 @@ def test_an_order_dropped_before_is_only_a_post(server, account):
     assert error(account.get("/v1/order", {"identifier": "one"})) == (404, "order_not_found")
 
 
-def test_an_order_dropped_after_stands(server, account):
+def test_drop_after_keeps_the_order(server, account):
     server.faults.add(Fault("drop_after", path="/v1/orders", method="POST"))
     with pytest.raises(requests.ConnectionError):
         account.buy(identifier="one")
@@ -169,7 +170,7 @@ def test_an_order_dropped_after_stands(server, account):
 
 
 @pytest.mark.parametrize(("after", "orders", "posted"), [(False, 0, 0), (True, 1, 201)])
-def test_a_gateways_error_may_hide_an_order(server, account, after, orders, posted):
+def test_gateway_error_can_hide_a_placed_order(server, account, after, orders, posted):
     server.faults.add(Fault("502", path="/v1/orders", after=after))
     response = account.buy(identifier="one")
 
@@ -180,14 +181,14 @@ def test_a_gateways_error_may_hide_an_order(server, account, after, orders, post
     assert [post.status for post in server.exchange.posts] == [posted]
 
 
-def test_a_body_that_is_no_json_is_a_post_too(server, fetch):
+def test_post_with_a_malformed_body_is_recorded(server, fetch):
     server.faults.add(Fault("500", path="/v1/orders"))
     fetch("/v1/orders", "POST", data=b"{")
 
     assert [(post.identifier, post.status) for post in server.exchange.posts] == [(None, 0)]
 
 
-def test_half_an_answer_is_no_json_though_the_order_stands(server, account):
+def test_malformed_json_fault_keeps_the_order(server, account):
     server.faults.add(Fault("malformed_json", path="/v1/orders"))
     response = account.buy()
 
@@ -197,10 +198,11 @@ def test_half_an_answer_is_no_json_though_the_order_stands(server, account):
     assert len(server.exchange.orders()) == 1
 
 
-def test_a_late_answer_is_late_for_the_client_only(server, account):
+def test_latency_delays_only_the_answer(server, account):
     server.faults.add(Fault("latency", path="/v1/orders", seconds=30))
     with pytest.raises(requests.ReadTimeout):
-        account.http.post(f"{server.url}/v1/orders", json={}, timeout=0.1)
+        account.http.post(f"{server.url}/v1/orders", json={}, timeout=(30, 0.1))
+    wait_until(lambda: server.requests)
     server.faults.add(Fault("latency", seconds=0.05))
     begun = time.monotonic()
 
@@ -210,26 +212,25 @@ def test_a_late_answer_is_late_for_the_client_only(server, account):
 
 
 @pytest.mark.parametrize("kind", ["silence", "latency", "trickle"])
-def test_a_stop_ends_an_answer_that_is_held_back(clock, kind):
+def test_stopping_the_server_ends_a_delayed_answer(clock, kind):
     with SandboxServer(clock=clock) as server:
         others = set(threading.enumerate())
         server.faults.add(Fault(kind, seconds=3600))
-        client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         client.sendall(b"GET /v1/market/all HTTP/1.1\r\nHost: x\r\n\r\n")
-        while not server.requests:
-            time.sleep(0.001)
+        wait_until(lambda: server.requests)
         [answering] = set(threading.enumerate()) - others
 
-    answering.join(10)
+    answering.join(30)
     assert not answering.is_alive()
     with client:
         while client.recv(65536):  # ends only because the server hung up
             pass
 
 
-def test_a_trickled_answer_is_whole_in_the_end(server, session):
+def test_trickled_answer_arrives_complete(server, session):
     server.faults.add(Fault("trickle", seconds=0.0001))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     connection.request("GET", TICKER)
     body = connection.getresponse().read()
     connection.request("HEAD", TICKER)  # the connection is still good
@@ -248,7 +249,7 @@ def test_a_trickled_answer_is_whole_in_the_end(server, session):
         ("/v1/accounts", "too_many_requests", "default"),
     ],
 )
-def test_a_429_is_written_as_the_endpoints_other_errors_are(server, fetch, path, name, group):
+def test_a_429_has_the_error_format_of_its_endpoint(server, fetch, path, name, group):
     server.faults.add(Fault("429"))
     server.faults.add(Fault("429_text"))
     as_json, as_text = fetch(path), fetch(path)
@@ -260,7 +261,7 @@ def test_a_429_is_written_as_the_endpoints_other_errors_are(server, fetch, path,
         assert answer.headers["Remaining-Req"] == f"group={group}; min=600; sec=0"
 
 
-def test_a_418_says_for_how_long(server, fetch):
+def test_a_418_names_the_length_of_the_block(server, fetch):
     server.faults.add(Fault("418", path="/v1/orders", seconds=37))
     response = fetch("/v1/orders", "POST", json={})
 
@@ -269,7 +270,7 @@ def test_a_418_says_for_how_long(server, fetch):
     assert response.headers["Remaining-Req"].startswith("group=order;")
 
 
-def test_a_stale_ticker_tells_an_older_price_and_nothing_else_is_old(server, fetch, clock):
+def test_stale_ticker_fault_returns_an_older_price_once(server, fetch, clock):
     before = fetch().json()[0]
     clock.now_s += 120
     server.faults.add(Fault("stale_ticker", seconds=120))
@@ -279,22 +280,22 @@ def test_a_stale_ticker_tells_an_older_price_and_nothing_else_is_old(server, fet
     assert fresh["trade_timestamp"] > stale["trade_timestamp"]
 
 
-def test_a_stale_answer_still_counts_in_the_present(clock, session):
+def test_stale_ticker_counts_against_the_current_rate_limit(clock, session):
     with SandboxServer(clock=clock) as server:
         server.faults.add(Fault("stale_ticker", nth=2))
-        left = [session.get(server.url + TICKER, timeout=10).headers["Remaining-Req"][-1] for _ in range(3)]
+        left = [session.get(server.url + TICKER, timeout=30).headers["Remaining-Req"][-1] for _ in range(3)]
 
     assert left == ["9", "8", "7"]
 
 
-def test_the_header_with_what_remains_may_be_missing(server, fetch):
+def test_no_remaining_req_fault_omits_the_header_once(server, fetch):
     server.faults.add(Fault("no_remaining_req"))
 
     assert "Remaining-Req" not in fetch().headers
     assert "Remaining-Req" in fetch().headers
 
 
-def test_an_order_may_be_filled_by_half_or_never(server, account, clock):
+def test_fill_faults_apply_to_the_next_orders(server, account, clock):
     server.faults.add(Fault("partial_then_cancel"))
     server.faults.add(Fault("never_fill"))
     for name in ("half", "never", "whole"):
@@ -308,7 +309,7 @@ def test_an_order_may_be_filled_by_half_or_never(server, account, clock):
     assert whole.executed_funds > 9990
 
 
-def test_a_market_is_offline_until_the_faults_are_cleared(server, account):
+def test_market_offline_fault_lasts_until_cleared(server, account):
     server.faults.add(Fault("market_offline", market="KRW-BTC"))
     offline = error(account.buy())
     state = account.get("/v1/orders/chance", {"market": "KRW-BTC"}).json()["market"]["state"]
@@ -332,17 +333,17 @@ def test_a_market_is_offline_until_the_faults_are_cleared(server, account):
         ({"kind": "503", "market": "KRW-BTC"}, "market is 'KRW-BTC': 503 takes none"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(fields, message):
+def test_invalid_fault_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Fault(**fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_says_what_it_does(kind):
+def test_every_fault_kind_has_a_help_text(kind):
     assert KINDS[kind].help
 
 
-def test_the_page_about_faults_names_every_kind_and_what_it_means():
+def test_documentation_names_every_fault_kind_and_its_failure():
     page = (Path(__file__).parents[3] / "docs" / "sandbox-faults.md").read_text()
     meanings = dict(re.findall(r"^\| ([a-z]+) \| (`model_.*) \|$", page, re.MULTILINE))
 

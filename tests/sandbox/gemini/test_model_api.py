@@ -6,16 +6,16 @@ from tradingsite.sandbox.options import GEMINI_KEY
 
 
 @pytest.fixture
-def ask_host(session, noon_sandbox):
-    def ask(path, key=GEMINI_KEY):
+def get(session, noon_sandbox):
+    def get(path, key=GEMINI_KEY):
         headers = {} if key is None else {"x-goog-api-key": key}
-        return session.get(noon_sandbox.url + path, headers=headers, timeout=10)
+        return session.get(noon_sandbox.url + path, headers=headers, timeout=30)
 
-    return ask
+    return get
 
 
-def test_the_default_model_can_generate(ask_host):
-    model = ask_host("/v1beta/models/gemini-3.5-flash-lite").json()
+def test_default_model_supports_generate_content(get):
+    model = get("/v1beta/models/gemini-3.5-flash-lite").json()
 
     assert model["name"] == "models/gemini-3.5-flash-lite"
     assert "generateContent" in model["supportedGenerationMethods"]
@@ -30,14 +30,14 @@ def test_the_default_model_can_generate(ask_host):
         "/v1beta/models%2Fgemini-3.8-flash",
     ],
 )
-def test_the_ways_of_the_client_library_are_understood(ask_host, path):
-    assert ask_host(path).json()["displayName"] == "Gemini 3.8 Flash"
+def test_urls_of_the_client_library_are_accepted(get, path):
+    assert get(path).json()["displayName"] == "Gemini 3.8 Flash"
 
 
-def test_models_are_listed_page_by_page(ask_host):
-    everything = ask_host("/v1beta/models").json()
-    first = ask_host("/v1beta/models?pageSize=4").json()
-    second = ask_host(f"/v1beta/models?pageSize=4&pageToken={first['nextPageToken']}").json()
+def test_models_are_listed_in_pages(get):
+    everything = get("/v1beta/models").json()
+    first = get("/v1beta/models?pageSize=4").json()
+    second = get(f"/v1beta/models?pageSize=4&pageToken={first['nextPageToken']}").json()
 
     assert "nextPageToken" not in everything
     assert len(first["models"]) == 4
@@ -46,16 +46,16 @@ def test_models_are_listed_page_by_page(ask_host):
     assert any("temperature" not in model for model in everything["models"])
 
 
-def test_an_unreadable_page_token_is_a_400(ask_host):
-    response = ask_host("/v1beta/models?pageToken=x")
+def test_invalid_page_token_is_a_400(get):
+    response = get("/v1beta/models?pageToken=x")
 
     assert response.status_code == 400
     assert response.json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize("path", ["/v1beta/models", "/v1beta/models/gemini-3.8-flash"])
-def test_without_a_key_it_is_a_403(ask_host, path):
-    response = ask_host(path, key=None)
+def test_missing_key_is_a_403(get, path):
+    response = get(path, key=None)
 
     assert response.status_code == 403
     assert response.json()["error"]["code"] == 403
@@ -64,8 +64,8 @@ def test_without_a_key_it_is_a_403(ask_host, path):
 
 @pytest.mark.parametrize("path", ["/v1beta/models", "/v1beta/models/gemini-3.8-flash"])
 @pytest.mark.parametrize("key", ["another", "AIza-schlüssel"])
-def test_another_key_is_a_400_that_says_why(ask_host, path, key):
-    response = ask_host(path, key=key.encode())
+def test_unknown_key_is_a_400_with_details(get, path, key):
+    response = get(path, key=key.encode())
     error = response.json()["error"]
 
     assert response.status_code == 400
@@ -80,13 +80,13 @@ def test_another_key_is_a_400_that_says_why(ask_host, path, key):
     assert key not in response.text
 
 
-def test_an_unknown_model_is_a_404(ask_host):
-    response = ask_host("/v1beta/models/gemini-0-none")
+def test_unknown_model_is_a_404(get):
+    response = get("/v1beta/models/gemini-0-none")
 
     assert response.status_code == 404
     assert response.json()["error"]["status"] == "NOT_FOUND"
     assert "models/gemini-0-none" in response.json()["error"]["message"]
 
 
-def test_it_counts_no_requests_against_the_exchange(ask_host):
-    assert "Remaining-Req" not in ask_host("/v1beta/models").headers
+def test_model_requests_do_not_count_against_exchange_limits(get):
+    assert "Remaining-Req" not in get("/v1beta/models").headers

@@ -34,7 +34,7 @@ def server(shared):
     shared.model.queued.clear()
 
 
-def asked(server, prompt, *, schema=SCHEMA, path=f"{MODEL}:generateContent", query="", **replaced):
+def generate(server, prompt, *, schema=SCHEMA, path=f"{MODEL}:generateContent", query="", **replaced):
     text = prompt if isinstance(prompt, str) else json.dumps(prompt)
     body = {
         "contents": [{"role": "user", "parts": [{"text": text}]}],
@@ -45,7 +45,7 @@ def asked(server, prompt, *, schema=SCHEMA, path=f"{MODEL}:generateContent", que
         f"{server.url}/v1beta/models/{path}{query}",
         json={name: member for name, member in body.items() if member is not None},
         headers={"x-goog-api-key": GEMINI_KEY},
-        timeout=10,
+        timeout=30,
     )
 
 
@@ -81,16 +81,16 @@ def answer(response):
         ("[1, 2", "HOLD", 0.5, "no indicator"),
     ],
 )  # fmt: skip
-def test_the_decision_follows_the_indicators_that_are_sent(server, prompt, decision, confidence, reason):
-    found = answer(asked(server, prompt))
+def test_decision_follows_the_indicators_in_the_prompt(server, prompt, decision, confidence, reason):
+    found = answer(generate(server, prompt))
 
     assert (found["decision"], found["confidence"]) == (decision, confidence)
     assert found["reasoning"].startswith(f"Sandbox rule: {reason}")
 
 
-def test_an_ordered_decision_comes_first_and_says_so(server):
+def test_preset_decision_comes_first_and_says_so(server):
     server.model.queue_decision("SELL", confidence=Decimal("0.7"), times=2)
-    found = [answer(asked(server, {"rsi_14": 20})) for _ in range(3)]
+    found = [answer(generate(server, {"rsi_14": 20})) for _ in range(3)]
 
     assert [each["decision"] for each in found] == ["SELL", "SELL", "BUY"]
     assert found[0]["confidence"] == 0.7
@@ -105,14 +105,14 @@ def test_an_ordered_decision_comes_first_and_says_so(server):
         ({"decision": "BUY", "times": 0}, r"times is 0"),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused(server, order, message):
+def test_invalid_preset_decision_is_refused(server, order, message):
     with pytest.raises(ValueError, match=message):
         server.model.queue_decision(**order)
 
     assert not server.model.queued
 
 
-def test_the_answer_has_the_schemas_names_and_types(server):
+def test_answer_has_the_schemas_names_and_types(server):
     properties = {
         "action": {"type": 1, "enum": ["buy", "sell", "hold"]},
         "confidence": {"type": 2},
@@ -124,32 +124,32 @@ def test_the_answer_has_the_schemas_names_and_types(server):
     }
     schema = {"type": 6, "properties": properties}
     server.model.queue_decision("BUY", confidence=Decimal("0.9"))
-    sure = answer(asked(server, {}, schema=schema))
+    sure = answer(generate(server, {}, schema=schema))
     server.model.queue_decision("BUY", confidence=Decimal(0))
-    unsure = answer(asked(server, {}, schema=schema))
+    unsure = answer(generate(server, {}, schema=schema))
 
     assert list(sure) == list(properties)
     assert (sure["action"], sure["risk_level"], unsure["risk_level"]) == ("buy", "low", "high")
     assert (sure["count"], sure["sure"], sure["tags"]) == (0, False, [])
 
 
-def test_without_a_schema_the_names_are_decision_confidence_reasoning(server):
-    response = asked(server, {"rsi_14": 20}, generationConfig=None)
+def test_answer_without_a_schema_has_decision_confidence_and_reasoning(server):
+    response = generate(server, {"rsi_14": 20}, generationConfig=None)
 
     assert list(answer(response)) == ["decision", "confidence", "reasoning"]
 
 
-def test_enums_are_names_unless_numbers_are_asked_for(server):
-    plain = asked(server, {}).json()
-    numbers = asked(server, {}, query="?%24alt=json%3Benum-encoding%3Dint").json()
+def test_enums_are_names_unless_numbers_are_requested(server):
+    plain = generate(server, {}).json()
+    numbers = generate(server, {}, query="?%24alt=json%3Benum-encoding%3Dint").json()
 
     assert plain["candidates"][0]["finishReason"] == "STOP"
     assert numbers["candidates"][0]["finishReason"] == 1
     assert numbers["candidates"][0]["safetyRatings"] == [{"category": 10, "probability": 1}]
 
 
-def test_usage_adds_up_and_the_model_is_the_one_that_was_asked(server):
-    body = asked(server, {"rsi_14": 20}, path="gemini-3.8-flash%3AgenerateContent").json()
+def test_usage_adds_up_and_model_version_is_the_requested_model(server):
+    body = generate(server, {"rsi_14": 20}, path="gemini-3.8-flash%3AgenerateContent").json()
     usage = body["usageMetadata"]
 
     assert body["modelVersion"] == "gemini-3.8-flash"
@@ -170,33 +170,33 @@ def test_usage_adds_up_and_the_model_is_the_one_that_was_asked(server):
         ({"generationConfig": {"response_schema": {"required": ["x"]}}}, "property is not defined"),
     ],
 )
-def test_a_wrong_body_is_a_400_that_names_the_field(server, replaced, message):
-    response = asked(server, {}, **replaced)
+def test_invalid_body_is_a_400_that_names_the_field(server, replaced, message):
+    response = generate(server, {}, **replaced)
 
     assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert message in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
-def test_a_body_that_is_no_json_object_is_a_400(server, body):
+def test_body_that_is_not_a_json_object_is_a_400(server, body):
     url = f"{server.url}/v1beta/models/{MODEL}:generateContent"
-    response = requests.post(url, data=body, headers={"x-goog-api-key": GEMINI_KEY}, timeout=10)
+    response = requests.post(url, data=body, headers={"x-goog-api-key": GEMINI_KEY}, timeout=30)
 
     assert response.status_code == 400
     assert "Invalid JSON payload" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["gemini-0-none", "gemini-embedding-001"])
-def test_a_model_that_cannot_generate_is_a_404(server, name):
-    response = asked(server, {}, path=f"{name}:generateContent")
+def test_model_without_generate_content_is_a_404(server, name):
+    response = generate(server, {}, path=f"{name}:generateContent")
 
     assert response.status_code == 404
     assert "not supported for generateContent" in response.json()["error"]["message"]
 
 
-def test_without_a_key_nothing_is_generated_and_no_order_is_used_up(server):
+def test_request_without_a_key_uses_no_preset_decision(server):
     server.model.queue_decision("BUY")
-    response = requests.post(f"{server.url}/v1beta/models/{MODEL}:generateContent", json={}, timeout=10)
+    response = requests.post(f"{server.url}/v1beta/models/{MODEL}:generateContent", json={}, timeout=30)
 
     assert response.status_code == 403
     assert len(server.model.queued) == 1

@@ -1,4 +1,4 @@
-"""The quotation API over HTTP: what it answers when the request is right."""
+"""The quotation API over HTTP: answers to valid requests."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import NOON, NOON_MS, asking
+from tests.sandbox.conftest import NOON, NOON_MS, getter
 from tests.sandbox.limits import GENEROUS
 from tradingsite.sandbox.options import Options
 from tradingsite.sandbox.quotation.markets import markets
@@ -38,15 +38,15 @@ def utc(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def test_all_markets_are_listed_by_name(ask):
-    listed = exactly(ask("/v1/market/all"))
+def test_all_markets_are_listed_with_names(get):
+    listed = exactly(get("/v1/market/all"))
 
     assert listed[0] == {"market": "KRW-BTC", "korean_name": "비트코인", "english_name": "Bitcoin"}
     assert [entry["market"] for entry in listed] == list(markets())
 
 
-def test_details_of_markets_are_five_cautions_and_a_warning(ask):
-    events = [entry["market_event"] for entry in exactly(ask("/v1/market/all", is_details="true"))]
+def test_market_details_have_five_cautions_and_a_warning(get):
+    events = [entry["market_event"] for entry in exactly(get("/v1/market/all", is_details="true"))]
 
     assert {len(event["caution"]) for event in events} == {5}
     assert {type(flag) for event in events for flag in [event["warning"], *event["caution"].values()]} == {
@@ -55,8 +55,8 @@ def test_details_of_markets_are_five_cautions_and_a_warning(ask):
     assert any(event["warning"] or any(event["caution"].values()) for event in events)
 
 
-def test_a_ticker_has_the_documented_fields(ask):
-    [ticker] = exactly(ask("/v1/ticker", markets="KRW-BTC"))
+def test_ticker_has_the_documented_fields(get):
+    [ticker] = exactly(get("/v1/ticker", markets="KRW-BTC"))
 
     assert " ".join(ticker) == TICKER_FIELDS
     traded = datetime.fromtimestamp(ticker["trade_timestamp"] // 1000, UTC)
@@ -68,9 +68,9 @@ def test_a_ticker_has_the_documented_fields(ask):
     assert all("e" not in str(value).lower() for name, value in ticker.items() if "price" in name)
 
 
-def test_the_change_of_a_ticker_is_against_the_close_of_yesterday(ask):
+def test_ticker_change_is_relative_to_yesterdays_close(get):
     signs = set()
-    for ticker in exactly(ask("/v1/ticker", markets=",".join(list(markets())[::6]))):
+    for ticker in exactly(get("/v1/ticker", markets=",".join(list(markets())[::6]))):
         change = ticker["trade_price"] - ticker["prev_closing_price"]
         signs.add(ticker["change"])
         assert ticker["signed_change_price"] == change
@@ -87,25 +87,27 @@ def test_the_change_of_a_ticker_is_against_the_close_of_yesterday(ask):
     assert signs >= {"RISE", "FALL"}
 
 
-def test_tickers_come_in_the_order_asked_for(ask):
-    asked = ["KRW-XRP", "KRW-BTC", "USDT-BTC"]
+def test_tickers_come_in_the_requested_order(get):
+    requested = ["KRW-XRP", "KRW-BTC", "USDT-BTC"]
 
-    assert [ticker["market"] for ticker in exactly(ask("/v1/ticker", markets=",".join(asked)))] == asked
+    assert [
+        ticker["market"] for ticker in exactly(get("/v1/ticker", markets=",".join(requested)))
+    ] == requested
 
 
-def test_all_tickers_of_some_quote_currencies(ask):
-    codes = [ticker["market"] for ticker in exactly(ask("/v1/ticker/all", quote_currencies="BTC,USDT"))]
+def test_all_tickers_are_filtered_by_quote_currency(get):
+    codes = [ticker["market"] for ticker in exactly(get("/v1/ticker/all", quote_currencies="BTC,USDT"))]
 
     assert codes == [code for code in markets() if not code.startswith("KRW")]
 
 
 @pytest.mark.parametrize("market", THREE)
-def test_ticker_candles_trades_and_book_agree_to_the_digit(ask, market):
-    [ticker] = exactly(ask("/v1/ticker", markets=market))
-    [day] = exactly(ask("/v1/candles/days", market=market))
-    [minute] = exactly(ask("/v1/candles/minutes/1", market=market))
-    [trade] = exactly(ask("/v1/trades/ticks", market=market))
-    [book] = exactly(ask("/v1/orderbook", markets=market))
+def test_ticker_candles_trades_and_book_agree_exactly(get, market):
+    [ticker] = exactly(get("/v1/ticker", markets=market))
+    [day] = exactly(get("/v1/candles/days", market=market))
+    [minute] = exactly(get("/v1/candles/minutes/1", market=market))
+    [trade] = exactly(get("/v1/trades/ticks", market=market))
+    [book] = exactly(get("/v1/orderbook", markets=market))
     best = book["orderbook_units"][0]
 
     for field in ("opening_price", "high_price", "low_price", "trade_price", "prev_closing_price"):
@@ -118,12 +120,12 @@ def test_ticker_candles_trades_and_book_agree_to_the_digit(ask, market):
     assert ticker["trade_price"] == best["ask_price" if trade["ask_bid"] == "BID" else "bid_price"]
 
 
-def test_a_quiet_market_repeats_its_trade_time(session, clock):
+def test_quiet_market_repeats_its_trade_time(session, clock):
     with SandboxServer(clock=clock, options=Options(limits=GENEROUS)) as server:
-        ask = asking(session, server)
+        get = getter(session, server)
         times = []
         for _ in range(60):
-            times.append(exactly(ask("/v1/ticker", markets="KRW-ORBIT"))[0]["trade_timestamp"])
+            times.append(exactly(get("/v1/ticker", markets="KRW-ORBIT"))[0]["trade_timestamp"])
             clock.now_s += 10
 
     assert times == sorted(times)
@@ -132,14 +134,14 @@ def test_a_quiet_market_repeats_its_trade_time(session, clock):
 
 @pytest.mark.parametrize("unit", [1, 3, 5, 10, 15, 30, 60, 240])
 @pytest.mark.parametrize("market", THREE)
-def test_minute_candles_page_back_without_overlap_and_without_loss(ask, market, unit):
+def test_minute_candle_pages_have_no_overlap_and_no_gap(get, market, unit):
     path, pages = f"/v1/candles/minutes/{unit}", list[Any]()
     for count in (7, 13):
         to = {"to": pages[-1]["candle_date_time_utc"]} if pages else {}
-        pages += exactly(ask(path, market=market, count=count, **to))
+        pages += exactly(get(path, market=market, count=count, **to))
     times = [utc(candle["candle_date_time_utc"]) for candle in pages]
 
-    assert pages == exactly(ask(path, market=market, count=20))
+    assert pages == exactly(get(path, market=market, count=20))
     assert " ".join(pages[0]) == f"{CANDLE_FIELDS} unit"
     assert all(later > earlier for later, earlier in pairwise(times))
     assert all(time.timestamp() % (unit * 60) == 0 for time in times)
@@ -156,42 +158,42 @@ def test_minute_candles_page_back_without_overlap_and_without_loss(ask, market, 
         "2026-11-20T04:56:53.250+00:00",
     ],
 )
-def test_to_is_utc_unless_it_says_otherwise(ask, to):
-    [candle] = exactly(ask("/v1/candles/minutes/1", market="KRW-BTC", to=to))
+def test_to_is_utc_unless_it_has_an_offset(get, to):
+    [candle] = exactly(get("/v1/candles/minutes/1", market="KRW-BTC", to=to))
 
     assert candle["candle_date_time_utc"] == "2026-11-20T04:56:00"
     assert candle["candle_date_time_kst"] == "2026-11-20T13:56:00"
 
 
-def test_to_is_exclusive(ask):
-    [candle] = exactly(ask("/v1/candles/minutes/5", market="KRW-BTC", to="2026-11-20T04:55:00"))
+def test_to_is_exclusive(get):
+    [candle] = exactly(get("/v1/candles/minutes/5", market="KRW-BTC", to="2026-11-20T04:55:00"))
 
     assert candle["candle_date_time_utc"] == "2026-11-20T04:50:00"
 
 
 @pytest.mark.parametrize("to", ["", "9999-12-31T23:59:59Z"])
-def test_a_to_in_the_future_means_now(ask, to):
-    assert exactly(ask("/v1/candles/months", market="KRW-BTC", to=to, count=3)) == exactly(
-        ask("/v1/candles/months", market="KRW-BTC", count=3)
+def test_to_in_the_future_means_now(get, to):
+    assert exactly(get("/v1/candles/months", market="KRW-BTC", to=to, count=3)) == exactly(
+        get("/v1/candles/months", market="KRW-BTC", count=3)
     )
 
 
 @pytest.mark.parametrize("to", ["2017-09-30T00:00:00Z", "0001-01-01T00:00:00Z"])
 @pytest.mark.parametrize("period", ["minutes/1", "seconds", "days", "months"])
-def test_before_the_first_day_there_is_nothing(ask, to, period):
-    assert exactly(ask(f"/v1/candles/{period}", market="KRW-BTC", to=to, count=200)) == []
+def test_no_candles_before_the_first_day(get, to, period):
+    assert exactly(get(f"/v1/candles/{period}", market="KRW-BTC", to=to, count=200)) == []
 
 
-def test_the_first_candles_are_of_the_first_day(ask):
-    days = exactly(ask("/v1/candles/days", market="KRW-BTC", to="2017-10-03T00:00:00Z", count=200))
+def test_first_candles_are_of_the_first_day(get):
+    days = exactly(get("/v1/candles/days", market="KRW-BTC", to="2017-10-03T00:00:00Z", count=200))
 
     assert [day["candle_date_time_utc"] for day in days] == ["2017-10-02T00:00:00", "2017-10-01T00:00:00"]
 
 
-def test_minutes_without_a_trade_have_no_candle(ask):
-    candles = exactly(ask("/v1/candles/minutes/1", market="KRW-ORBIT", count=200))
+def test_minutes_without_a_trade_have_no_candle(get):
+    candles = exactly(get("/v1/candles/minutes/1", market="KRW-ORBIT", count=200))
     times = [utc(candle["candle_date_time_utc"]) for candle in candles]
-    trades = exactly(ask("/v1/trades/ticks", market="KRW-ORBIT", count=100))
+    trades = exactly(get("/v1/trades/ticks", market="KRW-ORBIT", count=100))
 
     assert len(candles) == 200
     assert times[0] - times[-1] > timedelta(minutes=400)
@@ -199,14 +201,14 @@ def test_minutes_without_a_trade_have_no_candle(ask):
     assert minutes <= {int(time.timestamp()) for time in times}
 
 
-def test_the_newest_candle_is_unfinished_and_grows(session, clock):
+def test_newest_candle_is_unfinished_and_grows(session, clock):
     with SandboxServer(clock=clock, options=Options(limits=GENEROUS)) as server:
-        ask = asking(session, server)
-        [early] = exactly(ask("/v1/candles/minutes/30", market="KRW-BTC"))
+        get = getter(session, server)
+        [early] = exactly(get("/v1/candles/minutes/30", market="KRW-BTC"))
         clock.now_s += 600
-        [late] = exactly(ask("/v1/candles/minutes/30", market="KRW-BTC"))
+        [late] = exactly(get("/v1/candles/minutes/30", market="KRW-BTC"))
         clock.now_s += 1800
-        newest, finished = exactly(ask("/v1/candles/minutes/30", market="KRW-BTC", count=2))
+        newest, finished = exactly(get("/v1/candles/minutes/30", market="KRW-BTC", count=2))
 
     assert early["candle_date_time_utc"] == late["candle_date_time_utc"] == finished["candle_date_time_utc"]
     assert early["opening_price"] == late["opening_price"] == finished["opening_price"]
@@ -215,17 +217,17 @@ def test_the_newest_candle_is_unfinished_and_grows(session, clock):
     assert newest["candle_date_time_utc"] > finished["candle_date_time_utc"]
 
 
-def test_second_candles_are_the_seconds_with_a_trade(ask):
-    seconds = exactly(ask("/v1/candles/seconds", market="KRW-BTC", count=50))
-    trades = exactly(ask("/v1/trades/ticks", market="KRW-BTC", count=200))
+def test_second_candles_exist_for_seconds_with_a_trade(get):
+    seconds = exactly(get("/v1/candles/seconds", market="KRW-BTC", count=50))
+    trades = exactly(get("/v1/trades/ticks", market="KRW-BTC", count=200))
 
     expected = sorted({trade["timestamp"] // 1000 for trade in trades}, reverse=True)[:50]
     assert [int(utc(second["candle_date_time_utc"]).timestamp()) for second in seconds] == expected
     assert " ".join(seconds[0]) == CANDLE_FIELDS
 
 
-def test_days_tell_the_change_from_the_day_before(ask):
-    days = exactly(ask("/v1/candles/days", market="KRW-ETH", count=200))
+def test_day_candle_has_the_change_from_the_day_before(get):
+    days = exactly(get("/v1/candles/days", market="KRW-ETH", count=200))
 
     assert " ".join(days[0]) == f"{CANDLE_FIELDS} prev_closing_price change_price change_rate"
     assert days[0]["candle_date_time_kst"] == "2026-11-22T09:00:00"
@@ -235,9 +237,9 @@ def test_days_tell_the_change_from_the_day_before(ask):
         assert (day["change_rate"] < 0) == (day["change_price"] < 0)
 
 
-def test_days_can_be_converted_to_won(ask):
+def test_day_candle_can_be_converted_to_won(get):
     for market in ("KRW-ETH", "BTC-ETH", "USDT-ETH"):
-        [day, _] = exactly(ask("/v1/candles/days", market=market, count=2, converting_price_unit="KRW"))
+        [day, _] = exactly(get("/v1/candles/days", market=market, count=2, converting_price_unit="KRW"))
 
         assert Decimal(3_000_000) < day["converted_trade_price"] < Decimal(9_000_000)
         assert market != "KRW-ETH" or day["converted_trade_price"] == day["trade_price"]
@@ -251,18 +253,18 @@ def test_days_can_be_converted_to_won(ask):
         ("years", ["2026-01-01", "2025-01-01"]),
     ],
 )
-def test_long_candles_name_their_first_day(ask, period, first_days):
-    candles = exactly(ask(f"/v1/candles/{period}", market="KRW-BTC", count=2))
+def test_long_candles_have_their_first_day(get, period, first_days):
+    candles = exactly(get(f"/v1/candles/{period}", market="KRW-BTC", count=2))
 
     assert [candle["first_day_of_period"] for candle in candles] == first_days
     assert candles[0]["opening_price"] == candles[1]["trade_price"]
 
 
-def test_trades_page_by_cursor_and_by_time(ask):
-    trades = exactly(ask("/v1/trades/ticks", market="KRW-BTC", count=500))
-    older = exactly(ask("/v1/trades/ticks", market="KRW-BTC", count=490, cursor=trades[9]["sequential_id"]))
-    by_time = exactly(ask("/v1/trades/ticks", market="KRW-BTC", count=5, to="11:59:00"))
-    [same] = exactly(ask("/v1/trades/ticks", market="KRW-BTC", to="115900"))
+def test_trades_are_paged_by_cursor_and_by_time(get):
+    trades = exactly(get("/v1/trades/ticks", market="KRW-BTC", count=500))
+    older = exactly(get("/v1/trades/ticks", market="KRW-BTC", count=490, cursor=trades[9]["sequential_id"]))
+    by_time = exactly(get("/v1/trades/ticks", market="KRW-BTC", count=5, to="11:59:00"))
+    [same] = exactly(get("/v1/trades/ticks", market="KRW-BTC", to="115900"))
 
     assert older == trades[10:]
     assert by_time[0] == same
@@ -271,17 +273,17 @@ def test_trades_page_by_cursor_and_by_time(ask):
         assert trade["change_price"] == trade["trade_price"] - trade["prev_closing_price"]
 
 
-def test_trades_of_past_days_are_of_that_day_only(ask):
-    trades = exactly(ask("/v1/trades/ticks", market="KRW-BTC", count=3, days_ago=7))
-    [day] = exactly(ask("/v1/candles/days", market="KRW-BTC", to="2026-11-16T00:00:00"))
+def test_trades_of_a_past_day_are_of_that_day_only(get):
+    trades = exactly(get("/v1/trades/ticks", market="KRW-BTC", count=3, days_ago=7))
+    [day] = exactly(get("/v1/candles/days", market="KRW-BTC", to="2026-11-16T00:00:00"))
 
     assert {trade["trade_date_utc"] for trade in trades} == {"2026-11-15"}
     assert trades[0]["trade_price"] == day["trade_price"]
-    assert exactly(ask("/v1/trades/ticks", market="KRW-BTC", to="00:00:00")) == []
+    assert exactly(get("/v1/trades/ticks", market="KRW-BTC", to="00:00:00")) == []
 
 
-def test_a_book_is_thirty_levels_on_the_grid(ask):
-    books = exactly(ask("/v1/orderbook", markets="KRW-BTC,KRW-SATS"))
+def test_order_book_has_thirty_levels_on_the_tick_grid(get):
+    books = exactly(get("/v1/orderbook", markets="KRW-BTC,KRW-SATS"))
 
     for book in books:
         units = book["orderbook_units"]
@@ -293,16 +295,16 @@ def test_a_book_is_thirty_levels_on_the_grid(ask):
         assert all(price % GRIDS["KRW"].tick(price) == 0 for price in prices)
 
 
-def test_fewer_levels_are_the_best_ones(ask):
-    [book] = exactly(ask("/v1/orderbook", markets="KRW-BTC"))
-    [short] = exactly(ask("/v1/orderbook", markets="KRW-BTC", count=5))
+def test_order_book_count_keeps_the_best_levels(get):
+    [book] = exactly(get("/v1/orderbook", markets="KRW-BTC"))
+    [short] = exactly(get("/v1/orderbook", markets="KRW-BTC", count=5))
 
     assert short["orderbook_units"] == book["orderbook_units"][:5]
 
 
-def test_a_book_can_be_grouped_by_a_supported_level_and_by_no_other(ask):
-    [instrument] = exactly(ask("/v1/orderbook/instruments", markets="KRW-BTC"))
-    [grouped] = exactly(ask("/v1/orderbook", markets="KRW-BTC", level=10000))
+def test_order_book_groups_by_supported_levels_only(get):
+    [instrument] = exactly(get("/v1/orderbook/instruments", markets="KRW-BTC"))
+    [grouped] = exactly(get("/v1/orderbook", markets="KRW-BTC", level=10000))
 
     assert instrument == {
         "market": "KRW-BTC",
@@ -312,31 +314,31 @@ def test_a_book_can_be_grouped_by_a_supported_level_and_by_no_other(ask):
     }
     assert grouped["level"] == 10000
     assert all(unit["ask_price"] % 10000 == 0 for unit in grouped["orderbook_units"])
-    assert exactly(ask("/v1/orderbook", markets="KRW-BTC", level=777)) == []
-    assert exactly(ask("/v1/orderbook", markets="BTC-ETH", level=10000)) == []
+    assert exactly(get("/v1/orderbook", markets="KRW-BTC", level=777)) == []
+    assert exactly(get("/v1/orderbook", markets="BTC-ETH", level=10000)) == []
 
 
-def test_instruments_tell_the_tick_of_today(ask):
-    for instrument in exactly(ask("/v1/orderbook/instruments", markets="KRW-DOGE,KRW-PEPE,BTC-XRP,USDT-BTC")):
-        [ticker] = exactly(ask("/v1/ticker", markets=instrument["market"]))
+def test_instruments_have_the_current_tick_size(get):
+    for instrument in exactly(get("/v1/orderbook/instruments", markets="KRW-DOGE,KRW-PEPE,BTC-XRP,USDT-BTC")):
+        [ticker] = exactly(get("/v1/ticker", markets=instrument["market"]))
         tick = GRIDS[instrument["quote_currency"]].tick(e8(str(ticker["trade_price"])))
 
         assert e8(str(instrument["tick_size"])) == tick
 
 
-def test_numbers_can_be_strings(session):
+def test_option_makes_numbers_strings(session):
     with SandboxServer(clock=NOON.timestamp, options=Options(numeric_strings=True)) as server:
-        [ticker] = asking(session, server)("/v1/ticker", markets="KRW-BTC").json()
+        [ticker] = getter(session, server)("/v1/ticker", markets="KRW-BTC").json()
 
     assert ticker["trade_price"].endswith(".00000000")
     assert Decimal(ticker["trade_price"]) > 100_000_000
     assert isinstance(ticker["timestamp"], int)
 
 
-def test_a_new_day_without_a_trade_stands_at_the_last_close(session, clock):
+def test_ticker_of_a_new_day_without_a_trade_has_the_last_close(session, clock):
     clock.now_s = NOON.replace(hour=0, minute=0, second=0, microsecond=1000).timestamp()
     with SandboxServer(clock=clock, options=Options(limits=GENEROUS)) as server:
-        [ticker] = exactly(asking(session, server)("/v1/ticker", markets="KRW-ORBIT"))
+        [ticker] = exactly(getter(session, server)("/v1/ticker", markets="KRW-ORBIT"))
 
     assert ticker["change"] == "EVEN"
     assert ticker["acc_trade_volume"] == 0

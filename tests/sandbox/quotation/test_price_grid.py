@@ -29,13 +29,13 @@ KRW_TICKS = {
 
 
 @pytest.mark.parametrize(("price", "tick"), KRW_TICKS.items())
-def test_the_tick_of_a_price_in_won(price, tick):
+def test_tick_size_of_a_price_in_won(price, tick):
     grid = GRIDS["KRW"]
 
     assert grid.tick(e8(price)) == e8(tick)
 
 
-def test_below_a_threshold_the_finer_tick_holds():
+def test_price_below_a_threshold_uses_the_finer_tick():
     grid = GRIDS["KRW"]
 
     assert from_e8(grid.below(e8("1000000"))) == Decimal(999500)
@@ -43,7 +43,7 @@ def test_below_a_threshold_the_finer_tick_holds():
     assert grid.below(1) == 0
 
 
-def test_the_other_quote_currencies_have_their_own_ticks():
+def test_other_quote_currencies_have_their_own_ticks():
     assert GRIDS["BTC"].tick(e8("0.03")) == 1
     assert GRIDS["USDT"].tick(e8("101020")) == e8("0.01")
 
@@ -58,7 +58,7 @@ def test_rounding_to_the_grid_keeps_the_order_of_prices():
     assert all(price % grid.tick(price) == 0 for price in rounded)
 
 
-def test_there_are_at_least_200_markets_in_won_on_every_row_of_the_tick_table():
+def test_at_least_200_won_markets_cover_every_tick_size():
     in_won = [market for market in markets().values() if market.quote == "KRW"]
     starts = sorted(e8(start) for start in KRW_TICKS)
     rows = {max(s for s in [0, *starts] if s <= market.price * E8) for market in in_won}

@@ -1,4 +1,4 @@
-"""One price path under everything: trades, bars and books are the same story, at every size."""
+"""Trades, bars and books of every size follow from one price path."""
 
 import json
 import os
@@ -22,7 +22,7 @@ HOUR_MS = 60 * MINUTE_MS
 BTC = markets()["KRW-BTC"]
 
 
-def some(count, number=1):
+def sample_markets(count, number=1):
     """Random markets, each with a random time between 2018 and 2027."""
     chance = Random(number)  # noqa: S311 - a sample, not a secret
     everything = list(markets().values())
@@ -46,8 +46,8 @@ def bars(prices):
     return Bars(prices)
 
 
-def test_a_bar_of_any_stretch_is_the_sum_of_its_trades(prices, bars):
-    for market, start_ms in some(60):
+def test_bar_of_any_length_is_the_sum_of_its_trades(prices, bars):
+    for market, start_ms in sample_markets(60):
         end_ms = start_ms + Random(start_ms).randrange(2 * HOUR_MS)  # noqa: S311 - a sample, not a secret
         trades = trades_between(prices, market, start_ms, end_ms)
         bar = bars.bar(market, start_ms, end_ms)
@@ -78,8 +78,8 @@ def combined(parts: list[Bar]) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     ("size", "part"), [(DAY_MS, 4 * HOUR_MS), (HOUR_MS, 3 * MINUTE_MS), (30 * MINUTE_MS, 5 * MINUTE_MS)]
 )
-def test_a_long_bar_is_the_sum_of_short_ones(bars, size, part):
-    for market, at_ms in some(20, number=size):
+def test_long_bar_is_the_sum_of_short_bars(bars, size, part):
+    for market, at_ms in sample_markets(20, number=size):
         start_ms = at_ms // size * size
         whole = bars.bar(market, start_ms, start_ms + size)
         parts = [bars.bar(market, start_ms + i, start_ms + i + part) for i in range(0, size, part)]
@@ -87,8 +87,8 @@ def test_a_long_bar_is_the_sum_of_short_ones(bars, size, part):
         assert combined([whole]) == combined([bar for bar in parts if bar])
 
 
-def test_a_day_opens_where_the_day_before_closed(prices, bars):
-    for market, at_ms in some(50):
+def test_day_opens_at_the_close_of_the_day_before(prices, bars):
+    for market, at_ms in sample_markets(50):
         start_ms = at_ms // DAY_MS * DAY_MS
         before = bars.bar(market, start_ms - DAY_MS, start_ms)
 
@@ -96,8 +96,8 @@ def test_a_day_opens_where_the_day_before_closed(prices, bars):
         assert bars.close_of_day(market, at_ms // DAY_MS - 1) == before.close
 
 
-def test_trades_are_on_the_grid_in_time_order_with_ids_of_their_own(prices):
-    for market, at_ms in some(60):
+def test_trades_are_on_the_grid_in_order_with_unique_ids(prices):
+    for market, at_ms in sample_markets(60):
         trades = trades_between(prices, market, at_ms - 10 * MINUTE_MS, at_ms)
 
         assert all(trade.price_e8 % market.grid.tick(trade.price_e8) == 0 for trade in trades)
@@ -105,9 +105,9 @@ def test_trades_are_on_the_grid_in_time_order_with_ids_of_their_own(prices):
         assert all(a.at_ms < b.at_ms and a.sequential_id < b.sequential_id for a, b in pairwise(trades))
 
 
-def test_the_book_stands_around_the_last_trade(prices):
+def test_best_offer_of_the_book_is_the_last_trade(prices):
     books = Books(prices)
-    for market, at_ms in some(60):
+    for market, at_ms in sample_markets(60):
         trade = prices.last_trade(market, at_ms)
         book = books.book(market, at_ms)
         asks, bids = [ask.price_e8 for ask in book.asks], [bid.price_e8 for bid in book.bids]
@@ -120,7 +120,7 @@ def test_the_book_stands_around_the_last_trade(prices):
         assert trade.at_ms <= book.timestamp_ms <= at_ms
 
 
-def test_a_grouped_book_holds_the_same_sizes(prices):
+def test_grouped_book_has_the_same_sizes(prices):
     books = Books(prices)
     step = 10 * BTC.grid.tick(int(BTC.base_price_e8))
     fine, coarse = books.book(BTC, NOON_MS, units=300), books.book(BTC, NOON_MS, step)
@@ -133,7 +133,7 @@ def test_a_grouped_book_holds_the_same_sizes(prices):
         assert level.size_e8 == sum(inside), i
 
 
-def test_the_book_of_a_cheap_coin_ends_above_zero(prices):
+def test_book_of_a_cheap_coin_has_no_price_of_zero(prices):
     cheap = markets()["KRW-DUSA"]
     bids = Books(prices).book(cheap, NOON_MS, units=1000).bids
     steps = Books(prices).book(cheap, NOON_MS, 100 * cheap.grid.tick(1), units=1000).bids
@@ -143,17 +143,17 @@ def test_the_book_of_a_cheap_coin_ends_above_zero(prices):
     assert 0 < len(steps) < 10
 
 
-def story(seed):
+def sample_of(seed):
     bars, books = Bars(prices := Prices(seed)), Books(Prices(seed))
     return [
         [prices.last_trade(market, at_ms), bars.bar(market, at_ms - DAY_MS, at_ms), books.book(market, at_ms)]
-        for market, at_ms in some(10)
+        for market, at_ms in sample_markets(10)
     ]
 
 
-def test_another_process_tells_the_same_story():
-    script = "import json, tests.sandbox.quotation.test_price_path as t; print(json.dumps(t.story(1)))"
-    told = subprocess.run(
+def test_another_process_computes_the_same_prices():
+    script = "import json, tests.sandbox.quotation.test_price_path as t; print(json.dumps(t.sample_of(1)))"
+    done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         check=True,
@@ -162,12 +162,12 @@ def test_another_process_tells_the_same_story():
         env={**os.environ, "PYTHONHASHSEED": "7"},
     )
 
-    assert json.loads(told.stdout) == json.loads(json.dumps(story(1)))
+    assert json.loads(done.stdout) == json.loads(json.dumps(sample_of(1)))
 
 
-def test_what_was_asked_before_changes_nothing():
+def test_prices_do_not_depend_on_the_order_of_reads():
     in_order, reversed_order = Prices(1), Prices(1)
-    places = some(20)
+    places = sample_markets(20)
 
     once = [in_order.last_trade(market, at_ms) for market, at_ms in places]
     again = [reversed_order.last_trade(market, at_ms) for market, at_ms in reversed(places)]
@@ -175,8 +175,8 @@ def test_what_was_asked_before_changes_nothing():
     assert once == again[::-1]
 
 
-def test_another_seed_tells_another_story():
-    assert story(2) != story(1)
+def test_another_seed_gives_other_prices():
+    assert sample_of(2) != sample_of(1)
 
 
 def test_bitcoin_trades_nearly_each_second(prices):
@@ -186,7 +186,7 @@ def test_bitcoin_trades_nearly_each_second(prices):
     assert max(b.at_ms - a.at_ms for a, b in pairwise(trades)) < 3000
 
 
-def test_a_quiet_market_has_minutes_without_a_trade_but_no_hour(bars):
+def test_quiet_market_has_minutes_but_no_hour_without_a_trade(bars):
     quiet = markets()["KRW-ORBIT"]
     minutes = [bars.bar(quiet, NOON_MS - i * MINUTE_MS, NOON_MS - (i - 1) * MINUTE_MS) for i in range(1440)]
     hours = [bars.bar(quiet, NOON_MS - i * HOUR_MS, NOON_MS - (i - 1) * HOUR_MS) for i in range(24 * 10)]
@@ -229,8 +229,8 @@ def test_prices_stay_realistic_over_the_years(prices):
         assert prices.price(market, highest) < 3.5 * market.base_price_e8, market.code
 
 
-def test_the_year_holds_every_day_of_it(prices, bars):
-    for market, at_ms in some(4):
+def test_year_high_and_low_are_those_of_its_days(prices, bars):
+    for market, at_ms in sample_markets(4):
         year = bars.year(market, at_ms)
         today = at_ms // DAY_MS
         days = {

@@ -1,6 +1,5 @@
-"""Quotation relayed from another exchange: here a second sandbox with other prices."""
+"""Quotation relayed from another exchange, here a second sandbox with other prices."""
 
-import time
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -18,6 +17,12 @@ from tradingsite.sandbox.quotation.relay import Relay
 from tradingsite.sandbox.server import SandboxServer
 
 TICKER = "/v1/ticker?markets=KRW-BTC,KRW-ETH"
+
+
+@pytest.fixture(autouse=True)
+def patient_relay(monkeypatch):
+    """The limits in force, 3 and 5 s, are not for a busy machine."""
+    monkeypatch.setattr("tradingsite.sandbox.quotation.relay._TIMEOUTS_S", (30, 30))
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def account(relay):
 
 
 def get(server, path, **options):
-    return requests.get(server.url + path, timeout=10, **options)
+    return requests.get(server.url + path, timeout=30, **options)
 
 
 def executed(server):
@@ -60,7 +65,7 @@ def executed(server):
         "/v1/ticker",
     ],
 )
-def test_quotation_is_the_other_exchanges_errors_too(relay, upstream, path):
+def test_answers_and_errors_of_the_upstream_are_relayed_unchanged(relay, upstream, path):
     relayed, there = get(relay, path), get(upstream, path)
 
     assert (relayed.status_code, relayed.content) == (there.status_code, there.content)
@@ -71,7 +76,7 @@ def test_quotation_is_the_other_exchanges_errors_too(relay, upstream, path):
     )
 
 
-def test_nothing_of_the_caller_but_the_question_is_passed_on(relay, upstream):
+def test_credentials_of_the_caller_are_not_forwarded(relay, upstream):
     private = {
         "Authorization": "Bearer secret",
         "Origin": "http://page",
@@ -85,7 +90,7 @@ def test_nothing_of_the_caller_but_the_question_is_passed_on(relay, upstream):
     assert not {name.lower() for name in private} & set(sent.headers)
 
 
-def test_a_netrc_signs_nothing(relay, upstream, tmp_path, monkeypatch):
+def test_netrc_is_ignored(relay, upstream, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
@@ -95,16 +100,16 @@ def test_a_netrc_signs_nothing(relay, upstream, tmp_path, monkeypatch):
     assert "authorization" not in upstream.requests[-1].request.headers
 
 
-def test_only_known_quotation_is_passed_on(relay, upstream, account):
+def test_only_known_quotation_paths_are_forwarded(relay, upstream, account):
     account.get("/v1/accounts")
     get(relay, "/v1/withdraws")
-    requests.post(relay.url + TICKER, timeout=10)
+    requests.post(relay.url + TICKER, timeout=30)
     get(relay, "/v1/ticker/../accounts")
 
     assert [answered.request.target for answered in upstream.requests] == []
 
 
-def test_a_limit_of_the_other_exchange_is_a_429_here(clock):
+def test_rate_limit_of_the_upstream_is_relayed_as_429(clock):
     with (
         SandboxServer(clock=clock, options=Options(limits={"ticker": Limit(1)})) as upstream,
         SandboxServer(clock=clock, options=Options(relay_url=upstream.url)) as relay,
@@ -114,7 +119,7 @@ def test_a_limit_of_the_other_exchange_is_a_429_here(clock):
     assert statuses == [200, 429]
 
 
-def test_an_exchange_that_does_not_answer_is_a_502(relay, upstream):
+def test_unreachable_upstream_is_a_502(relay, upstream):
     upstream.faults.add(Fault("drop_before"))
     response = get(relay, TICKER)
 
@@ -125,12 +130,12 @@ def test_an_exchange_that_does_not_answer_is_a_502(relay, upstream):
 
 
 @pytest.mark.parametrize(("sent", "received"), [(302, 302), (799, 502)])
-def test_a_redirect_is_not_followed_and_a_strange_status_is_a_502(clock, sent, received):
-    asked = []
+def test_redirect_is_not_followed_and_an_unknown_status_is_a_502(clock, sent, received):
+    requested = []
 
     class Elsewhere(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_response(sent)
             self.send_header("Location", "/v1/elsewhere")
             self.end_headers()
@@ -146,10 +151,10 @@ def test_a_redirect_is_not_followed_and_a_strange_status_is_a_502(clock, sent, r
         there.shutdown()
 
     assert response.status_code == received
-    assert asked == [TICKER]
+    assert requested == [TICKER]
 
 
-def test_a_market_buy_takes_the_relayed_asks_best_first(relay, upstream, account, clock):
+def test_market_buy_takes_the_relayed_asks_best_first(relay, upstream, account, clock):
     [book] = get(upstream, "/v1/orderbook?markets=KRW-BTC").json(parse_float=Decimal)
     account.buy("9000000")
     clock.now_s += 0.4
@@ -163,7 +168,7 @@ def test_a_market_buy_takes_the_relayed_asks_best_first(relay, upstream, account
     assert 8_999_000 < order.executed_funds <= 9_000_000
 
 
-def test_a_sale_takes_the_relayed_bids(relay, upstream, account, clock):
+def test_market_sell_takes_the_relayed_bids(relay, upstream, account, clock):
     account.buy("100000")
     clock.now_s += 0.4
     volume = executed(relay).executed_volume
@@ -176,7 +181,7 @@ def test_a_sale_takes_the_relayed_bids(relay, upstream, account, clock):
     assert sale.trades[0].price in {unit["bid_price"] for unit in book["orderbook_units"]}
 
 
-def test_a_resting_order_trades_when_the_relayed_book_reaches_it(relay, upstream, account, clock):
+def test_resting_order_fills_when_the_relayed_book_reaches_it(relay, upstream, account, clock):
     [book] = get(upstream, "/v1/orderbook?markets=KRW-BTC").json(parse_float=Decimal)
     price = book["orderbook_units"][-1]["bid_price"]
     account.limit("bid", price, "0.001")
@@ -190,15 +195,16 @@ def test_a_resting_order_trades_when_the_relayed_book_reaches_it(relay, upstream
     assert order.trades[0].price == price
 
 
-def test_without_the_other_exchange_the_last_book_holds_for_a_moment(upstream, monkeypatch):
+def test_last_relayed_book_is_kept_for_five_seconds(upstream, monkeypatch):
+    now_s = 1000.0
+    monkeypatch.setattr("tradingsite.sandbox.exchange.relay_venue.monotonic", lambda: now_s)
     venue = RelayVenue(Relay(upstream.url))
     before = venue.offers("KRW-BTC", "bid", 0)
     upstream.faults.add(Fault("malformed_json", path="/v1/orderbook"))
     upstream.faults.add(Fault("503", path="/v1/orderbook"))
     malformed, unavailable = venue.offers("KRW-BTC", "bid", 0), venue.offers("KRW-BTC", "bid", 0)
     upstream.faults.add(Fault("drop_before", path="/v1/orderbook", times=2))
-    later = time.monotonic() + 5.1
-    monkeypatch.setattr("tradingsite.sandbox.exchange.relay_venue.monotonic", lambda: later)
+    now_s += 5.1
 
     assert before
     assert malformed == unavailable == before
@@ -206,7 +212,7 @@ def test_without_the_other_exchange_the_last_book_holds_for_a_moment(upstream, m
     assert venue.offers("KRW-ETH", "bid", 0) == []
 
 
-def test_an_unknown_market_has_no_book(upstream):
+def test_unknown_market_has_no_book(upstream):
     assert RelayVenue(Relay(upstream.url)).offers("KRW-NOPE", "ask", 0) == []
 
 
@@ -224,7 +230,7 @@ def test_an_unknown_market_has_no_book(upstream):
         "http://:secret@x/v1",
     ],
 )
-def test_an_address_that_is_none_is_refused(url):
+def test_malformed_relay_url_is_refused(url):
     with pytest.raises(ValueError, match=r".") as raised:
         SandboxServer(options=Options(relay_url=url))
 

@@ -1,4 +1,4 @@
-"""A decision that passes every question of the gate; a test spoils what it is about."""
+"""A decision that passes every check of the gate; a test changes one input."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -46,7 +46,7 @@ LIMITS = BuyLimits(
 
 @dataclass(frozen=True)
 class Decision:
-    """All that the gate is asked about."""
+    """All inputs of the gate."""
 
     proposal: Proposal = PROPOSAL
     position: Position = POSITION
@@ -56,7 +56,7 @@ class Decision:
     limits: BuyLimits = LIMITS
 
     def but(self, **facts) -> "Decision":
-        """Return it with some facts changed, each in the one place that has a field of that name."""
+        """Return a copy with `facts` changed, each in the one input that has a field of that name."""
         changed = self
         for name, value in facts.items():
             (place,) = [place for place in vars(self) if hasattr(getattr(self, place), name)]
@@ -76,6 +76,6 @@ def failed(verdict: Verdict) -> list[str]:
     return [check.name for check in verdict.checks if not check.passed]
 
 
-def saying(verdict: Verdict, name: str) -> str:
-    """Return what the check of that name says."""
+def text_of(verdict: Verdict, name: str) -> str:
+    """Return the text of the check of that name."""
     return next(check.text for check in verdict.checks if check.name == name)

@@ -1,4 +1,4 @@
-"""Run as a process: decide once, and say so when the model is about to be asked. It is there to be killed."""
+"""A process that decides once and prints "calling" before the model's call; a test kills it there."""
 
 import sys
 from datetime import timedelta
@@ -21,11 +21,11 @@ def main(url: str, database: str) -> None:
 
     class Announced(GeminiModel):
         def generate(self, request, *, within_s=45.0):
-            sys.stdout.write("asking\n")
+            sys.stdout.write("calling\n")
             sys.stdout.flush()
             return super().generate(request, within_s=within_s)
 
-    exchange = UpbitClient(url)
+    exchange = UpbitClient(url, read_timeout_s=60, wall_clock_s=60)
     [ticker] = exchange.tickers([MARKET])
     evaluation.decide(
         MARKET,
