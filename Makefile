@@ -62,21 +62,20 @@ endif
 upgrade: .venv/.installed ## Run the release before, out of the history, while this tree's migrations are applied; VARIANT=needed.
 	@$(BIN)/python -m tests.upgrade $(if $(VARIANT),--variant $(VARIANT))
 
-bench: .venv/.installed ## Measure what must be fast, as ratios to the barest peer, on the database of `make run`.
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python -m benchmarks
+bench: .venv/.installed ## Measure every bar next to its peer, in one table and in var/bench.json, eight minutes; ONLY=config: one part.
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
-bench-scheduler: .venv/.installed ## Measure what a run costs, next to plain django-apscheduler; four minutes.
-	@$(BIN)/python -m benchmarks.scheduler
+bench-scheduler: .venv/.installed ## Measure what a run costs, next to plain django-apscheduler, three minutes and a half; SECONDS=60.
+	@SECONDS=$(or $(SECONDS),60) $(BIN)/python -m benchmarks.scheduler
 
 bench-config: .venv/.installed ## Measure a config hit and a push next to installed peers, on a database of its own.
 	@$(BIN)/python -m benchmarks.config
 
-bench-health: .venv/.installed ## Measure health answers next to django-health-check and a bare view, on a database of its own.
+bench-health: .venv/.installed ## Measure health answers next to django-health-check and bare views, on a database of its own.
 	@$(BIN)/python -m benchmarks.health
 
 scale-health: .venv/.installed ## Measure the status page with a million samples next to one without a past, two minutes.
-	@$(BIN)/python -m benchmarks.health_scale
+	@$(BIN)/python -m benchmarks.health.scale
 
 faults-config: .venv/.installed ## Break what lies between a config change and a reader, and print how old it reads; PERIOD=5 COMPARE=60.
 	@$(BIN)/python -m tests.sysconfig.processes faults $(or $(PERIOD),0.5) $(or $(COMPARE),1)

@@ -22,14 +22,6 @@ def ns_a_call(statement: str, names: dict[str, object], calls: int, threads: int
     return statistics.median(rounds)
 
 
-def table(title: str, rows: Sequence[tuple[str, float]]) -> None:
-    """Print the rows, each with its ratio to the first."""
-    base = rows[0][1]
-    sys.stdout.write(f"\n{title}\n")
-    for name, ns in rows:
-        sys.stdout.write(f"  {name:<34}{ns:>14,.0f} ns {ns / base:>9.2f} x\n")
-
-
 def percentile(values: Sequence[float], pct: float) -> float:
     """Return the value that `pct` percent of them don't exceed."""
     return sorted(values)[min(len(values) - 1, int(len(values) * pct / 100))]
@@ -39,8 +31,3 @@ def say(text: str) -> None:
     """Print a line at once: the next one may take seconds."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def holds(ratio: float, bar: float) -> str:
-    """Say whether a ratio keeps its bar."""
-    return f"{ratio:.2f} x, bar {bar:g} x: {'holds' if ratio <= bar else 'MISSED'}"

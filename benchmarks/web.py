@@ -2,6 +2,7 @@
 
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,8 @@ from pathlib import Path
 import psutil
 
 _APPLICATIONS = {"ours": "tradingsite.wsgi", "plain": "django.core.wsgi:get_wsgi_application()"}
-_STARTED_WITHIN_S = 30
+_STARTED_WITHIN_S = 60
+ROUNDS, CALLS = 9, 100
 
 
 class Connection:
@@ -24,6 +26,7 @@ class Connection:
     def __init__(self, port: int, timeout_s: float = 60) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._file = self._socket.makefile("rb")
+        self.body_bytes = 0
 
     def get(self, path: str, accept: str = "application/json", *, token: str = "") -> int:
         """Return the answer's status, after having read all of it."""
@@ -36,7 +39,7 @@ class Connection:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        self._file.read(length)
+        self.body_bytes = len(self._file.read(length))
         return status
 
     def close(self) -> None:
@@ -61,6 +64,14 @@ class Site:
         connection.get(path, token=token)
         connection.close()
         return time.perf_counter() - begun
+
+    def await_status(self, path: str, status: int) -> None:
+        """Ask until the answer has that status: the first jobs must have run. Raises TimeoutError."""
+        ends_s = time.monotonic() + _STARTED_WITHIN_S
+        while (found := Connection(self.port).get(path)) != status:
+            if time.monotonic() > ends_s:
+                raise TimeoutError(f"{path} still answers {found}, not {status}")
+            time.sleep(0.5)
 
     def runs(self, name: str) -> Counter[str]:
         """Return how often a probe ran in each process."""
@@ -99,6 +110,18 @@ def served(kind: str, settings: str, env: Mapping[str, str]) -> Iterator[Site]:
                 worker.kill()
             process.kill()
             process.wait()
+
+
+def in_turn(asks: Mapping[str, Callable[[], object]], calls: int = CALLS) -> dict[str, float]:
+    """Return milliseconds a call of each, the median over rounds in which each has its turn."""
+    found: dict[str, list[float]] = {name: [] for name in asks}
+    for _ in range(ROUNDS):
+        for name, ask in asks.items():
+            begun = time.perf_counter()
+            for _ in range(calls):
+                ask()
+            found[name].append((time.perf_counter() - begun) / calls * 1000)
+    return {name: statistics.median(times) for name, times in found.items()}
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from tradingsite.settings import *  # noqa: F403 - a settings module is its name
 from tradingsite.settings import HEALTH_PROBES as _PROBES
 from tradingsite.settings import STATUS_PANELS as _PANELS
 
-ROOT_URLCONF = "benchmarks.health_urls"
+ROOT_URLCONF = "benchmarks.health.urls"
 ALLOWED_HOSTS = ["127.0.0.1"]
 SYSCONFIG_LISTEN = False
 HEALTH_ABILITIES = []
 HEALTH_PROBES = [
-    {"name": entry["name"], "label": entry["label"], "probe": "benchmarks.health_urls.quick", "ttl_s": 600}
+    {"name": entry["name"], "label": entry["label"], "probe": "benchmarks.health.urls.quick", "ttl_s": 600}
     for entry in _PROBES
 ]
 _NEVER_KEPT = {"ttl_s": 0.001, "ttl_bad_s": 0.001} if os.environ.get("COLD") else {}

@@ -1,4 +1,7 @@
-"""What `startproject` writes, on PostgreSQL, with django-health-check installed."""
+"""What `startproject` writes, on PostgreSQL with Django's pool, and django-health-check installed.
+
+Without the pool each of its answers opens a session of the database, in a thread of its own.
+"""
 
 import os
 
@@ -26,7 +29,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-ROOT_URLCONF = "benchmarks.health_plain"
+ROOT_URLCONF = "benchmarks.health.plain_urls"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 WSGI_APPLICATION = None
 DATABASES = {
@@ -35,6 +38,7 @@ DATABASES = {
         "NAME": _parts["dbname"],
         "USER": _parts["user"],
         "HOST": _parts["host"],
+        "OPTIONS": {"pool": True},
     }
 }
 USE_TZ = True

@@ -1,4 +1,4 @@
-"""A plain Django site on PostgreSQL with django-health-check, as their own documentation sets them up."""
+"""The views of a plain Django site: a constant answer, and django-health-check as its documentation says."""
 
 import dataclasses
 import datetime as dt
