@@ -42,6 +42,8 @@ def answers_always(view: View) -> View:
             response = JsonResponse({"error": "health check could not run"}, status=500)
         response.content = redacted(response.content)
         response.headers.setdefault("Cache-Control", "no-store")
+        if response.headers["Content-Type"].startswith("application/"):
+            response.headers.setdefault("Content-Language", "en")  # whatever language the caller prefers
         return logged_by_transition(response)
 
     # ATOMIC_REQUESTS would open a transaction before the view, which fails while the database is down.

@@ -33,7 +33,7 @@ def detail(request: HttpRequest) -> HttpResponse:
     hidden = not may_see_details(request, snapshot)
     etag = snapshot.redacted_etag if hidden else snapshot.full_etag
     if snapshot.http_status == 200 and _has(request, etag):
-        response = HttpResponse(status=304)
+        response = HttpResponse(status=304, content_type="application/json")
     else:
         response = _json(snapshot.redacted_json if hidden else snapshot.full_json, snapshot)
     response.headers["ETag"] = etag
