@@ -31,6 +31,8 @@ from tests.jobs.processes import ROOT, House  # noqa: E402 - as above
 
 OURS = ("manage.py", "runscheduler")
 PLAIN = ("-m", "benchmarks.scheduler.plain")
+HEALTH_WARM_S = 30
+"""While components come up, health looks three times as often."""
 WARM_S, WINDOW_S = 5, float(os.environ.get("SECONDS", "60"))
 _DURATION = re.compile(r"duration: ([\d.]+) ms\s+(statement|execute)?")
 
@@ -80,7 +82,7 @@ class Setup:
             process = self._start(env)
             beside.callback(process.wait)
             beside.callback(process.kill)
-            time.sleep(WARM_S)
+            time.sleep(HEALTH_WARM_S if self.health else WARM_S)
             self.process = psutil.Process(process.pid)
             yield
 

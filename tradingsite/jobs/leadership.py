@@ -29,11 +29,15 @@ ON CONFLICT (id) DO UPDATE SET
     backend_pid = excluded.backend_pid, role = excluded.role, seen_at = excluded.seen_at
 """
 # A process is gone when its database session is, or when it has been silent for too long.
-_PRUNE = """
-DELETE FROM scheduler_process p
-WHERE p.seen_at < clock_timestamp() - make_interval(secs => %s)
-   OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = p.backend_pid)
-"""
+_SEEN_AND_PRUNE = f"""
+WITH gone AS (
+    DELETE FROM scheduler_process p
+    WHERE p.id <> %s AND (
+        p.seen_at < clock_timestamp() - make_interval(secs => %s)
+        OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = p.backend_pid)
+    )
+) {_SEEN}
+"""  # noqa: S608 - both are ours
 
 
 class SchedulerHeartbeatQuerySet(models.QuerySet["SchedulerHeartbeat"]):
@@ -58,10 +62,9 @@ class SchedulerHeartbeatQuerySet(models.QuerySet["SchedulerHeartbeat"]):
         return bool(mine.update(heartbeat_at=Now(), last_loop_at=Now() - Value(loop_age)))
 
     def by_the_clock(self) -> "tuple[SchedulerHeartbeat | None, datetime]":
-        """Return the row (None if no scheduler ever led) and the database's time."""
-        row = self.filter(pk=1).first()
-        now = self.filter(pk=1).values_list(Now(), flat=True).first()
-        return row, now or timezone.now()
+        """Return the row, None when no scheduler ever led, and the database's time of this answer."""
+        row = self.filter(pk=1).annotate(read_at=Now()).first()
+        return row, getattr(row, "read_at", None) or timezone.now()
 
 
 class SchedulerHeartbeat(models.Model):
@@ -91,12 +94,19 @@ class SchedulerProcessQuerySet(models.QuerySet["SchedulerProcess"]):
     def seen(self, process: "SchedulerProcess") -> None:
         """Record that `process` is alive, in its present role."""
         with connections[self.db].cursor() as cursor:
-            cursor.execute(_SEEN, [process.id, process.host, process.pid, process.backend_pid, process.role])
+            cursor.execute(_SEEN, _row(process))
 
-    def prune(self, silent_for: timedelta) -> None:
-        """Delete the rows of processes that are gone. One that was only silent writes its row again."""
+    def seen_and_prune(self, process: "SchedulerProcess", silent_for: timedelta) -> None:
+        """Do what `seen` does, and delete the rows of processes that are gone, in one statement.
+
+        For the leader. A process that was only silent writes its row again.
+        """
         with connections[self.db].cursor() as cursor:
-            cursor.execute(_PRUNE, [silent_for.total_seconds()])
+            cursor.execute(_SEEN_AND_PRUNE, [process.id, silent_for.total_seconds(), *_row(process)])
+
+
+def _row(process: "SchedulerProcess") -> list[uuid.UUID | int | str | None]:
+    return [process.id, process.host, process.pid, process.backend_pid, process.role]
 
 
 class SchedulerProcess(models.Model):

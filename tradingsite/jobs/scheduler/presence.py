@@ -28,9 +28,10 @@ class Presence:
         if not self._seen.due() and not is_new:
             return
         self._process.role, self._process.backend_pid = role, session_pid
-        SchedulerProcess.objects.seen(self._process)
         if leads:
-            SchedulerProcess.objects.prune(self._gone_after)
+            SchedulerProcess.objects.seen_and_prune(self._process, self._gone_after)
+        else:
+            SchedulerProcess.objects.seen(self._process)
 
     def end(self) -> None:
         SchedulerProcess.objects.filter(pk=self._process.pk).delete()
