@@ -52,7 +52,7 @@ def _options(words: Sequence[str], parts: Sequence[Part]) -> argparse.Namespace:
 
 def _measure(parts: Sequence[Part], logs: Path, *, everything: bool) -> dict[str, Any]:
     """Run the parts one after the other, and return the report as JSON takes it."""
-    begun, begun_s = datetime.now(UTC), time.monotonic()
+    begun, begun_s, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
     rows = rows_elsewhere() if everything else []
     for part in parts:
         say(f"{part.name}: about {part.about} ...")
@@ -61,7 +61,7 @@ def _measure(parts: Sequence[Part], logs: Path, *, everything: bool) -> dict[str
         "measured_at": begun.isoformat(timespec="seconds"),
         "took_s": round(time.monotonic() - begun_s, 1),
         "cores": os.cpu_count(),
-        "load_1min": round(os.getloadavg()[0], 1),
+        "load_before": round(load, 1),
         "versions": {
             "Python": platform.python_version(),
             "Django": version("django"),

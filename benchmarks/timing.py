@@ -12,14 +12,15 @@ ROUNDS = 9
 
 def ns_a_call(statement: str, names: dict[str, object], calls: int, threads: int = 1) -> float:
     """Return nanoseconds a call of `statement`, the median over rounds, with `threads` sharing the calls."""
+    return statistics.median(ns_in_one_round(statement, names, calls, threads) for _ in range(ROUNDS))
+
+
+def ns_in_one_round(statement: str, names: dict[str, object], calls: int, threads: int) -> float:
     timer = Timer(statement, globals=names)
-    rounds = []
     with ThreadPoolExecutor(threads) as pool:
-        for _ in range(ROUNDS):
-            begun = time.perf_counter_ns()
-            list(pool.map(timer.timeit, [calls // threads] * threads))
-            rounds.append((time.perf_counter_ns() - begun) / calls)
-    return statistics.median(rounds)
+        begun = time.perf_counter_ns()
+        list(pool.map(timer.timeit, [calls // threads] * threads))
+        return (time.perf_counter_ns() - begun) / calls
 
 
 def percentile(values: Sequence[float], pct: float) -> float:

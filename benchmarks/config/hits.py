@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from statistics import median
 
 import django
 
 import tradingsite  # noqa: F401 - it makes our `sysconfig` folder importable
 from benchmarks.config.peers import peers
 from benchmarks.report import measured
-from benchmarks.timing import ROUNDS, ns_a_call, say
+from benchmarks.timing import ROUNDS, ns_in_one_round, say
 
 django.setup()
 
@@ -37,26 +39,28 @@ def main() -> None:
 
 
 def _hits() -> dict[str, Times]:
+    """Time all in turn, so that whatever else the machine does slows all of them down."""
     get_value = SystemConfig.objects.get_value
     get_value(KEY)
     wait_until_heard()
     value = get_value(KEY)
     reads = {"dict.get": {KEY: value}.get, OURS: get_value, **peers({KEY: value})}
-    found = {
-        name: _times("read", read, CALLS if name in ("dict.get", OURS) else CALLS // 8)
-        for name, read in reads.items()
+    statements: dict[str, tuple[str, dict[str, object]]] = {
+        **{name: (f"read({KEY!r})", {"read": read}) for name, read in reads.items()},
+        "SystemConfig.objects.get_value": (f"S.objects.get_value({KEY!r})", {"S": SystemConfig}),
     }
-    found["SystemConfig.objects.get_value, each time"] = _times(
-        "S.objects.get_value", SystemConfig, CALLS // 8
-    )
-    found["django-constance, database, dict as cache"] = constance()
-    return found
+    rounds: dict[str, list[Times]] = {name: [] for name in statements}
+    for _ in range(ROUNDS):
+        for name, (statement, names) in statements.items():
+            calls = CALLS if name in ("dict.get", OURS) else CALLS // 8
+            one, four = (ns_in_one_round(statement, names, calls, threads) for threads in (1, 4))
+            rounds[name].append((one, four))
+    found = {name: _medians(times) for name, times in rounds.items()}
+    return found | {"django-constance, database, dict as cache": constance()}
 
 
-def _times(expression: str, what: object, calls: int) -> Times:
-    names = {expression.partition(".")[0]: what}
-    one, four = (ns_a_call(f"{expression}({KEY!r})", names, calls, threads) for threads in (1, 4))
-    return one, four
+def _medians(times: Sequence[Times]) -> Times:
+    return median(one for one, _ in times), median(four for _, four in times)
 
 
 def wait_until_heard() -> None:
