@@ -101,7 +101,8 @@ def markdown(report: Mapping[str, Any]) -> str:
     """Return the table of docs/performance.md from a report as it was written in JSON."""
     rows = [Row(**row) for row in report["rows"]]
     head = [
-        f"{report['measured_at'][:10]}, {_versions(report)}.",
+        f"{report['measured_at'][:10]}, {_versions(report)}, {report['cores']} cores, load before it "
+        f"{report['load_before']}.",
         "",
         f"| {' | '.join([*HEADINGS[:-1], 'verdict'])} |",
         "|---|---|---|---|---|---|",
