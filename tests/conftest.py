@@ -1,9 +1,13 @@
-"""What every test begins with: nothing remembered by the process from the test before."""
+"""The suite's databases, and a process that remembers nothing of the test before."""
 
+import fcntl
 import math
+import os
 
 import pytest
+from django.conf import settings
 from django.core.signals import setting_changed
+from django.db import connection
 from django.dispatch import receiver
 from django.test import TransactionTestCase
 from django.utils import translation
@@ -11,18 +15,69 @@ from django.utils import translation
 from healthcheck.engine.engine import forget_engine
 from sysconfig.models import SystemConfig
 from tests import pristine
+from tests.databases import Databases
 
 pytest_plugins = ["tests.leaks"]
+
+TEMPLATE = "test_template"
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if {"failed", "error"} & terminalreporter.stats.keys():
+        seed = config.getoption("randomly_seed", None)
+        terminalreporter.write_line(f"--randomly-seed={seed} repeats the order and the random values.")
+
+
+@pytest.fixture(scope="session")
+def migrated_template(tmp_path_factory, django_test_environment, django_db_blocker):
+    """The name of a database as `migrate` leaves it, made once for all workers. The next run replaces it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    made = folder / "template-made"
+    with (folder / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            with django_db_blocker.unblock():
+                _make_template()
+            made.touch()
+    return TEMPLATE
+
+
+def _make_template():
+    before, test = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
+    name, test["NAME"] = test["NAME"], TEMPLATE
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    connection.close()
+    # A database with an open session can't be copied.
+    connection.close_pool()  # type: ignore[attr-defined]  # our backend's
+    test["NAME"] = name
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = before
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(migrated_template, django_db_modify_db_settings_parallel_suffix):
+    connection.settings_dict["TEST"] |= {"TEMPLATE": migrated_template, "MIGRATE": False}
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Make the test database, keep what stands in it, and have that put back after each test that commits."""
+    """Make the test database, keep its rows, and have them put back after each test that commits."""
     with django_db_blocker.unblock():
         pristine.keep()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", pristine.put_back)
         yield
+
+
+@pytest.fixture(scope="session")
+def databases(migrated_template):
+    """Databases of a test's own, on the suite's server."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    host = connection.server.use()  # type: ignore[attr-defined]  # our backend's
+    made = Databases(host, f"test_{worker}", migrated_template)
+    yield made
+    made.drop()
 
 
 @receiver(setting_changed)
