@@ -15,14 +15,14 @@ from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
 
 def make_place() -> Path:
-    """Not pytest's `tmp_path`: that one is closed to PostgreSQL's account when root runs the tests."""
+    """Return a new folder. Pytest's `tmp_path` is closed to PostgreSQL's account when root runs the tests."""
     place = Path(tempfile.mkdtemp(prefix="pg-test-"))
     place.chmod(0o711)
     return place
 
 
 def end_all(place: Path) -> None:
-    """Kill servers and keepers of all data folders in `place`: nothing of a failed test shall stay."""
+    """Kill the servers and keepers of all data folders in `place`, which a failed test may have left."""
     for pid_file in place.rglob("postmaster.pid"):
         end(pid_file.parent)
 
@@ -34,6 +34,12 @@ def end(data: Path) -> None:
     assert wait_until(lambda: not servers(data), DEADLINE_S)
     for name in ("postmaster.pid", SOCKET, f"{SOCKET}.lock"):
         (data / name).unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def patient_start(monkeypatch):
+    """A server that is ending may take its time on a busy machine."""
+    monkeypatch.setattr(start, "_RETRY_S", DEADLINE_S)
 
 
 @pytest.fixture
@@ -55,14 +61,14 @@ def shared_data() -> Iterator[Path]:
 
 @pytest.fixture
 def data(shared_data) -> Iterator[Path]:
-    """A data folder without a server. All tests share it, as making one takes longer than all else here."""
+    """A data folder without a server. All tests share it, as making one is slow."""
     yield shared_data
     end_all(shared_data.parent)
 
 
 @pytest.fixture
 def moved(data, place):
-    """Move the data folder to another path in an empty folder; it comes back at the end."""
+    """Move the data folder to another path, until the end of the test."""
     there = []
 
     def move(path):
@@ -77,7 +83,7 @@ def moved(data, place):
 
 @pytest.fixture
 def start_user():
-    """Start processes that use a server; whatever is left of them is killed at the end."""
+    """Start processes that use a server; those that still run are killed at the end."""
     users = []
 
     def start(data: Path, *, group: int = 0) -> User:
@@ -91,7 +97,7 @@ def start_user():
 
 @pytest.fixture
 def stop_using_at_the_end():
-    """Take servers that this very process uses; at the end it uses them no more, and they stop."""
+    """Take servers that this process uses; they stop at the end of the test."""
     used: list[EmbeddedPostgres] = []
     yield used.append
     for server in used:
@@ -100,7 +106,7 @@ def stop_using_at_the_end():
 
 @pytest.fixture
 def server_on(stop_using_at_the_end):
-    """Make a server that this very process uses until the end of the test."""
+    """Make a server that this process uses until the end of the test."""
 
     def make(data: Path, *, relocatable: bool = False, **settings: str) -> EmbeddedPostgres:
         server = EmbeddedPostgres(data, {**SETTINGS, **settings}, relocatable=relocatable)

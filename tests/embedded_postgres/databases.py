@@ -1,4 +1,4 @@
-"""Django's connections to servers of these tests, apart from the suite's own database."""
+"""Django's connections to the servers of these tests."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import django
 from django.conf import settings
 from django.db.utils import ConnectionHandler
 
-POOL = {"min_size": 2, "max_size": 20, "timeout": 3, "reconnect_timeout": 2}
+POOL = {"min_size": 2, "max_size": 20, "timeout": 60, "reconnect_timeout": 2}
 
 
 def database(data: Path | None, *, host: str = "", pool: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def database(data: Path | None, *, host: str = "", pool: dict[str, Any] | None =
         "PORT": "5432" if host else "",
         "EMBEDDED_DIR": data,
         "EMBEDDED_SETTINGS": {"fsync": "off"},
-        "OPTIONS": {"connect_timeout": 3, **({"pool": pool} if pool else {})},
+        "OPTIONS": {"connect_timeout": 30, **({"pool": pool} if pool else {})},
     }
 
 

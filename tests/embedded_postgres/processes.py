@@ -1,7 +1,6 @@
-"""Real processes that use an embedded server, and a look at what runs on a folder."""
+"""Real processes that use an embedded server, and what runs on a data folder."""
 
 import fcntl
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,25 +11,21 @@ from pathlib import Path
 
 import psutil
 
+from tests.forked import ROOT, context
 from tradingsite.embedded_postgres import folder
 from tradingsite.embedded_postgres.keeper import open_lock, try_lock, wait_until
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
-ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 SETTINGS = {"fsync": "off"}
-
-# Each user is a fresh process, forked from one that has done the imports: they take longer than the tests.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tradingsite.embedded_postgres.server", __name__])
 
 
 class User:
-    """A process that uses the server on `data` until it is told to leave, or killed."""
+    """A process that uses the server on `data` until `leave` or `kill`."""
 
     def __init__(self, data: Path, *, group: int = 0) -> None:
-        self._pipe, its_end = _context.Pipe()
-        self._process = _context.Process(target=_use, args=(data, group, its_end), daemon=True)
+        self._pipe, its_end = context.Pipe()
+        self._process = context.Process(target=_use, args=(data, group, its_end), daemon=True)
         self._process.start()
         its_end.close()
 
@@ -57,7 +52,7 @@ class User:
 
 def _use(data: Path, group: int, pipe: Connection) -> None:
     os.setpgid(0, group)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born ignoring it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
     EmbeddedPostgres(data, SETTINGS).use()
     pipe.send("started")
     with suppress(EOFError):
@@ -93,13 +88,13 @@ def kill_keeper(data: Path) -> None:
 
 
 def servers(data: Path) -> list[psutil.Process]:
-    """Return the postmasters on a folder. A child that is just being born looks like its parent."""
+    """Return the postmasters on a folder. A child that was just forked looks like its parent."""
     found = running("postgres", str(data))
     return [process for process, parent in found if parent not in {postmaster.pid for postmaster, _ in found}]
 
 
 def running(name: str, argument: str) -> list[tuple[psutil.Process, int]]:
-    """Return the processes, each with its parent's number, that are so named and have that argument."""
+    """Return the processes of that name and argument, each with its parent's id."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess):
@@ -111,7 +106,7 @@ def running(name: str, argument: str) -> list[tuple[psutil.Process, int]]:
 
 def all_gone(data: Path) -> bool:
     """Wait for the end of server and keeper, and return whether both are gone."""
-    # Cheap questions first: a look at every process costs milliseconds.
+    # The cheap checks first: listing every process takes milliseconds.
     return (
         wait_until(lambda: not (data / "postmaster.pid").exists(), DEADLINE_S)
         and wait_until(lambda: is_free(data.with_name(f"{data.name}.keeper")), DEADLINE_S)
@@ -120,7 +115,7 @@ def all_gone(data: Path) -> bool:
 
 
 def stop_using(server: EmbeddedPostgres) -> None:
-    """Use a server no more in this process, and wait until it has stopped."""
+    """Stop using a server in this process, and wait until it has stopped."""
     server.doubt()
     if server._users is not None:
         os.close(server._users)

@@ -20,7 +20,7 @@ def connection(data, stop_using_at_the_end, django_db_blocker):
         handler.close_all()
 
 
-def test_the_first_query_starts_the_server(data, connection):
+def test_first_query_starts_the_server(data, connection):
     assert not servers(data)
 
     with connection.cursor() as cursor:
@@ -29,7 +29,7 @@ def test_the_first_query_starts_the_server(data, connection):
         assert cursor.fetchone() == ("off", "")
 
 
-def test_a_server_of_somebody_else_is_used_as_it_is(data, connection):
+def test_external_server_is_used_as_it_is(data, connection):
     connection.ensure_connection()
     other = connections_to(None, host=str(data))["own"]
 
@@ -40,7 +40,7 @@ def test_a_server_of_somebody_else_is_used_as_it_is(data, connection):
     other.close()
 
 
-def test_a_killed_server_is_started_by_the_attempt_after_the_failed_one(data, connection):
+def test_killed_server_is_started_by_the_second_attempt(data, connection):
     connection.ensure_connection()
     connection.close()
     postmaster(data).kill()
@@ -53,7 +53,7 @@ def test_a_killed_server_is_started_by_the_attempt_after_the_failed_one(data, co
     assert connection.is_usable()
 
 
-def test_an_embedded_server_that_cant_start_is_an_operational_error(place, django_db_blocker):
+def test_server_that_cannot_start_raises_an_operational_error(place, django_db_blocker):
     with django_db_blocker.unblock(), pytest.raises(OperationalError, match="contains"):
         connections_to(place / "$HOME")["own"].ensure_connection()
 
@@ -90,7 +90,7 @@ connection.close_pool()
 """
 
 
-def test_a_query_before_the_test_database_exists_does_not_send_the_tests_to_the_real_one(data):
+def test_query_before_the_test_database_exists_does_not_lead_tests_to_the_real_one(data):
     visited = run_python(BEGIN_TESTS, data).split()
 
     assert visited == ["postgres", "test_postgres", "test_postgres", "postgres"]
@@ -119,7 +119,7 @@ def greet(listening, version):
             pass
 
 
-def test_a_server_older_than_14_is_refused_by_name(place, monkeypatch, django_db_blocker):
+def test_server_older_than_14_is_refused_with_its_version(place, monkeypatch, django_db_blocker):
     monkeypatch.setattr("django.db.backends.base.base.RAN_DB_VERSION_CHECK", set())
     connection = connections_to(None, host=str(place))["own"]
     with socket.socket(socket.AF_UNIX) as listening:
@@ -135,4 +135,4 @@ def test_a_server_older_than_14_is_refused_by_name(place, monkeypatch, django_db
             connection.ensure_connection()
 
         connection.close()
-        server.join(10)
+        server.join(DEADLINE_S)

@@ -39,7 +39,7 @@ def leave(server):
     server._users = None
 
 
-def test_the_keeper_waits_for_the_last_user_and_frees_its_lock(kept):
+def test_keeper_waits_for_the_last_user_and_frees_its_lock(kept):
     second = open_lock(kept.lock_file("users"))
     assert try_lock(second, fcntl.LOCK_SH)
 
@@ -51,7 +51,7 @@ def test_the_keeper_waits_for_the_last_user_and_frees_its_lock(kept):
     assert not kept.running()
 
 
-def test_a_suspended_server_is_stopped_too(kept):
+def test_suspended_server_is_stopped(kept):
     postmaster(kept.data).send_signal(signal.SIGSTOP)
 
     leave(kept)
@@ -59,14 +59,14 @@ def test_a_suspended_server_is_stopped_too(kept):
     assert wait_until(lambda: not servers(kept.data), DEADLINE_S)
 
 
-def test_there_is_one_keeper(kept):
+def test_second_keeper_does_not_start(kept):
     main(kept.lock_file("users"), kept.lock_file("keeper"), kept.data / "postmaster.pid")
 
     assert kept.running()
     leave(kept)
 
 
-def test_a_keeper_without_a_server_ends(place):
+def test_keeper_without_a_server_ends(place):
     lock = open_lock(place / "keeper")
     assert try_lock(lock, fcntl.LOCK_EX)
 
@@ -83,7 +83,7 @@ main(*map(Path, sys.argv[1:]))
 """
 
 
-def test_the_keeper_belongs_to_nobodys_terminal(place):
+def test_keeper_is_detached_from_the_terminal(place):
     data = place / "postgres"
     user = open_lock(place / "postgres.users")
     assert try_lock(user, fcntl.LOCK_SH)

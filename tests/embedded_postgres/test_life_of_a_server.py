@@ -43,7 +43,7 @@ def ctrl_c(users):
     [leave, send(signal.SIGTERM), send(signal.SIGKILL), ctrl_c],
     ids=["exit", "SIGTERM", "SIGKILL", "^C"],
 )
-def test_processes_share_a_server_that_ends_with_the_last_of_them(data, start_user, end):
+def test_server_is_shared_and_ends_with_its_last_user(data, start_user, end):
     first = start_user(data).started()
     second, third = start_user(data, group=first.pid), start_user(data, group=first.pid)
     second.started()
@@ -58,7 +58,7 @@ def test_processes_share_a_server_that_ends_with_the_last_of_them(data, start_us
     assert not (data / "postmaster.pid").exists()
 
 
-def test_the_next_start_adopts_what_a_killed_process_left(data, start_user):
+def test_next_user_adopts_the_server_of_a_killed_one(data, start_user):
     killed = start_user(data).started()
     server = postmaster(data)
     kill_keeper(data)
@@ -72,7 +72,7 @@ def test_the_next_start_adopts_what_a_killed_process_left(data, start_user):
     assert all_gone(data)
 
 
-def test_a_killed_keeper_is_replaced_by_the_next_user(data, start_user):
+def test_next_user_replaces_a_killed_keeper(data, start_user):
     first = start_user(data).started()
     kill_keeper(data)
 
@@ -84,7 +84,7 @@ def test_a_killed_keeper_is_replaced_by_the_next_user(data, start_user):
     assert all_gone(data)
 
 
-def test_a_start_that_is_killed_halfway_is_cleared_up(data, start_user):
+def test_start_that_was_killed_halfway_is_cleaned_up(data, start_user):
     user = start_user(data)
     assert wait_until((data / "postmaster.pid").exists, DEADLINE_S)
 
@@ -93,7 +93,7 @@ def test_a_start_that_is_killed_halfway_is_cleared_up(data, start_user):
     assert all_gone(data)
 
 
-def test_a_killed_server_is_started_again_with_all_that_was_committed(data, server_on):
+def test_killed_server_is_started_again_with_all_committed_data(data, server_on):
     server = server_on(data)
     with psycopg.connect(host=str(server.use()), user="postgres") as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -113,7 +113,7 @@ def process_of_postgresqls_account(script, *arguments):
 
 
 @pytest.mark.parametrize("owner", ["its own folder", "another folder"])
-def test_a_foreign_process_in_the_pid_file_is_left_alone(data, start_user, owner):
+def test_foreign_process_in_the_pid_file_is_left_alone(data, start_user, owner):
     with process_of_postgresqls_account("read line") as foreign:
         named = data if owner == "its own folder" else data.parent
         lines = [foreign.pid, named, 1, 5432, data, "", "", "ready   "]
@@ -128,7 +128,7 @@ def test_a_foreign_process_in_the_pid_file_is_left_alone(data, start_user, owner
         foreign.communicate()
 
 
-def test_a_zombie_in_the_pid_file_is_not_taken_for_the_server(data, server_on):
+def test_zombie_in_the_pid_file_is_not_taken_for_the_server(data, server_on):
     with process_of_postgresqls_account("exit") as zombie:
         wait_until(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE, DEADLINE_S)
         (data / "postmaster.pid").write_text(f"{zombie.pid}\n{data}\n")
@@ -137,13 +137,13 @@ def test_a_zombie_in_the_pid_file_is_not_taken_for_the_server(data, server_on):
 
 
 @pytest.mark.parametrize("content", ["2147483647\n{data}\n", "words\n{data}\n", ""])
-def test_a_pid_file_that_names_no_process_is_no_obstacle(data, server_on, content):
+def test_pid_file_without_a_process_is_ignored(data, server_on, content):
     (data / "postmaster.pid").write_text(content.format(data=data))
 
     assert server_on(data).use() == data
 
 
-def test_a_start_waits_for_a_server_that_is_just_ending(data, server_on):
+def test_start_waits_for_a_server_that_is_ending(data, server_on):
     log = data / "server.log"
     with process_of_postgresqls_account("read line", data) as ending:
         (data / "postmaster.pid").write_text(f"{ending.pid}\n{data}\n")
@@ -160,7 +160,7 @@ def test_a_start_waits_for_a_server_that_is_just_ending(data, server_on):
         thread.join()
 
 
-def test_a_copy_of_a_running_folder_gets_a_server_of_its_own(data, place, start_user):
+def test_copy_of_a_running_folder_gets_its_own_server(data, place, start_user):
     original = start_user(data).started()
     before = postmaster(data)
     ignored = shutil.ignore_patterns(".s.PGSQL*")
@@ -200,18 +200,18 @@ with open(done) as answers:
 """
 
 
-def test_ten_cold_starts_at_once_make_one_server(place):
+def test_ten_concurrent_cold_starts_make_one_server(place):
     data = place / "postgres"
 
-    said = ast.literal_eval(run_python(TEN_AT_ONCE, data))
+    output = ast.literal_eval(run_python(TEN_AT_ONCE, data))
 
-    assert len(said) == 10
-    assert len(set(said)) == 1
-    assert said[0]
+    assert len(output) == 10
+    assert len(set(output)) == 1
+    assert output[0]
     assert all_gone(data)
 
 
-def test_after_a_kill_during_initdb_the_next_start_works(place, start_user, server_on):
+def test_start_after_a_kill_during_initdb_works(place, start_user, server_on):
     data = place / "postgres"
     user = start_user(data)
     assert wait_until(lambda: any(place.glob("postgres.new-*/PG_VERSION")), DEADLINE_S)
@@ -229,7 +229,7 @@ print(settings.DATABASES["default"]["EMBEDDED_DIR"])
 """
 
 
-def test_importing_settings_and_setting_up_django_starts_nothing(place):
+def test_django_setup_starts_no_server(place):
     data = run_python(
         SET_UP, VAR_DIR=str(place), DJANGO_SETTINGS_MODULE="tradingsite.settings", DATABASE_URL=""
     ).strip()

