@@ -1,4 +1,4 @@
-"""`runscheduler` with something broken in it: `python -m tests.jobs.faults unlocked`."""
+"""`runscheduler` with a broken part (docs/scheduler.md F23, F30): `python -m tests.jobs.faults unlocked`."""
 
 import sys
 import threading
@@ -8,19 +8,19 @@ from django.core.management import execute_from_command_line
 
 
 def unlocked():
-    """Let everybody have the lock at any time (F23)."""
+    """Grant the lock to every process at any time."""
     from tradingsite.jobs.scheduler import lock
 
-    lock._TRY = lock._HOLDS = "SELECT count(*) FROM (VALUES (%s::bigint, %s::bigint)) AS anybody"
+    lock._TRY = lock._HOLDS = "SELECT count(*) FROM (VALUES (%s::bigint, %s::bigint)) AS anything"
 
 
 def loop_dies():
-    """End the loop's thread in its tenth round (F30)."""
+    """End the loop's thread in its tenth round."""
     _in_the_tenth_round(sys.exit)
 
 
 def loop_hangs():
-    """Let the tenth round never end (F30)."""
+    """Never return from the tenth round."""
     _in_the_tenth_round(threading.Event().wait)
 
 

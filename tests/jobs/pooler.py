@@ -1,4 +1,4 @@
-"""Something before the database that greets as a pooler does: with a backend's id that it made up."""
+"""A proxy in front of the database that greets as a pooler does: with a made-up backend id."""
 
 import socket
 import struct
@@ -9,7 +9,7 @@ _KEY_DATA = b"K\x00\x00\x00\x0c"
 
 
 class Pooler:
-    """Listens in `folder` as PostgreSQL would, and passes one connection on to the server of `parameters`."""
+    """Listens in `folder` like PostgreSQL, and forwards one connection to the server of `parameters`."""
 
     def __init__(self, folder, parameters):
         self.greeted = False
@@ -30,7 +30,7 @@ class Pooler:
                 each.shutdown(socket.SHUT_RDWR)  # ends a wait in another thread; `close` alone does not
             each.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _begin(self, target, *args):
         def until_closed():

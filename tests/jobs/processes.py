@@ -14,13 +14,14 @@ import psutil
 import psycopg
 
 from tests import pg_ctl
+from tests.databases import Database, copy
+from tests.forked import Command
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 from tradingsite.jobs.job_metric import JobMetric
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHIN_S = 30
-GRACE_S = 1
-LOCK_TIMEOUT_S = 5
+WITHIN_S = 60
+GRACE_S = 30
 TABLES = (
     "job_state",
     "job_event",
@@ -38,7 +39,8 @@ TABLES = (
 class House:
     """A migrated database whose server can be stopped and started again."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, template=None):
+        """Start a server; its database is a copy of `template`, or is migrated, which takes longer."""
         self.folder = folder / "data"
         self.server = EmbeddedPostgres(self.folder, {"fsync": "off", "max_connections": "40"})
         self.url = f"postgresql://postgres@/postgres?host={self.server.use()}"
@@ -47,10 +49,13 @@ class House:
             "DATABASE_URL": self.url,
             "DJANGO_SETTINGS_MODULE": "tests.jobs.scheduler_settings",
         }
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
-            cwd=ROOT, env={**self.env, "SCALED": "QUICK", "LIMITS": "BRISK"}, check=True,
-        )  # fmt: skip
+        if template:
+            copy(template, Database(self.url))
+        else:
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
+                cwd=ROOT, env={**self.env, "SCALED": "QUICK", "LIMITS": "BRISK"}, check=True,
+            )  # fmt: skip
         self.ask("CREATE TABLE scaled_run (job text, pid int, tick timestamptz)")
 
     def stop(self, how="fast"):
@@ -64,9 +69,9 @@ class House:
         self.ask(f"TRUNCATE scaled_run, {', '.join(TABLES)} CASCADE")
 
     def freeze(self):
-        """Stop every process of the server in its tracks; return what lets them go on."""
+        """Suspend every process of the server; return a function that resumes them."""
         postmaster = psutil.Process(int((self.folder / "postmaster.pid").read_text().split()[0]))
-        postmaster.suspend()  # first: it begins no more
+        postmaster.suspend()  # first, so that it forks no more
         frozen = [postmaster, *postmaster.children()]
         for process in frozen:
             process.suspend()
@@ -83,7 +88,7 @@ class House:
             return cursor.fetchall() if cursor.description else []
 
     def runs(self, job):
-        """Return (tick, pid) of every run, by what the bodies wrote."""
+        """Return (tick, pid) of every run, as the job itself recorded it."""
         return self.ask("SELECT tick, pid FROM scaled_run WHERE job = %s ORDER BY ctid", job)
 
     def ticks(self, job):
@@ -94,36 +99,29 @@ class House:
 class Scheduler:
     """`manage.py runscheduler` with scaled timetable and limits, or `faults` with one of its faults."""
 
-    def __init__(self, house, timetable, slow_s=1.0, limits="BRISK", fault=None):
+    def __init__(self, house, timetable, *, slow_s=1.0, limits="BRISK", fault=None, **environ):
         env = {
             "SCALED": timetable,
             "LIMITS": limits,
             "SLOW_S": str(slow_s),
             "SCHEDULER_GRACE_S": str(GRACE_S),
             "LOG_FORMAT": "json",
+            **environ,
         }
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                *(["-m", "tests.jobs.faults", fault] if fault else ["manage.py", "runscheduler"]),
-            ],
-            cwd=ROOT,
-            env={**house.env, **env},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        words = ("-m", "tests.jobs.faults", fault) if fault else ("manage.py", "runscheduler")
+        self.process = Command(*words, env={**house.env, **env})
         self.lines = []
         self._arrived: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self):
-        for line in self.process.stderr:
+        for line in self.process.output:
             self.lines.append(line)
             self._arrived.put(line)
 
     def until(self, text):
-        """Return the first line from here on that contains `text`."""
+        """Return the next line that contains `text`."""
         deadline = time.monotonic() + WITHIN_S
         while text not in (line := self._arrived.get(timeout=max(deadline - time.monotonic(), 0))):
             pass
@@ -139,30 +137,32 @@ class Scheduler:
         return [metric for metric in self.metrics(job) if "skipped" not in (metric.error or "")]
 
     def end(self, how=signal.SIGTERM):
-        """Send a signal; return the exit code and how many seconds the end took."""
+        """Send a signal; return the exit code and the seconds until the process had ended."""
         began = time.monotonic()
         self.process.send_signal(how)
         code = self.process.wait(WITHIN_S)
+        took_s = time.monotonic() - began
         self._reader.join(WITHIN_S)
-        return code, time.monotonic() - began
+        return code, took_s
 
     def wait(self):
-        """Return the exit code of a process that ends by itself, and how many seconds that took."""
-        began = time.monotonic()
-        return self.process.wait(WITHIN_S), time.monotonic() - began
+        """Return the exit code of a process that ends by itself."""
+        return self.process.wait(WITHIN_S)
 
     def close(self):
         if self.process.poll() is None:
             self.end(signal.SIGKILL)
         self._reader.join(WITHIN_S)
-        self.process.stderr.close()
+        self.process.output.close()
         print(*self.lines[-40:], sep="")  # noqa: T201 - pytest shows it when the test has failed
 
 
-def wait_for(house, question, *parameters):
+def wait_for(house, query, *parameters):
+    """Wait until the query returns a row."""
     deadline = time.monotonic() + WITHIN_S
-    while not house.ask(question, *parameters):
-        assert time.monotonic() < deadline, question
+    while not house.ask(query, *parameters):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
 
 
 def steps(ticks):

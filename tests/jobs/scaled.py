@@ -1,10 +1,11 @@
 """Timetables for schedulers in processes of their own, where a second stands for minutes.
 
-Their bodies note each run in the table `scaled_run`, with the tick that the scheduler says it is for.
+Each job records its runs in the table `scaled_run`, with the tick that the scheduler gave it.
 """
 
 import os
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import OperationalError, connection
@@ -44,21 +45,21 @@ def slow(_tick):
 
 
 def interrupted(_tick):
-    """Hang in the database the first time; whoever ends that session is answered by a second attempt."""
+    """Hang in the database the first time, until the test ends the session; the second attempt succeeds."""
     if _attempts.count:
         note("interrupted")
         return {"attempts": _attempts.count}
     _attempts.count += 1
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30) AS interrupted")
-    raise AssertionError("nobody ended the session")
+    raise AssertionError("the session was not ended")
 
 
 def held(_tick):
-    """Go on while the test lets it: as long as it does not hold the lock."""
+    """Run until the test releases the advisory lock."""
     note("held")
     with connection.cursor() as cursor:
-        # Not by waiting in the server: that would end with the session's limit, and be tried again.
+        # It polls: a wait inside the server would end at the statement limit and be tried again.
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(1)")
         while not cursor.fetchone()[0]:
             threading.Event().wait(0.02)
@@ -73,7 +74,7 @@ def hung(_tick):
 
 
 def unlucky(_tick):
-    """Fail each time in a way that is worth another attempt."""
+    """Fail each time with an error that is tried again."""
     note("unlucky")
     raise OperationalError("cannot now")
 
@@ -89,13 +90,14 @@ BRISK = Intervals(
     beat_every_s=0.5,
     seen_every_s=0.5,
     flush_every_s=1,
-    frozen_after_s=3,
-    loop_dead_after_s=3,
     longest_wait_s=1,
     health_look_every_s=0.3,
     watch_every_s=0.1,
     retry_after_s=(0.2, 0.4, 0.8),
 )
+"""Looks often; its limits are production's, as a busy machine must not reach them."""
+SOON_FROZEN = replace(BRISK, frozen_after_s=3, loop_dead_after_s=2)
+IN_TURN = replace(BRISK, poll_s=0.1, beat_every_s=0.1)
 DEFAULT = Intervals()
 
 QUICK = (ScheduledJob("quick", timedelta(seconds=0.5), quick),)

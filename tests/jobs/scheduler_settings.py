@@ -6,7 +6,7 @@ from tradingsite.settings import *  # noqa: F403 - a settings module is its name
 
 JOBS_SCHEDULE = f"tests.jobs.scaled.{os.environ['SCALED']}"
 JOBS_INTERVALS = f"tests.jobs.scaled.{os.environ['LIMITS']}"
-# Judged often, and nobody else is asked.
+# The database alone is probed, and often.
 HEALTH_PROBES = [
     {
         "name": "database",

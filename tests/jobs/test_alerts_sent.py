@@ -1,11 +1,11 @@
-"""Alerts of the scheduler that leads, also when the one before was killed in the middle (docs/alerts.md)."""
+"""The leader's alerts when the leader before it was killed while sending (docs/alerts.md)."""
 
 import signal
 
 import pytest
 
 from tests.healthcheck.hooks import Hook
-from tests.jobs.processes import wait_for
+from tests.jobs.processes import WITHIN_S, wait_for
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def hook(house):
 
 @pytest.fixture
 def unapplied(house):
-    """Make the database's probe warn: the app's migrations seem not to be applied until the test is over."""
+    """Make the database's probe warn: an app's migrations look unapplied until the test is over."""
     rows = []
 
     def take(app):
@@ -34,7 +34,7 @@ def unapplied(house):
         house.ask("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", *row)
 
 
-def test_an_alert_whose_sender_is_killed_before_it_is_recorded_is_sent_again(
+def test_alert_whose_sender_is_killed_before_recording_it_is_sent_again(
     house, run_scheduler, hook, unapplied
 ):
     first = run_scheduler("QUICK")
@@ -44,7 +44,7 @@ def test_an_alert_whose_sender_is_killed_before_it_is_recorded_is_sent_again(
     wait_for(house, "SELECT 1 FROM health_state WHERE component = 'database' AND status = 'healthy'")
     hook.hold()
     unapplied("sessions")
-    assert hook.arrived.wait(20)
+    assert hook.arrived.wait(WITHIN_S)
 
     first.end(signal.SIGKILL)
     assert house.ask("SELECT state, attempts FROM health_alert") == [("pending", 1)]
@@ -56,5 +56,5 @@ def test_an_alert_whose_sender_is_killed_before_it_is_recorded_is_sent_again(
     assert hook.messages[0]["at"] == hook.messages[1]["at"]
     assert house.ask("SELECT state, attempts FROM health_alert") == [("sent", 2)]
     second.end()
-    told = [line for line in (*first.lines, *second.lines) if "a-secret-path" in line]
-    assert told == []
+    leaks = [line for line in (*first.lines, *second.lines) if "a-secret-path" in line]
+    assert leaks == []

@@ -19,7 +19,7 @@ def timetable(settings):
     settings.JOBS_SCHEDULE = "tests.jobs.timetables.RARE"
 
 
-def test_a_job_run_by_hand_prints_its_counts_and_leaves_one_metric(capsys, metrics):
+def test_runjob_prints_counts_and_logs_one_metric(capsys, metrics):
     call_command("runjob", "good")
 
     first, *counts = capsys.readouterr().out.splitlines()
@@ -28,7 +28,7 @@ def test_a_job_run_by_hand_prints_its_counts_and_leaves_one_metric(capsys, metri
     assert [(metric["job_name"], metric["success"]) for metric in metrics()] == [("good", True)]
 
 
-def test_its_outcome_as_json(capsys):
+def test_runjob_prints_its_outcome_as_json(capsys):
     call_command("runjob", "good", "--json")
 
     outcome = json.loads(capsys.readouterr().out)
@@ -41,7 +41,7 @@ def test_its_outcome_as_json(capsys):
     }
 
 
-def test_a_job_that_fails_is_a_failing_command(metrics):
+def test_runjob_fails_when_the_job_fails(metrics):
     with pytest.raises(CommandError, match="broken failed: RuntimeError: cannot work") as error:
         call_command("runjob", "broken")
 
@@ -49,7 +49,7 @@ def test_a_job_that_fails_is_a_failing_command(metrics):
     assert [metric["success"] for metric in metrics()] == [False]
 
 
-def test_a_run_by_hand_is_recorded_and_is_no_tick():
+def test_runjob_records_the_run_and_no_tick():
     JobState.objects.create(job_name="broken", last_tick=NOON, running_since=NOON)
     with pytest.raises(CommandError):
         call_command("runjob", "broken")
@@ -60,14 +60,14 @@ def test_a_run_by_hand_is_recorded_and_is_no_tick():
     assert state.last_finished_at is not None
 
 
-def test_an_unknown_job_is_an_error_that_names_the_known_ones():
+def test_runjob_names_the_known_jobs_for_an_unknown_one():
     with pytest.raises(
         CommandError, match=r"There is no job 'nothing'\. Registered: good, broken, held, interrupted"
     ):
         call_command("runjob", "nothing")
 
 
-def test_an_interrupt_by_hand_ends_the_command_and_still_leaves_the_metric(metrics):
+def test_interrupted_runjob_still_logs_the_metric(metrics):
     with pytest.raises(KeyboardInterrupt):
         call_command("runjob", "interrupted")
 
@@ -75,53 +75,53 @@ def test_an_interrupt_by_hand_ends_the_command_and_still_leaves_the_metric(metri
 
 
 def supervise(stop):
-    said = io.StringIO()
-    return runscheduler.Command(stderr=said).supervise(stop), said.getvalue()
+    output = io.StringIO()
+    return runscheduler.Command(stderr=output).supervise(stop), output.getvalue()
 
 
-def test_a_scheduler_that_is_told_to_stop_at_once_has_nothing_to_say():
+def test_scheduler_that_is_stopped_at_once_prints_nothing():
     stop = threading.Event()
     stop.set()
 
     assert supervise(stop) == (0, "")
 
 
-def test_a_scheduler_without_the_keys_of_live_mode_refuses_to_start(settings):
+def test_scheduler_without_live_keys_refuses_to_start(settings):
     settings.LIVE, settings.GEMINI_API_KEY = True, ""
 
-    code, said = supervise(threading.Event())
+    code, output = supervise(threading.Event())
 
     assert code == 2
-    assert "GEMINI_API_KEY is not set" in said
+    assert "GEMINI_API_KEY is not set" in output
 
 
-def test_a_scheduler_on_another_mode_s_database_refuses_to_start(settings):
+def test_scheduler_on_the_other_modes_database_refuses_to_start(settings):
     settings.TRADING_MODE = "live"
 
-    code, said = supervise(threading.Event())
+    code, output = supervise(threading.Event())
 
     assert code == 2
-    assert "belongs to sandbox mode" in said
+    assert "belongs to sandbox mode" in output
 
 
-def test_a_scheduler_behind_a_pooler_refuses_to_start_and_says_what_to_set(monkeypatch):
+def test_scheduler_behind_a_pooler_names_the_variable_to_set(monkeypatch):
     monkeypatch.setattr(lock, "_HOLDS", lock._HOLDS.replace("pg_backend_pid()", "pg_backend_pid() + 1"))
 
-    code, said = supervise(threading.Event())
+    code, output = supervise(threading.Event())
 
     assert code == 2
-    assert "DATABASE_DIRECT_URL" in said
+    assert "DATABASE_DIRECT_URL" in output
 
 
 @pytest.mark.parametrize("command", ["runjob", "runscheduler"])
-def test_each_command_says_what_it_does(command):
+def test_help_says_what_each_command_does(command):
     assert (
         "Run "
         in load_command_class("tradingsite.jobs", command).create_parser("manage.py", command).format_help()
     )
 
 
-def test_another_mode_s_database_is_refused(settings):
+def test_runjob_refuses_the_other_modes_database(settings):
     settings.TRADING_MODE = "live"
 
     with pytest.raises(CommandError, match="belongs to sandbox mode"):
@@ -129,7 +129,7 @@ def test_another_mode_s_database_is_refused(settings):
     assert not JobState.objects.exists()
 
 
-def test_an_outcome_that_cannot_be_recorded_is_told_and_the_job_has_run(capsys):
+def test_runjob_reports_an_outcome_that_cannot_be_recorded(capsys):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE job_state ADD CONSTRAINT refusing CHECK (runs = 0)")
     try:

@@ -1,4 +1,4 @@
-"""The scheduler that leads writes the history of health (docs/health.md, 17)."""
+"""The leader writes the health history (docs/health.md, 17)."""
 
 import signal
 
@@ -8,7 +8,7 @@ from tests.jobs.processes import wait_for
 
 
 @pytest.mark.slow
-def test_a_kill_loses_and_doubles_nothing_and_an_outage_is_on_record_afterwards(house, run_scheduler):
+def test_kill_loses_and_doubles_no_sample_and_an_outage_is_recorded(house, run_scheduler):
     first = run_scheduler("QUICK")
     wait_for(house, "SELECT 1 FROM health_sample WHERE component = 'database'")
     second = run_scheduler("QUICK")

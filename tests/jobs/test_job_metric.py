@@ -33,7 +33,7 @@ def lines():
     logger.removeHandler(handler)
 
 
-def test_the_specification_s_example_is_valid():
+def test_example_of_the_specification_is_valid():
     assert json.loads(JobMetric.model_validate_json(json.dumps(GOOD)).model_dump_json()) == GOOD
 
 
@@ -52,7 +52,7 @@ def test_the_specification_s_example_is_valid():
         {"attempts": 1},
     ],
 )
-def test_anything_else_is_refused(wrong):
+def test_invalid_metric_is_refused(wrong):
     with pytest.raises(ValidationError):
         JobMetric.model_validate_json(json.dumps(GOOD | wrong))
 
@@ -60,7 +60,7 @@ def test_anything_else_is_refused(wrong):
 @pytest.mark.parametrize(
     ("duration_ms", "error"), [(0.0, None), (123.4, None), (59999.99, "Unreachable: no answer in 3 s")]
 )
-def test_a_run_leaves_one_valid_line_with_the_time_of_its_end_in_utc(lines, duration_ms, error):
+def test_run_logs_one_valid_line_with_its_end_in_utc(lines, duration_ms, error):
     ended = NOON.astimezone(timezone(timedelta(hours=9)))
 
     emit(RunResult("check_volatility", NOON, duration_ms, error=error, ended_at=ended))
@@ -86,7 +86,7 @@ def test_a_run_leaves_one_valid_line_with_the_time_of_its_end_in_utc(lines, dura
         "token: 'abcdefgh'",
     ],
 )
-def test_a_secret_in_an_error_is_masked_and_the_line_stays_json(lines, text):
+def test_secret_in_an_error_is_masked_and_the_line_stays_json(lines, text):
     emit(RunResult("check_volatility", NOON, 1.0, error=describe(ValueError(text))))
 
     (line,) = lines()
@@ -95,7 +95,7 @@ def test_a_secret_in_an_error_is_masked_and_the_line_stays_json(lines, text):
         assert secret not in line
 
 
-def test_an_error_is_one_short_line_that_the_database_can_take():
+def test_error_is_one_short_line_that_the_database_accepts():
     text = describe(RuntimeError("a\0b\r\n  c\u2028d \ud800 비밀" + "x" * 3000))
 
     assert text.startswith("RuntimeError: a b c d ? 비밀xxx")

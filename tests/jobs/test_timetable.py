@@ -12,7 +12,7 @@ def job(seconds, **facts):
     return ScheduledJob("a", timedelta(seconds=seconds), nothing, **facts)
 
 
-def test_exactly_the_jobs_that_can_be_run_are_registered_with_their_intervals():
+def test_registered_jobs_have_their_intervals():
     assert {name: job.every.total_seconds() for name, job in registered().items()} == {
         "collect_market_data": 10,
         "generate_trading_signal": 30 * 60,
@@ -28,20 +28,20 @@ def test_no_two_jobs_start_in_the_same_second():
     assert len(set.union(*ticks)) == sum(map(len, ticks))
 
 
-def test_the_clean_up_falls_into_the_korean_night():
+def test_clean_up_runs_in_the_korean_night():
     tick = registered()["cleanup_old_data"].trigger.get_next_fire_time(None, NOON)
 
     assert (tick + timedelta(hours=9)).time().isoformat() == "04:10:09"
 
 
 @pytest.mark.parametrize("phase_s", [-1, 10, 11])
-def test_a_phase_beyond_the_interval_is_refused(phase_s):
+def test_phase_beyond_the_interval_is_refused(phase_s):
     with pytest.raises(ValueError, match="a: phase_s"):
         job(10, phase_s=phase_s)
 
 
 @pytest.mark.parametrize(("every_s", "slack_s"), [(1, 5), (10, 5), (30, 15), (300, 60), (86_400, 60)])
-def test_late_means_half_an_interval_too_late_within_limits(every_s, slack_s):
+def test_job_is_late_after_half_an_interval_within_limits(every_s, slack_s):
     on_time = NOON + timedelta(seconds=every_s + slack_s)
 
     assert job(every_s).late_by(NOON, on_time) is None

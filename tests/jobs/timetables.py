@@ -8,7 +8,7 @@ from tradingsite.jobs.timetable import ScheduledJob
 DAY = timedelta(days=1)
 
 release = threading.Event()
-"""Lets `held` end."""
+"""`held` ends when it is set."""
 begun = threading.Event()
 """Set by `held`."""
 
@@ -27,7 +27,7 @@ def broken(_tick):
 
 def held(_tick):
     begun.set()
-    assert release.wait(10)
+    assert release.wait(60)
     return {}
 
 
@@ -36,6 +36,6 @@ def interrupted(_tick):
 
 
 RARE = tuple(ScheduledJob(body.__name__, DAY, body) for body in (good, broken, held, interrupted))
-"""Nothing of it comes due while a test looks."""
+"""None of them comes due during a test."""
 AT_ONCE = (ScheduledJob("good", DAY, good, at_once=True),)
 EMPTY = (ScheduledJob("good", DAY, nothing),)

@@ -1,4 +1,4 @@
-"""Old runs go in batches, so that nobody waits for the clean-up (F37)."""
+"""Old runs are deleted in batches, so that no session waits for the clean-up (docs/scheduler.md F37)."""
 
 import time
 from datetime import timedelta
@@ -23,7 +23,7 @@ SELECT 'good', 'Executed', now() - interval '2 days' - n * interval '1 s' FROM g
 
 
 @pytest.mark.slow
-def test_f37_of_a_million_old_runs_no_statement_takes_a_second():
+def test_deleting_a_million_old_runs_takes_under_a_second_a_statement():
     DjangoJob.objects.create(id="good", job_state=b"")
     took_s = []
 
@@ -45,7 +45,7 @@ def test_f37_of_a_million_old_runs_no_statement_takes_a_second():
     assert max(took_s) < 1
 
 
-def test_f37_old_runs_are_deleted_a_few_thousand_at_a_time():
+def test_old_runs_are_deleted_in_batches():
     DjangoJob.objects.create(id="good", job_state=b"")
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, [2 * BATCH_ROWS + 1])

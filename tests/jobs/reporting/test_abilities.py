@@ -1,4 +1,4 @@
-"""What stands against reading prices, deciding, placing orders and the next runs (docs/health.md, 20)."""
+"""Whether the site can read prices, decide, place orders and run its next jobs (docs/health.md, 20)."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tradingsite.jobs import abilities
 from tradingsite.jobs.models import JobState
 from tradingsite.risk.models import Halt
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
 
 
 def succeeded(name, seconds_ago):
@@ -26,7 +26,7 @@ def paused(name, reason):
     )
 
 
-def told(finding):
+def facts(finding):
     return finding.status, finding.paused, finding.english
 
 
@@ -38,64 +38,64 @@ def told(finding):
         (None, "warning", "no price has been collected yet"),
     ],
 )
-def test_prices_are_read_while_they_are_young(seconds_ago, status, text):
+def test_read_prices_is_healthy_while_prices_are_fresh(seconds_ago, status, text):
     if seconds_ago is not None:
         succeeded("collect_market_data", seconds_ago)
 
-    assert told(abilities.read_prices()) == (status, False, text)
+    assert facts(abilities.read_prices()) == (status, False, text)
 
 
-def test_a_job_that_somebody_paused_rests_on_purpose_and_one_in_quarantine_does_not():
+def test_paused_job_is_healthy_and_quarantined_job_is_not():
     paused("collect_market_data", "operator: exchange closes")
     paused("generate_trading_signal", "quarantine: three hard limits")
 
-    assert told(abilities.read_prices()) == (
+    assert facts(abilities.read_prices()) == (
         "healthy",
         True,
         "collect_market_data is paused by kim: exchange closes",
     )
-    assert told(abilities.decide()) == ("warning", False, "generate_trading_signal is quarantined")
+    assert facts(abilities.decide()) == ("warning", False, "generate_trading_signal is quarantined")
 
 
-def test_a_paused_job_that_overruns_is_overrun_here_too():
+def test_paused_job_that_overruns_is_a_warning():
     paused("collect_market_data", "operator: exchange closes")
     paused("sync_pending_orders", "operator: audit")
     JobState.objects.update(running_since=Now() - timedelta(minutes=10))
     succeeded("collect_market_data", 600)
 
-    assert told(abilities.read_prices()) == ("warning", False, "the last prices are 600 s old, limit 30 s")
+    assert facts(abilities.read_prices()) == ("warning", False, "the last prices are 600 s old, limit 30 s")
     assert abilities.next_runs().paused is False
 
 
-def test_orders_are_placed_while_nothing_stops_buys():
+def test_place_orders_is_healthy_while_nothing_stops_buys():
     succeeded("check_volatility", 1)
 
-    assert told(abilities.place_orders()) == ("healthy", False, "buying and selling")
+    assert facts(abilities.place_orders()) == ("healthy", False, "buying and selling")
 
 
-def test_an_operators_halt_and_a_switch_are_on_purpose():
+def test_operators_halt_and_switch_are_healthy():
     succeeded("check_volatility", 1)
     Halt.objects.create(
         market="", kind=Halt.Kind.OPERATOR, reason="audit", made_by="kim", started_at=timezone.now()
     )
 
-    assert told(abilities.place_orders()) == ("healthy", True, "halted by kim: audit")
+    assert facts(abilities.place_orders()) == ("healthy", True, "halted by kim: audit")
 
     SystemConfig.objects.set_value("trading_enabled", False)
-    assert told(abilities.place_orders()) == ("healthy", True, "trading_enabled is off")
+    assert facts(abilities.place_orders()) == ("healthy", True, "trading_enabled is off")
 
 
-def test_a_check_that_does_not_succeed_is_nobodys_purpose():
+def test_volatility_check_that_does_not_succeed_is_a_warning():
     succeeded("check_volatility", 600)
 
-    assert told(abilities.place_orders()) == (
+    assert facts(abilities.place_orders()) == (
         "warning",
         False,
         "check_volatility last succeeded 600 s ago, limit 90 s",
     )
 
 
-def test_a_limit_that_cannot_be_read_is_a_no():
+def test_unreadable_limit_is_unhealthy():
     SystemConfig.objects.bulk_create(
         [SystemConfig(key="stop_loss_pct", value="much")],
         update_conflicts=True, unique_fields=["key"], update_fields=["value"],
@@ -108,30 +108,30 @@ def test_a_limit_that_cannot_be_read_is_a_no():
     assert "stop_loss_pct cannot be read" in finding.english
 
 
-def test_the_next_run_is_named():
-    assert told(abilities.next_runs()) == ("warning", False, "no run is planned: no scheduler has led yet")
+def test_next_runs_names_the_next_run():
+    assert facts(abilities.next_runs()) == ("warning", False, "no run is planned: no scheduler has led yet")
     at = timezone.now() + timedelta(minutes=5)
     DjangoJob.objects.create(id="sync_pending_orders", next_run_time=at, job_state=b"")
 
-    assert told(abilities.next_runs()) == (
+    assert facts(abilities.next_runs()) == (
         "healthy",
         False,
         f"next: sync_pending_orders at {at:%H:%M:%S} UTC",
     )
 
     paused("sync_pending_orders", "operator: audit")
-    assert told(abilities.next_runs()) == ("healthy", True, "paused: sync_pending_orders")
+    assert facts(abilities.next_runs()) == ("healthy", True, "paused: sync_pending_orders")
 
 
-def test_a_halt_does_not_hide_a_check_that_fails():
+def test_halt_does_not_hide_a_failing_check():
     succeeded("check_volatility", 600)
     now = timezone.now()
     Halt.objects.create(market="", kind=Halt.Kind.OPERATOR, reason="audit", made_by="kim", started_at=now)
 
-    assert told(abilities.place_orders())[:2] == ("warning", False)
+    assert facts(abilities.place_orders())[:2] == ("warning", False)
 
 
-def test_a_clean_up_that_rests_stops_no_trading():
+def test_paused_clean_up_does_not_pause_next_runs():
     DjangoJob.objects.create(id="sync_pending_orders", next_run_time=timezone.now(), job_state=b"")
     paused("cleanup_old_data", "operator: audit")
 

@@ -19,12 +19,12 @@ def operator(client, admin_user):
     return client
 
 
-def test_the_library_s_own_admin_with_its_run_now_is_gone():
+def test_admin_of_the_library_is_not_registered():
     assert not admin.site.is_registered(DjangoJob)
     assert not admin.site.is_registered(DjangoJobExecution)
 
 
-def test_job_states_can_be_looked_at_and_not_changed(operator):
+def test_job_states_are_read_only(operator):
     JobState.objects.create(
         job_name="check_volatility", last_error="Unreachable: no answer", last_success=False
     )
@@ -39,7 +39,7 @@ def test_job_states_can_be_looked_at_and_not_changed(operator):
     assert operator.post(reverse("admin:jobs_jobstate_delete", args=["check_volatility"])).status_code == 403
 
 
-def test_kept_runs_can_be_looked_at(operator):
+def test_kept_runs_are_shown(operator):
     job = DjangoJob.objects.create(id="check_volatility", job_state=b"")
     run = DjangoJobExecution.objects.create(
         job=job, run_time=NOON, status="Error!", duration=Decimal("1.50"), exception="Unreachable: no answer"
@@ -66,7 +66,7 @@ def test_every_job_is_listed_before_any_ran(operator):
     assert all(name in text for name in registered())
 
 
-def test_a_job_is_paused_with_a_reason_and_resumed(operator, admin_user):
+def test_job_is_paused_with_a_reason_and_resumed(operator, admin_user):
     assert operator.get(address("pause")).status_code == 200
     assert JobState.objects.filter(paused=True).count() == 0
     assert operator.post(address("pause"), {"reason": "  "}).status_code == 409
@@ -84,7 +84,7 @@ def test_a_job_is_paused_with_a_reason_and_resumed(operator, admin_user):
     assert "odd prices" in page
 
 
-def test_a_run_is_asked_for_once_however_often_it_is_clicked(operator, admin_user):
+def test_second_click_requests_no_second_run(operator, admin_user):
     assert operator.post(address("run")).status_code == 302
     asked_at = state().run_requested_at
     assert operator.post(address("run")).status_code == 409
@@ -94,7 +94,7 @@ def test_a_run_is_asked_for_once_however_often_it_is_clicked(operator, admin_use
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "run"])
-def test_who_may_only_look_changes_nothing(client, django_user_model, action):
+def test_viewer_can_change_nothing(client, django_user_model, action):
     viewer = django_user_model.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_jobstate"))
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
@@ -106,12 +106,12 @@ def test_who_may_only_look_changes_nothing(client, django_user_model, action):
     assert "/now/" not in client.get(reverse("admin:jobs_jobstate_changelist")).content.decode()
 
 
-def test_strangers_and_unknown_actions_are_turned_away(operator, client):
+def test_unknown_jobs_and_actions_are_not_found(operator, client):
     assert operator.post(reverse("admin:jobs_control", args=[COLLECT, "delete"])).status_code == 404
     assert operator.post(reverse("admin:jobs_control", args=["no_job", "run"])).status_code == 404
 
 
-def test_the_pages_ask_few_questions_however_much_has_happened(operator, django_assert_max_num_queries):
+def test_number_of_queries_does_not_grow_with_the_history(operator, django_assert_max_num_queries):
     JobEvent.objects.bulk_create(JobEvent(job_name=COLLECT, kind="paused", text=str(n)) for n in range(500))
     with django_assert_max_num_queries(14):
         operator.get(reverse("admin:jobs_jobstate_changelist"))

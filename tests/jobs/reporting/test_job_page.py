@@ -1,4 +1,4 @@
-"""One job's page: what it is for, how it does, its last runs, and what to do (docs/health.md, 27)."""
+"""One job's page: its purpose, its state, its last runs, and what to do (docs/health.md, 27)."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ BEARER = {"Authorization": "Bearer a-token-for-monitors"}
 
 @pytest.fixture(autouse=True)
 def site(settings):
-    """Only the database is watched, and it is well."""
+    """Only the database is probed, and it is healthy."""
     settings.HEALTH_TOKEN = "a-token-for-monitors"
     settings.HEALTH_ABILITIES = []
     settings.HEALTH_PROBES = [{"name": "database", "probe": "tests.healthcheck.samples.fine", "ttl_s": 60}]
@@ -60,7 +60,7 @@ def text_of(response):
     return " ".join(response.content.decode().split())
 
 
-def test_it_tells_timetable_reasons_runs_and_what_to_do(desk, job):
+def test_page_shows_timetable_reason_runs_and_what_to_do(desk, job):
     SchedulerHeartbeat.objects.take_over("trader-1", 4242)
     JobState.objects.register([NAME])
     tick = job.trigger.floor(timezone.now())
@@ -84,7 +84,7 @@ def test_it_tells_timetable_reasons_runs_and_what_to_do(desk, job):
     assert "100.0" in text  # per cent
 
 
-def test_who_paused_it_and_why_is_told(desk):
+def test_page_shows_who_paused_the_job_and_why(desk):
     SchedulerHeartbeat.objects.take_over("trader-1", 4242)
     control.pause(NAME, f"maintenance {HOSTILE}", "ann")
 
@@ -97,14 +97,14 @@ def test_who_paused_it_and_why_is_told(desk):
     assert "<strong>paused</strong>" in text
 
 
-def test_a_job_that_never_ran_has_a_page(desk):
+def test_job_that_never_ran_has_a_page(desk):
     text = text_of(desk.get(ADDRESS))
 
     assert "not run yet" in text
     assert "No run is on record." in text
 
 
-def test_last_runs_are_the_kept_ones_and_the_outcomes_of_the_others(db, job):
+def test_last_runs_merge_kept_runs_and_recent_outcomes(db, job):
     tick = job.trigger.floor(timezone.now())
     ticks = [tick - ago * job.every for ago in range(4)]
     ran(ticks[1], "aborted: its process has ended")
@@ -122,19 +122,19 @@ def test_last_runs_are_the_kept_ones_and_the_outcomes_of_the_others(db, job):
     ]
 
 
-def test_a_run_that_somebody_asked_for_is_in_their_name(db, job):
+def test_requested_run_shows_who_requested_it(db, job):
     tick = job.trigger.floor(timezone.now()) - job.every
-    asked = tick + timedelta(minutes=7)
-    for at, by in ((asked + timedelta(milliseconds=4), "ann"), (asked - timedelta(days=1), "bob")):
+    requested = tick + timedelta(minutes=7)
+    for at, by in ((requested + timedelta(milliseconds=4), "ann"), (requested - timedelta(days=1), "bob")):
         JobEvent.objects.create(job_name=NAME, kind="run_requested", by=by, at=at)
-    JobEvent.objects.create(job_name="check_volatility", kind="run_requested", by="eve", at=asked)
+    JobEvent.objects.create(job_name="check_volatility", kind="run_requested", by="eve", at=requested)
     caught_up = tick + timedelta(minutes=20)
-    for each in (tick, asked, caught_up):
+    for each in (tick, requested, caught_up):
         ran(each)
 
     assert [(run.tick, run.requested_by) for run in last_runs(job, None)] == [
         (caught_up, ""),
-        (asked, "ann"),
+        (requested, "ann"),
         (tick, ""),
     ]
 
@@ -153,7 +153,7 @@ def test_a_run_that_somebody_asked_for_is_in_their_name(db, job):
         ({}, "All is well"),
     ],
 )
-def test_what_to_do_is_about_the_job_s_state(desk, facts, part):
+def test_runbook_part_matches_the_state(desk, facts, part):
     SchedulerHeartbeat.objects.take_over("trader-1", 4242)
     SchedulerHeartbeat.objects.update(acquired_at=SINCE)
     JobState.objects.create(job_name=NAME, **{"last_tick": Now(), "last_success_at": Now(), **facts})
@@ -161,7 +161,7 @@ def test_what_to_do_is_about_the_job_s_state(desk, facts, part):
     assert f'<h3> {part} <span class="tag">now</span>' in text_of(desk.get(ADDRESS))
 
 
-def test_others_are_sent_to_sign_in_and_an_unknown_job_is_a_404(client, db):
+def test_page_needs_a_sign_in_and_an_unknown_job_is_a_404(client, db):
     response = client.get(ADDRESS)
 
     assert (response.status_code, response["Location"]) == (302, f"/admin/login/?next={ADDRESS}")
@@ -172,7 +172,7 @@ def test_others_are_sent_to_sign_in_and_an_unknown_job_is_a_404(client, db):
     assert f'href="{ADDRESS}"' in text_of(unknown)
 
 
-def test_its_questions_do_not_grow_with_the_history(desk, job, django_assert_max_num_queries):
+def test_number_of_queries_does_not_grow_with_the_history(desk, job, django_assert_max_num_queries):
     desk.get(ADDRESS)
     tick = job.trigger.floor(timezone.now())
     DjangoJob.objects.create(id=NAME, job_state=b"")
@@ -189,7 +189,7 @@ def test_its_questions_do_not_grow_with_the_history(desk, job, django_assert_max
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_database_it_tells_what_needs_none(client, tmp_path):
+def test_page_without_a_database_shows_what_needs_none(client, tmp_path):
     assert client.get(ADDRESS, headers=BEARER).status_code == 200
 
     with unreachable(tmp_path):

@@ -1,4 +1,4 @@
-"""One state a job, by one owner: pages, admin, command, probe and metric print it (docs/scheduler.md R23)."""
+"""A job has one state, which pages, admin, command, probe and metric print (docs/scheduler.md R23)."""
 
 import json
 import operator
@@ -21,7 +21,7 @@ from tradingsite.jobs.reporting.panel import jobs
 from tradingsite.jobs.reporting.status import JobStatus, read
 from tradingsite.jobs.timetable import registered
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
 
 State = JobStatus.State
 NAME = "check_volatility"  # every 30 s, deadline 20 s
@@ -71,24 +71,24 @@ def desk(client, admin_user, settings):
 
 
 def first_word(pattern, html):
-    """The words of the one place that matches, up to what is said about them."""
+    """Return the text of the only match, up to the explanation that follows it."""
     (found,) = re.findall(pattern, html, re.DOTALL)
     return " ".join(unescape(re.sub("<[^>]+>", "|", found)).split()).strip("| ").split("|")[0].strip()
 
 
-def test_the_panel_prints_the_state(state):
+def test_panel_prints_the_state(state):
     page = render_to_string("status/jobs.html", jobs())
 
     assert first_word(rf'data-job="{NAME}">\s*<td class="of-state">(.*?)</td>', page) == state.label
 
 
-def test_the_job_s_page_prints_the_state(state, desk):
+def test_job_page_prints_the_state(state, desk):
     page = desk.get(reverse("job_page", args=[NAME])).content.decode()
 
     assert first_word(r'<p class="why">(.*?)</p>', page) == state.label
 
 
-def test_admin_prints_the_state_in_the_list_and_on_the_job_s_page(state, desk):
+def test_admin_prints_the_state_in_list_and_job_page(state, desk):
     listed = desk.get(reverse("admin:jobs_jobstate_changelist")).content.decode()
     changed = desk.get(reverse("admin:jobs_jobstate_change", args=[NAME])).content.decode()
 
@@ -96,7 +96,7 @@ def test_admin_prints_the_state_in_the_list_and_on_the_job_s_page(state, desk):
     assert first_word(r"Statistics</h2>\s*<p>(.*?)</p>", changed) == state.label
 
 
-def test_the_command_prints_the_state(state, capsys):
+def test_command_prints_the_state(state, capsys):
     call_command("jobs", "list")
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(NAME)]
     call_command("jobs", "list", "--json")
@@ -107,7 +107,7 @@ def test_the_command_prints_the_state(state, capsys):
     assert listed[NAME] == json.loads(capsys.readouterr().out)["state"] == state.value
 
 
-def test_the_probe_names_the_job_with_its_state_unless_it_is_on_time(state):
+def test_probe_names_the_state_unless_the_job_is_on_time(state):
     named = re.search(rf"(\w+): {NAME}", scheduler().text())
 
     assert (named and named[1]) == (
@@ -115,7 +115,7 @@ def test_the_probe_names_the_job_with_its_state_unless_it_is_on_time(state):
     )
 
 
-def test_the_metric_is_1_for_the_state_alone(state):
+def test_metric_is_1_for_this_state_alone(state):
     samples = [sample for family in families() for sample in family.samples if sample.name == "job_state"]
     mine = {each.labels["state"]: each.value for each in samples if each.labels["job"] == NAME}
 
@@ -126,7 +126,7 @@ STUCK = "Its loop is stuck: no job starts."
 
 
 @pytest.mark.parametrize(("lag_s", "stuck"), [(9, False), (11, True)])
-def test_a_leader_whose_loop_does_not_come_round_is_shown_so_everywhere(lag_s, stuck, desk, capsys):
+def test_leader_with_a_stuck_loop_is_shown_as_stuck_everywhere(lag_s, stuck, desk, capsys):
     others_are_well()
     SchedulerHeartbeat.objects.update(last_loop_at=ago(lag_s))
 
@@ -158,7 +158,7 @@ WORSENING = [
         (State.QUARANTINED, FACTS[State.OVERRUN] | FACTS[State.FAILING] | FACTS[State.QUARANTINED]),
     ],
 )
-def test_the_worst_that_holds_is_the_state(worst, facts):
+def test_worst_condition_is_the_state(worst, facts):
     others_are_well()
     JobState.objects.filter(job_name=NAME).update(**FINE | facts)
 

@@ -28,22 +28,22 @@ def refused(*words):
 
 
 @pytest.mark.django_db
-def test_the_list_tells_every_job_and_who_leads(capsys):
+def test_list_shows_every_job_and_the_leader(capsys):
     assert "No scheduler has ever run." in jobs(capsys, "list")
     lead()
 
     first = jobs(capsys, "list").splitlines()[0]
     assert first.startswith("trader-1 leads since")
     assert first.endswith("standing by: 0")
-    told = json.loads(jobs(capsys, "list", "--json"))
-    assert told["leader"]["alive"] is True
-    assert told["leader"]["since"].endswith("Z")
-    assert told["jobs"][0]["job"] == NAME
-    assert told["jobs"][0]["last_24_h"]["runs"] == 0
+    report = json.loads(jobs(capsys, "list", "--json"))
+    assert report["leader"]["alive"] is True
+    assert report["leader"]["since"].endswith("Z")
+    assert report["jobs"][0]["job"] == NAME
+    assert report["jobs"][0]["last_24_h"]["runs"] == 0
 
 
 @pytest.mark.django_db
-def test_a_piped_list_has_a_line_a_job_neither_wrapped_nor_coloured(capsys, monkeypatch):
+def test_piped_list_has_one_plain_line_a_job(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setenv("FORCE_COLOR", "1")
 
@@ -56,7 +56,7 @@ def test_a_piped_list_has_a_line_a_job_neither_wrapped_nor_coloured(capsys, monk
 
 
 @pytest.mark.django_db
-def test_a_job_is_paused_shown_resumed_and_its_history_told(capsys):
+def test_job_is_paused_shown_resumed_and_its_history_listed(capsys):
     assert NAME in jobs(capsys, "pause", NAME, "--reason", "rebuild", "--by", "ann")
     shown = json.loads(jobs(capsys, "show", NAME, "--json"))
     assert (shown["state"], shown["pause_reason"], shown["paused_by"]) == (
@@ -77,7 +77,7 @@ def test_a_job_is_paused_shown_resumed_and_its_history_told(capsys):
 
 
 @pytest.mark.django_db
-def test_an_operator_can_also_end_the_trial_runs_of_a_quarantine(capsys):
+def test_operators_pause_replaces_a_quarantine(capsys):
     JobState.objects.create(job_name=NAME, paused=True, pause_reason="quarantine: 3 times")
     jobs(capsys, "pause", NAME, "--reason", "let it be", "--by", "ann")
 
@@ -85,7 +85,7 @@ def test_an_operator_can_also_end_the_trial_runs_of_a_quarantine(capsys):
 
 
 @pytest.mark.django_db
-def test_where_nobody_leads_nothing_is_asked_for():
+def test_run_without_a_leader_is_refused():
     code, text = refused("run", NAME)
 
     assert (code, "No scheduler leads" in text) == (4, True)
@@ -93,7 +93,7 @@ def test_where_nobody_leads_nothing_is_asked_for():
 
 
 @pytest.mark.django_db
-def test_a_paused_job_is_not_run_and_a_second_request_is_refused(capsys):
+def test_run_of_a_paused_job_and_second_request_are_refused(capsys):
     lead()
     control.pause(NAME, "rebuild", "ann")
     assert refused("run", NAME, "--by", "bob") == (3, f"{NAME} is paused: rebuild. Resume it first.")
@@ -105,7 +105,7 @@ def test_a_paused_job_is_not_run_and_a_second_request_is_refused(capsys):
 
 
 @pytest.mark.django_db
-def test_a_request_that_nobody_begins_in_time_is_withdrawn():
+def test_request_that_is_not_started_in_time_is_withdrawn():
     lead()
     code, text = refused("run", NAME, "--timeout-s", "0", "--by", "bob")
 
@@ -128,14 +128,14 @@ def _run_as_the_leader_would(**result):
     ("error", "word"),
     [("", "succeeded"), ("Unreachable: no answer", "failed"), ("aborted: its process ended", "aborted")],
 )
-def test_run_waits_for_the_leader_and_ends_as_the_run_did(capsys, error, word):
+def test_run_waits_for_the_result_and_exits_with_it(capsys, error, word):
     lead()
     result = {"last_success": not error, "last_error": error}
     leader = threading.Thread(target=_run_as_the_leader_would, kwargs=result)
     leader.start()
     if not error:
-        told = json.loads(jobs(capsys, "run", NAME, "--json", "--by", "bob"))
-        assert (told["success"], told["duration_ms"]) == (True, 12)
+        report = json.loads(jobs(capsys, "run", NAME, "--json", "--by", "bob"))
+        assert (report["success"], report["duration_ms"]) == (True, 12)
     else:
         assert refused("run", NAME, "--by", "bob") == (1, "The run failed.")
         assert capsys.readouterr().out.splitlines() == [f"{NAME} {word}, 12 ms", error]
@@ -151,7 +151,7 @@ def _paused_meanwhile():
 
 
 @COMMITTED
-def test_run_does_not_wait_for_a_job_that_is_paused_meanwhile():
+def test_run_stops_waiting_when_the_job_is_paused():
     lead()
     operator = threading.Thread(target=_paused_meanwhile)
     operator.start()
@@ -170,7 +170,7 @@ def _gone_meanwhile():
 
 
 @COMMITTED
-def test_run_says_so_when_the_leader_goes_meanwhile():
+def test_run_reports_that_the_leader_is_gone():
     lead()
     killer = threading.Thread(target=_gone_meanwhile)
     killer.start()
@@ -182,7 +182,7 @@ def test_run_says_so_when_the_leader_goes_meanwhile():
 
 
 @pytest.mark.django_db
-def test_who_did_it_is_who_is_logged_in_or_must_be_said(capsys, monkeypatch):
+def test_author_is_the_system_user_or_must_be_given(capsys, monkeypatch):
     monkeypatch.setenv("SUDO_USER", "carol")
     jobs(capsys, "pause", NAME, "--reason", "rebuild")
     assert JobState.objects.get().paused_by == "carol"
@@ -195,7 +195,7 @@ def test_who_did_it_is_who_is_logged_in_or_must_be_said(capsys, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_another_mode_s_database_is_left_alone(settings):
+def test_command_refuses_the_other_modes_database(settings):
     settings.TRADING_MODE = "live"
 
     code, text = refused("pause", NAME, "--reason", "rebuild", "--by", "ann")
@@ -204,7 +204,7 @@ def test_another_mode_s_database_is_left_alone(settings):
 
 
 @pytest.mark.django_db
-def test_a_reason_longer_than_fits_and_an_unknown_job_are_refused():
+def test_long_reason_and_unknown_job_are_refused():
     assert refused("pause", NAME, "--reason", "x" * 401, "--by", "ann") == (
         3,
         "The reason has 401 characters, limit 400.",
@@ -214,7 +214,7 @@ def test_a_reason_longer_than_fits_and_an_unknown_job_are_refused():
 
 
 @pytest.mark.django_db
-def test_the_list_says_that_the_leader_is_gone(capsys):
+def test_list_says_that_no_scheduler_leads(capsys):
     lead(silent_s=60)
 
     assert "No scheduler leads: trader-1 was last alive 60" in jobs(capsys, "list")

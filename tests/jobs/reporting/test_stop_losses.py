@@ -1,4 +1,4 @@
-"""Whether a stop-loss is sold now: page and commands say the same, with every reason (docs/risk.md V17)."""
+"""Whether stop-losses are sold now: page and commands agree and give every reason (docs/risk.md V17)."""
 
 import json
 import re
@@ -25,7 +25,7 @@ from tradingsite.jobs.run_result import RunResult
 from tradingsite.marketdata.models import Ticker
 from tradingsite.risk import halts
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
 
 BTC = "KRW-BTC"
 CHECK = "check_volatility"
@@ -136,9 +136,9 @@ def trade(capsys, *arguments):
 
 
 @pytest.mark.parametrize(("situation", "why"), SITUATIONS)
-def test_no_stop_loss_is_said_to_go_on_when_none_is_sold(situation, why, capsys):
+def test_page_and_commands_say_why_no_stop_loss_is_sold(situation, why, capsys):
     situation()
-    said = f"No stop-loss is sold now: {why}"
+    sentence = f"No stop-loss is sold now: {why}"
 
     for text in (
         page(),
@@ -146,14 +146,14 @@ def test_no_stop_loss_is_said_to_go_on_when_none_is_sold(situation, why, capsys)
         trade(capsys, "halt", "--reason", "odd", "--by", "kim"),
         page(),
     ):
-        assert re.search(rf"{said}( |\n|$)", text)
+        assert re.search(rf"{sentence}( |\n|$)", text)
         assert "go on" not in text
     found = json.loads(trade(capsys, "status", "--json"))["stop_losses"]
-    assert re.fullmatch(said, found["text"])
+    assert re.fullmatch(sentence, found["text"])
     assert re.fullmatch(why, "; ".join(found["reasons"]))
 
 
-def test_while_they_are_sold_page_and_commands_say_so(capsys):
+def test_page_and_commands_say_that_stop_losses_go_on(capsys):
     assert "stop-loss" not in page()  # buying and selling: nothing to explain
 
     assert trade(capsys, "halt", "--reason", "odd", "--by", "kim").splitlines()[1] == GO_ON
@@ -170,21 +170,19 @@ SIGNAL_FACTS = FACTS | {
 
 
 @pytest.mark.parametrize("state", SIGNAL_FACTS)
-def test_sells_go_on_only_while_nothing_speaks_against_the_job_that_makes_signals(state, capsys):
+def test_sells_go_on_only_while_the_signal_job_works(state, capsys):
     others_are_well(since_s=7000)
     fact(CHECK, **FINE)
     fact(SIGNAL, **FINE | SIGNAL_FACTS[state])
-    said = GO_ON if state in {State.FAILED, State.RUNNING, State.OK} else "Stop-losses go on."
+    sentence = GO_ON if state in {State.FAILED, State.RUNNING, State.OK} else "Stop-losses go on."
 
     assert read().job(SIGNAL).state is state
-    assert trade(capsys, "halt", "--reason", "odd", "--by", "kim").splitlines()[1] == said
-    assert re.search(rf"(^| ){said}", page())
+    assert trade(capsys, "halt", "--reason", "odd", "--by", "kim").splitlines()[1] == sentence
+    assert re.search(rf"(^| ){sentence}", page())
 
 
 @pytest.mark.parametrize(("seconds_ago", "state"), [(85, "active"), (95, "reducing")])
-def test_the_age_of_the_check_is_the_database_s_for_buys_as_for_stop_losses(
-    seconds_ago, state, capsys, monkeypatch
-):
+def test_age_of_the_check_is_by_the_databases_clock(seconds_ago, state, capsys, monkeypatch):
     fact(CHECK, last_success_at=ago(seconds_ago))
     real = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=20 if state == "active" else -20))
@@ -199,7 +197,7 @@ def test_the_age_of_the_check_is_the_database_s_for_buys_as_for_stop_losses(
     assert (place_orders().status == "healthy") is (state == "active")
 
 
-def test_one_failed_run_and_one_that_goes_on_say_nothing_against_it():
+def test_one_failed_run_does_not_stop_stop_losses():
     fact(CHECK, last_success=False, consecutive_failures=1, last_success_at=ago(45))
     halts.halt_now("lunch", "kim")
     assert GO_ON in page()
@@ -208,7 +206,7 @@ def test_one_failed_run_and_one_that_goes_on_say_nothing_against_it():
     assert GO_ON in page()
 
 
-def test_where_nothing_is_held_there_is_nothing_to_sell(capsys):
+def test_without_positions_there_is_nothing_to_sell(capsys):
     sold(BTC, ("120", "2"), at=timezone.now())
     halts.halt_now("lunch", "kim")
     assert NOTHING_HELD in page()

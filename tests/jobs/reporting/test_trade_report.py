@@ -1,4 +1,4 @@
-"""`manage.py trade`: the state in words, and the operator's brake from a terminal (docs/risk.md V16)."""
+"""`manage.py trade`: the trading state, and an operator's halt from a terminal (docs/risk.md V16)."""
 
 import json
 import os
@@ -38,7 +38,7 @@ STAMP = f"{SINCE:%Y-%m-%d %H:%M:%S}"
 
 @pytest.fixture(autouse=True)
 def at_work():
-    """A market that is watched; nothing was traded."""
+    """A leader, a successful volatility check and a price; nothing was traded."""
     now = timezone.now()
     SchedulerHeartbeat.objects.take_over("trader-1", 4711)
     JobState.objects.register(["check_volatility"])
@@ -70,7 +70,7 @@ def a_position():
 
 @contextmanager
 def unreadable(table):
-    """Another session keeps a table to itself, as a migration does; this one waits for it but briefly."""
+    """Lock a table in another session, as a migration does; this session waits for it only briefly."""
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '200ms'")
     with connections.create_connection("default").cursor() as other:
@@ -97,7 +97,7 @@ def volatile() -> Halt:
     )
 
 
-def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
+def test_status_without_data_says_none_in_each_part(trade):
     JobState.objects.update(last_success_at=None)
 
     assert trade("status").splitlines() == [
@@ -124,7 +124,7 @@ def test_with_nothing_to_tell_the_status_says_so_in_each_part(trade):
 
 
 @pytest.mark.usefixtures("a_position")
-def test_the_status_tells_state_halts_account_positions_and_what_is_under_way(trade):
+def test_status_shows_state_halts_account_positions_and_orders(trade):
     volatile()
     order = bought(BTC, at=SINCE, state="UNKNOWN")
     checked_at = timezone.now().replace(microsecond=0)
@@ -158,17 +158,17 @@ def test_the_status_tells_state_halts_account_positions_and_what_is_under_way(tr
 
 
 @pytest.mark.usefixtures("a_position")
-def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(trade):
+def test_json_status_has_every_digit_and_is_always_english(trade):
     halt, order = volatile(), bought(BTC, at=SINCE, state="UNKNOWN")
     SyncRound.objects.create(at=SINCE)
 
     with override("ko"):
-        told = json.loads(trade("status", "--json"))
+        report = json.loads(trade("status", "--json"))
 
-    assert told.pop("at") > told.pop("volatility_checked_at") > ISO
-    assert told["positions"][0].pop("price_seen_at") > ISO
+    assert report.pop("at") > report.pop("volatility_checked_at") > ISO
+    assert report["positions"][0].pop("price_seen_at") > ISO
     text = "new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes"
-    assert told == {
+    assert report == {
         "state": "reducing",
         "text": text,
         "stop_losses": {"text": "Sells and stop-losses go on.", "reasons": []},
@@ -205,14 +205,14 @@ def test_the_status_for_programs_has_every_digit_and_is_english_in_any_language(
     }
 
 
-def test_an_account_that_was_never_read_is_null(trade):
-    told = json.loads(trade("status", "--json"))
+def test_account_that_was_never_read_is_null(trade):
+    report = json.loads(trade("status", "--json"))
 
-    assert (told["account"], told["today"]["base"], told["state"]) == (None, None, "active")
-    assert told["synced_at"] is None
+    assert (report["account"], report["today"]["base"], report["state"]) == (None, None, "active")
+    assert report["synced_at"] is None
 
 
-def test_several_markets_are_told_one_by_one(trade):
+def test_several_markets_are_listed_one_by_one(trade):
     SystemConfig.objects.set_values({"markets": (BTC, "KRW-ETH"), "trading_markets": (BTC, "KRW-ETH")})
     volatile()
 
@@ -230,7 +230,7 @@ def test_several_markets_are_told_one_by_one(trade):
     ("fail_on", "reducing_fails"),
     [((), False), (("--fail-on", "halted"), False), (("--fail-on", "reducing"), True)],
 )
-def test_a_state_fails_the_command_only_when_asked_to(trade, fail_on, reducing_fails):
+def test_state_fails_the_command_only_with_fail_on(trade, fail_on, reducing_fails):
     trade("status", *fail_on)
     volatile()
     if reducing_fails:
@@ -245,19 +245,19 @@ def test_a_state_fails_the_command_only_when_asked_to(trade, fail_on, reducing_f
             trade("status", *fail_on)
 
 
-def test_a_limit_that_cannot_be_read_is_named(trade):
+def test_unreadable_limit_is_named(trade):
     SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
 
     with pytest.raises(CommandError, match="daily_loss_limit_pct"):
         trade("status")
 
 
-def test_a_halt_stops_buys_at_once_in_the_name_of_who_asked(trade):
-    said = trade("halt", "--reason", "odd prices", "--by", "alice")
+def test_halt_stops_buys_at_once_and_records_its_author(trade):
+    output = trade("halt", "--reason", "odd prices", "--by", "alice")
 
     halt = Halt.objects.open().get()
     assert (halt.kind, halt.market, halt.reason, halt.made_by) == ("operator", "", "odd prices", "alice")
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "Halted: no buys until an operator ends the halt.",
         "There is no position that a stop-loss could sell.",
     ]
@@ -265,7 +265,7 @@ def test_a_halt_stops_buys_at_once_in_the_name_of_who_asked(trade):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_cannot_be_read_after_a_halt_or_its_end_does_not_look_as_if_it_had_failed(trade):
+def test_halt_and_resume_succeed_when_the_state_cannot_be_read_afterwards(trade):
     with unreadable("scheduler_heartbeat"):
         first, second = trade("halt", "--reason", "odd prices", "--by", "alice").splitlines()[:2]
         assert Halt.objects.open().count() == 1
@@ -279,7 +279,7 @@ def test_what_cannot_be_read_after_a_halt_or_its_end_does_not_look_as_if_it_had_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_halt_that_cannot_be_made_fails(trade):
+def test_halt_that_cannot_be_written_fails(trade):
     with unreadable("halt"), pytest.raises(CommandError, match="canceling statement due to lock") as failed:
         trade("halt", "--reason", "odd prices", "--by", "alice")
 
@@ -287,7 +287,7 @@ def test_a_halt_that_cannot_be_made_fails(trade):
     assert not Halt.objects.exists()
 
 
-def test_without_a_name_it_is_the_systems_user_also_behind_sudo(trade, monkeypatch):
+def test_default_author_is_the_system_user_also_behind_sudo(trade, monkeypatch):
     monkeypatch.delenv("SUDO_USER", raising=False)
     monkeypatch.setenv("LOGNAME", "bob")
     trade("halt", "--reason", "odd prices")
@@ -298,7 +298,7 @@ def test_without_a_name_it_is_the_systems_user_also_behind_sudo(trade, monkeypat
     assert (halt.made_by, halt.ended_by) == ("bob", "carol")
 
 
-def test_a_user_without_a_name_is_asked_for_one(trade, monkeypatch):
+def test_user_without_a_name_must_give_one(trade, monkeypatch):
     for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
@@ -307,7 +307,7 @@ def test_a_user_without_a_name_is_asked_for_one(trade, monkeypatch):
         trade("halt", "--reason", "odd prices")
 
 
-def test_a_second_halt_is_refused_with_whose_the_first_is(trade):
+def test_second_halt_is_refused_with_the_author_of_the_first(trade):
     halts.halt_now("lunch", "kim")
 
     with pytest.raises(CommandError, match="New buys are already halted by kim: lunch") as refused:
@@ -326,33 +326,33 @@ def test_a_second_halt_is_refused_with_whose_the_first_is(trade):
         (("--reason", "lunch", "--by", "k" * 151), "made_by: .*150"),
     ],
 )
-def test_a_halt_that_cannot_be_recorded_is_refused_with_the_field_and_its_limit(trade, arguments, why):
+def test_invalid_halt_is_refused_with_field_and_limit(trade, arguments, why):
     with pytest.raises(CommandError, match=why):
         trade("halt", *arguments)
 
     assert not Halt.objects.exists()
 
 
-def test_a_halt_without_a_reason_is_a_wrong_argument(trade):
+def test_halt_without_a_reason_is_a_usage_error(trade):
     with pytest.raises(CommandError, match="--reason"):
         trade("halt")
 
 
-def test_resuming_ends_the_operators_halt_and_says_what_still_stops_buys(trade):
+def test_resume_ends_the_operators_halt_and_says_what_still_stops_buys(trade):
     mine, programs = halts.halt_now("lunch", "kim"), volatile()
 
-    said = trade("resume", "--by", "alice")
+    output = trade("resume", "--by", "alice")
 
     mine.refresh_from_db()
     assert mine.ended_by == "alice"
     assert list(Halt.objects.open()) == [programs]
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "Ended: halted by kim: lunch",
         "Now: new buys paused: KRW-BTC moved 3.4 % in 5 min, resumes after 15 calm minutes",
     ]
 
 
-def test_resuming_succeeds_while_a_limit_cannot_be_read_and_says_that_it_stops_buys(trade):
+def test_resume_succeeds_and_names_an_unreadable_limit(trade):
     halts.halt_now("lunch", "kim")
     SystemConfig.objects.filter(key="daily_loss_limit_pct").update(value="much")
 
@@ -362,7 +362,7 @@ def test_resuming_succeeds_while_a_limit_cannot_be_read_and_says_that_it_stops_b
     ]
 
 
-def test_resuming_without_a_halt_is_no_failure_and_switches_nothing_on(trade):
+def test_resume_without_a_halt_succeeds_and_switches_nothing_on(trade):
     SystemConfig.objects.set_value("trading_enabled", False)
 
     assert trade("resume", "--by", "alice").splitlines() == [
@@ -373,7 +373,7 @@ def test_resuming_without_a_halt_is_no_failure_and_switches_nothing_on(trade):
 
 
 @pytest.mark.parametrize("arguments", [("status",), ("halt", "--reason", "x", "--by", "y"), ("resume",)])
-def test_the_other_modes_database_is_left_alone(trade, arguments):
+def test_command_refuses_the_other_modes_database(trade, arguments):
     DatabaseMode.objects.update(mode="live")
 
     with pytest.raises(CommandError, match="this database belongs to live mode"):
@@ -382,7 +382,7 @@ def test_the_other_modes_database_is_left_alone(trade, arguments):
     assert not Halt.objects.exists()
 
 
-def test_the_help_has_examples_and_no_arguments_is_a_wrong_argument():
+def test_help_has_examples_and_no_arguments_is_a_usage_error():
     command = [sys.executable, str(ROOT / "manage.py"), "trade"]
 
     shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)

@@ -105,7 +105,7 @@ def hour():
     running.end()
 
 
-def test_a_day_has_every_tick_once_and_on_time_also_while_a_job_fails(day):
+def test_day_has_every_tick_once_and_on_time_although_a_job_fails(day):
     day.fails.add("check_volatility")
     day.until(NOON + timedelta(days=1))
 
@@ -132,7 +132,7 @@ def test_a_day_has_every_tick_once_and_on_time_also_while_a_job_fails(day):
         (1441, {"sync_pending_orders", "cleanup_old_data"}),
     ],
 )
-def test_f28_the_next_scheduler_makes_up_for_what_is_inside_its_window(day, away_min, caught_up):
+def test_next_scheduler_catches_up_ticks_inside_their_window(day, away_min, caught_up):
     day.until(NOON + timedelta(minutes=4, seconds=59))
     before = {name: len(ticks) for name, ticks in day.ran.items()}
 
@@ -146,7 +146,7 @@ def test_f28_the_next_scheduler_makes_up_for_what_is_inside_its_window(day, away
         assert len(day.ran[name]) == before.get(name, 0) + 1
 
 
-def test_a_scheduler_that_is_restarted_again_and_again_loses_no_tick_that_comes_while_it_lives(day):
+def test_restarts_lose_no_tick_that_comes_while_a_scheduler_runs(day):
     for _ in range(30):
         day.until(day.now + timedelta(seconds=475))
         day.begin()

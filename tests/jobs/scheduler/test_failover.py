@@ -1,4 +1,7 @@
-"""Who leads when processes are killed, frozen, broken or of different versions."""
+"""Who leads when processes are killed, frozen, broken or of different versions.
+
+docs/scheduler.md F14, F15, F20, F21, F23, F26, F30, F36.
+"""
 
 import json
 import signal
@@ -25,10 +28,11 @@ def assert_no_tick_ran_twice(house, job="quick"):
     assert len(set(ticks)) == len(ticks)
 
 
-def gaps(house, job=QUICK):
-    """Return how many ticks in a row are missing, wherever some are."""
-    found = ((later - earlier) // job.every - 1 for earlier, later in pairwise(sorted(house.ticks(job.name))))
-    return [gap for gap in found if gap]
+def missing(house, job=QUICK):
+    """Return the ticks between the first and the last run that were not run."""
+    ticks = sorted(house.ticks(job.name))
+    due = (ticks[0] + number * job.every for number in range((ticks[-1] - ticks[0]) // job.every))
+    return [tick for tick in due if tick not in ticks]
 
 
 def pair(run_scheduler, *timetables, **facts):
@@ -40,13 +44,11 @@ def pair(run_scheduler, *timetables, **facts):
     return first, second
 
 
-def test_of_two_one_works_and_a_killed_leader_is_followed_at_once(house, run_scheduler):
-    """F14, F15, F26: nothing runs twice, nothing is left out while one lives, what was killed is told."""
-    first, second = pair(run_scheduler, "SLOW", slow_s=60)
+def test_killed_leader_is_followed_and_its_run_is_closed(house, run_scheduler):
+    first, second = pair(run_scheduler, "SLOW", slow_s=600)
     wait_for(house, "SELECT 1 FROM scaled_run WHERE job = 'slow'")
     for _ in range(4):
         first.until('"job_name":"quick"')
-    assert gaps(house) == []
     assert {pid for _, pid in house.runs("quick")} == {first.process.pid}
     roles = "SELECT role, pid FROM scheduler_process ORDER BY role"
     assert house.ask(roles) == [("leader", first.process.pid), ("standby", second.process.pid)]
@@ -56,24 +58,23 @@ def test_of_two_one_works_and_a_killed_leader_is_followed_at_once(house, run_sch
     second.until("aborted: ")
     second.until('"job_name":"quick"')
 
-    assert when(next(line for line in second.lines if "scheduler.leading" in line)) - killed_at < timedelta(
-        seconds=3
-    )
+    led_at = when(next(line for line in second.lines if "scheduler.leading" in line))
+    # Not by the limit for a frozen leader: the lock is free as soon as the leader is dead.
+    assert led_at - killed_at < timedelta(seconds=scaled.BRISK.frozen_after_s)
     assert_no_tick_ran_twice(house)
-    assert sum(gaps(house)) <= 6, "from the kill to the take-over"
+    assert [tick for tick in missing(house) if tick > led_at + QUICK.every] == []
     wait_for(house, "SELECT 1 WHERE (SELECT count(*) FROM scheduler_process) = 1")
     assert house.ask(roles) == [("leader", second.process.pid)]
     assert house.ask("SELECT epoch, pid FROM scheduler_heartbeat") == [(2, second.process.pid)]
 
 
-def test_a_lock_session_that_is_ended_costs_a_take_over_and_no_run_twice(house, run_scheduler):
-    """F20."""
+def test_ended_lock_session_brings_a_new_term_and_no_second_run(house, run_scheduler):
     first, second = pair(run_scheduler, "QUICK")
     for _ in range(2):
         ((epoch, _),) = house.ask(
             "SELECT epoch, pg_terminate_backend(lock_pid, 1000) FROM scheduler_heartbeat"
         )
-        # Whoever asks first gets the lock: on a busy machine it may be the one that has just lost it.
+        # On a busy machine the one that has just lost the lock may be the first to get it again.
         wait_for(house, "SELECT 1 FROM scheduler_heartbeat WHERE epoch > %s", epoch)
         wait_for(house, "SELECT 1 FROM job_state WHERE job_name = 'quick' AND claim_epoch > %s", epoch)
 
@@ -81,8 +82,7 @@ def test_a_lock_session_that_is_ended_costs_a_take_over_and_no_run_twice(house, 
     assert [scheduler.process.poll() for scheduler in (first, second)] == [None, None]
 
 
-def test_a_job_whose_session_is_ended_in_the_middle_is_tried_again(house, run_scheduler):
-    """F20."""
+def test_job_whose_session_is_ended_is_tried_again(house, run_scheduler):
     run_scheduler("INTERRUPTED")
     running = "FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30) AS interrupted'"
     wait_for(house, f"SELECT 1 {running}")
@@ -94,22 +94,20 @@ def test_a_job_whose_session_is_ended_in_the_middle_is_tried_again(house, run_sc
     assert len(house.ticks("interrupted")) == 1
 
 
-def test_a_frozen_leader_is_followed_and_when_it_thaws_it_runs_nothing_and_ends(house, run_scheduler):
-    """F21."""
-    first, second = pair(run_scheduler, "QUICK")
+def test_frozen_leader_is_followed_and_ends_when_it_thaws(house, run_scheduler):
+    first, second = pair(run_scheduler, "QUICK", limits="SOON_FROZEN")
     first.until('"job_name":"quick"')
     psutil.Process(first.process.pid).suspend()
     frozen_s = time.monotonic()
     second.until("scheduler.ended_frozen_leader")
-    # Its heartbeat is older than its freezing: only longer than the limit is it frozen by its own clock, too.
-    while time.monotonic() - frozen_s < scaled.BRISK.frozen_after_s + 1:
+    # Its last heartbeat was before it froze; by its own clock it is frozen only after the whole limit.
+    while time.monotonic() - frozen_s < scaled.SOON_FROZEN.frozen_after_s + 0.5:
         second.until('"job_name":"quick"')
 
     psutil.Process(first.process.pid).resume()
-    code, took_s = first.wait()
+    assert first.wait() == FROZEN
     second.until('"job_name":"quick"')
 
-    assert (code, took_s < 1) == (FROZEN, True)
     assert_no_tick_ran_twice(house)
     pids = [pid for _, pid in house.runs("quick")]
     assert [(before, after) for before, after in pairwise(pids) if before != after] == [
@@ -117,11 +115,11 @@ def test_a_frozen_leader_is_followed_and_when_it_thaws_it_runs_nothing_and_ends(
     ]
 
 
-def test_with_the_lock_broken_both_lead_in_turn_and_still_no_tick_runs_twice(house, run_scheduler):
-    """F23: epoch and claim alone keep runs single."""
-    pair_of_them = [run_scheduler("QUICK", fault="unlocked") for _ in range(2)]
+def test_no_tick_runs_twice_though_the_lock_is_broken(house, run_scheduler):
+    """Epoch and claim alone keep runs single."""
+    both = [run_scheduler("TWENTIETH", limits="IN_TURN", fault="unlocked") for _ in range(2)]
     for _ in range(3):
-        for scheduler in pair_of_them:
+        for scheduler in both:
             scheduler.until("scheduler.leading")
     wait_for(house, "SELECT 1 FROM scaled_run HAVING count(*) >= 8 AND count(DISTINCT pid) = 2")
 
@@ -130,23 +128,22 @@ def test_with_the_lock_broken_both_lead_in_turn_and_still_no_tick_runs_twice(hou
 
 
 @pytest.mark.parametrize("fault", ["loop_hangs", pytest.param("loop_dies", marks=pytest.mark.slow)])
-def test_a_scheduler_without_its_loop_stops_beating_ends_itself_and_is_followed(house, run_scheduler, fault):
-    """F30."""
-    broken = run_scheduler("QUICK", fault=fault)
+def test_scheduler_whose_loop_has_stopped_ends_and_is_followed(house, run_scheduler, fault):
+    broken = run_scheduler("TWENTIETH", limits="SOON_FROZEN", fault=fault)
     broken.until("scheduler.leading")
-    second = run_scheduler("QUICK")
+    second = run_scheduler("TWENTIETH")
     second.until("scheduler.waiting")
 
     second.until("scheduler.leading")
     second.until('"job_name":"quick"')
 
-    assert broken.wait()[0] == FROZEN
+    assert broken.wait() == FROZEN
     assert_no_tick_ran_twice(house)
 
 
 @pytest.mark.slow
-def test_versions_that_know_different_jobs_leave_each_other_s_alone(house, run_scheduler):
-    """F36: in a rolling deploy either may lead."""
+def test_version_leaves_jobs_it_does_not_know_alone(house, run_scheduler):
+    """In a rolling deploy either version may lead."""
     old, new = pair(run_scheduler, "MIXED", "QUICK")
     wait_for(house, "SELECT 1 FROM scaled_run WHERE job = 'steady'")
     rows = "SELECT id FROM django_apscheduler_djangojob UNION SELECT job_name FROM job_state ORDER BY 1"

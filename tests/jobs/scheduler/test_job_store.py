@@ -50,7 +50,7 @@ def planned(name):
     return DjangoJob.objects.get(id=name).next_run_time
 
 
-def test_restarts_more_often_than_a_job_runs_lose_no_tick_of_it(make_store):
+def test_restarts_more_frequent_than_a_job_lose_no_tick(make_store):
     ticks: list[tuple[str, datetime]] = []
     for start in range(
         0, 170, 35
@@ -63,7 +63,7 @@ def test_restarts_more_often_than_a_job_runs_lose_no_tick_of_it(make_store):
     assert ticks == [("five", at(seconds)) for seconds in (5, 10, 15)]
 
 
-def test_a_tick_missed_while_nobody_led_is_left_out_unless_the_job_catches_up(make_store):
+def test_tick_without_a_leader_is_skipped_unless_the_job_catches_up(make_store):
     store = make_store(FIVE_S, DAILY)
     plan(five=at(-3600), daily=at(-3600))
 
@@ -74,7 +74,7 @@ def test_a_tick_missed_while_nobody_led_is_left_out_unless_the_job_catches_up(ma
     assert planned("daily") == at(-39_600) + DAILY.every
 
 
-def test_a_job_that_never_ran_is_caught_up_too(make_store):
+def test_job_that_never_ran_is_caught_up(make_store):
     store = make_store(DAILY)
     plan(daily=at(-39_600))
 
@@ -101,7 +101,7 @@ def test_there_is_nothing_to_catch_up_when(make_store, planned_at, last_tick):
     assert planned("daily") == at(-39_600) + DAILY.every
 
 
-def test_a_new_database_may_begin_with_a_job_at_once_until_that_has_succeeded(make_store):
+def test_at_once_job_starts_at_once_until_it_has_succeeded(make_store):
     hourly = ScheduledJob("hourly", timedelta(hours=1), nothing, at_once=True)
     store = make_store(hourly)
 
@@ -115,7 +115,7 @@ def test_a_new_database_may_begin_with_a_job_at_once_until_that_has_succeeded(ma
     assert turn(store, at(303)) == []
 
 
-def test_a_tick_older_than_the_window_is_not_caught_up(make_store):
+def test_tick_older_than_the_window_is_not_caught_up(make_store):
     hourly = ScheduledJob("hourly", timedelta(hours=1), nothing, catch_up=timedelta(minutes=5))
     store = make_store(hourly)
     plan(hourly=at(-7200))
@@ -126,7 +126,7 @@ def test_a_tick_older_than_the_window_is_not_caught_up(make_store):
     assert planned("hourly") == at(3600)
 
 
-def test_a_job_that_always_catches_up_runs_at_each_beginning_and_before_the_others(make_store):
+def test_unlimited_catch_up_runs_at_each_start_before_the_others(make_store):
     always = ScheduledJob("always", timedelta(minutes=5), nothing, catch_up=UNLIMITED)
     store = make_store(FIVE_S, always)
     plan(five=at(5), always=at(-30 * 86_400))
@@ -140,7 +140,7 @@ def test_a_job_that_always_catches_up_runs_at_each_beginning_and_before_the_othe
     assert planned("always") == at(300)
 
 
-def test_rows_of_unknown_jobs_are_left_alone_and_never_due(make_store):
+def test_rows_of_unknown_jobs_are_kept_and_never_due(make_store):
     store = make_store(FIVE_S)
     plan(other_version=at(-60))
     store.align([FIVE_S], {}, NOON)
@@ -150,7 +150,7 @@ def test_rows_of_unknown_jobs_are_left_alone_and_never_due(make_store):
     assert DjangoJob.objects.filter(id="other_version", job_state=b"?").exists()
 
 
-def test_a_row_that_nobody_can_unpickle_runs_by_the_code_s_definition(make_store):
+def test_row_with_an_unreadable_pickle_runs_by_the_codes_definition(make_store):
     store = make_store(FIVE_S)
     plan(five=at(5))
     store.align([FIVE_S], {}, NOON)
@@ -158,7 +158,7 @@ def test_a_row_that_nobody_can_unpickle_runs_by_the_code_s_definition(make_store
     assert turn(store, at(5)) == [("five", at(5))]
 
 
-def test_the_store_answers_from_the_code_s_definitions(make_store):
+def test_store_answers_from_the_codes_definitions(make_store):
     store = make_store(FIVE_S, DAILY)
 
     assert [job.id for job in store.get_all_jobs()] == ["five", "daily"]
@@ -166,7 +166,7 @@ def test_the_store_answers_from_the_code_s_definitions(make_store):
     assert store.lookup_job("other_version") is None
 
 
-def test_a_next_run_time_edited_by_hand_runs_the_job_once_and_then_the_grid_holds(make_store):
+def test_edited_next_run_time_runs_the_job_once_off_the_grid(make_store):
     store = make_store(FIVE_S)
     store.align([FIVE_S], {}, NOON)
     plan(five=at(1.2))
@@ -179,7 +179,7 @@ def test_a_next_run_time_edited_by_hand_runs_the_job_once_and_then_the_grid_hold
     ]
 
 
-def test_a_row_without_a_time_is_not_run(make_store):
+def test_row_without_a_time_is_not_run(make_store):
     store = make_store(FIVE_S)
     store.align([FIVE_S], {}, NOON)
     plan(five=None)
@@ -188,7 +188,7 @@ def test_a_row_without_a_time_is_not_run(make_store):
     assert store.get_next_run_time() is None
 
 
-def test_a_deleted_row_comes_back_with_the_next_tick(make_store):
+def test_deleted_row_comes_back_with_the_next_tick(make_store):
     store = make_store(FIVE_S)
     store.align([FIVE_S], {}, NOON)
     turn(store, at(1))
@@ -198,7 +198,7 @@ def test_a_deleted_row_comes_back_with_the_next_tick(make_store):
     assert planned("five") == at(10)
 
 
-def test_a_clock_that_is_set_back_two_hours_stops_no_job_for_two_hours(make_store):
+def test_clock_set_back_two_hours_delays_no_job(make_store):
     store = make_store(FIVE_S)
     store.align([FIVE_S], {}, at(7201))
     assert turn(store, at(7205)) == [("five", at(7205))]
@@ -206,7 +206,7 @@ def test_a_clock_that_is_set_back_two_hours_stops_no_job_for_two_hours(make_stor
     assert [turn(store, at(second)) for second in (7, 9, 10, 11)] == [[], [], [("five", at(10))], []]
 
 
-def test_a_time_that_lies_too_far_ahead_is_set_right_at_the_start(make_store):
+def test_time_too_far_ahead_is_corrected_at_the_start(make_store):
     store = make_store(FIVE_S)
     plan(five=at(7200))
 
@@ -215,7 +215,7 @@ def test_a_time_that_lies_too_far_ahead_is_set_right_at_the_start(make_store):
     assert planned("five") == at(5)
 
 
-def test_a_clock_that_is_set_back_a_little_repeats_no_tick(make_store):
+def test_clock_set_back_a_little_repeats_no_tick(make_store):
     store = make_store(FIVE_S)
     store.align([FIVE_S], {}, NOON)
 
@@ -223,7 +223,7 @@ def test_a_clock_that_is_set_back_a_little_repeats_no_tick(make_store):
 
 
 @COMMITTED
-def test_a_tick_whose_next_time_cannot_be_saved_is_not_run_again(make_store):
+def test_tick_whose_next_time_cannot_be_saved_is_not_run_again(make_store):
     store = make_store(FIVE_S)
     store.align([FIVE_S], {}, NOON)
     with connection.cursor() as cursor:

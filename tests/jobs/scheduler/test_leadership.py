@@ -33,7 +33,7 @@ def waiting():
         return cursor.fetchone()[0]
 
 
-def test_each_take_over_has_an_epoch_of_its_own_also_when_many_happen_at_once():
+def test_concurrent_take_overs_have_different_epochs():
     epochs: list[int] = []
 
     def take_over():
@@ -53,7 +53,7 @@ def test_each_take_over_has_an_epoch_of_its_own_also_when_many_happen_at_once():
     assert sorted(epochs) == list(range(1, 10))
 
 
-def test_a_heartbeat_is_of_one_epoch_and_no_other_can_give_it():
+def test_heartbeat_of_an_old_epoch_is_refused():
     first = SchedulerHeartbeat.objects.take_over("host", 1, 2)
     second = SchedulerHeartbeat.objects.take_over("host", 1, 2)
 
@@ -61,7 +61,7 @@ def test_a_heartbeat_is_of_one_epoch_and_no_other_can_give_it():
     assert SchedulerHeartbeat.objects.beat(second, timedelta(0))
 
 
-def test_a_take_over_says_who_and_since_when_and_by_which_session():
+def test_take_over_records_holder_time_and_session():
     SchedulerHeartbeat.objects.take_over("old", 1, 2)
     SchedulerHeartbeat.objects.update(acquired_at=Now() - timedelta(hours=1), last_loop_at=Now())
 
@@ -72,7 +72,7 @@ def test_a_take_over_says_who_and_since_when_and_by_which_session():
     assert SchedulerHeartbeat.objects.filter(acquired_at__gt=Now() - timedelta(minutes=1)).exists()
 
 
-def test_a_process_says_that_it_is_there_at_once_when_its_role_changes_else_from_time_to_time(session):
+def test_process_announces_a_new_role_at_once_else_at_intervals(session):
     presence = Presence(Intervals(seen_every_s=60))
     presence.announce(session, leads=False)
     first = SchedulerProcess.objects.get()
@@ -90,7 +90,7 @@ def test_a_process_says_that_it_is_there_at_once_when_its_role_changes_else_from
     assert not SchedulerProcess.objects.exists()
 
 
-def test_the_leader_forgets_who_is_silent_and_who_has_lost_its_session(session):
+def test_leader_deletes_silent_processes_and_those_without_a_session(session):
     silent = SchedulerProcess.objects.create(host="silent", pid=1, backend_pid=session)
     SchedulerProcess.objects.update(seen_at=Now() - timedelta(seconds=21))
     SchedulerProcess.objects.create(host="gone", pid=2, backend_pid=2**31 - 1)
@@ -105,7 +105,7 @@ def test_the_leader_forgets_who_is_silent_and_who_has_lost_its_session(session):
     assert SchedulerProcess.objects.filter(host="silent").exists()
 
 
-def test_an_older_version_s_rows_can_still_be_written():
+def test_older_versions_rows_can_still_be_written():
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO scheduler_heartbeat (id, holder, pid, acquired_at, heartbeat_at)"
@@ -119,7 +119,7 @@ def test_an_older_version_s_rows_can_still_be_written():
     assert SchedulerHeartbeat.objects.get().epoch == 0
 
 
-def test_a_chore_that_fails_costs_the_rest_of_this_turn_and_nothing_else():
+def test_failing_chore_ends_this_turns_chores_only():
     done = []
 
     def broken():
@@ -132,7 +132,7 @@ def test_a_chore_that_fails_costs_the_rest_of_this_turn_and_nothing_else():
     assert SchedulerHeartbeat.objects.filter(epoch=F("epoch")).count() == 0
 
 
-def test_every_so_often_means_at_the_first_time_and_then_after_the_interval():
+def test_interval_timer_is_due_at_first_and_then_after_the_interval():
     now, hourly = IntervalTimer(0), IntervalTimer(3600)
 
     assert [now.due(), now.due(), hourly.due(), hourly.due()] == [True, True, True, False]

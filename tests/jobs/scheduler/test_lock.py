@@ -28,7 +28,7 @@ def end_its_session(held):
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [held._connection.info.backend_pid])
 
 
-def test_one_process_holds_it_and_the_other_gets_it_when_the_first_lets_go(locks):
+def test_lock_goes_to_the_next_when_it_is_released(locks):
     first, second = locks
     assert first.acquire()
     assert not second.acquire()
@@ -40,7 +40,7 @@ def test_one_process_holds_it_and_the_other_gets_it_when_the_first_lets_go(locks
     assert not first.holds()
 
 
-def test_a_check_tells_the_lock_and_whether_somebody_asked_for_a_run(locks):
+def test_check_returns_the_lock_and_whether_a_run_is_requested(locks):
     first, second = locks
     first.acquire()
     second.acquire()
@@ -54,7 +54,7 @@ def test_a_check_tells_the_lock_and_whether_somebody_asked_for_a_run(locks):
     assert first.check() == (False, False)
 
 
-def test_a_session_that_ended_holds_nothing_and_says_so(locks):
+def test_ended_session_holds_no_lock_and_raises(locks):
     first, second = locks
     first.acquire()
     end_its_session(first)
@@ -67,7 +67,7 @@ def test_a_session_that_ended_holds_nothing_and_says_so(locks):
     assert not first.acquire()
 
 
-def test_an_address_where_statements_change_sessions_is_refused(locks, monkeypatch):
+def test_address_where_statements_change_sessions_is_refused(locks, monkeypatch):
     monkeypatch.setattr(lock, "_HOLDS", lock._HOLDS.replace("pg_backend_pid()", "pg_backend_pid() + 1"))
 
     with pytest.raises(NotOneSession):
@@ -81,7 +81,7 @@ def beat(seconds_ago, lock_pid):
     return leader
 
 
-def test_a_holder_that_gives_no_sign_loses_its_session_and_the_next_in_line_gets_the_lock(locks):
+def test_silent_holder_loses_its_session_and_the_lock(locks):
     first, second = locks
     first.acquire()
     second.acquire()
@@ -94,7 +94,7 @@ def test_a_holder_that_gives_no_sign_loses_its_session_and_the_next_in_line_gets
         first.holds()
 
 
-def test_a_holder_that_beats_keeps_its_session(locks):
+def test_holder_with_a_heartbeat_keeps_its_session(locks):
     first, second = locks
     first.acquire()
     second.acquire()
@@ -104,7 +104,7 @@ def test_a_holder_that_beats_keeps_its_session(locks):
     assert first.holds()
 
 
-def test_a_holder_that_has_just_got_the_lock_is_not_taken_for_the_one_before(locks):
+def test_new_holder_is_not_judged_by_the_old_heartbeat(locks):
     first, second = locks
     first.acquire()
     second.acquire()
@@ -115,17 +115,17 @@ def test_a_holder_that_has_just_got_the_lock_is_not_taken_for_the_one_before(loc
 
 
 @pytest.mark.parametrize("another_led_before", [True, False])
-def test_a_holder_that_froze_before_it_could_write_its_row_loses_its_session_too(locks, another_led_before):
+def test_holder_frozen_before_its_first_row_loses_its_session(locks, another_led_before):
     first, second = locks
     first.acquire()
     second.acquire()
     if another_led_before:
         beat(3600, 1)
 
-    until(lambda: second.break_frozen(0.1))  # nothing was asked of its session for so long
+    until(lambda: second.break_frozen(0.1))  # its session was idle for that long
 
 
-def test_a_lock_that_nobody_holds_is_nobody_s_to_break(locks):
+def test_lock_without_a_holder_is_not_broken(locks):
     locks[0].acquire()
     locks[0].release()
     until(locks[1].acquire)
@@ -133,8 +133,8 @@ def test_a_lock_that_nobody_holds_is_nobody_s_to_break(locks):
     assert not locks[1].break_frozen(15)
 
 
-def test_a_pooler_is_known_by_its_greeting_before_it_can_share_out_a_session(locks, monkeypatch, tmp_path):
-    """F31: it greets with a process of its own; behind it two schedulers could hold one session's lock."""
+def test_pooler_is_recognised_by_its_greeting(locks, monkeypatch, tmp_path):
+    """It greets with a process id of its own; behind it two schedulers could hold one session's lock."""
     with Pooler(tmp_path, parameters(connection, **lock._CONNECTION)) as pooler:
         monkeypatch.setitem(connection.settings_dict, "DIRECT", {"host": str(tmp_path)})
         with pytest.raises(NotOneSession):
@@ -144,7 +144,7 @@ def test_a_pooler_is_known_by_its_greeting_before_it_can_share_out_a_session(loc
     assert locks[0].session_pid is None
 
 
-def test_the_direct_address_is_used_where_there_is_one(locks, monkeypatch):
+def test_direct_address_is_used_if_there_is_one(locks, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "DIRECT", {"application_name": "x", "dbname": "postgres"})
 
     until(locks[0].acquire)
@@ -152,9 +152,7 @@ def test_the_direct_address_is_used_where_there_is_one(locks, monkeypatch):
     assert locks[0]._connection.info.dbname == "postgres"
 
 
-def test_an_address_where_nobody_answers_is_an_error_and_the_next_try_looks_again(
-    locks, monkeypatch, tmp_path
-):
+def test_address_without_an_answer_raises_and_is_tried_again(locks, monkeypatch, tmp_path):
     with monkeypatch.context() as away:
         away.setitem(connection.settings_dict, "DIRECT", {"host": str(tmp_path)})
         with pytest.raises(psycopg.OperationalError):

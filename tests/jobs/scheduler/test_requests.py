@@ -1,4 +1,4 @@
-"""Runs that somebody asked for."""
+"""Runs that an operator requested."""
 
 import threading
 from datetime import timedelta
@@ -30,7 +30,7 @@ def loop(ran):
     def run_tick(name, tick):
         ran.append((name, tick))
         if name == "held":
-            release.wait(10)
+            release.wait(60)
 
     scheduler = SafeScheduler(timetables.RARE, run_tick=run_tick, skipped=print)
     scheduler.release = release
@@ -41,16 +41,16 @@ def loop(ran):
     scheduler.end()
 
 
-def ask_for(name):
+def request_run(name):
     JobState.objects.filter(job_name=name).update(run_requested_at=Now(), run_requested_by="ann")
 
 
-def test_nobody_asked_for_anything(loop):
+def test_no_request_yields_no_run(loop):
     assert control.requested_runs(loop.job_names) == []
 
 
-def test_a_run_is_claimed_as_the_moment_it_was_asked_for(loop):
-    ask_for("good")
+def test_requested_run_is_claimed_as_its_request_time(loop):
+    request_run("good")
 
     (request,) = control.requested_runs(loop.job_names)
 
@@ -58,8 +58,8 @@ def test_a_run_is_claimed_as_the_moment_it_was_asked_for(loop):
     assert request.tick == JobState.objects.get(job_name="good").run_requested_at
 
 
-def test_a_tick_that_was_run_since_does_not_make_the_claim_impossible(loop):
-    ask_for("good")
+def test_tick_run_after_the_request_does_not_block_the_claim(loop):
+    request_run("good")
     JobState.objects.filter(job_name="good").update(
         last_tick=F("run_requested_at") + timedelta(milliseconds=1)
     )
@@ -69,12 +69,12 @@ def test_a_tick_that_was_run_since_does_not_make_the_claim_impossible(loop):
     assert JobState.objects.filter(job_name="good", last_tick__lt=request.tick).exists()
 
 
-def test_it_runs_in_the_job_s_own_thread_and_waits_for_the_run_before(loop, ran):
-    ask_for("held")
+def test_requested_run_waits_for_the_current_run_of_its_job(loop, ran):
+    request_run("held")
     supervisor.hand_out_requests(loop)
     supervisor.hand_out_requests(loop)
     supervisor.hand_out_requests(loop)
-    ask_for("good")
+    request_run("good")
     supervisor.hand_out_requests(loop)
     loop._threads["good"]._pool.shutdown()
     loop.release.set()
@@ -83,9 +83,9 @@ def test_it_runs_in_the_job_s_own_thread_and_waits_for_the_run_before(loop, ran)
     assert [name for name, _ in ran] == ["held", "good"]
 
 
-def test_the_timetable_s_tick_that_is_due_comes_first(loop, ran):
-    """The claim of a later moment would make that tick's impossible."""
-    ask_for("good")
+def test_due_tick_comes_before_a_request(loop, ran):
+    """After the claim of a later instant the tick could not be claimed."""
+    request_run("good")
     (request,) = control.requested_runs(loop.job_names)
     job = loop.store.lookup_job("good")
 
@@ -99,9 +99,9 @@ def test_the_timetable_s_tick_that_is_due_comes_first(loop, ran):
     assert ran == [("good", request.tick)]
 
 
-def test_one_of_a_job_that_this_version_does_not_know_is_left_to_those_who_do(loop, ran):
+def test_request_for_an_unknown_job_is_kept(loop, ran):
     JobState.objects.register(["of_another_version"])
-    ask_for("of_another_version")
+    request_run("of_another_version")
 
     supervisor.hand_out_requests(loop)
 
@@ -109,7 +109,7 @@ def test_one_of_a_job_that_this_version_does_not_know_is_left_to_those_who_do(lo
     assert JobState.objects.filter(run_requested_at__isnull=False).exists()
 
 
-def test_what_the_database_refuses_is_tried_again(loop):
+def test_refused_hand_out_is_tried_again(loop):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE job_state RENAME TO away")
     try:

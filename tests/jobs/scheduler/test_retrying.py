@@ -54,14 +54,14 @@ def attempts(ticking, waited):
     [TimedOut("x"), Unavailable("x", status=503), OperationalError(), InterfaceError(),
      RateLimited("x", retry_after_s=0.5)],
 )  # fmt: skip
-def test_f3_what_may_pass_is_tried_again_after_1_2_and_4_seconds(attempts, waited, error):
+def test_transient_error_is_tried_again_after_1_2_and_4_seconds(attempts, waited, error):
     trying, body = attempts(), Body(error, 3)
 
     assert trying(body) == {"done": 1}
     assert (waited, body.calls) == ([1, 2, 4], 4)
 
 
-def test_f3_the_fourth_attempt_is_the_last(attempts, waited):
+def test_fourth_attempt_is_the_last(attempts, waited):
     trying, body = attempts(), Body(TimedOut("x"), 9)
 
     with pytest.raises(TimedOut):
@@ -74,7 +74,7 @@ def test_f3_the_fourth_attempt_is_the_last(attempts, waited):
     [ValueError(), DataError(), InvalidResponse("x"), Rejected("x", name=None, message="x", status=400),
      RateLimited("x", retry_after_s=1, banned=True)],
 )  # fmt: skip
-def test_f3_nothing_else_is_tried_again(attempts, waited, error):
+def test_permanent_error_is_not_tried_again(attempts, waited, error):
     trying, body = attempts(), Body(error, 1)
 
     with pytest.raises(type(error)):
@@ -82,7 +82,7 @@ def test_f3_nothing_else_is_tried_again(attempts, waited, error):
     assert (body.calls, waited) == (1, [])
 
 
-def test_f3_a_delay_that_does_not_fit_the_deadline_is_not_begun(attempts, waited):
+def test_delay_beyond_the_deadline_is_not_started(attempts, waited):
     trying, body = attempts(within_s=6.5), Body(TimedOut("x"), 9)
 
     with pytest.raises(TimedOut):
@@ -90,7 +90,7 @@ def test_f3_a_delay_that_does_not_fit_the_deadline_is_not_begun(attempts, waited
     assert waited == [1, 2]
 
 
-def test_f3_a_stop_ends_the_wait_and_the_run(attempts, waited):
+def test_stop_ends_the_wait_and_the_run(attempts, waited):
     trying, body = attempts(stop_at=2), Body(TimedOut("x"), 9)
 
     with pytest.raises(TimedOut):
@@ -98,14 +98,14 @@ def test_f3_a_stop_ends_the_wait_and_the_run(attempts, waited):
     assert (waited, body.calls) == ([1, 2], 2)
 
 
-def test_a_limit_that_names_its_end_is_waited_for_so_long(attempts, waited):
+def test_retry_after_is_the_delay(attempts, waited):
     attempts()(Body(RateLimited("x", retry_after_s=3), 2))
 
     assert waited == [3, 3]
 
 
 @COMMITTED
-def test_a_stop_ends_a_real_wait_at_once_and_the_run_leaves_one_line(metrics):
+def test_stop_ends_a_real_wait_and_the_run_logs_one_line(metrics):
     body = Body(TimedOut("no answer"), 9)
     winding_down.set()
 
@@ -116,7 +116,7 @@ def test_a_stop_ends_a_real_wait_at_once_and_the_run_leaves_one_line(metrics):
 
 
 @COMMITTED
-def test_f20_a_session_that_is_ended_during_the_body_costs_one_attempt_and_no_second_line(metrics):
+def test_ended_session_costs_one_attempt_and_no_second_line(metrics):
     sessions = []
 
     def body(_tick):

@@ -31,7 +31,7 @@ def in_a_thread(function, *arguments):
     return thread
 
 
-def test_a_run_leaves_a_metric_and_the_job_s_state(make_runner, metrics):
+def test_run_logs_a_metric_and_records_the_state(make_runner, metrics):
     make_runner(lambda _tick: {"stored": 3}).run_tick("collect_market_data", at(10))
 
     (metric,) = metrics()
@@ -44,7 +44,7 @@ def test_a_run_leaves_a_metric_and_the_job_s_state(make_runner, metrics):
     assert now.last_counts == {"stored": 3}
 
 
-def test_while_a_job_runs_its_state_says_so(make_runner):
+def test_state_shows_a_current_run(make_runner):
     seen = []
 
     def body(_tick):
@@ -67,7 +67,7 @@ def test_while_a_job_runs_its_state_says_so(make_runner):
         (ValueError("비밀" + "x" * 3000), "ValueError: 비밀" + "x" * 486),
     ],
 )
-def test_a_failing_run_leaves_one_metric_and_its_error(make_runner, metrics, error, text):
+def test_failing_run_logs_one_metric_and_records_its_error(make_runner, metrics, error, text):
     runner = make_runner(raises(error), deadline_s=0.9)  # no time for a second attempt
     runner.run_tick("collect_market_data", at(10))
     runner.run_tick("collect_market_data", at(20))
@@ -77,7 +77,7 @@ def test_a_failing_run_leaves_one_metric_and_its_error(make_runner, metrics, err
     assert state().last_success_at is None
 
 
-def test_a_success_ends_the_row_of_failures_and_keeps_its_time(make_runner):
+def test_success_resets_the_failures_and_keeps_its_time(make_runner):
     make_runner(raises(OSError())).run_tick("collect_market_data", at(10))
     make_runner(lambda _tick: {}).run_tick("collect_market_data", at(20))
     succeeded = state().last_success_at
@@ -90,7 +90,7 @@ def test_a_success_ends_the_row_of_failures_and_keeps_its_time(make_runner):
     )
 
 
-def test_failures_are_kept_and_of_successes_only_those_of_rare_jobs(make_runner):
+def test_failures_and_runs_of_rare_jobs_are_kept(make_runner):
     make_runner(lambda _tick: {}).run_tick("collect_market_data", at(10))
     make_runner(raises(OSError("gone"))).run_tick("collect_market_data", at(20))
     make_runner(lambda _tick: {}, name="cleanup_old_data", every=timedelta(days=1)).run_tick(
@@ -104,7 +104,7 @@ def test_failures_are_kept_and_of_successes_only_those_of_rare_jobs(make_runner)
     ]
 
 
-def test_a_run_whose_kept_row_has_no_job_row_is_recorded_all_the_same(make_runner):
+def test_run_without_a_job_row_is_recorded(make_runner):
     runner = make_runner(raises(OSError("gone")))
     DjangoJob.objects.all().delete()
 
@@ -114,7 +114,7 @@ def test_a_run_whose_kept_row_has_no_job_row_is_recorded_all_the_same(make_runne
     assert not JobRun.objects.exists()
 
 
-def test_who_no_longer_leads_runs_nothing_and_says_so(make_runner, metrics):
+def test_runner_that_does_not_lead_skips_the_run(make_runner, metrics):
     make_runner(raises(AssertionError()), may_start=lambda: False).run_tick("collect_market_data", at(10))
 
     (metric,) = metrics()
@@ -123,7 +123,7 @@ def test_who_no_longer_leads_runs_nothing_and_says_so(make_runner, metrics):
     assert state().last_tick is None
 
 
-def test_who_loses_the_lead_during_a_run_may_send_no_order_any_more(make_runner):
+def test_loss_of_leadership_during_a_run_forbids_orders(make_runner):
     leading, allowed = threading.Event(), []
     leading.set()
 
@@ -136,28 +136,28 @@ def test_who_loses_the_lead_during_a_run_may_send_no_order_any_more(make_runner)
     make_runner(body, may_start=leading.is_set).run_tick("collect_market_data", at(10))
 
     assert allowed == [True, False]
-    assert fence.may_post(), "a run by hand asks nobody"
+    assert fence.may_post(), "a run by hand is not fenced"
 
 
-def test_after_closing_nothing_begins_and_what_runs_is_waited_for(make_runner, metrics):
+def test_closed_runner_starts_nothing_and_waits_for_its_runs(make_runner, metrics):
     begun, release = threading.Event(), threading.Event()
 
     def body(_tick):
         begun.set()
-        assert release.wait(10)
+        assert release.wait(60)
         return {}
 
     runner = make_runner(body)
     thread = in_a_thread(runner.run_tick, "collect_market_data", at(10))
-    assert begun.wait(10)
+    assert begun.wait(60)
     runner.close()
 
     runner.run_tick("collect_market_data", at(20))
     assert runner.running == {"collect_market_data"}
     assert not runner.wait_until_idle(0.01)
     release.set()
-    assert runner.wait_until_idle(10)
-    thread.join(10)
+    assert runner.wait_until_idle(60)
+    thread.join(60)
 
     assert [metric["error"] for metric in metrics()] == ["skipped: the scheduler is stopping", None]
 
@@ -176,9 +176,7 @@ def refuse_records():
     accept()
 
 
-def test_what_could_not_be_recorded_is_recorded_later_with_one_metric_a_run(
-    make_runner, metrics, refuse_records
-):
+def test_unrecorded_results_are_recorded_later_with_one_metric_each(make_runner, metrics, refuse_records):
     runner = make_runner(raises(OSError("gone")))
     runner.run_tick("collect_market_data", at(10))
     runner.run_tick("collect_market_data", at(20))
@@ -191,7 +189,7 @@ def test_what_could_not_be_recorded_is_recorded_later_with_one_metric_a_run(
     assert len(metrics()) == 2
 
 
-def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, refuse_records):
+def test_late_record_does_not_hide_a_newer_run(make_runner, refuse_records):
     job = job_of(lambda _tick: {})
     epoch = lead()
     runner = runner_of(job, epoch=epoch)
@@ -204,7 +202,7 @@ def test_a_late_record_does_not_hide_the_run_that_has_begun_since(make_runner, r
     assert (state().runs, state().running_since is not None) == (1, True)
 
 
-def test_a_tick_that_cannot_be_claimed_is_not_run_and_says_why(make_runner, metrics):
+def test_tick_that_cannot_be_claimed_is_refused_with_the_reason(make_runner, metrics):
     ran = threading.Event()
 
     def body(_tick):
@@ -226,7 +224,7 @@ def test_a_tick_that_cannot_be_claimed_is_not_run_and_says_why(make_runner, metr
     assert not ran.is_set()
 
 
-def test_a_claim_whose_answer_got_lost_runs_nothing_and_leaves_nothing_running(make_runner):
+def test_lost_answer_to_a_claim_runs_nothing(make_runner):
     ran = []
 
     def body(tick):
@@ -250,7 +248,7 @@ def test_a_claim_whose_answer_got_lost_runs_nothing_and_leaves_nothing_running(m
     assert ran == [at(20)]
 
 
-def test_a_fault_in_the_running_itself_ends_the_run_and_not_the_thread(make_runner, caplog):
+def test_bug_in_the_runner_ends_the_run_and_not_the_thread(make_runner, caplog):
     runner = make_runner(lambda _tick: {}, name="not_registered")
 
     runner.run_tick("not_registered", at(10))

@@ -1,4 +1,4 @@
-"""How schedulers end when they are told to, whatever they are doing."""
+"""How schedulers end on a signal, whatever they are doing (docs/scheduler.md F13, F16, F17, F27)."""
 
 import ast
 import inspect
@@ -9,14 +9,16 @@ import psycopg
 import pytest
 
 from tests.jobs import scaled
-from tests.jobs.processes import GRACE_S, LOCK_TIMEOUT_S, wait_for
+from tests.jobs.processes import GRACE_S, wait_for
 from tradingsite.jobs.shutdown import StopOnSignal
 
-NOBODY_LEFT = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state ^@ 'idle in')"
+NO_SESSION_IN_A_TRANSACTION = (
+    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state ^@ 'idle in')"
+)
 
 
-def test_the_signal_s_handler_notes_and_sets_the_alarm_and_does_nothing_else():
-    """F13: whatever it called might wait for what the interrupted thread holds."""
+def test_signal_handler_calls_nothing_but_the_alarm():
+    """Another call might wait for a lock that the interrupted thread holds."""
     handler = ast.parse(textwrap.dedent(inspect.getsource(StopOnSignal._note)))
     called = [ast.unparse(node.func) for node in ast.walk(handler) if isinstance(node, ast.Call)]
 
@@ -24,70 +26,64 @@ def test_the_signal_s_handler_notes_and_sets_the_alarm_and_does_nothing_else():
 
 
 @pytest.mark.parametrize("timetable", ["QUICK", "UNLUCKY"])
-def test_told_to_end_while_idle_or_between_two_attempts_it_ends_at_once(house, run_scheduler, timetable):
-    """F16: idle, and during a retry's wait."""
+def test_scheduler_without_a_run_ends_before_its_grace_is_over(house, run_scheduler, timetable):
+    """Idle, and during the wait before a retry."""
     scheduler = run_scheduler(timetable)
     scheduler.until("job.again" if timetable == "UNLUCKY" else '"job_name":"quick"')
 
     code, took_s = scheduler.end()
 
     assert (code, took_s < GRACE_S) == (0, True)
-    wait_for(house, NOBODY_LEFT)
+    wait_for(house, NO_SESSION_IN_A_TRANSACTION)
     assert house.ask("SELECT count(*) FROM scheduler_process") == [(0,)]
     assert house.ask("SELECT count(*) FROM job_state WHERE running_since IS NOT NULL") == [(0,)]
 
 
-def test_told_to_end_in_the_middle_of_a_run_and_while_its_loop_waits_for_a_row_it_lets_the_run_end(
-    house, run_scheduler, settings
-):
-    """F16: mid-job and mid-update_job."""
+def test_scheduler_lets_a_run_end_and_does_not_wait_for_a_row_lock(house, run_scheduler, settings):
     settings.JOBS_SCHEDULE = "tests.jobs.scaled.SLOW"
-    scheduler = run_scheduler("SLOW", slow_s=0.7)
+    patient = f"{house.url}&options=-c%20lock_timeout%3D60s%20-c%20statement_timeout%3D60s"
+    scheduler = run_scheduler("SLOW", slow_s=0.7, DATABASE_URL=patient)
     wait_for(house, "SELECT 1 FROM scaled_run WHERE job = 'slow'")
     with psycopg.connect(house.url) as other:
         other.execute("SELECT * FROM django_apscheduler_djangojob FOR UPDATE")
         wait_for(house, "SELECT 1 FROM pg_locks WHERE NOT granted")
         code, took_s = scheduler.end()
 
-    assert (code, took_s < LOCK_TIMEOUT_S) == (0, True)
+    assert (code, took_s < GRACE_S) == (0, True)
     runs = scheduler.runs_of("slow")
     assert {metric.success for metric in runs} == {True}
     assert house.ask("SELECT running_since, runs FROM job_state WHERE job_name = 'slow'") == [
         (None, len(runs))
     ]
-    wait_for(house, NOBODY_LEFT)
+    wait_for(house, NO_SESSION_IN_A_TRANSACTION)
 
 
-def test_told_to_end_with_a_run_that_hangs_it_ends_after_the_grace_and_says_so(house, run_scheduler):
-    """F16: with a hung job."""
-    scheduler = run_scheduler("SLOW", slow_s=60)
+def test_scheduler_with_a_hung_run_ends_after_the_grace_and_logs_it(house, run_scheduler):
+    scheduler = run_scheduler("SLOW", slow_s=600, SCHEDULER_GRACE_S="1")
     wait_for(house, "SELECT 1 FROM scaled_run WHERE job = 'slow'")
 
     code, took_s = scheduler.end()
 
-    assert (code, GRACE_S <= took_s < GRACE_S + 2) == (1, True)
+    assert (code, took_s >= 1) == (1, True)
     assert any('"still_running": ["slow"]' in line for line in scheduler.lines)
-    wait_for(house, NOBODY_LEFT)
+    wait_for(house, NO_SESSION_IN_A_TRANSACTION)
 
 
 @pytest.mark.slow
 def test_fifteen_signals_in_a_row_get_no_scheduler_stuck(house, run_scheduler):
-    """F17: with a run every 50 ms the signal comes in the middle of something nearly each time."""
+    """With a run every 50 ms nearly each signal interrupts something."""
     for _ in range(15):
         scheduler = run_scheduler("TWENTIETH")
         scheduler.until('"success":true')
         code, took_s = scheduler.end()
-        assert (code, took_s < GRACE_S + 1) == (0, True)
-    wait_for(house, NOBODY_LEFT)
+        assert (code, took_s < GRACE_S) == (0, True)
+    wait_for(house, NO_SESSION_IN_A_TRANSACTION)
     ticks = house.ticks("quick")
     assert len(set(ticks)) == len(ticks)
 
 
 @pytest.mark.slow
-def test_restarts_every_three_and_a_half_seconds_lose_no_tick_of_a_job_that_runs_every_five(
-    house, run_scheduler
-):
-    """F27."""
+def test_restarts_every_three_and_a_half_seconds_lose_no_tick_of_a_five_second_job(house, run_scheduler):
     second = run_scheduler("FIVE_S")
     second.until("scheduler.leading")
     for _ in range(6):

@@ -41,7 +41,7 @@ def supervisors(settings):
     yield make
     timetables.release.set()
     for supervisor in made:
-        supervisor._runner.wait_until_idle(5)
+        supervisor._runner.wait_until_idle(60)
         supervisor._loop.end()
         supervisor._lock.release()
 
@@ -67,7 +67,7 @@ def run_in_thread(supervisor, name):
     return thread
 
 
-def test_the_first_leads_the_second_waits_and_takes_over(supervisors):
+def test_second_waits_and_takes_over(supervisors):
     first, second = supervisors(), supervisors()
     assert first._step()
     assert second._step()
@@ -81,7 +81,7 @@ def test_the_first_leads_the_second_waits_and_takes_over(supervisors):
     assert SchedulerHeartbeat.objects.get().acquired_at > began
 
 
-def test_to_lead_gives_every_job_its_row_and_its_next_run(supervisors):
+def test_leader_registers_every_job_with_its_next_run(supervisors):
     supervisors()._step()
 
     assert set(JobState.objects.values_list("job_name", flat=True)) == {
@@ -93,7 +93,7 @@ def test_to_lead_gives_every_job_its_row_and_its_next_run(supervisors):
     assert DjangoJob.objects.filter(next_run_time__isnull=False).count() == 4
 
 
-def test_a_first_run_that_was_killed_is_made_up_for_by_the_next_leader(supervisors, settings):
+def test_next_leader_repeats_a_killed_first_run(supervisors, settings):
     settings.JOBS_SCHEDULE = "tests.jobs.timetables.AT_ONCE"
     (job,) = timetables.AT_ONCE
     now = timezone.now()
@@ -106,23 +106,23 @@ def test_a_first_run_that_was_killed_is_made_up_for_by_the_next_leader(superviso
     until(lambda: JobState.objects.get(job_name="good").last_success)
 
 
-def test_who_loses_the_lock_starts_no_run_and_comes_back_as_soon_as_it_can(supervisors):
+def test_lost_lock_stops_new_runs_until_it_is_back(supervisors):
     supervisor = supervisors()
     supervisor._step()
     end_lock_session(supervisor)
 
-    run_in_thread(supervisor, "good").join(10)  # before the supervisor has noticed
+    run_in_thread(supervisor, "good").join(60)  # before the supervisor has noticed
     assert JobState.objects.get(job_name="good").last_tick is None
     assert not supervisor._step()
     assert not leads(supervisor)
     assert supervisor._step()
 
     assert leads(supervisor)
-    run_in_thread(supervisor, "good").join(10)
+    run_in_thread(supervisor, "good").join(60)
     assert JobState.objects.get(job_name="good").last_tick == NOON
 
 
-def test_a_scheduler_whose_lock_another_got_meanwhile_waits(supervisors):
+def test_scheduler_waits_when_another_has_got_its_lock(supervisors):
     first, second = supervisors(), supervisors()
     first._step()
     end_lock_session(first)
@@ -132,7 +132,7 @@ def test_a_scheduler_whose_lock_another_got_meanwhile_waits(supervisors):
     assert (leads(first), leads(second)) == (False, True)
 
 
-def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monkeypatch):
+def test_lock_held_by_another_session_counts_as_lost(supervisors, monkeypatch):
     supervisor = supervisors()
     supervisor._step()
     monkeypatch.setattr(LeaderLock, "check", lambda _: LockCheck(holds=False, run_requested=False))
@@ -141,7 +141,7 @@ def test_a_lock_that_another_session_holds_is_as_good_as_lost(supervisors, monke
     assert not leads(supervisor)
 
 
-def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors):
+def test_leader_beats_and_records_its_loops_last_round(supervisors):
     supervisor = supervisors(beat_every_s=0)
     supervisor._step()
     before = SchedulerHeartbeat.objects.get()
@@ -153,7 +153,7 @@ def test_the_leader_beats_and_says_when_its_loop_came_round(supervisors):
     assert after.last_loop_at > after.heartbeat_at - timedelta(seconds=10)
 
 
-def test_the_leader_writes_what_became_of_its_calls(supervisors, monkeypatch):
+def test_leader_writes_the_statistics_of_its_calls(supervisors, monkeypatch):
     log = CallLog()
     monkeypatch.setattr(venue_stats, "_CALL_LOGS", {"upbit": log})
     monkeypatch.setattr(venue_stats, "_saved_versions", {})
@@ -167,7 +167,7 @@ def test_the_leader_writes_what_became_of_its_calls(supervisors, monkeypatch):
     assert VenueEvidence.objects.get().answered == 1
 
 
-def test_a_leader_whose_epoch_is_over_resigns(supervisors):
+def test_leader_of_an_old_epoch_resigns(supervisors):
     supervisor = supervisors(beat_every_s=0)
     supervisor._step()
     SchedulerHeartbeat.objects.update(epoch=F("epoch") + 1)
@@ -175,7 +175,7 @@ def test_a_leader_whose_epoch_is_over_resigns(supervisors):
     assert not supervisor._step()
 
 
-def test_a_loop_that_is_stuck_gets_no_heartbeat(supervisors):
+def test_stuck_loop_gets_no_heartbeat(supervisors):
     supervisor = supervisors(beat_every_s=0, loop_dead_after_s=-1)
     supervisor._step()
     before = SchedulerHeartbeat.objects.get().heartbeat_at
@@ -184,15 +184,22 @@ def test_a_loop_that_is_stuck_gets_no_heartbeat(supervisors):
     assert SchedulerHeartbeat.objects.get().heartbeat_at == before
 
 
-def test_a_process_whose_loop_has_ended_ends_itself(settings):
+def test_process_ends_when_its_loop_has_ended(settings):
     settings.JOBS_SCHEDULE = "tests.jobs.timetables.EMPTY"
-    supervisor = Supervisor(threading.Event(), grace_s=1)
-    threading.Timer(0.3, supervisor._loop.end).start()
+    supervisor = Supervisor(threading.Event(), grace_s=1, intervals=Intervals(poll_s=0.05))
+
+    def end_the_loop():
+        until(lambda: supervisor._loop.thread_is_alive)
+        supervisor._loop.end()
+
+    ending = threading.Thread(target=end_the_loop)
+    ending.start()
 
     assert supervisor.run() == FROZEN
+    ending.join()
 
 
-def test_a_database_that_cannot_be_prepared_yet_is_waited_for(supervisors):
+def test_unprepared_database_is_waited_for(supervisors):
     supervisor = supervisors()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE scheduler_heartbeat RENAME TO away")
@@ -207,14 +214,14 @@ def test_a_database_that_cannot_be_prepared_yet_is_waited_for(supervisors):
     assert leads(supervisor)
 
 
-def test_another_mode_s_database_is_refused(supervisors, settings):
+def test_other_modes_database_is_refused(supervisors, settings):
     settings.TRADING_MODE = "live"
 
     with pytest.raises(CannotStart, match="belongs to sandbox mode"):
         supervisors()._step()
 
 
-def test_a_run_that_its_process_did_not_outlive_is_closed_by_the_next_leader(supervisors):
+def test_next_leader_closes_runs_of_a_dead_process(supervisors):
     first, second = supervisors(), supervisors()
     first._step()
     left_running(NOON)
@@ -228,37 +235,37 @@ def test_a_run_that_its_process_did_not_outlive_is_closed_by_the_next_leader(sup
     assert JobState.objects.get(job_name="of_another_version").running_since == NOON
 
 
-def test_a_run_that_goes_on_while_its_process_leads_again_is_not_closed(supervisors):
+def test_own_run_is_not_closed_in_a_new_term(supervisors):
     supervisor = supervisors()
     supervisor._step()
     thread = run_in_thread(supervisor, "held")
-    assert timetables.begun.wait(10)
+    assert timetables.begun.wait(60)
     end_lock_session(supervisor)
     supervisor._step()
     supervisor._step()
     assert JobState.objects.get(job_name="held").running_since is not None
 
     timetables.release.set()
-    thread.join(10)
+    thread.join(60)
 
     held = JobState.objects.get(job_name="held")
     assert (held.running_since, held.last_success, held.runs) == (None, True, 1)
 
 
-def test_told_to_stop_it_lets_its_jobs_end_frees_the_lock_and_returns_0(supervisors):
+def test_stop_lets_runs_end_frees_the_lock_and_returns_0(supervisors):
     stop, codes = threading.Event(), []
-    supervisor = Supervisor(stop, grace_s=10)
+    supervisor = Supervisor(stop, grace_s=60)
     thread = threading.Thread(target=lambda: codes.append(supervisor.run()))
     thread.start()
     until(lambda: leads(supervisor))
     job = run_in_thread(supervisor, "held")
-    assert timetables.begun.wait(10)
+    assert timetables.begun.wait(60)
 
     stop.set()
-    assert winding_down.wait(10)
+    assert winding_down.wait(60)
     timetables.release.set()
-    thread.join(20)
-    job.join(20)
+    thread.join(60)
+    job.join(60)
 
     assert codes == [0]
     assert JobState.objects.get(job_name="held").last_success
@@ -267,20 +274,20 @@ def test_told_to_stop_it_lets_its_jobs_end_frees_the_lock_and_returns_0(supervis
     other.release()
 
 
-def test_it_returns_1_when_a_job_outlasts_the_grace(supervisors):
-    supervisor = supervisors(grace_s=1.2)
+def test_stop_returns_1_when_a_run_outlasts_the_grace(supervisors):
+    supervisor = supervisors(grace_s=0.1)
     supervisor._step()
     run_in_thread(supervisor, "held")
-    assert timetables.begun.wait(10)
+    assert timetables.begun.wait(60)
 
     assert supervisor._wind_down() == 1
 
 
-def test_who_has_resigned_still_lets_its_runs_end_and_the_watchdog_sees_that_it_waits(supervisors):
-    supervisor = supervisors(grace_s=1.2)
+def test_stop_after_a_resignation_waits_for_runs_and_is_not_silent(supervisors):
+    supervisor = supervisors(grace_s=0.1, poll_s=0.01)
     supervisor._step()
     run_in_thread(supervisor, "held")
-    assert timetables.begun.wait(10)
+    assert timetables.begun.wait(60)
     supervisor._resign(LockLost("for the test"))
     supervisor._last_turn_s -= 3600
 
@@ -290,7 +297,7 @@ def test_who_has_resigned_still_lets_its_runs_end_and_the_watchdog_sees_that_it_
     assert supervisor.epoch is None
 
 
-def test_a_frozen_process_that_goes_on_ends_itself_before_it_does_anything(supervisors):
+def test_thawed_process_ends_before_it_does_anything(supervisors):
     supervisor = supervisors()
     supervisor._last_turn_s -= 16
 
@@ -298,17 +305,17 @@ def test_a_frozen_process_that_goes_on_ends_itself_before_it_does_anything(super
     assert not SchedulerHeartbeat.objects.exists()
 
 
-def test_a_leader_that_was_frozen_begins_no_run_though_it_still_holds_the_lock(supervisors):
+def test_thawed_leader_starts_no_run_although_it_holds_the_lock(supervisors):
     supervisor = supervisors()
     supervisor._step()
     supervisor._last_turn_s -= 16  # the loop and the jobs' threads may be the first to go on
 
-    run_in_thread(supervisor, "good").join(10)
+    run_in_thread(supervisor, "good").join(60)
 
     assert JobState.objects.get(job_name="good").last_tick is None
 
 
-def test_a_standby_ends_a_frozen_leader_and_leads_under_the_next_epoch(supervisors):
+def test_standby_ends_a_frozen_leader_and_leads_with_the_next_epoch(supervisors):
     first, second = supervisors(), supervisors()
     first._step()
     second._step()
@@ -321,7 +328,7 @@ def test_a_standby_ends_a_frozen_leader_and_leads_under_the_next_epoch(superviso
     assert set(SchedulerProcess.objects.values_list("role", flat=True)) == {"leader"}
 
 
-def test_an_asked_for_run_is_handed_out_by_the_leader_and_by_nobody_who_ends(supervisors):
+def test_requested_run_starts_unless_the_scheduler_is_stopping(supervisors):
     stop = threading.Event()
     supervisor = supervisors(stop)
     supervisor._step()

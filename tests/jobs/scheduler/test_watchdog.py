@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ from tradingsite.jobs.scheduler.watchdog import FROZEN, OVER_HARD_LIMIT, Watchdo
 LIMITS = Intervals(frozen_after_s=15, loop_dead_after_s=30)
 
 
-class Patient:
+class Watched:
     def __init__(self, silent_s=0.0, loop_silent_s=0.0, over=()):
         self.silent_s = silent_s
         self.loop_silent_s = loop_silent_s
@@ -25,24 +26,30 @@ class Patient:
 
 
 @pytest.mark.parametrize(
-    ("patient", "verdict"),
+    ("watched", "verdict"),
     [
-        (Patient(silent_s=15, loop_silent_s=45), 0),
-        (Patient(silent_s=15.1), FROZEN),
-        (Patient(loop_silent_s=45.1), FROZEN),
-        (Patient(over=[("slow", 14.2)]), OVER_HARD_LIMIT),
-        (Patient(silent_s=16, over=[("slow", 14.2)]), FROZEN),
+        (Watched(silent_s=15, loop_silent_s=45), 0),
+        (Watched(silent_s=15.1), FROZEN),
+        (Watched(loop_silent_s=45.1), FROZEN),
+        (Watched(over=[("slow", 14.2)]), OVER_HARD_LIMIT),
+        (Watched(silent_s=16, over=[("slow", 14.2)]), FROZEN),
     ],
 )
-def test_it_condemns_a_process_that_does_not_come_round_and_one_with_a_job_that_never_ends(patient, verdict):
-    assert Watchdog(patient, LIMITS).verdict() == verdict
+def test_verdict_ends_a_silent_process_and_one_with_a_run_over_its_hard_limit(watched, verdict):
+    assert Watchdog(watched, LIMITS).verdict() == verdict
 
 
-def test_it_looks_on_until_it_is_told_to_end():
-    watchdog = Watchdog(Patient(), Intervals(watch_every_s=0.01))
+def test_watchdog_looks_again_until_it_is_ended():
+    looks = threading.Semaphore(0)
+
+    class Looked(Watched):
+        def over_hard_limit(self):
+            looks.release()
+            return []
+
+    watchdog = Watchdog(Looked(), Intervals(watch_every_s=0.01))
     watchdog.start()
-    watchdog.join(0.1)
-    assert watchdog.is_alive()
+    assert all(looks.acquire(timeout=WITHIN_S) for _ in range(3))
 
     watchdog.end()
     watchdog.join(WITHIN_S)
@@ -52,32 +59,33 @@ def test_it_looks_on_until_it_is_told_to_end():
 
 PROGRAM = """
 import logging, sys, threading
+from tradingsite.jobs.scheduler import watchdog
 from tradingsite.jobs.scheduler.intervals import Intervals
-from tradingsite.jobs.scheduler.watchdog import Watchdog
 
-class Patient:
+class Watched:
     silent_s = loop_silent_s = 0
     def over_hard_limit(self):
         return [("slow", 14.2)]
     def log_hard_limit(self, name):
-        print("told", name, flush=True)
-        logging.getLogger().error("told")
+        print("logs", name, flush=True)
+        logging.getLogger().error("over its limit")
 
 handler = logging.StreamHandler()
 logging.getLogger().addHandler(handler)
 if sys.argv[1] == "stuck":
     handler.acquire()
-Watchdog(Patient(), Intervals(watch_every_s=0.01)).start()
+    watchdog._LAST_WORDS_S = 1
+watchdog.Watchdog(Watched(), Intervals(watch_every_s=0.01)).start()
 threading.Event().wait()
 """
 
 
 @pytest.mark.parametrize(("log", "code"), [("free", OVER_HARD_LIMIT), ("stuck", -signal.SIGALRM)])
-def test_its_end_is_told_and_does_not_wait_for_a_log_that_is_stuck(log, code):
+def test_watchdog_logs_the_end_and_does_not_wait_for_a_stuck_log(log, code):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, log],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True, text=True, timeout=WITHIN_S, check=False,
     )  # fmt: skip
 
-    assert (done.returncode, done.stdout.splitlines()[0]) == (code, "told slow")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (code, "logs slow")
