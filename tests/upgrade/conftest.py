@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.upgrade.processes import PLANTED, Server
+from tests.upgrade.processes import PLANTED, run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def folder():
     # Not pytest's `tmp_path`: that one is closed to PostgreSQL's account when root runs the tests.
     place = Path(tempfile.mkdtemp(prefix="upgrade-"))
@@ -17,28 +17,19 @@ def folder():
 
 
 @pytest.fixture(scope="session")
-def server(folder):
-    server = Server(folder)
-    yield server
-    server.stop()
+def migrated(databases):
+    """A database as `migrate` leaves it."""
+    return databases.migrated()
 
 
 @pytest.fixture(scope="session")
-def migrated(server):
-    """A database as `migrate` makes it."""
-    database = server.create()
-    database.run("migrate", "--verbosity=0")
-    return database
-
-
-@pytest.fixture(scope="session")
-def _planted(server, migrated):
-    database = server.create(migrated)
-    database.run("migrate", "planted", "0003", settings=PLANTED)
+def _planted(databases):
+    database = databases.migrated()
+    run(database, "migrate", "planted", "0003", settings=PLANTED)
     return database
 
 
 @pytest.fixture
-def planted(server, _planted):
+def planted(databases, _planted):
     """A database with the table of the app `planted`, before its index is made."""
-    return server.create(_planted)
+    return databases.create(_planted)

@@ -1,4 +1,4 @@
-"""Refuse migrations that the release before could not live with. docs/migrations.md says what is right."""
+"""Refuse migrations that break the release before. docs/migrations.md has the rules."""
 
 import logging
 import os
@@ -49,7 +49,7 @@ def _problems(linter, migration: Migration) -> Iterator[tuple[str, str]]:
     sql = linter.get_sql(migration.app_label, migration.name)
     found = analyse_sql_statements(linter.sql_analyser_class, sql, [])
     for issues in (*found, *linter.analyse_data_migration(migration)):
-        for issue in issues:  # a warning is an error too: a lock is no less a lock
+        for issue in issues:  # a warning counts as an error: the lock is the same
             yield issue.code, issue.message
     before = linter.migration_loader.project_state((migration.app_label, migration.name), at_end=False)
     yield from _beyond_the_linter(migration, before)

@@ -1,4 +1,4 @@
-"""The release before, out of the repository's history, running as `make run` does."""
+"""The release before, from the repository's history, running as under `make run`."""
 
 import io
 import os
@@ -9,11 +9,14 @@ import tarfile
 import time
 from pathlib import Path
 
+from tests import pg_ctl
+from tests.databases import Databases
+from tests.forked import ROOT
 from tests.site.processes import free_port, own_environ
 from tests.upgrade.baseline import COMMIT
-from tests.upgrade.processes import ROOT, Server
+from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
-# What a database says to code that does not know its schema.
+# Errors of code that does not know the schema.
 _REFUSALS = ("IntegrityError", "ProgrammingError", "DataError", "Violation", "Undefined")
 
 
@@ -22,16 +25,16 @@ class HistoryIsMissing(Exception):
 
 
 class ReleaseBefore:
-    """Its web, scheduler and sandbox, on a database that other trees may migrate.
+    """Its web, scheduler and sandbox, on a database that another tree may migrate.
 
-    The server is this tree's: the release before starts none of its own for root in a closed folder.
+    The server is this tree's: the release before can't start its own for root in a closed folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self._tree = folder / "tree"
         self._log = folder / "log"
-        self._server = Server(folder)
-        self._database = self._server.create()
+        self._server = EmbeddedPostgres(folder / "data", {"fsync": "off"})
+        self._database = Databases(self._server.use(), "upgraded").create()
         self._environ = own_environ(
             DATABASE_URL=self._database.url,
             VAR_DIR=str(folder / "var"),
@@ -42,7 +45,7 @@ class ReleaseBefore:
         _extract(self._tree)
 
     def start(self) -> None:
-        """Start it, and return once it says that everything answers."""
+        """Start it, and return once everything answers."""
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tradingsite.run"],
@@ -73,13 +76,13 @@ class ReleaseBefore:
         return self._database.ask(statement)
 
     def refusals(self) -> list[str]:
-        """Return the lines of its log in which the database refused what it wrote or asked."""
+        """Return its log's lines about statements that the database refused."""
         return [line for line in self._log.read_text().splitlines() if any(w in line for w in _REFUSALS)]
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
-        self._server.stop()
+        pg_ctl.stop(self._server, "immediate")
 
 
 def _extract(tree: Path) -> None:

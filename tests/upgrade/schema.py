@@ -1,6 +1,6 @@
-"""What of a newer schema the code of the release before could not work with."""
+"""Differences of a newer schema that the code of the release before can't work with."""
 
-from tests.upgrade.processes import Database
+from tests.databases import Database
 
 COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -21,7 +21,7 @@ WHERE indisunique AND c.relnamespace = 'public'::regnamespace
 
 
 def breaks(old: Database, new: Database) -> set[str]:
-    """Return what old code trips over: it names the columns that it knows, and writes NULL where it could."""
+    """Return what breaks old code: it names the columns that it knows, and writes NULL where it may."""
     return _columns(_by_name(old, COLUMNS), _by_name(new, COLUMNS)) | _rules(old, new)
 
 

@@ -1,4 +1,4 @@
-"""The project's settings, and the app with migrations to try."""
+"""The project's settings, an app with migrations to try, and a short wait for locks."""
 
 from tradingsite.settings import *  # noqa: F403 - a settings module is its names
 from tradingsite.settings import INSTALLED_APPS

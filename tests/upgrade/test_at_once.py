@@ -1,19 +1,19 @@
-"""Of several processes that migrate one database, one works, the others wait and end well."""
+"""Several processes that migrate one database: one works, the others wait and succeed."""
 
 import re
 from collections import Counter
 
 from sysconfig import registry
-from tests.embedded_postgres.processes import all_gone
-from tests.upgrade.processes import said, start, until
+from tests.databases import Database
+from tests.embedded_postgres.processes import all_gone, stop_using
+from tests.upgrade.processes import output_of, run, start, start_on, until
+from tradingsite.embedded_postgres.server import EmbeddedPostgres
 from tradingsite.migration_session import _KEY
 
-COUNT_OPERATORS = "from django.contrib.auth.models import User; print(User.objects.count())"
 
-
-def test_four_on_an_empty_database_end_well_and_apply_each_migration_once(server, migrated):
-    database = server.create()
-    output = said(*[database.start("migrate") for _ in range(4)])
+def test_three_on_an_empty_database_apply_each_migration_once(databases, migrated):
+    database = databases.create()
+    output = output_of(*[start_on(database, "migrate") for _ in range(3)])
 
     applied = Counter(re.findall(r"Applying (\S+)\.\.\. OK", output))
     names = "SELECT app || '.' || name FROM django_migrations"
@@ -23,30 +23,32 @@ def test_four_on_an_empty_database_end_well_and_apply_each_migration_once(server
     assert database.ask("SELECT count(*) FROM system_config") == [(len(registry.registered()),)]
 
 
-def test_three_that_prepare_one_folder_end_well(folder):
+def test_three_that_prepare_one_folder_make_one_operator(folder):
     place = folder / "var"
-    said(*[start("prepare", VAR_DIR=str(place)) for _ in range(3)])
+    output_of(*[start("prepare", VAR_DIR=str(place)) for _ in range(3)])
 
-    made = said(start("shell", "-v", "0", "-c", COUNT_OPERATORS, VAR_DIR=str(place)))
-    assert made.strip().splitlines()[-1] == "1"
+    assert all_gone(place / "postgres")
     assert (place / "static" / "staticfiles.json").stat().st_size
-    assert all_gone(place / "postgres")  # before its folder goes
+    server = EmbeddedPostgres(place / "postgres")
+    database = Database(f"postgresql://postgres@/postgres?host={server.use()}")
+    assert database.ask("SELECT count(*) FROM auth_user") == [(1,)]
+    stop_using(server)
 
 
-def test_one_that_waits_says_for_whom(migrated):
+def test_waiting_migrate_names_the_session_that_it_waits_for(migrated):
     with migrated.connect(autocommit=True, application_name="migrate 17@elsewhere") as holder:
         holder.execute("SELECT pg_advisory_lock(%s, %s)", _KEY)
-        waiting = migrated.start("migrate")
+        waiting = start_on(migrated, "migrate")
         output = until(waiting, "Waiting for")
         pid = holder.info.backend_pid
 
-    said(waiting)
+    output_of(waiting)
     assert f"Waiting for migrate 17@elsewhere to end its work on this database: session {pid} of" in output
     assert "Operations to perform" not in output
 
 
-def test_what_only_looks_does_not_wait(migrated):
+def test_migrate_plan_does_not_wait(migrated):
     with migrated.connect(autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(%s, %s)", _KEY)
 
-        assert "No planned migration operations" in migrated.run("migrate", "--plan")
+        assert "No planned migration operations" in run(migrated, "migrate", "--plan")

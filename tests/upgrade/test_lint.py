@@ -1,24 +1,25 @@
-"""`make check` refuses a migration that the release before could not live with."""
+"""`make check` refuses a migration that breaks the release before."""
 
 import pytest
 
 from tests.upgrade import lint
-from tests.upgrade.processes import PLANTED, WITHIN_S
+from tests.upgrade.processes import PLANTED, WITHIN_S, start_on
 
 
 @pytest.fixture(scope="module")
 def refused(migrated):
-    """What is said about the migrations of the app `planted`, by the number of each."""
-    process = migrated.start("-m", "tests.upgrade.lint", settings=PLANTED)
-    output, _ = process.communicate(timeout=WITHIN_S)
-    assert process.returncode == 1
+    """The lint's lines about the migrations of the app `planted`, by the number of each."""
+    process = start_on(migrated, "-m", "tests.upgrade.lint", settings=PLANTED)
+    output = process.output.read()
+    process.output.close()
+    assert process.wait(WITHIN_S) == 1
     assert "Traceback" not in output, output
     lines = [line for line in output.splitlines() if line.startswith("planted.")]
     return {line[8:12]: [each for each in lines if each[8:12] == line[8:12]] for line in lines}
 
 
 @pytest.mark.django_db
-def test_ours_are_all_right():
+def test_our_migrations_pass():
     assert lint.problems() == []
 
 
@@ -35,10 +36,10 @@ def test_ours_are_all_right():
         ("0012", "DROP_COLUMN"),
     ],
 )
-def test_what_old_code_or_a_busy_table_would_suffer_from_is_refused(refused, number, code):
+def test_migration_that_breaks_old_code_or_locks_a_busy_table_is_refused(refused, number, code):
     assert any(f": {code}: " in line for line in refused[number])
 
 
 @pytest.mark.parametrize("number", ["0001", "0002", "0003", "0004", "0005"])
-def test_what_does_no_harm_is_let_through(refused, number):
+def test_harmless_migration_passes(refused, number):
     assert number not in refused

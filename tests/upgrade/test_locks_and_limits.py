@@ -1,4 +1,4 @@
-"""A migration takes as long as it needs, but never stands in the way of those who work with a table."""
+"""A migration takes as long as it needs, but never blocks the users of a table for long."""
 
 import sys
 
@@ -10,7 +10,8 @@ from django.db import OperationalError, connection, connections
 
 from sysconfig.push import connection as direct
 from tests.jobs.pooler import Pooler
-from tests.upgrade.processes import PLANTED, said, until
+from tests.upgrade.planted.apps import LOCK_TIMEOUT_S
+from tests.upgrade.processes import PLANTED, kill, output_of, run, start_on, until
 from tradingsite import migration_session
 from tradingsite.management.commands import migrate
 
@@ -19,6 +20,7 @@ BUILDS = """
 SELECT pid FROM pg_stat_activity
 WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND state = 'active' AND datname = current_database()
 """
+LONGER_THAN_THE_LIMIT = f"{BUILDS} AND clock_timestamp() > query_start + make_interval(secs => %s)"
 INDEX = """
 SELECT indisvalid AND NOT indisunique FROM pg_index WHERE indexrelid = 'thing_name'::regclass
 """
@@ -31,23 +33,22 @@ def own_connection():
         yield own
 
 
-def test_a_statement_may_take_longer_than_the_sites_may(planted):
-    planted.run("migrate", "planted", "0005", settings=PLANTED, options="-c%20statement_timeout%3D1000")
+def test_statement_of_a_migration_may_exceed_the_sites_limit(planted):
+    run(planted, "migrate", "planted", "0005", settings=PLANTED, options="-c%20statement_timeout%3D1000")
 
 
-def test_a_table_in_use_is_tried_again_and_others_use_it_meanwhile(planted):
-    planted.run("migrate", "planted", "0002", settings=PLANTED)
+def test_migration_of_a_table_in_use_is_tried_again_and_does_not_block_others(planted):
+    run(planted, "migrate", "planted", "0002", settings=PLANTED)
     with planted.connect(application_name="a reader") as reader:
         reader.execute("SELECT count(*) FROM planted_thing WHERE 'sess-4711' <> ''")
-        migrating = planted.start("migrate", "planted", "0003", settings=PLANTED)
+        migrating = start_on(planted, "migrate", "planted", "0003", settings=PLANTED)
         output = until(migrating, TRYING_AGAIN)
         pid = reader.info.backend_pid
 
-        assert planted.ask("SELECT count(*) FROM planted_thing") == [
-            (0,)
-        ]  # not behind the migration, for ever
+        # Not queued behind the migration.
+        assert planted.ask("SELECT count(*) FROM planted_thing") == [(0,)]
 
-    said(migrating)
+    output_of(migrating)
     assert f"session {pid} (a reader, idle in transaction, for " in output
     assert "in a transaction): SELECT count(*) FROM planted_thing WHERE '…' <> '…'" in output
     assert "4711" not in output
@@ -55,7 +56,7 @@ def test_a_table_in_use_is_tried_again_and_others_use_it_meanwhile(planted):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_gives_up_with_the_names_of_those_in_its_way(monkeypatch, own_connection):
+def test_migrate_gives_up_and_names_the_sessions_that_block_it(monkeypatch, own_connection):
     monkeypatch.setattr(migrate, "SHORTEST_PAUSE_S", 0)
     monkeypatch.setattr(migration_session, "LOCK_TIMEOUT_S", 0.1)
     own_connection.execute("LOCK TABLE system_config")
@@ -68,7 +69,7 @@ def test_it_gives_up_with_the_names_of_those_in_its_way(monkeypatch, own_connect
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_limits_end_with_the_migration():
+def test_limits_of_a_migration_end_with_it():
     before = connections["default"]
     call_command("migrate", verbosity=0)
 
@@ -78,47 +79,47 @@ def test_the_limits_end_with_the_migration():
     assert connections["default"] is before
 
 
-def test_a_concurrent_index_waits_for_as_long_as_it_takes_and_for_no_other_migrate(planted):
+def test_concurrent_index_waits_without_a_limit_and_for_no_other_migrate(planted):
     with planted.connect() as writer:
         writer.execute("INSERT INTO planted_thing (name) VALUES ('not committed yet')")
-        building = planted.start("migrate", "planted", "0004", settings=PLANTED)
-        planted.wait_for(f"{BUILDS} AND clock_timestamp() > query_start + interval '5.5 s'")
-        waiting = planted.start("migrate", "planted", "0004", settings=PLANTED)
+        building = start_on(planted, "migrate", "planted", "0004", settings=PLANTED)
+        planted.wait_for(BUILDS)
+        waiting = start_on(planted, "migrate", "planted", "0004", settings=PLANTED)
+        planted.wait_for(LONGER_THAN_THE_LIMIT, 2 * LOCK_TIMEOUT_S)
         output = until(waiting, "Waiting for")
 
-    assert TRYING_AGAIN not in said(building)
-    said(waiting)
+    assert TRYING_AGAIN not in output_of(building)
+    output_of(waiting)
     assert planted.ask(INDEX) == [(True,)]
     assert f"Waiting for migrate {building.pid}@" in output
 
 
-def test_an_index_that_a_failure_left_invalid_is_made_anew(planted):
+def test_invalid_index_of_a_failed_run_is_made_anew(planted):
     planted.ask("INSERT INTO planted_thing (name) VALUES ('twice'), ('twice')")
     with pytest.raises(Exception, match="could not create unique index"):
         planted.ask("CREATE UNIQUE INDEX CONCURRENTLY thing_name ON planted_thing (name)")
     assert planted.ask(INDEX) == [(False,)]
 
-    planted.run("migrate", "planted", "0004", settings=PLANTED)
+    run(planted, "migrate", "planted", "0004", settings=PLANTED)
 
     assert planted.ask(INDEX) == [(True,)]
 
 
-def test_a_migrate_that_was_killed_while_it_made_an_index_can_be_run_again(planted):
+def test_migrate_that_was_killed_while_making_an_index_can_be_run_again(planted):
     with planted.connect() as writer:
         writer.execute("INSERT INTO planted_thing (name) VALUES ('not committed yet')")
-        building = planted.start("migrate", "planted", "0004", settings=PLANTED)
+        building = start_on(planted, "migrate", "planted", "0004", settings=PLANTED)
         planted.wait_for(BUILDS)
-        building.kill()
-        building.communicate()
+        kill(building)
     planted.wait_for(f"SELECT 1 WHERE NOT EXISTS ({BUILDS})")
 
-    planted.run("migrate", "planted", "0004", settings=PLANTED)
+    run(planted, "migrate", "planted", "0004", settings=PLANTED)
 
     assert planted.ask(INDEX) == [(True,)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_session_that_is_lost_is_not_replaced_by_one_without_the_lock():
+def test_lost_session_is_not_replaced_by_one_without_the_lock():
     with migration_session.migration_session("default", OutputWrapper(sys.stdout)):
         connection.close()
         with pytest.raises(OperationalError, match="migrate again"):
@@ -128,7 +129,7 @@ def test_a_session_that_is_lost_is_not_replaced_by_one_without_the_lock():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_behind_a_pooler_it_says_what_to_set(monkeypatch, tmp_path):
+def test_migrate_behind_a_pooler_names_the_variable_to_set(monkeypatch, tmp_path):
     with Pooler(tmp_path, direct.parameters(connection, application_name="test")):
         monkeypatch.setitem(connection.settings_dict, "DIRECT", {"host": str(tmp_path)})
 

@@ -1,26 +1,27 @@
-"""The schema of this tree carries the release before: both run while one replaces the other."""
+"""The release before works on this tree's schema: both run while one replaces the other."""
 
 import pytest
 
 from tests.upgrade.baseline import ALLOWED, RELEASE
+from tests.upgrade.processes import run
 from tests.upgrade.schema import breaks
 
 
 @pytest.fixture(scope="module")
-def of_the_release_before(server):
-    database = server.create()
-    database.run("-m", "tests.upgrade.baseline")
+def of_the_release_before(databases):
+    database = databases.create()
+    run(database, "-m", "tests.upgrade.baseline")
     return database
 
 
-def test_it_has_nothing_that_the_release_before_would_trip_over(of_the_release_before, migrated):
+def test_schema_has_nothing_that_breaks_the_release_before(of_the_release_before, migrated):
     found = breaks(of_the_release_before, migrated)
 
     assert found == ALLOWED.keys(), f"{RELEASE} would fail on this schema: docs/migrations.md"
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "line"),
     [
         ("ADD COLUMN odd boolean NOT NULL", "health_sample.odd is NOT NULL without a default"),
         ("ALTER COLUMN latency_ms SET NOT NULL", "health_sample.latency_ms is double precision NOT NULL now"),
@@ -30,12 +31,12 @@ def test_it_has_nothing_that_the_release_before_would_trip_over(of_the_release_b
         ("ADD CONSTRAINT once UNIQUE (status)", "health_sample has a new rule once: UNIQUE (status)"),
     ],
 )
-def test_what_it_would_trip_over_is_found(server, of_the_release_before, change, said):
-    changed = server.create(of_the_release_before)
+def test_breaking_change_is_found(databases, of_the_release_before, change, line):
+    changed = databases.create(of_the_release_before)
     changed.ask(f"ALTER TABLE health_sample {change}")
 
     [found] = breaks(of_the_release_before, changed)
-    assert found.startswith(said)
+    assert found.startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +49,8 @@ def test_what_it_would_trip_over_is_found(server, of_the_release_before, change,
         "CREATE INDEX odd ON health_sample (status)",
     ],
 )
-def test_what_it_does_not_notice_is_let_through(server, of_the_release_before, change):
-    changed = server.create(of_the_release_before)
+def test_harmless_change_passes(databases, of_the_release_before, change):
+    changed = databases.create(of_the_release_before)
     changed.ask(change)
 
     assert breaks(of_the_release_before, changed) == set()
