@@ -1,4 +1,4 @@
-"""The environment for the project's own commands: its settings, and nothing of the test run's."""
+"""The environment of the project's own commands, without the test run's settings."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ def free_port():
 
 
 def processes_on(folder):
-    """Return whatever runs on a folder, by its command line."""
+    """Return the processes with that folder in their command line."""
     return {
         process
         for process in psutil.process_iter(["cmdline"])

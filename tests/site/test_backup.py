@@ -6,13 +6,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
+from tests.databases import Database, copy
+from tests.embedded_postgres.processes import stop_using
 from tests.site.processes import own_environ, processes_on
 from tradingsite.embedded_postgres.programs import binaries
+from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,17 +33,23 @@ def documented(page, heading):
 COMMANDS = documented("operations.md", "Backup and restore")
 DUMP, RESTORE_HERE, RESTORE_ELSEWHERE, AFTER = COMMANDS
 DOCUMENTED_URL = "postgresql://trader@db.example.com/trading_restored"
-SEED = """
+FILL = """
+from sysconfig.models import SystemConfig
 from tests.orders.book import placed
 placed(state="DONE", executed_volume=1, executed_funds=100, paid_fee=1)
 placed(identifier="a-2", state="UNKNOWN")
 placed(identifier="a-3", market="KRW-ETH", state="PLANNED")
+SystemConfig.objects.set_value("stop_loss_pct", "4.5")
+SystemConfig.objects.set_value("markets", "KRW-BTC,KRW-ETH")
 """
-CHANGE_THE_PAST = "manage.py dbshell -- --no-psqlrc --command='DELETE FROM system_config_change'"
+CHANGE = "UPDATE system_config SET value = '7.5' WHERE key = 'stop_loss_pct'"
+NEWEST_CHANGE = """
+SELECT old_value, new_value FROM system_config_change WHERE key = 'stop_loss_pct' ORDER BY id DESC LIMIT 1
+"""
 
 
 class Checkout:
-    """A folder in which the commands run as they are written, with a `var` and a `manage.py` of its own."""
+    """A folder in which the documented commands run as written, with its own `manage.py` and `var`."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
@@ -60,11 +72,17 @@ class Checkout:
         assert finished.returncode == 0, finished.stderr
         return finished.stdout
 
-    def contents(self, *name_it: str) -> list[str]:
-        """Return every row, sequence, trigger, function and table of a database, by lines."""
-        dump = self.run(*name_it, "manage.py postgres pg_dump --inserts --restrict-key=x --no-owner")
-        # PostgreSQL itself writes the casts of an `= ANY (ARRAY[…])` in another way each time.
-        return sorted(line for line in dump.splitlines() if line and "ANY (" not in line)
+
+def contents(database: Database) -> list[str]:
+    """Return every row, sequence, trigger, function and table of a database, by lines."""
+    dump = subprocess.run(
+        [binaries() / "pg_dump", "--inserts", "--restrict-key=x", "--no-owner", database.url],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    # PostgreSQL itself writes the casts of an `= ANY (ARRAY[…])` in another way each time.
+    return sorted(line for line in dump.splitlines() if line and "ANY (" not in line)
 
 
 @pytest.fixture
@@ -78,82 +96,112 @@ def folder():
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["our own server", "a server of theirs"])
-def restored(request, folder):
-    """Return a checkout whose database has been restored, and the commands that name that database."""
-    if request.param == "our own server":
-        checkout, commands = Checkout(folder), RESTORE_HERE
-    else:
-        server = request.getfixturevalue("own_server")
-        server.execute("CREATE DATABASE trading")
-        checkout = Checkout(folder, DATABASE_URL=server.url.replace("/postgres?", "/trading?"))
-        new = shlex.quote(server.url.replace("/postgres?", "/trading_restored?"))
-        commands = [command.replace(DOCUMENTED_URL, new) for command in RESTORE_ELSEWHERE]
-    checkout.run("manage.py migrate --verbosity=0", f"manage.py shell --command={shlex.quote(SEED)}")
-    checkout.run(
-        "manage.py sysconfig set stop_loss_pct 4.5 --yes", "manage.py sysconfig set markets KRW-BTC,KRW-ETH"
+@pytest.fixture(scope="module")
+def filled(databases):
+    """A database with orders and changed settings."""
+    database = databases.migrated()
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", FILL],
+        cwd=ROOT,
+        env=own_environ(DATABASE_URL=database.url),
+        check=True,
     )
-    dumped = checkout.contents()
-    checkout.run(*DUMP)
-    assert (folder / "trading.dump").stat().st_mode & 0o077 == 0  # it holds password hashes
-    checkout.run("manage.py sysconfig set stop_loss_pct 7.5 --yes")  # later than the dump
-    later = checkout.contents()
-    checkout.run(*commands)
-    assert checkout.contents() == later  # the old one stays as it is
-    return checkout, commands[0], dumped
+    return database
 
 
-def test_a_restored_database_is_the_one_that_was_dumped_and_works(restored):
-    checkout, name_it, dumped = restored
+@pytest.fixture
+def embedded():
+    """Use the embedded servers of a checkout in this process until the test is over."""
+    used = []
 
-    assert checkout.contents(name_it) == dumped
-    for table, rows in {
-        "trading_order": 3,
-        "database_mode": 1,
-        "system_config_change": 15,
-    }.items():
-        assert sum(f"INSERT INTO public.{table} " in line for line in dumped) >= rows
-    assert any("setval" in line for line in dumped)
+    def use(data):
+        used.append(EmbeddedPostgres(data))
+        return Database(f"postgresql://postgres@/postgres?host={used[-1].use()}")
 
-    checkout.run(name_it, *AFTER, "manage.py sysconfig set stop_loss_pct 4 --yes")
-    newest = checkout.run(name_it, "manage.py sysconfig history stop_loss_pct --limit 1")
-    assert "4.5 → 4" in newest
-    checkout.run(name_it, f"! {CHANGE_THE_PAST}")
+    yield use
+    for server in used:
+        stop_using(server)
 
 
-def test_the_korean_page_has_the_same_commands():
+@dataclass
+class Case:
+    """One way to restore."""
+
+    checkout: Checkout
+    dumped: Database
+    commands: list[str]
+    restored: Callable[[], Database]
+
+
+@pytest.fixture
+def with_the_projects_own_server(folder, filled, embedded):
+    dumped = embedded(folder / "var" / "postgres")
+    copy(filled, dumped)
+    restored = folder / "var" / "postgres-restored"
+    return Case(Checkout(folder), dumped, RESTORE_HERE, lambda: embedded(restored))
+
+
+@pytest.fixture
+def with_a_server_of_ones_own(folder, filled, databases):
+    dumped, restored = databases.create(filled), databases.at(databases.name())
+    commands = [command.replace(DOCUMENTED_URL, shlex.quote(restored.url)) for command in RESTORE_ELSEWHERE]
+    return Case(Checkout(folder, DATABASE_URL=dumped.url), dumped, commands, lambda: restored)
+
+
+@pytest.mark.parametrize("case", ["with_the_projects_own_server", "with_a_server_of_ones_own"])
+def test_restored_database_equals_the_dumped_one_and_works(case, request):
+    case = request.getfixturevalue(case)
+    dump = case.checkout.folder / "trading.dump"
+    before = contents(case.dumped)
+
+    case.checkout.run(*DUMP)
+    case.dumped.ask(CHANGE)
+    later = contents(case.dumped)
+    case.checkout.run(*case.commands)
+
+    assert dump.stat().st_mode & 0o077 == 0, "it holds password hashes"
+    assert contents(case.dumped) == later != before
+    restored = case.restored()
+    assert contents(restored) == before
+    for table, rows in {"trading_order": 3, "database_mode": 1, "system_config_change": 15}.items():
+        assert sum(f"INSERT INTO public.{table} " in line for line in before) >= rows
+    assert any("setval" in line for line in before)
+
+    set_value = "manage.py sysconfig set stop_loss_pct 4 --yes"
+    case.checkout.run(case.commands[0], *AFTER, set_value)
+    assert restored.ask(NEWEST_CHANGE) == [("4.5", "4")]
+    with pytest.raises(psycopg.Error, match="system_config_change"):
+        restored.ask("DELETE FROM system_config_change")
+
+
+def test_korean_page_has_the_same_commands():
     assert documented("operations.ko.md", "백업과 복원") == COMMANDS
 
 
-def test_data_alone_brings_no_setting_back(folder):
+def test_data_alone_does_not_restore_the_settings(filled, databases, folder):
     """The reason for the page's warning."""
-    checkout = Checkout(folder)
-    checkout.run("manage.py migrate --verbosity=0", f"manage.py shell --command={shlex.quote(SEED)}")
-    checkout.run("manage.py sysconfig set stop_loss_pct 4.5 --yes", *DUMP)
-
-    name_it = RESTORE_HERE[0]
+    restored = databases.migrated()
+    checkout = Checkout(folder, DATABASE_URL=restored.url)
     checkout.run(
-        name_it,
-        "manage.py migrate --verbosity=0",
+        f"pg_dump --format=custom --file=trading.dump {shlex.quote(filled.url)}",
         "manage.py postgres pg_restore --data-only --disable-triggers trading.dump || true",
     )
 
-    assert checkout.run(name_it, "manage.py sysconfig get stop_loss_pct").strip() == "5.0"
-    rows = checkout.contents(name_it)
-    assert sum("INSERT INTO public.trading_order " in line for line in rows) == 3
+    assert restored.ask("SELECT value FROM system_config WHERE key = 'stop_loss_pct'") == [("5.0",)]
+    assert restored.ask("SELECT count(*) FROM trading_order") == [(3,)]
 
 
-def test_a_missing_program_is_named_with_what_to_install(folder):
+def test_missing_program_is_named_with_what_to_install(folder):
     checkout = Checkout(folder, DATABASE_URL="postgresql://trader@127.0.0.1:1/trading")
 
-    told = checkout.run(f"PATH=/nonexistent {folder}/manage.py postgres pg_dump 2>&1 || test $? = 1")
+    output = checkout.run(f"PATH=/nonexistent {folder}/manage.py postgres pg_dump 2>&1 || test $? = 1")
 
-    assert "pg_dump is not in PATH. Install the client programs of your server's release" in told
+    assert "pg_dump is not in PATH. Install the client programs of your server's release" in output
 
 
-def test_a_program_that_fails_gives_its_exit_status(folder):
-    told = Checkout(folder).run(
-        "manage.py postgres pg_dump --no-such-option 2>/dev/null || echo ended with $?"
-    )
+def test_command_gives_the_exit_status_of_its_program(folder):
+    checkout = Checkout(folder, DATABASE_URL="postgresql://trader@127.0.0.1:1/trading")
 
-    assert told == "ended with 1\n"
+    output = checkout.run("manage.py postgres pg_dump --no-such-option 2>/dev/null || echo ended with $?")
+
+    assert output == "ended with 1\n"

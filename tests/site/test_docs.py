@@ -1,4 +1,4 @@
-"""The documentation is tested: what is not written down, or no longer true, fails here."""
+"""The documentation lists every variable and dependency, and its links work."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_every_variable_is_documented(name):
     assert re.search(rf"^# {name}=", example, re.MULTILINE)
 
 
-def test_no_variable_is_documented_that_is_gone():
+def test_documentation_lists_no_removed_variable():
     names = {name.upper() for name in Environment.model_fields}
     environment = (ROOT / "docs/configuration.md").read_text().split("## Config keys")[0]
 
@@ -29,7 +29,7 @@ def test_no_variable_is_documented_that_is_gone():
     assert set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)) == names
 
 
-def test_every_dependency_says_what_it_is_for():
+def test_every_dependency_is_documented():
     named = set()
     for file in ("requirements.in", "requirements-dev.in"):
         for line in (ROOT / file).read_text().splitlines():
@@ -41,18 +41,18 @@ def test_every_dependency_says_what_it_is_for():
     assert documented == named
 
 
-def test_the_version_is_the_changelogs_top_entry():
+def test_version_is_the_changelogs_top_entry():
     entries = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert entries[0] == tradingsite.__version__
 
 
-def test_the_readme_is_short():
+def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page):
+def test_links_have_targets(page):
     for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text()):
         file = (page.parent / target) if target else page
         assert file.exists(), f"{page.name}: {target}"
@@ -93,7 +93,7 @@ def test_index_lists_every_page():
     assert "(docs/README.md)" in (ROOT / "README.md").read_text()
 
 
-def test_lock_files_hold_hashes_and_no_addresses():
+def test_lock_files_have_hashes_and_no_addresses():
     for file in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / file).read_text()
 

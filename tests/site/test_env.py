@@ -40,7 +40,7 @@ def test_sandbox_mode_needs_nothing(load):
     assert len(loaded.health_token.get_secret_value()) >= 16
 
 
-def test_what_sandbox_mode_makes_is_made_once_and_is_private(load, tmp_path):
+def test_generated_secrets_are_made_once_and_are_private(load, tmp_path):
     first, second = load(), load()
 
     assert first == second
@@ -48,14 +48,14 @@ def test_what_sandbox_mode_makes_is_made_once_and_is_private(load, tmp_path):
         assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
 
 
-def test_a_real_key_is_never_used_in_sandbox_mode(load):
+def test_sandbox_mode_never_uses_a_real_key(load):
     loaded = load({"UPBIT_ACCESS_KEY": "real-access-key", "GEMINI_API_KEY": "real-gemini-key"})
 
     assert loaded.upbit_access_key.get_secret_value() == "sandbox-access-key"
     assert loaded.gemini_api_key.get_secret_value() == "sandbox-gemini-key"
 
 
-def test_live_mode_talks_to_the_real_addresses_with_the_given_keys(load):
+def test_live_mode_uses_the_real_addresses_and_the_given_keys(load):
     loaded = load({**LIVE, "UPBIT_ACCESS_KEY": "real-access-key"})
 
     assert loaded.upbit_url == "https://api.upbit.com"
@@ -64,7 +64,7 @@ def test_live_mode_talks_to_the_real_addresses_with_the_given_keys(load):
     assert loaded.health_token is None
 
 
-def test_the_process_wins_over_dotenv_and_dotenv_over_secret_files(load, tmp_path):
+def test_process_wins_over_dotenv_and_dotenv_over_secret_files(load, tmp_path):
     (tmp_path / "token").write_text("token-from-the-file\n")
     file = f"HEALTH_TOKEN_FILE={tmp_path / 'token'}\n"
 
@@ -75,11 +75,11 @@ def test_the_process_wins_over_dotenv_and_dotenv_over_secret_files(load, tmp_pat
     assert load({"PORT": "8200"}, dotenv="PORT=8100").port == 8200
 
 
-def test_an_empty_value_counts_as_not_set(load):
+def test_empty_value_counts_as_not_set(load):
     assert load({"PORT": "", "DATABASE_URL": ""}).port == 8000
 
 
-def test_a_relative_folder_means_one_below_the_working_folder(load):
+def test_relative_folder_is_below_the_working_folder(load):
     assert load({"EMBEDDED_POSTGRES_DIR": "data"}).embedded_postgres_dir == Path.cwd() / "data"
 
 
@@ -113,7 +113,7 @@ def test_a_relative_folder_means_one_below_the_working_folder(load):
         ({"SECRET_KEY_FILE": "/nowhere/secret"}, ["SECRET_KEY_FILE", "/nowhere/secret", "No such file"]),
     ],
 )
-def test_a_wrong_value_names_variable_value_and_rule(load, variables, parts):
+def test_wrong_value_is_refused_with_variable_value_and_rule(load, variables, parts):
     with pytest.raises(env.InvalidEnvironment) as refused:
         load(variables)
 
@@ -125,14 +125,14 @@ def test_a_wrong_value_names_variable_value_and_rule(load, variables, parts):
 
 
 @pytest.mark.parametrize("url", ["postgresql://h/db", "postgresql://h:5432/db", "postgresql://a,b:5433/db"])
-def test_a_database_s_port_may_be_left_out(load, url):
+def test_port_of_a_database_may_be_left_out(load, url):
     assert load({"DATABASE_URL": url}).database_url.get_secret_value() == url
 
 
 @pytest.mark.parametrize(
     ("garbage", "shown"), [(b"web\n", "'web'"), (b"", "''"), (b"70000", "'70000'"), (b"\xff", "no text")]
 )
-def test_a_spoilt_sandbox_port_is_named_with_its_file_and_the_way_out(load, tmp_path, garbage, shown):
+def test_invalid_sandbox_port_file_is_named_with_the_way_out(load, tmp_path, garbage, shown):
     file = tmp_path / "var" / "sandbox-port"
     file.parent.mkdir()
     file.write_bytes(garbage)
@@ -153,7 +153,7 @@ def test_a_spoilt_sandbox_port_is_named_with_its_file_and_the_way_out(load, tmp_
         ("trading.local", "trading.local:8000"),
     ],
 )
-def test_the_web_listens_on_ipv4_on_ipv6_or_on_a_name(load, host, address):
+def test_web_listens_on_ipv4_ipv6_or_a_name(load, host, address):
     assert load({"HOST": host}).web_address == address
 
 
@@ -173,7 +173,7 @@ def test_all_wrong_values_are_named_at_once(load):
     ],
     ids=["manage.py", "gunicorn"],
 )
-def test_a_process_ends_with_the_message_and_no_traceback(tmp_path, command):
+def test_process_ends_with_the_message_and_no_traceback(tmp_path, command):
     result = subprocess.run(
         [sys.executable, *command],
         env={**os.environ, "PORT": "web", "VAR_DIR": str(tmp_path)},

@@ -1,4 +1,4 @@
-"""A stranger's longest request lines and headers take neither the site nor its probes away."""
+"""The longest request lines and headers of a stranger cost neither the site nor its probes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Text that a stranger sends costs what its length costs, wherever a pattern meets it."""
+"""Matching a pattern against hostile text takes time by the length of the text only."""
 
 import json
 import random
@@ -84,7 +84,7 @@ def cost_ms(work, text):
     ],
     ids=["mask", "user info", "health answers", "a wait that a venue states", "names in a prompt"],
 )
-def test_hostile_text_costs_what_its_length_costs(work):
+def test_hostile_text_costs_time_by_its_length_only(work):
     costs = {text[:40]: cost_ms(work, text) for text in chain(HOSTILE, MIXED)}
 
     assert {text: cost for text, cost in costs.items() if cost > LIMIT_MS} == {}
@@ -93,7 +93,7 @@ def test_hostile_text_costs_what_its_length_costs(work):
 @pytest.mark.parametrize(
     "text", ["1." + "1" * 2**20, "초" * 2**20, "1 " * 2**19], ids=["digits", "units", "many"]
 )
-def test_a_wait_is_looked_for_at_the_beginning_of_a_body(text):
+def test_wait_is_searched_at_the_beginning_of_a_body_only(text):
     assert cost_ms(waits, text) < LIMIT_MS
 
 
@@ -118,7 +118,7 @@ for text in json.load(sys.stdin):
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_line_about_hostile_text_is_cheap_and_short(log_format):
+def test_log_line_with_hostile_text_is_cheap_and_short(log_format):
     written = subprocess.run(
         [sys.executable, "-c", LINES.format(log_format=log_format)],
         input=json.dumps([*HOSTILE, *MIXED]),
@@ -132,10 +132,10 @@ def test_a_line_about_hostile_text_is_cheap_and_short(log_format):
     assert [cost for cost in costs if cost[2] > LIMIT_MS] == []
     lines = written.stderr.splitlines()
     if log_format == "json":
-        told = [json.loads(line) for line in lines]
-        assert {line["logger"] for line in told} == {
+        logged = [json.loads(line) for line in lines]
+        assert {line["logger"] for line in logged} == {
             *("django.request", "elsewhere", "ours", "django.security.DisallowedHost")
         }
-        assert max(len(line["event"]) for line in told if line["logger"].startswith("django")) <= 301
-        assert max(len(line["path"]) for line in told if "path" in line) <= 301
-        assert max(len(line["event"]) for line in told) <= 2001
+        assert max(len(line["event"]) for line in logged if line["logger"].startswith("django")) <= 301
+        assert max(len(line["path"]) for line in logged if "path" in line) <= 301
+        assert max(len(line["event"]) for line in logged) <= 2001

@@ -1,9 +1,9 @@
-"""A folder can be taken in at a glance (docs/development.md)."""
+"""No folder is crowded (docs/development.md)."""
 
 from tests.layout import MOST_FILES, files_by_folder, python_files
 
 
-def test_no_folder_holds_more_python_files_than_a_reader_takes_in():
+def test_folders_have_at_most_25_python_files():
     counted = files_by_folder(python_files())
 
     assert counted, "no files found"

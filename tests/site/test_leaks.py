@@ -1,4 +1,4 @@
-"""The search for secrets is itself tested: a test that shows one fails, and its report does not repeat it."""
+"""A test whose output shows a secret fails, and its report does not repeat the secret."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def test_logs_none():
 """
 
 
-def test_a_test_that_logs_a_secret_fails_without_repeating_it(tmp_path, settings):
+def test_leaking_test_fails_and_its_report_hides_the_secret(tmp_path, settings):
     (tmp_path / "test_showing.py").write_text(SHOWING)
 
     done = subprocess.run(

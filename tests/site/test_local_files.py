@@ -1,4 +1,4 @@
-"""Files that are made once: processes that start together must agree."""
+"""Files that are made once, also when several processes start together."""
 
 import threading
 
@@ -24,7 +24,7 @@ def test_threads_that_start_together_agree(tmp_path):
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["secret"]
 
 
-def test_a_kept_text_is_not_made_again(tmp_path):
+def test_kept_text_is_not_made_again(tmp_path):
     keep(tmp_path / "port", lambda: "1")
 
     assert keep(tmp_path / "port", lambda: "2") == "1"

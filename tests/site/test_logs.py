@@ -1,4 +1,4 @@
-"""Log lines: parsable or readable, and never a secret, whoever writes them."""
+"""Log lines are JSON or readable text, and never show a secret, whichever logger writes them."""
 
 import json
 import subprocess
@@ -68,7 +68,7 @@ def test_mask_hides_what_looks_like_a_secret(written, shown):
         f"logging.getLogger('gunicorn.error').error('worker said {SECRET}')",
     ],
 )
-def test_a_secret_is_in_no_line_of_any_logger(body, log_format):
+def test_secret_is_in_no_line_of_any_logger(body, log_format):
     written = "\n".join(lines_of(body, log_format))
 
     assert written
@@ -86,7 +86,7 @@ def test_masking_leaves_json_parsable():
     assert json.loads(line)["event"] == 'token=*** {"password": "***"}'
 
 
-def test_a_request_for_a_quote_leaves_its_line_whole():
+def test_request_path_with_a_quote_does_not_break_its_line():
     body = r"""
 from django.conf import settings
 settings.configure(ROOT_URLCONF="tests.site.test_logs", ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None)
@@ -155,7 +155,7 @@ def test_json_lines_parse_and_carry_their_facts():
     assert record["timestamp"].endswith("Z")
 
 
-def test_an_exception_is_one_json_line():
+def test_exception_is_one_json_line():
     (line,) = lines_of(
         "try:\n    1 / 0\nexcept ZeroDivisionError:\n    logging.getLogger('a').exception('failed')", "json"
     )
@@ -164,7 +164,7 @@ def test_an_exception_is_one_json_line():
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_metric_is_a_bare_line_in_every_format(log_format):
+def test_metric_is_a_bare_line_in_every_format(log_format):
     (line,) = lines_of(
         "logging.getLogger('tradingsite.jobs.job_metric').info('{\"metric_type\":\"job\"}')", log_format
     )

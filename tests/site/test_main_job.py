@@ -1,4 +1,4 @@
-"""The main job across its parts: a setting changed in admin decides what the next job does."""
+"""A setting changed in admin decides what the next job does."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def five_minutes_of_prices():
 
 
 @pytest.mark.usefixtures("five_minutes_of_prices")
-def test_a_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
+def test_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
     tasks.check_volatility(timezone.now())
     assert not Halt.objects.blocking("KRW-BTC").exists()
 
@@ -40,7 +40,7 @@ def test_a_threshold_changed_in_admin_is_used_by_the_next_check(admin_client):
 
 
 @pytest.mark.usefixtures("five_minutes_of_prices")
-def test_an_unreadable_limit_stops_the_check_and_not_with_a_default():
+def test_unreadable_limit_fails_the_check_instead_of_using_a_default():
     SystemConfig.objects.filter(key="volatility_threshold_pct").update(value="three")
 
     with pytest.raises(Exception, match="volatility_threshold_pct holds 'three'"):

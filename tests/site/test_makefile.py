@@ -1,4 +1,4 @@
-"""The first thing a new machine meets: the Makefile's own check."""
+"""The Makefile's check of the Python version, and the nightly run."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A Python that says it is another one, and can do nothing but that.
+# A Python that claims another version, and can do nothing else.
 OTHER = """#!/bin/sh
 exec {python} -c 'import sys; sys.version_info = {version}; exec(sys.argv[2])' "$@"
 """
@@ -29,7 +29,7 @@ def install(tmp_path, version):
 
 
 @pytest.mark.parametrize("version", [(3, 10, 4), (3, 14, 0)])
-def test_a_python_without_locked_wheels_is_refused_with_the_way_out(tmp_path, version):
+def test_python_without_locked_wheels_is_refused_with_the_way_out(tmp_path, version):
     result = install(tmp_path, version)
 
     assert result.returncode != 0
@@ -39,7 +39,7 @@ def test_a_python_without_locked_wheels_is_refused_with_the_way_out(tmp_path, ve
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 13, 9)])
-def test_a_python_with_locked_wheels_is_taken(tmp_path, version):
+def test_python_with_locked_wheels_is_accepted(tmp_path, version):
     result = install(tmp_path, version)
 
     assert "is needed" not in result.stderr
@@ -76,7 +76,7 @@ def nightly(tmp_path):
     return run
 
 
-def test_the_nightly_run_says_what_failed_and_why(nightly, tmp_path):
+def test_nightly_run_reports_what_failed_and_why(nightly, tmp_path):
     result = nightly("stress", "chaos", "scale")
 
     assert result.returncode == 1
@@ -91,7 +91,7 @@ def test_the_nightly_run_says_what_failed_and_why(nightly, tmp_path):
     assert (tmp_path / "var/nightly/stress.log").read_text() == "fine\n"
 
 
-def test_the_nightly_run_ends_well_and_refuses_what_it_does_not_know(nightly):
+def test_nightly_run_succeeds_and_refuses_an_unknown_name(nightly):
     assert nightly("stress", "faults").returncode == 0
 
     result = nightly("everything")

@@ -1,18 +1,16 @@
-"""`./manage.py` and the documentation's commands, as somebody types them who has no Django at hand."""
+"""`./manage.py` and the documentation's commands, as typed on a machine without Django."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import venv
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.site.processes import own_environ, processes_on
+from tests.site.processes import own_environ
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,21 +39,19 @@ def system_python(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def environ(system_python):
-    """The environment of a migrated site in a folder of its own, with the system's Python first in PATH."""
-    # Not tmp_path: as root that is closed to the user that PostgreSQL runs as.
-    folder = Path(tempfile.mkdtemp(prefix="manage-"))
-    folder.chmod(0o711)
-    path = f"{system_python.parent}:{os.environ['PATH']}"
-    environ = own_environ(VAR_DIR=str(folder / "var"), PATH=path, PYTHONUNBUFFERED="1", SCHEDULER_GRACE_S="1")
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environ, check=True)
-    yield environ
-    assert psutil.wait_procs(processes_on(folder), timeout=WITHIN_S)[1] == []
-    shutil.rmtree(folder)
+def environ(system_python, databases, tmp_path_factory):
+    """The environment of a migrated site, with the system's Python first in PATH."""
+    return own_environ(
+        VAR_DIR=str(tmp_path_factory.mktemp("var")),
+        DATABASE_URL=databases.migrated().url,
+        PATH=f"{system_python.parent}:{os.environ['PATH']}",
+        PYTHONUNBUFFERED="1",
+        SCHEDULER_GRACE_S="1",
+    )
 
 
 @pytest.mark.parametrize("command", WRITTEN)
-def test_a_command_of_the_readme_runs_as_written(command, environ):
+def test_command_of_the_readme_runs_as_written(command, environ):
     for name, value in PLACEHOLDERS.items():
         command = command.replace(name, value)
     kind = command.split()[1]
@@ -67,28 +63,28 @@ def test_a_command_of_the_readme_runs_as_written(command, environ):
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        said = ""
-        while PRINTS[kind] not in said and (line := process.stdout.readline()):
-            said += line
+        output = ""
+        while PRINTS[kind] not in output and (line := process.stdout.readline()):
+            output += line
         if kind in LASTING:
             process.terminate()
-        said += process.stdout.read()
+        output += process.stdout.read()
 
-    assert PRINTS[kind] in said
-    assert "Traceback" not in said
+    assert PRINTS[kind] in output
+    assert "Traceback" not in output
     assert kind in LASTING or process.returncode == (1 if kind == "healthcheck" else 0)
 
 
-def test_the_readme_names_each_kind_of_command():
+def test_readme_names_each_kind_of_command():
     assert {command.split()[1] for command in WRITTEN} == set(PRINTS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_is_written_as_it_is_typed(page):
+def test_every_documented_command_starts_with_its_folder(page):
     assert re.findall(r"(?:`|^\$ )manage\.py \w.*", page.read_text(), re.MULTILINE) == []
 
 
-def test_it_runs_from_another_folder_by_any_python_with_the_options_of_that(system_python, tmp_path):
+def test_manage_runs_from_another_folder_with_any_python_and_its_options(system_python, tmp_path):
     show = ["shell", "-v", "0", "-c", "import sys; print(sys.warnoptions)"]
     result = subprocess.run(
         [system_python, "-W", "error", ROOT / "manage.py", *show],
@@ -104,7 +100,7 @@ def test_it_runs_from_another_folder_by_any_python_with_the_options_of_that(syst
     assert result.stdout == "['error']\n"
 
 
-def test_a_database_that_cannot_be_started_is_a_sentence_with_the_ways_out(tmp_path):
+def test_server_that_cannot_start_is_reported_with_the_ways_out(tmp_path):
     (tmp_path / "file").touch()
     result = subprocess.run(
         [sys.executable, ROOT / "manage.py", "migrate"],
@@ -130,7 +126,7 @@ def checkout(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["missing", "empty", "a link to an empty one", "a link to nothing"])
-def test_without_the_requirements_it_says_what_to_do(checkout, system_python, state):
+def test_missing_requirements_are_reported_with_what_to_do(checkout, system_python, state):
     if state == "empty":
         venv.create(checkout / ".venv", with_pip=False, symlinks=True)
     elif state != "missing":
@@ -151,7 +147,7 @@ def test_without_the_requirements_it_says_what_to_do(checkout, system_python, st
             assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_fault_of_ours_is_no_missing_requirement(checkout):
+def test_broken_import_of_our_own_shows_its_traceback(checkout):
     venv.create(checkout / ".venv", with_pip=False, symlinks=True)
     (checkout / "tradingsite" / "env.py").write_text("import tradingsite.gone")
 

@@ -1,4 +1,4 @@
-"""What one test commits, the next one does not find; what `migrate` wrote, each finds."""
+"""After a test that commits, the rows are as `migrate` left them."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,7 +10,7 @@ from tests import pristine
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_test_committed_is_undone():
+def test_committed_rows_are_undone():
     before = list(SystemConfig.objects.order_by("pk").values())
     types = list(ContentType.objects.order_by("pk").values())
     User.objects.create_superuser("operator", password="a long password")
@@ -24,7 +24,7 @@ def test_what_a_test_committed_is_undone():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_putting_back_leaves_the_triggers_at_work():
+def test_putting_back_leaves_triggers_enabled():
     with connection.cursor() as cursor:
         pristine.put_back()
         cursor.execute("SHOW session_replication_role")

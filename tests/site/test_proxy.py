@@ -1,4 +1,4 @@
-"""Behind a reverse proxy: whose address a lock-out counts."""
+"""Which client address a lock-out counts behind a reverse proxy."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from django.urls import reverse
 from tests.site.processes import own_environ
 from tradingsite.proxy import client_address
 
-ASK = """
+PRINT_ADDRESS = """
 import django
 django.setup()
 from axes.helpers import get_client_ip_address
@@ -20,9 +20,9 @@ print(get_client_ip_address(RequestFactory().get("/", headers={"X-Forwarded-For"
 
 
 @pytest.mark.parametrize(("behind_proxy", "counted"), [("true", "203.0.113.7"), ("false", "127.0.0.1")])
-def test_the_proxys_word_counts_only_where_one_is_declared(behind_proxy, counted):
+def test_forwarded_address_counts_only_behind_a_declared_proxy(behind_proxy, counted):
     result = subprocess.run(
-        [sys.executable, "-c", ASK],
+        [sys.executable, "-c", PRINT_ADDRESS],
         env=own_environ(BEHIND_PROXY=behind_proxy),
         capture_output=True,
         text=True,
@@ -33,7 +33,7 @@ def test_the_proxys_word_counts_only_where_one_is_declared(behind_proxy, counted
 
 
 @pytest.mark.django_db
-def test_one_who_guesses_locks_himself_out_and_not_the_operator_behind_the_same_proxy(client, settings):
+def test_guesser_does_not_lock_out_the_operator_behind_the_same_proxy(client, settings):
     settings.AXES_CLIENT_IP_CALLABLE = client_address
     User.objects.create_superuser("operator", password="the right one")
 
@@ -49,13 +49,13 @@ def test_one_who_guesses_locks_himself_out_and_not_the_operator_behind_the_same_
 
 
 @pytest.mark.parametrize("forwarded", ["", "unknown", "203.0.113.7:4711", "203.0.113.7,"])
-def test_without_a_usable_entry_the_proxys_own_address_counts(rf, forwarded):
+def test_proxys_own_address_counts_without_a_usable_entry(rf, forwarded):
     request = rf.get("/", headers={"X-Forwarded-For": forwarded}, REMOTE_ADDR="192.0.2.1")
 
     assert client_address(request) == "192.0.2.1"
 
 
-def test_an_ipv6_client_is_counted_by_its_one_spelling(rf):
+def test_ipv6_client_is_counted_by_its_canonical_spelling(rf):
     request = rf.get("/", headers={"X-Forwarded-For": "2001:DB8:0::0:7"})
 
     assert client_address(request) == "2001:db8::7"

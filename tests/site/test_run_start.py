@@ -1,4 +1,4 @@
-"""How `make run` begins: what it refuses, how it is interrupted, and what it waits for."""
+"""How `make run` starts: what it refuses, how it is interrupted, and what it waits for."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def refused(tmp_path, **variables):
     ("host", "reason"),
     [("192.0.2.1", "Cannot assign requested address"), ("no-such-host.invalid", "not known|name resolution")],
 )
-def test_an_address_that_cannot_be_listened_on_is_refused_with_the_real_reason(tmp_path, host, reason):
+def test_address_that_cannot_be_listened_on_is_refused_with_the_real_reason(tmp_path, host, reason):
     message = refused(tmp_path, HOST=host, PORT="8765")
 
     assert message.startswith(f"Cannot listen on {host} with PORT=8765: ")
@@ -47,7 +47,7 @@ def test_an_address_that_cannot_be_listened_on_is_refused_with_the_real_reason(t
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
-def test_a_taken_port_is_called_taken_whatever_the_protocol(tmp_path, host, family):
+def test_taken_port_is_refused_in_either_protocol(tmp_path, host, family):
     with socket.socket(family) as other:
         other.bind((host, 0))
         other.listen()
@@ -67,7 +67,7 @@ def var_dir():
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_during_the_preparation_ends_all_of_it_without_a_traceback(var_dir, how):
+def test_signal_during_the_preparation_ends_everything_without_a_traceback(var_dir, how):
     with subprocess.Popen(
         RUN,
         env=own_environ(VAR_DIR=str(var_dir), PORT=str(free_port())),
@@ -83,18 +83,19 @@ def test_a_signal_during_the_preparation_ends_all_of_it_without_a_traceback(var_
 
     assert process.returncode == 128 + how
     assert rest == ""
-    assert psutil.wait_procs({*started, *processes_on(var_dir)}, timeout=5)[1] == []
+    assert psutil.wait_procs({*started, *processes_on(var_dir)}, timeout=60)[1] == []
 
 
-def test_a_wrong_variable_is_one_sentence(tmp_path):
+def test_wrong_variable_is_refused_in_one_sentence(tmp_path):
     assert refused(tmp_path, WEB_WORKERS="many").startswith("WEB_WORKERS: 'many': ")
 
 
-def test_what_cannot_be_prepared_is_not_started(own_server, tmp_path):
-    own_server.execute("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
-    own_server.execute("INSERT INTO database_mode VALUES (1, 'live', now())")
+def test_site_that_cannot_be_prepared_is_not_started(databases, tmp_path):
+    database = databases.create()
+    database.ask("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
+    database.ask("INSERT INTO database_mode VALUES (1, 'live', now())")
 
-    message = refused(tmp_path, DATABASE_URL=own_server.url, PORT=str(free_port()))
+    message = refused(tmp_path, DATABASE_URL=database.url, PORT=str(free_port()))
 
     assert "belongs to live mode" in message
 
@@ -115,11 +116,11 @@ class Redirecting(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
 
-class Limping(BaseHTTPRequestHandler):
-    """A site in sandbox mode whose scheduler is not there."""
+class WithoutScheduler(BaseHTTPRequestHandler):
+    """A site in sandbox mode without its scheduler."""
 
     def do_GET(self):
         self.send_response(200 if self.path == "/readyz" else 503)
@@ -128,7 +129,7 @@ class Limping(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"components": components}).encode())
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
 
 class RedirectingOnIpv6(ThreadingHTTPServer):
@@ -144,28 +145,28 @@ class RedirectingOnIpv6(ThreadingHTTPServer):
         (RedirectingOnIpv6, "::", "http://[::1]"),
     ],
 )
-def test_live_mode_is_announced_as_soon_as_it_is_ready(capsys, monkeypatch, server_class, host, shown):
+def test_live_mode_is_announced_when_it_is_ready(capsys, monkeypatch, server_class, host, shown):
     monkeypatch.setattr("tradingsite.run.ANNOUNCE_WITHIN_S", 0)
     with server_class((host, 0), Redirecting) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         announce(LIVE.model_copy(update={"host": host, "port": server.server_port}))
         server.shutdown()
 
-    said = capsys.readouterr().out
-    assert f"{shown}:{server.server_port}/status/" in said
-    assert "Not answering" not in said
-    assert "Login" not in said
+    output = capsys.readouterr().out
+    assert f"{shown}:{server.server_port}/status/" in output
+    assert "Not answering" not in output
+    assert "Login" not in output
 
 
-def test_what_does_not_answer_in_time_is_named(capsys, monkeypatch, tmp_path):
+def test_component_that_does_not_answer_in_time_is_named(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("tradingsite.run.ANNOUNCE_WITHIN_S", 0)
     site = Environment(trading_mode="sandbox", health_token=LIVE.health_token, var_dir=tmp_path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Limping) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), WithoutScheduler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         announce(site.model_copy(update={"port": server.server_port}))
         server.shutdown()
     announce(site.model_copy(update={"port": server.server_port}))
 
-    limping, gone = capsys.readouterr().out.split("Stop ")[:2]
-    assert "Not answering after 0 s: scheduler." in limping
-    assert "Not answering after 0 s: web (" in gone
+    without_scheduler, without_web = capsys.readouterr().out.split("Stop ")[:2]
+    assert "Not answering after 0 s: scheduler." in without_scheduler
+    assert "Not answering after 0 s: web (" in without_web

@@ -1,4 +1,4 @@
-"""What a process must have before it may act: keys in live mode, and a database of its own mode."""
+"""What a process needs before it starts: keys in live mode, and a database of its own mode."""
 
 import subprocess
 import sys
@@ -8,10 +8,12 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
+from tests.forked import Command
 from tests.site.processes import own_environ
 from tradingsite import startup as start
 from tradingsite.models import DatabaseMode
 
+WITHIN_S = 60
 LIVE = {
     "TRADING_MODE": "live",
     "SECRET_KEY": "q8Zr-5vB1_xW7tYp0KdM3nHc6JfL9sGe2AuRoT4iVwXyZbNmQk",
@@ -23,15 +25,22 @@ LIVE = {
 
 
 def manage(*arguments, **variables):
-    """Run a management command in a process of its own."""
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(
-        command, env=own_environ(**variables), capture_output=True, text=True, check=False, timeout=60
-    )
+    """Run a management command as a process of its own; return its exit code and all output."""
+    process = Command("manage.py", *arguments, env=own_environ(**variables))
+    output = process.output.read()
+    process.output.close()
+    return process.wait(WITHIN_S), output
+
+
+def stamped(database, mode):
+    """Make a database look like one of that mode."""
+    database.ask("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
+    database.ask("INSERT INTO database_mode VALUES (1, %s, now())", mode)
+    return database
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_first_migrate_stamps_the_mode():
+def test_first_migrate_stamps_the_mode():
     DatabaseMode.objects.all().delete()
     call_command("migrate", verbosity=0)
     call_command("migrate", verbosity=0)
@@ -39,21 +48,20 @@ def test_the_first_migrate_stamps_the_mode():
     assert DatabaseMode.objects.get().mode == "sandbox"
 
 
-def test_the_other_modes_database_is_not_migrated(own_server):
-    own_server.execute("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
-    own_server.execute("INSERT INTO database_mode VALUES (1, 'live', now())")
+def test_other_modes_database_is_not_migrated(databases):
+    database = stamped(databases.create(), "live")
 
-    result = manage("migrate", DATABASE_URL=own_server.url)
+    code, output = manage("migrate", DATABASE_URL=database.url)
 
-    assert result.returncode == 2
-    assert "belongs to live mode" in result.stderr
-    assert "Traceback" not in result.stderr
-    tables = own_server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert code == 2
+    assert "belongs to live mode" in output
+    assert "Traceback" not in output
+    tables = database.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert tables == [("database_mode",)]
 
 
 @pytest.mark.django_db
-def test_the_other_modes_database_is_refused_with_both_modes_and_the_way_out(settings):
+def test_other_modes_database_is_refused_with_both_modes_and_the_way_out(settings):
     settings.TRADING_MODE = "live"
 
     with pytest.raises(start.CannotStart) as refused:
@@ -65,7 +73,7 @@ def test_the_other_modes_database_is_refused_with_both_modes_and_the_way_out(set
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_other_modes_database_is_not_prepared_and_gets_no_operator(settings):
+def test_other_modes_database_is_not_prepared_and_gets_no_operator(settings):
     DatabaseMode.objects.update(mode="live")
 
     with pytest.raises(CommandError, match="belongs to live mode"):
@@ -75,37 +83,39 @@ def test_the_other_modes_database_is_not_prepared_and_gets_no_operator(settings)
 
 
 @pytest.mark.django_db
-def test_ones_own_database_is_accepted():
+def test_database_of_the_same_mode_is_accepted():
     start.refuse_unless_ready()
 
 
 @pytest.mark.django_db
-def test_a_database_belongs_to_exactly_one_mode():
+def test_database_belongs_to_exactly_one_mode():
     with pytest.raises(IntegrityError, match="one_database_mode"):
         DatabaseMode.objects.create(pk=2, mode="live")
 
 
-def test_live_mode_without_a_key_is_refused_by_the_scheduler_and_warned_of_elsewhere():
-    lacking = {**LIVE, "GEMINI_API_KEY": ""}
+def test_scheduler_refuses_live_mode_without_a_key():
+    code, output = manage("runscheduler", **{**LIVE, "GEMINI_API_KEY": ""})
 
-    scheduler = manage("runscheduler", **lacking)
-    check = manage("check", **lacking)
-
-    assert scheduler.returncode != 0
-    assert "GEMINI_API_KEY is not set" in scheduler.stderr
-    assert "Traceback" not in scheduler.stderr
-    assert check.returncode == 0
-    assert "GEMINI_API_KEY is not set" in check.stderr
+    assert code == 2
+    assert "GEMINI_API_KEY is not set" in output
+    assert "Traceback" not in output
 
 
-def test_a_deployment_check_in_live_mode_has_no_warning():
-    result = manage("check", "--deploy", "--fail-level", "WARNING", **LIVE)
+def test_every_command_warns_of_a_missing_key_in_live_mode():
+    code, output = manage("check", **{**LIVE, "GEMINI_API_KEY": ""})
 
-    assert result.returncode == 0, result.stderr
-    assert "no issues" in result.stdout
+    assert code == 0
+    assert "GEMINI_API_KEY is not set" in output
 
 
-def test_the_web_process_refuses_live_mode_without_keys():
+def test_deployment_check_in_live_mode_has_no_warning():
+    code, output = manage("check", "--deploy", "--fail-level", "WARNING", **LIVE)
+
+    assert code == 0, output
+    assert "no issues" in output
+
+
+def test_web_process_refuses_live_mode_without_keys():
     environ = own_environ(**{**LIVE, "UPBIT_ACCESS_KEY": ""})
     result = subprocess.run(
         [sys.executable, "-c", "import tradingsite.wsgi"],
@@ -125,15 +135,15 @@ django.setup()
 from tradingsite.startup import guard_web_process
 guard_web_process()
 print("serving", flush=True)
-time.sleep(30)
+time.sleep(600)
 """
 
 
-def test_a_web_process_without_database_ends_once_that_proves_to_be_the_wrong_one(own_server):
-    own_server.execute("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
-    own_server.execute("INSERT INTO database_mode VALUES (1, 'sandbox', now())")
-    own_server.stop()
-    environ = own_environ(**LIVE, DATABASE_URL=own_server.url)
+def test_web_process_ends_when_its_database_comes_up_and_is_of_the_other_mode(databases):
+    database = stamped(databases.create(), "sandbox")
+    server = databases.at("postgres")
+    server.ask(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+    environ = own_environ(**LIVE, DATABASE_URL=database.url)
     with subprocess.Popen(
         [sys.executable, "-c", GUARDED],
         env=environ,
@@ -142,7 +152,7 @@ def test_a_web_process_without_database_ends_once_that_proves_to_be_the_wrong_on
         text=True,
     ) as process:
         assert process.stdout.readline() == "serving\n"
-        own_server.start()
+        server.ask(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
 
-        assert process.wait(timeout=20) == start.WORKER_BOOT_ERROR
+        assert process.wait(timeout=WITHIN_S) == start.WORKER_BOOT_ERROR
         assert "belongs to sandbox mode" in process.stderr.read()
