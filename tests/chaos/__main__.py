@@ -1,4 +1,4 @@
-"""`make chaos`: hundreds of orders under kills, lies and restarts. Exits 1 on a violation.
+"""`make chaos`: hundreds of orders while everything is killed and restarted. Exits 1 on a violation.
 
 python -m tests.chaos --seconds 300 --seed 7
 python -m tests.chaos --seconds 20 --variant new    # exits 1 unless the audit finds its doubled orders

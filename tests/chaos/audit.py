@@ -1,4 +1,4 @@
-"""What must hold after a storm: the exchange's orders and ours match one to one, to the last digit."""
+"""What must be true after a storm: the exchange's orders and ours match one to one, to the last digit."""
 
 from collections import Counter
 from decimal import Decimal
@@ -14,7 +14,7 @@ OPEN = {"PLANNED", "SUBMITTING", "OPEN", "PARTIAL", "UNKNOWN"}
 def violations(
     exchange: dict[str, Any], rows: list[dict[str, Any]], positions: dict[str, Decimal]
 ) -> list[str]:
-    """Return what is wrong, in words; nothing when all is well.
+    """Return a line for each violation.
 
     Args:
         exchange: the sandbox's own record: `orders`, `balances`, `posts`.
@@ -54,9 +54,9 @@ def _denied(theirs, ours):
 def _different(theirs, ours):
     for name in theirs.keys() & ours.keys():
         for field in ("executed_volume", "paid_fee"):
-            told, known = Decimal(theirs[name][field]), ours[name][field]
-            if told != known:
-                yield f"{name}: {field} is {told} on the exchange, {known} in our books"
+            theirs_now, known = Decimal(theirs[name][field]), ours[name][field]
+            if theirs_now != known:
+                yield f"{name}: {field} is {theirs_now} on the exchange, {known} in our books"
 
 
 def _balances(exchange, rows, positions):

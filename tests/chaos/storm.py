@@ -1,4 +1,4 @@
-"""The storm: a trader is killed at random points, its exchange lies and dies, its database restarts."""
+"""The storm: traders are killed at random points, the exchange fails and dies, the database restarts."""
 
 import json
 import os
@@ -32,9 +32,9 @@ FAULTS = (
     {"kind": "malformed_json"},
     {"kind": "latency", "seconds": 0.5},
 )
-ASKED = (("POST", "/v1/orders"), ("POST", "/v1/orders"), ("GET", "/v1/order"), ("GET", "/v1/accounts"))
+ENDPOINTS = (("POST", "/v1/orders"), ("POST", "/v1/orders"), ("GET", "/v1/order"), ("GET", "/v1/accounts"))
 TRADERS = 2
-TELL_EVERY_S = 10
+REPORT_EVERY_S = 10
 CONFIG = {
     "markets": ",".join(MARKETS),
     "trading_markets": ",".join(MARKETS[:5]),
@@ -50,7 +50,7 @@ CONFIG = {
 
 @dataclass
 class Report:
-    """What the storm did, and what it found."""
+    """What the storm did, and its violations."""
 
     seconds: float
     did: Counter[str] = field(default_factory=Counter)
@@ -59,7 +59,7 @@ class Report:
     wrong: list[str] = field(default_factory=list)
 
     def too_calm(self) -> list[str]:
-        """Return what happened less often than a storm of this length must bring about."""
+        """Return what happened less often than a storm of this length must cause."""
         least = {
             "posts": self.seconds / 4,
             "kills of a trader": self.seconds / 8,
@@ -74,7 +74,7 @@ class Report:
         ]
 
     def text(self) -> str:
-        """Return it for people."""
+        """Return the report as text."""
         lines = [
             f"order chaos, {self.seconds:g} s",
             *(f"  {name:<28} {count}" for name, count in sorted(self.did.items())),
@@ -115,18 +115,18 @@ class Storm:
         self.processes: list[subprocess.Popen[str]] = []
         self.sandbox = self._start_sandbox()
         self.traders: dict[int, int] = {}
-        self.nurses = [
+        self.parents = [
             self._start("-m", "tests.chaos.trader", stdout=subprocess.PIPE) for _ in range(TRADERS)
         ]
-        for number, nurse in enumerate(self.nurses):
-            threading.Thread(target=self._read_traders, args=(number, nurse), daemon=True).start()
+        for number, parent in enumerate(self.parents):
+            threading.Thread(target=self._read_traders, args=(number, parent), daemon=True).start()
 
     def rage(self, seconds: float) -> None:
-        """Do its worst for `seconds`, then let everything stand again, without the trader."""
-        until, tell_at = time.monotonic() + seconds, 0.0
+        """Break things for `seconds`, then start everything again except the traders."""
+        until, report_at = time.monotonic() + seconds, 0.0
         while (now := time.monotonic()) < until:
-            if now >= tell_at:
-                tell_at = now + TELL_EVERY_S
+            if now >= report_at:
+                report_at = now + REPORT_EVERY_S
                 sys.stderr.write(f"  {until - now:3.0f} s left, {sum(self.did.values())} blows so far\n")
             time.sleep(self.choose.uniform(0.05, 0.6))
             self.choose.choices(
@@ -139,15 +139,15 @@ class Storm:
                 ],
                 weights=[30, 40, 5, 3, 2],
             )[0]()
-        for nurse in self.nurses:
-            nurse.terminate()
-        for _ in self.nurses:
+        for parent in self.parents:
+            parent.terminate()
+        for _ in self.parents:
             self.kill_trader()
-        for nurse in self.nurses:
-            nurse.wait(10)
+        for parent in self.parents:
+            parent.wait(60)
         self.sandbox.kill()
-        self.sandbox.wait(10)
-        self.sandbox = self._start_sandbox()  # its faults are gone, its orders are not
+        self.sandbox.wait(60)
+        self.sandbox = self._start_sandbox()  # without its faults, with its orders
 
     def audit(self, seconds: float) -> Report:
         """Reconcile three times and compare."""
@@ -183,7 +183,7 @@ class Storm:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.wait(10)
+            process.wait(60)
         self.house.stop()
 
     def kill_trader(self) -> None:
@@ -200,7 +200,7 @@ class Storm:
     def add_fault(self) -> None:
         """Let the exchange misbehave for one of the next requests."""
         fault = self.choose.choice(FAULTS)
-        method, path = self.choose.choice(ASKED)
+        method, path = self.choose.choice(ENDPOINTS)
         nth = self.choose.randint(1, 2)
         self._ask("POST", "/sandbox/faults", json={**fault, "method": method, "path": path, "nth": nth})
         self.did[f"fault {fault['kind']}"] += 1
@@ -213,7 +213,7 @@ class Storm:
     def restart_sandbox(self) -> None:
         """SIGKILL the exchange and start it again with its state."""
         self.sandbox.kill()
-        self.sandbox.wait(10)
+        self.sandbox.wait(60)
         self.sandbox = self._start_sandbox()
         self.did["restarts of the exchange"] += 1
 
@@ -230,22 +230,22 @@ class Storm:
 
     def _start_sandbox(self) -> subprocess.Popen[str]:
         process = self._start("manage.py", "sandbox", stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
-                requests.get(self.sandbox_url, timeout=1)
+                requests.get(self.sandbox_url, timeout=10)
             except requests.RequestException:
                 time.sleep(0.05)
             else:
                 return process
         raise TimeoutError("the sandbox does not answer")
 
-    def _read_traders(self, number: int, nurse: subprocess.Popen[str]) -> None:
-        for line in nurse.stdout:
+    def _read_traders(self, number: int, parent: subprocess.Popen[str]) -> None:
+        for line in parent.stdout:
             self.traders[number] = int(line)
 
     def _ask(self, method: str, path: str, **body) -> requests.Response:
-        answer = requests.request(method, self.sandbox_url + path, timeout=5, **body)
+        answer = requests.request(method, self.sandbox_url + path, timeout=60, **body)
         answer.raise_for_status()
         return answer
 

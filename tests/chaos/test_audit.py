@@ -1,4 +1,4 @@
-"""The audit after a storm finds each kind of harm; here it is shown some."""
+"""The audit after a storm finds each kind of violation."""
 
 from decimal import Decimal
 
@@ -68,7 +68,7 @@ def coins_missing(exchange, rows, positions):
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "line_start"),
     [
         (posted_twice, "two POSTs for one intent: ts-1"),
         (doubled, "on the exchange but not in our books: again-1"),
@@ -80,8 +80,8 @@ def coins_missing(exchange, rows, positions):
         (coins_missing, "BTC: 2 on the exchange, 1.99999999 by our books"),
     ],
 )
-def test_each_harm_is_said(harm, said):
+def test_each_violation_is_reported(harm, line_start):
     exchange, rows, positions = books()
     harm(exchange, rows, positions)
 
-    assert [line for line in violations(exchange, rows, positions) if line.startswith(said)]
+    assert [line for line in violations(exchange, rows, positions) if line.startswith(line_start)]

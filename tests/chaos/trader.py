@@ -1,6 +1,6 @@
-"""A trader to be killed: it makes signals up and acts on them with the project's own code, as fast as it can.
+"""A trader to be killed: it makes up signals and acts on them with the project's own code, without a pause.
 
-`python -m tests.chaos.trader` forks it anew whenever it died, and prints each one's process number.
+`python -m tests.chaos.trader` forks a new one whenever the last one died, and prints its process id.
 """
 
 import os
@@ -47,8 +47,8 @@ def now() -> datetime:
     return epoch + (timezone.now() - epoch) * SPEED
 
 
-def nurse() -> None:
-    """Fork traders until told to stop."""
+def keep_one_alive() -> None:
+    """Fork traders until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     number = 0
     while True:
@@ -63,7 +63,7 @@ def nurse() -> None:
 
 
 def trade(choose: random.Random) -> None:
-    """Trade until killed. What the exchange or the database do to it is the storm's business."""
+    """Trade until killed. Errors of the exchange and of the database are expected."""
     from django.db import Error, connections
 
     from tests.chaos.variants import exchange
@@ -138,4 +138,4 @@ if __name__ == "__main__":
     import tradingsite.orders.execution.stop_loss
     import tradingsite.orders.reconciliation.round  # noqa: F401 - loaded for the children
 
-    nurse()
+    keep_one_alive()

@@ -20,11 +20,11 @@ django.setup()
 from tests.chaos_scheduler import audit, fleet  # noqa: E402 - models need Django first
 from tests.chaos_scheduler.timetable import SCHEDULE  # noqa: E402 - as above
 
-TELL_EVERY_S = 10
+REPORT_EVERY_S = 10
 CALM_S = 20
 LONGEST_FAILOVER_S = 5.0
 SIZE = fleet.SIZE + 1
-"""One may be starting, for it was killed before."""
+"""One more, as the one killed last may still be starting."""
 
 
 def say(text: str) -> None:
@@ -37,11 +37,11 @@ def ours(folder: Path, kills: int, seed: int, variant: str) -> list[str]:
     choose, ships, failovers = fleet.chooser(seed), fleet.Fleet(folder, variant=variant, size=SIZE), []
     try:
         _, begin = ships.leader()
-        told = time.monotonic()
+        reported_s = time.monotonic()
         for number in range(kills):
             failovers.append(ships.kill_leader(choose))
-            if time.monotonic() - told > TELL_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - reported_s > REPORT_EVERY_S:
+                reported_s = time.monotonic()
                 say(f"  {number + 1} of {kills} leaders killed")
         end = ships.settle()
         runs = [run for run in ships.runs() if begin <= run.tick <= end]

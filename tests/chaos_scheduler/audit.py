@@ -1,4 +1,4 @@
-"""From what the bodies noted to what went wrong. No database, no processes."""
+"""Finds violations in the runs that the jobs recorded. No database, no processes."""
 
 import math
 from collections import Counter
@@ -10,7 +10,7 @@ GRID = datetime(2020, 1, 1, tzinfo=UTC)
 STARTED_LATE_BY = timedelta(seconds=1.5)
 """A leader that is killed so shortly after a tick may not have begun it."""
 READY_AFTER = timedelta(seconds=1)
-"""What a new leader looks at before it hands out ticks: the row is its, the timetable not yet."""
+"""A new leader owns the row before it has read the timetable."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Failover:
         return (self.runs_at - self.killed_at).total_seconds()
 
     def covers(self, tick: datetime) -> bool:
-        """Tell whether nobody was there for `tick`."""
+        """Return whether no leader was there for `tick`."""
         return self.killed_at - STARTED_LATE_BY <= tick <= self.leads_at + READY_AFTER
 
 
@@ -73,7 +73,7 @@ def missed(
 ) -> tuple[int, list[str]]:
     """Return how many ticks fell into a failover, and in words those that should not be missing.
 
-    Of each job one tick a failover may be lost, and one more for each whole interval that nobody led;
+    Of each job one tick a failover may be lost, and one more for each whole interval without a leader;
     while a leader lives, none.
     """
     forgiven, wrong = 0, []

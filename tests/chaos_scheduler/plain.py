@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def run(name: str) -> None:
-    """Run a body; nobody tells a plain job which tick it is for."""
+    """Run a body; a plain job does not know its tick."""
     from django.db import close_old_connections
 
     from tests.chaos_scheduler.timetable import SCHEDULE

@@ -1,4 +1,4 @@
-"""What the scheduler's chaos counts as wrong, on records made up for it."""
+"""What the scheduler's chaos counts as a violation, on made-up records."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,24 +30,24 @@ def failover(killed, leads):
     return Failover(at(killed), at(leads), at(leads + 0.5))
 
 
-def test_the_grid_has_both_ends_and_the_phase():
+def test_grid_has_both_ends_and_the_phase():
     assert [at(0), at(10)] == [TICKS[0], TICKS[-1]]
     assert len(TICKS) == 6
     assert grid(EVERY, 0.7, BEGIN, at(3)) == [at(0.7), at(2.7)]
 
 
-def test_a_tick_run_by_two_processes_is_found():
+def test_tick_run_by_two_processes_is_found():
     runs = [*ran(*TICKS), *ran(TICKS[2], pid=2)]
     assert duplicates(runs) == ["price 12:00:04.000000 ran 2 times"]
     assert duplicates(ran(*TICKS)) == []
 
 
-def test_a_run_for_no_tick_is_found():
+def test_run_off_the_grid_is_found():
     assert off_the_grid(ran(at(0.5)), {"price": TICKS}) == ["price ran for 12:00:00.500000"]
     assert off_the_grid(ran(*TICKS), {"price": TICKS}) == []
 
 
-def test_a_tick_missed_while_a_leader_lived_is_wrong():
+def test_tick_missed_under_a_live_leader_is_a_violation():
     runs = ran(*(tick for tick in TICKS if tick != at(6)))
     assert missed(runs, {"price": TICKS}, [failover(1, 2)]) == (
         0,
@@ -55,15 +55,15 @@ def test_a_tick_missed_while_a_leader_lived_is_wrong():
     )
 
 
-def test_one_tick_a_failover_may_be_lost_and_no_second():
+def test_failover_may_lose_one_tick_a_job():
     runs = ran(*(tick for tick in TICKS if tick not in {at(4), at(6)}))
     lost, (wrong,) = missed(runs, {"price": TICKS}, [failover(3.9, 5.1)])
     assert (lost, wrong.startswith("price 12:00:06.000000 was not run")) == (1, True)
-    assert missed(runs, {"price": TICKS}, [failover(3.9, 6.1)]) == (2, []), "nobody led for a whole interval"
+    assert missed(runs, {"price": TICKS}, [failover(3.9, 6.1)]) == (2, []), "no leader for a whole interval"
     assert missed(runs, {"price": TICKS}, [failover(3.9, 4.1), failover(5.9, 6.1)]) == (2, [])
 
 
-def test_the_plain_set_up_shows_its_doubles_by_their_times():
+def test_double_runs_of_the_plain_set_up_are_found_by_their_times():
     runs = [*ran(*TICKS), *ran(TICKS[1], TICKS[4], pid=2)]
     assert run_twice(runs, {"price": EVERY}) == 2
 

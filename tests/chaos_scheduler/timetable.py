@@ -1,4 +1,4 @@
-"""Jobs for schedulers that are killed: each notes its run itself, whatever the scheduler's tables say."""
+"""Jobs for schedulers that are killed: each records its own run, apart from the scheduler's tables."""
 
 import os
 import random
@@ -18,13 +18,13 @@ CREATE TABLE chaos_run (job text, pid int, tick timestamptz, at timestamptz DEFA
 
 
 def note(job, tick):
-    """Leave the record that the audit counts, before anything else."""
+    """Write the record that the audit counts, before anything else."""
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO chaos_run (job, pid, tick) VALUES (%s, %s, %s)", [job, os.getpid(), tick])
 
 
 def work(seconds):
-    """Take about so long, half of it on the processor."""
+    """Take about `seconds`, half of it on the processor."""
     time.sleep(random.uniform(0, seconds))  # noqa: S311 - not for secrets
     until = time.thread_time() + seconds / 2
     while time.thread_time() < until:
@@ -64,7 +64,7 @@ SCHEDULE = (
 
 
 def unfence() -> None:
-    """Let every scheduler think that it holds the lock and owns each tick: the audit must find that out."""
+    """Let every scheduler believe that it has the lock and each tick: the audit must find it out."""
     lock._TRY = lock._HOLDS = "SELECT count(*) FROM (SELECT %s::int, %s::int) AS anything"
     runner.claim = lambda job, tick, epoch: Claim()  # type: ignore[attr-defined]  # broken on purpose
 

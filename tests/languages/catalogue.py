@@ -59,7 +59,7 @@ def read_po(path: Path) -> dict[str, list[str]]:
     """Return a catalogue's texts by msgid: one, or one for each plural form.
 
     Raises:
-        ValueError: an entry is marked fuzzy: nobody has looked at it.
+        ValueError: an entry is marked fuzzy, so its text is not checked.
     """
     entries: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
@@ -81,7 +81,7 @@ def read_po(path: Path) -> dict[str, list[str]]:
 
 
 def read_mo(path: Path) -> dict[str, list[str]]:
-    """Return what programs see: the same as `read_po` gives, from the compiled catalogue."""
+    """Return the same as `read_po`, from the compiled catalogue."""
     with path.open("rb") as compiled:
         catalogue = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]  # no public way to list
     texts: dict[str, list[str]] = {}
@@ -91,5 +91,5 @@ def read_mo(path: Path) -> dict[str, list[str]]:
 
 
 def placeholders(text: str) -> list[str]:
-    """Return what is filled in later: `%(name)s` and the script's `{name}`."""
+    """Return the placeholders: `%(name)s` and the script's `{name}`."""
     return sorted(set(re.findall(r"%\(\w+\)|%s|%d|\{\w+\}", text)))

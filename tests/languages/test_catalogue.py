@@ -14,22 +14,22 @@ def used():
     return catalogue.in_code() | catalogue.in_templates()
 
 
-def test_there_is_something_to_translate_in_code_and_in_templates():
+def test_code_and_templates_have_texts_to_translate():
     assert len(catalogue.in_code()) > 20
     assert len(catalogue.in_templates()) > 20
 
 
-def test_every_text_has_its_korean(used, korean):
+def test_every_text_has_a_korean_translation(used, korean):
     missing = {msgid: path for msgid, path in used.items() if not all(korean.get(msgid, [""]))}
 
     assert missing == {}, "run `make messages`, then translate what it added"
 
 
-def test_the_catalogue_holds_nothing_that_is_no_longer_used(used, korean):
+def test_catalogue_has_no_unused_texts(used, korean):
     assert korean.keys() - used.keys() - {""} == set()
 
 
-def test_korean_fills_in_the_same_values(korean):
+def test_korean_texts_have_the_same_placeholders(korean):
     wrong = {
         msgid: texts
         for msgid, texts in korean.items()
@@ -39,7 +39,7 @@ def test_korean_fills_in_the_same_values(korean):
     assert wrong == {}
 
 
-def test_the_compiled_catalogue_is_the_written_one(korean):
+def test_compiled_catalogue_equals_the_source(korean):
     compiled = catalogue.read_mo(catalogue.CATALOGUE.with_suffix(".mo"))
 
     assert compiled | {"": []} == korean | {"": []}, (
