@@ -1,4 +1,4 @@
-"""The suite's databases, and a process that remembers nothing of the test before."""
+"""The suite's databases, and the state of the process that each test starts with."""
 
 import fcntl
 import math
@@ -23,8 +23,8 @@ TEMPLATE = "test_template"
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if {"failed", "error"} & terminalreporter.stats.keys():
-        seed = config.getoption("randomly_seed", None)
+    seed = config.getoption("randomly_seed", None)
+    if seed is not None and {"failed", "error"} & terminalreporter.stats.keys():
         terminalreporter.write_line(f"--randomly-seed={seed} repeats the order and the random values.")
 
 

@@ -1,4 +1,4 @@
-"""No test's output may show a secret: what any test logs, prints or raises is searched for them."""
+"""No test may log, print or raise a secret: the output of each is searched for them."""
 
 from collections.abc import Generator
 
@@ -9,7 +9,7 @@ NAMES = ("SECRET_KEY", "HEALTH_TOKEN", "UPBIT_SECRET_KEY", "GEMINI_API_KEY")
 
 
 def shown(text: str) -> list[str]:
-    """Return the names of the secrets that stand in `text`."""
+    """Return the names of the secrets in `text`."""
     return [name for name in NAMES if (secret := getattr(settings, name)) and secret in text]
 
 

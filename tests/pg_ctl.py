@@ -1,4 +1,4 @@
-"""PostgreSQL's `pg_ctl`, for tests that stop a server behind the product's back."""
+"""PostgreSQL's `pg_ctl`, for tests that stop a server without the product's knowledge."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """After a test that commits, the database is put back as `migrate` left it.
 
-Django would empty every table and have `migrate`'s receivers fill them again, for fifty times as long. Put
-back here is only what differs, by the server itself, past triggers and foreign keys.
+Django would empty every table and run `migrate`'s receivers again, which takes fifty times as long. Here one
+function in the server restores the tables that differ, without triggers and foreign keys.
 """
 
 from django.db import connection

@@ -127,7 +127,7 @@ class Storm:
         while (now := time.monotonic()) < until:
             if now >= report_at:
                 report_at = now + REPORT_EVERY_S
-                sys.stderr.write(f"  {until - now:3.0f} s left, {sum(self.did.values())} blows so far\n")
+                sys.stderr.write(f"  {until - now:3.0f} s left, {sum(self.did.values())} faults so far\n")
             time.sleep(self.choose.uniform(0.05, 0.6))
             self.choose.choices(
                 [
