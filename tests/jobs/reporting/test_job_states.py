@@ -53,7 +53,7 @@ def others_are_well(since_s=400):
 
 @pytest.fixture(params=State)
 def state(request):
-    """A job in each state, the others well."""
+    """One job in each state; the others are healthy."""
     if request.param is State.NEVER_RAN:
         others_are_well(since_s=0)
     else:

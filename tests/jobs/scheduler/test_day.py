@@ -25,7 +25,7 @@ SLOWER = 60
 
 
 class Day:
-    """The real jobs with bodies that only note their tick, and schedulers that live one after another."""
+    """The real jobs with bodies that only record their tick, and one scheduler after another."""
 
     def __init__(self, slower=SLOWER):
         self.now = NOON

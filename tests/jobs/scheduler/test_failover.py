@@ -51,6 +51,7 @@ def test_killed_leader_is_followed_and_its_run_is_closed(house, run_scheduler):
         first.until('"job_name":"quick"')
     assert {pid for _, pid in house.runs("quick")} == {first.process.pid}
     roles = "SELECT role, pid FROM scheduler_process ORDER BY role"
+    wait_for(house, "SELECT 1 FROM scheduler_process WHERE role = 'standby'")
     assert house.ask(roles) == [("leader", first.process.pid), ("standby", second.process.pid)]
 
     first.end(signal.SIGKILL)

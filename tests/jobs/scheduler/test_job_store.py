@@ -52,9 +52,7 @@ def planned(name):
 
 def test_restarts_more_frequent_than_a_job_lose_no_tick(make_store):
     ticks: list[tuple[str, datetime]] = []
-    for start in range(
-        0, 170, 35
-    ):  # tenths of a second: five starts, each before the job's next tick could be new
+    for start in range(0, 170, 35):  # tenths of a second: each start comes before a new tick would
         store = make_store(FIVE_S)
         store.align([FIVE_S], {"five": ticks[-1][1] if ticks else None}, at(0.1 + start / 10))
         for tenth in range(start, start + 35):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.core.management import call_command
@@ -11,6 +12,7 @@ from django.utils import timezone
 from tests.jobs.test_tasks import remember
 from tradingsite.clients import factory
 from tradingsite.jobs import tasks
+from tradingsite.jobs.scheduler import run_job
 from tradingsite.jobs.scheduler.run_job import execute, execute_by_hand
 from tradingsite.jobs.timetable import registered
 from tradingsite.marketdata.models import Poll, Ticker
@@ -40,6 +42,12 @@ def exchange(settings):
     with SandboxServer() as server:
         settings.UPBIT_URL = settings.GEMINI_URL = server.url
         yield server
+
+
+@pytest.fixture(autouse=True)
+def no_delay_between_attempts(monkeypatch):
+    """The delays themselves are tested in `test_retrying`."""
+    monkeypatch.setattr(run_job, "attempts", partial(run_job.attempts, pause=lambda _delay_s: False))
 
 
 @pytest.fixture
