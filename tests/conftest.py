@@ -14,12 +14,16 @@ from django.utils import translation
 
 from healthcheck.engine.engine import forget_engine
 from sysconfig.models import SystemConfig
-from tests import pristine
+from tests import forked, pristine
 from tests.databases import Databases
 
 pytest_plugins = ["tests.leaks"]
 
 TEMPLATE = "test_template"
+
+
+def pytest_sessionfinish():
+    forked.end_server()
 
 
 def pytest_terminal_summary(terminalreporter, config):

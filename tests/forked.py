@@ -9,6 +9,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -34,6 +35,14 @@ context.set_forkserver_preload(
         ),
     ]
 )
+
+
+def end_server() -> None:
+    """End the server of forks, if it runs, so that `time` counts the CPU of the processes that it forked."""
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # no public way to end it
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
 
 
 class Command:
