@@ -43,7 +43,7 @@ def test_waiting_migrate_names_the_session_that_it_waits_for(migrated):
         pid = holder.info.backend_pid
 
     output_of(waiting)
-    assert f"Waiting for migrate 17@elsewhere to end its work on this database: session {pid} of" in output
+    assert f"Waiting for migrate 17@elsewhere to finish on this database: session {pid} of" in output
     assert "Operations to perform" not in output
 
 

@@ -14,4 +14,4 @@ class PlantedConfig(AppConfig):
         from tradingsite import migration_session
 
         migration_session.LOCK_TIMEOUT_S = LOCK_TIMEOUT_S
-        migration_session._SILENT_S = 0.1
+        migration_session._QUIET_S = 0.1
