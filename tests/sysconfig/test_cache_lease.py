@@ -21,7 +21,7 @@ def cache(clock):
     return TTLCache(clock, leased=True)
 
 
-def test_rule_19_without_a_lease_a_load_is_kept_for_a_second_from_its_start(cache, clock):
+def test_without_a_lease_a_load_is_kept_for_a_second_from_its_start(cache, clock):
     def takes_half_a_second():
         clock.now_s += UNLEASED_TTL_S / 2
         return "old"
@@ -34,7 +34,7 @@ def test_rule_19_without_a_lease_a_load_is_kept_for_a_second_from_its_start(cach
     assert cache.get_or_set("a", lambda: "new") == "new"
 
 
-def test_rule_19_a_hit_past_the_lease_is_a_miss(cache, clock):
+def test_a_hit_past_the_lease_is_a_miss(cache, clock):
     cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     cache.get_or_set("a", lambda: "old")
     clock.now_s += LEASE_S - 0.001
@@ -45,7 +45,7 @@ def test_rule_19_a_hit_past_the_lease_is_a_miss(cache, clock):
     assert (cache.hits, cache.misses) == (1, 2)
 
 
-def test_rule_19_each_extension_holds_for_all_that_is_kept_but_not_beyond_the_ttl(cache, clock):
+def test_each_extension_holds_for_all_that_is_kept_but_not_beyond_the_ttl(cache, clock):
     begun = clock.now_s
     cache.invalidate_many((), lease_until=begun + LEASE_S)
     cache.get_or_set("a", lambda: "old")
@@ -61,7 +61,7 @@ def test_rule_19_each_extension_holds_for_all_that_is_kept_but_not_beyond_the_tt
     assert cache.get_or_set("a", lambda: "new") == "new"
 
 
-def test_rule_19_what_was_loaded_before_the_first_echo_lives_on_with_it(cache, clock):
+def test_what_was_loaded_before_the_first_echo_lives_on_with_it(cache, clock):
     cache.get_or_set("a", lambda: "value")
     cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     clock.now_s += LEASE_S - 0.001
@@ -69,7 +69,7 @@ def test_rule_19_what_was_loaded_before_the_first_echo_lives_on_with_it(cache, c
     assert cache.get_or_set("a", refuse) == "value"
 
 
-def test_rule_18_the_end_of_the_lease_forgets_all_and_orphans_every_load(cache, clock):
+def test_the_end_of_the_lease_forgets_all_and_orphans_every_load(cache, clock):
     cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     cache.get_or_set("a", lambda: "old")
 
@@ -84,7 +84,7 @@ def test_rule_18_the_end_of_the_lease_forgets_all_and_orphans_every_load(cache, 
     assert cache.get_or_set("a", lambda: "newer") == "newer"
 
 
-def test_rule_20_news_and_proof_are_applied_in_one_step(cache, clock):
+def test_news_and_proof_are_applied_in_one_step(cache, clock):
     """With the lock held by another, nothing is half done; and the forgotten is not extended."""
     cache.invalidate_many((), lease_until=clock.now_s + 1)
     for key in "abc":
@@ -98,7 +98,7 @@ def test_rule_20_news_and_proof_are_applied_in_one_step(cache, clock):
 
 
 @pytest.mark.parametrize("source", ["notify", "reconnect", "anti_entropy"])
-def test_rule_28_invalidations_are_counted_by_source(cache, source):
+def test_invalidations_are_counted_by_source(cache, source):
     cache.invalidate_many([None], source=source)
     cache.invalidate("a")
     cache.invalidate()
@@ -106,7 +106,7 @@ def test_rule_28_invalidations_are_counted_by_source(cache, source):
     assert cache.invalidations == {"notify": 0, "reconnect": 0, "anti_entropy": 0, "local": 2, source: 1}
 
 
-def test_rule_27_a_reload_replaces_what_is_kept_and_counts_as_a_miss(cache):
+def test_a_reload_replaces_what_is_kept_and_counts_as_a_miss(cache):
     cache.invalidate_many((), lease_until=math.inf)
     cache.get_or_set("a", lambda: "old")
 
@@ -115,19 +115,19 @@ def test_rule_27_a_reload_replaces_what_is_kept_and_counts_as_a_miss(cache):
     assert (cache.hits, cache.misses, cache.invalidations["local"]) == (1, 2, 0)
 
 
-def test_rule_27_a_reload_never_joins_a_load_that_began_before_it(cache, elsewhere):
+def test_a_reload_never_joins_a_load_that_began_before_it(cache, elsewhere):
     cache.invalidate_many((), lease_until=math.inf)
     slow = HeldLoad("old")
     early = elsewhere(cache.get_or_set, "a", slow)
-    assert slow.began.wait(10)
+    assert slow.began.wait(60)
 
     assert cache.reload("a", lambda: "new") == "new"
     slow.end.set()
-    assert early.result(10) == "old"
+    assert early.result(60) == "old"
     assert cache.get_or_set("a", refuse) == "new"
 
 
-def test_rule_27_a_reload_that_fails_keeps_nothing(cache):
+def test_a_reload_that_fails_keeps_nothing(cache):
     cache.invalidate_many((), lease_until=math.inf)
     cache.get_or_set("a", lambda: "old")
 
@@ -147,7 +147,7 @@ def test_a_cache_without_a_lease_keeps_to_the_ttl(clock):
     assert cache.get_or_set("a", refuse) == "value"
 
 
-def test_rule_6_no_hit_is_served_past_a_lease_that_ends_while_others_read(elsewhere):
+def test_no_hit_is_served_past_a_lease_that_ends_while_others_read(elsewhere):
     """Readers that find an entry after `end_lease` returned would act on what may have changed unheard."""
     cache: TTLCache[int] = TTLCache(leased=True)
     truth, announced, done = [0], [0], threading.Event()
@@ -170,6 +170,6 @@ def test_rule_6_no_hit_is_served_past_a_lease_that_ends_while_others_read(elsewh
     readers = [elsewhere(read) for _ in range(3)]
     stale = sum(reader.result(60) for reader in readers)
     done.set()
-    writer.result(10)
+    writer.result(60)
 
     assert stale == 0

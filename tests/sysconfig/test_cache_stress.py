@@ -69,7 +69,7 @@ def switch_threads_often():
     sys.setswitchinterval(interval)
 
 
-def test_rule_6_no_read_is_stale_in_a_hundred_thousand():
+def test_no_read_is_stale_in_a_hundred_thousand():
     cache: TTLCache[int] = TTLCache()
 
     assert stale_reads(cache) == 0
@@ -77,5 +77,5 @@ def test_rule_6_no_read_is_stale_in_a_hundred_thousand():
     assert cache.discarded > 0  # the race did happen
 
 
-def test_rule_6_the_same_stress_finds_stale_reads_of_a_naive_cache():
+def test_the_same_stress_finds_stale_reads_of_a_naive_cache():
     assert stale_reads(Naive()) > 0

@@ -27,7 +27,7 @@ def sign_in(client, **flags):
 
 
 @pytest.mark.parametrize("path", [CACHE, f"{CACHE}/"])
-def test_rule_28_the_bearer_of_the_token_gets_the_report_of_the_answering_process(client, path):
+def test_the_bearer_of_the_token_gets_the_report_of_the_answering_process(client, path):
     SystemConfig.objects.get_value("stop_loss_pct")
     response = client.get(path, headers=BEARER)
 
@@ -44,7 +44,7 @@ def test_rule_28_the_bearer_of_the_token_gets_the_report_of_the_answering_proces
     } <= response.json().keys()
 
 
-def test_rule_28_staff_get_it_too_and_other_users_do_not(client):
+def test_staff_get_it_too_and_other_users_do_not(client):
     sign_in(client, is_staff=True)
     assert client.get(CACHE).status_code == 200
     User.objects.update(is_staff=False)
@@ -52,7 +52,7 @@ def test_rule_28_staff_get_it_too_and_other_users_do_not(client):
     assert client.get(CACHE).status_code == 403
 
 
-def test_rule_28_anybody_else_is_refused_in_json(client):
+def test_anybody_else_is_refused_in_json(client):
     response = client.get(CACHE)
 
     assert (response.status_code, response["Content-Type"]) == (403, "application/json")
@@ -60,7 +60,7 @@ def test_rule_28_anybody_else_is_refused_in_json(client):
     assert list(response.json()) == ["error"]
 
 
-def test_rule_28_the_report_is_only_read(client):
+def test_the_report_is_only_read(client):
     assert client.post(CACHE, headers=BEARER).status_code == 405
 
 
@@ -74,7 +74,7 @@ def samples(client):
     }
 
 
-def test_rule_28_the_metrics_say_the_same_as_the_report(client, settings):
+def test_the_metrics_say_the_same_as_the_report(client, settings):
     settings.METRIC_SOURCES = ["sysconfig.metrics.families"]  # others read settings
     cache = SystemConfig.cache
     cache.get_or_set("some", lambda: 1)
@@ -93,7 +93,7 @@ def test_rule_28_the_metrics_say_the_same_as_the_report(client, settings):
     assert ("sysconfig_cache_lease_age_seconds",) not in found  # nothing has proved anything yet
 
 
-def test_rule_28_the_age_of_the_last_proof_is_a_metric_once_there_is_one(client, monkeypatch):
+def test_the_age_of_the_last_proof_is_a_metric_once_there_is_one(client, monkeypatch):
     heard = listener.ConfigListener(SystemConfig.cache)
     heard._stats.proved_s = heard._stats.started_s
     monkeypatch.setattr(listener._this, "listener", heard)

@@ -1,7 +1,6 @@
-"""Tests of this folder commit for real. They change only the table of config, which is then put back.
+"""Tests of this folder commit for real, and only to the tables of sysconfig: these are put back after each.
 
-What they left in its history is thrown away.
-The flush of `transactional_db` would do as well, for a hundred times as long.
+The flush of `transactional_db` would take a hundred times as long.
 """
 
 import pytest
@@ -9,8 +8,16 @@ from django.db import connection, connections
 
 from sysconfig.cache import TTLCache
 from sysconfig.models import SystemConfig
+from sysconfig.push import listener, session
 from sysconfig.push.processes import ConfigProcess
-from tests.sysconfig.committed.hearing import DELAYS_S, LONG_S, Kept, Silent, until
+from tests.sysconfig.committed.hearing import (
+    DELAYS_S,
+    LONG_S,
+    Clock,
+    RecordingListener,
+    SilentListener,
+    until,
+)
 
 
 @pytest.fixture
@@ -18,7 +25,7 @@ def db(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         assert connection.settings_dict["NAME"].startswith("test_")
         before = list(SystemConfig.objects.all())
-        ConfigProcess.objects.all().delete()  # who stops while its session is gone can't remove its row
+        ConfigProcess.objects.all().delete()  # a listener that stops without a session leaves its row
         yield
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM system_config")
@@ -29,8 +36,17 @@ def db(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture
-def cache():
-    return TTLCache(leased=True)
+def clock(monkeypatch):
+    """The clock of `cache` and of all listeners."""
+    clock = Clock()
+    for module in (listener, session):
+        monkeypatch.setattr(module, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def cache(clock):
+    return TTLCache(clock, leased=True)
 
 
 @pytest.fixture
@@ -38,20 +54,22 @@ def listener_made(cache):
     """Make a listener that is stopped after the test: `listener_made(cache=…, kind=…, period_s=…)`."""
     made = []
 
-    def make(*, cache=cache, kind=Kept, period_s=LONG_S, anti_entropy_s=LONG_S, delays_s=DELAYS_S):
+    def make(
+        *, cache=cache, kind=RecordingListener, period_s=LONG_S, anti_entropy_s=LONG_S, delays_s=DELAYS_S
+    ):
         made.append(kind(cache, period_s=period_s, anti_entropy_s=anti_entropy_s, delays_s=delays_s))
         return made[-1]
 
     yield make
     for each in made:
         if each.is_alive():
-            each.stop(10)
+            each.stop(60)
         assert not each.is_alive()
 
 
 @pytest.fixture
 def listen(listener_made):
-    """Start a listener and wait until it hears."""
+    """Start a listener and wait until its first heartbeat came back."""
 
     def start(**options):
         heard = listener_made(**options)
@@ -67,7 +85,7 @@ def silent(listener_made):
     """Start a listener whose first heartbeat is lost, as behind a pooler that moves sessions."""
 
     def start(**options):
-        heard = listener_made(kind=Silent, **options)
+        heard = listener_made(kind=SilentListener, **options)
         heard.start()
         return heard
 

@@ -1,18 +1,37 @@
-"""Listeners for tests: on the real server, with periods of a fraction of a second."""
+"""Listeners for tests: on the real server, with a clock that the test moves on."""
 
 import time
 
 from django.db import connection
 
 from sysconfig.push.listener import ConfigListener
+from sysconfig.push.session import CHANNEL
 
-LONG_S = 30.0  # a period in which nothing is due within a test
-SHORT_S = 0.5
+LONG_S = 100.0  # a period in which nothing is due within a test, unless its clock is moved on
+SHORT_S = 0.3  # for what must be given up; never for what must be kept
 DELAYS_S = (0.01, 0.05)
 
 
-class Kept(ConfigListener):
-    """Remembers its connections, so that a test can do to its session what nobody else could."""
+class Clock:
+    """The monotonic clock, which a test can move on."""
+
+    def __init__(self):
+        self.ahead_s = 0.0
+
+    def __call__(self):
+        return time.monotonic() + self.ahead_s
+
+    def pass_time(self, heard, seconds):
+        """Move on, and wake the listener to see what is due."""
+        channels = heard.session.execute("SELECT pg_listening_channels()").fetchall()
+        self.ahead_s += seconds
+        for (channel,) in channels:
+            if channel != CHANNEL:
+                sql("SELECT pg_notify(%s, 'wake')", channel)
+
+
+class RecordingListener(ConfigListener):
+    """Remembers its connections and pauses, and gives a test its session."""
 
     def __init__(self, *args, **options):
         self.opened, self.delays = [], []
@@ -32,14 +51,14 @@ class Kept(ConfigListener):
         return next(each for each in reversed(self.opened) if not each.closed)
 
 
-class Silent(Kept):
+class SilentListener(RecordingListener):
     """Its first heartbeat never arrives."""
 
     def _notify_from_second_connection(self, channel, payload):
         pass
 
 
-def until(condition, timeout_s=10.0):
+def until(condition, timeout_s=60.0):
     """Wait for what another thread does, and return what `condition` gave at last."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):

@@ -42,7 +42,7 @@ def test_rules_are_judged_with_the_rows_locked(elsewhere):
         with transaction.atomic():
             set_value("t_least", "2.5")
             locked.set()
-            assert end.wait(10)
+            assert end.wait(60)
 
     def lower_most():
         with connection.cursor() as cursor:
@@ -52,20 +52,20 @@ def test_rules_are_judged_with_the_rows_locked(elsewhere):
 
     pids: list[int] = []
     first = elsewhere(raise_least)
-    assert locked.wait(10)
+    assert locked.wait(60)
     second = elsewhere(lower_most)
     wait_until_it_waits(second, pids)
     end.set()
 
-    first.result(10)
+    first.result(60)
     with pytest.raises(InvalidConfigValue, match=r"t_least 2.5 exceeds t_most 2"):
-        second.result(10)
+        second.result(60)
     assert (stored("t_least"), stored("t_most")) == ("2.5", "3.0")
 
 
 def wait_until_it_waits(call, pids):
     """Return once the call has ended, or its server process waits for another's lock."""
-    deadline = datetime.now(UTC) + timedelta(seconds=10)
+    deadline = datetime.now(UTC) + timedelta(seconds=60)
     while not call.done() and datetime.now(UTC) < deadline:
         with connection.cursor() as cursor:
             cursor.execute("SELECT cardinality(pg_blocking_pids(pid)) FROM unnest(%s::int[]) AS pid", [pids])
@@ -77,25 +77,25 @@ def test_rows_are_locked_in_one_order_so_that_crossing_changes_can_not_deadlock(
     start = threading.Barrier(2)
 
     def change(first, second):
-        start.wait(10)
+        start.wait(60)
         for _ in range(10):
             set_values({first: 1, second: 1})
 
     one, other = elsewhere(change, "t_least", "t_most"), elsewhere(change, "t_most", "t_least")
 
-    assert (one.result(20), other.result(20)) == (None, None)
+    assert (one.result(60), other.result(60)) == (None, None)
 
 
 def test_two_writers_may_add_the_same_new_key(elsewhere):
     start = threading.Barrier(4)
 
     def add(number):
-        start.wait(10)
+        start.wait(60)
         set_value("t_new", str(number))
 
     calls = [elsewhere(add, number) for number in range(4)]
 
-    assert [call.result(10) for call in calls] == [None] * 4
+    assert [call.result(60) for call in calls] == [None] * 4
     assert stored("t_new") in "0123"
 
 
@@ -142,7 +142,7 @@ def test_of_two_writers_who_saw_the_same_one_is_refused(elsewhere, key):
     seen = rows().get(key)
 
     def write(number):
-        start.wait(10)
+        start.wait(60)
         try:
             set_values({key: str(number)}, expected={key: seen})
         except ConcurrentChange as meanwhile:
@@ -150,7 +150,7 @@ def test_of_two_writers_who_saw_the_same_one_is_refused(elsewhere, key):
         return None
 
     calls = [elsewhere(write, number) for number in range(4)]
-    told = [call.result(10) for call in calls]
+    told = [call.result(60) for call in calls]
 
     [winner] = [number for number, other in enumerate(told) if other is None]
     assert stored(key) == str(winner)
@@ -162,12 +162,12 @@ def test_two_writers_of_the_same_new_keys_can_not_deadlock(elsewhere):
 
     def add(*keys):
         for number in range(10):
-            start.wait(10)
+            start.wait(60)
             set_values({f"{key}{number}": "x" for key in keys})
 
     one, other = elsewhere(add, "t_a", "t_b"), elsewhere(add, "t_b", "t_a")
 
-    assert (one.result(20), other.result(20)) == (None, None)
+    assert (one.result(60), other.result(60)) == (None, None)
 
 
 def test_what_was_planned_is_done_only_over_what_was_seen():
@@ -192,7 +192,7 @@ def test_an_import_is_refused_when_a_value_changes_while_its_operator_thinks(
             return True
 
         def readline(self):
-            elsewhere(set_value, "t_name", "c").result(10)
+            elsewhere(set_value, "t_name", "c").result(60)
             return "y\n"
 
     monkeypatch.setattr("sys.stdin", SlowOperator())

@@ -235,7 +235,7 @@ def test_a_signature_stays_in_its_block_and_its_thread(changes, elsewhere):
         with attributed_to("command", "bob", "bob@desk"):
             set_value("t_count", 1)
         set_value("t_count", 2)
-        elsewhere(set_value, "t_count", 3).result(10)
+        elsewhere(set_value, "t_count", 3).result(60)
     set_value("t_count", 4)
 
     assert author(changes) == [("command", "bob", "bob@desk"), ALICE, PROGRAM, PROGRAM]
@@ -320,7 +320,7 @@ def test_changes_of_one_key_stand_in_the_order_of_their_commits(changes, elsewhe
     start = threading.Barrier(4)
 
     def count():
-        start.wait(10)
+        start.wait(60)
         for _ in range(10):
             with transaction.atomic():
                 row = SystemConfig.objects.locked(["t_free"], "default")["t_free"]
@@ -328,7 +328,7 @@ def test_changes_of_one_key_stand_in_the_order_of_their_commits(changes, elsewhe
 
     set_value("t_free", "0")
     for call in [elsewhere(count) for _ in range(4)]:
-        call.result(20)
+        call.result(60)
 
     assert changes()[1:] == [("t_free", "update", str(was), str(was + 1)) for was in range(40)]
 

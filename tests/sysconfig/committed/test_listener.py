@@ -1,4 +1,4 @@
-"""What is heard, and how it is proved, on the real server (docs/config-cache.md, rules 15 and 17 to 23)."""
+"""Notifications, heartbeats and comparisons on the real server (docs/config-cache.md, rules 15, 17 to 23)."""
 
 import logging
 import threading
@@ -12,24 +12,24 @@ from sysconfig.cache import UNLEASED_TTL_S, TTLCache
 from sysconfig.models import SystemConfig
 from sysconfig.push import processes
 from sysconfig.push.processes import ConfigProcess
-from tests.sysconfig.committed.hearing import LONG_S, SHORT_S, row_of, sql, stored, until, update
+from tests.sysconfig.committed.hearing import LONG_S, row_of, sql, stored, until, update
 
 pytestmark = pytest.mark.usefixtures("some_rows")
 
 
 class Recording(TTLCache[str]):
-    """Remembers what it was told, and in which portions."""
+    """Remembers its invalidations: the keys and the source of each call."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
         super().__init__(leased=True)
 
     def invalidate_many(self, keys, lease_until=None, source="notify"):
-        self.told.append((sorted(keys, key=str), source))
+        self.calls.append((sorted(keys, key=str), source))
         super().invalidate_many(keys, lease_until, source)
 
 
-def test_rule_17_a_change_by_sql_is_heard_and_only_its_key_is_forgotten(cache, listen):
+def test_a_change_by_sql_invalidates_only_its_key(cache, listen):
     listen()
     for key in ("t_count", "t_name"):
         cache.get_or_set(key, stored(key))
@@ -41,7 +41,7 @@ def test_rule_17_a_change_by_sql_is_heard_and_only_its_key_is_forgotten(cache, l
     assert cache.invalidations == {"local": 0, "notify": 1, "reconnect": 1, "anti_entropy": 0}
 
 
-def test_rule_17_a_truncated_table_is_forgotten_whole(cache, listen):
+def test_truncate_empties_the_cache(cache, listen):
     listen()
     for key in ("t_count", "t_name"):
         cache.get_or_set(key, stored(key))
@@ -51,7 +51,7 @@ def test_rule_17_a_truncated_table_is_forgotten_whole(cache, listen):
     assert cache.invalidations["notify"] == 1
 
 
-def test_rule_20_all_keys_of_a_transaction_are_forgotten_in_one_step(listen):
+def test_all_keys_of_a_transaction_are_invalidated_in_one_step(listen):
     cache = Recording()
     listen(cache=cache)
     with transaction.atomic():
@@ -59,10 +59,10 @@ def test_rule_20_all_keys_of_a_transaction_are_forgotten_in_one_step(listen):
             update(key, "1")
 
     until(lambda: cache.invalidations["notify"])
-    assert cache.told[-1] == (["t_count", "t_enabled", "t_name"], "notify")
+    assert cache.calls[-1] == (["t_count", "t_enabled", "t_name"], "notify")
 
 
-def test_rule_17_what_is_rolled_back_is_not_heard(listen):
+def test_a_rolled_back_change_is_not_notified(listen):
     cache = Recording()
     listen(cache=cache)
     with transaction.atomic():
@@ -71,10 +71,10 @@ def test_rule_17_what_is_rolled_back_is_not_heard(listen):
     update("t_name", "heard")
 
     until(lambda: cache.invalidations["notify"])
-    assert cache.told[-1] == (["t_name"], "notify")
+    assert cache.calls[-1] == (["t_name"], "notify")
 
 
-def test_rule_15_and_20_this_processes_own_writes_are_heard_too(listen):
+def test_a_process_is_notified_of_its_own_writes_too(listen):
     cache = SystemConfig.cache
     listen(cache=cache)
     before = cache.invalidations["local"]
@@ -85,7 +85,7 @@ def test_rule_15_and_20_this_processes_own_writes_are_heard_too(listen):
     assert SystemConfig.objects.get_value("t_count") == 7
 
 
-def test_rule_18_listening_comes_first_then_the_forgetting_then_the_lease(cache, silent):
+def test_connecting_listens_first_then_empties_the_cache_then_extends_the_lease(cache, silent):
     """A change in between must be heard, or be read by the load that comes after."""
     cache.invalidate_many((), lease_until=float("inf"))
     cache.get_or_set("t_count", stored("t_count"))
@@ -99,7 +99,7 @@ def test_rule_18_listening_comes_first_then_the_forgetting_then_the_lease(cache,
     assert cache._lease_until < 0
 
 
-def test_rule_19_a_load_without_a_lease_is_kept_for_a_second(cache, silent):
+def test_a_load_without_a_lease_is_cached_for_a_second(cache, silent):
     silent()
     until(lambda: cache.invalidations["reconnect"])
     begun = cache._clock()
@@ -108,29 +108,33 @@ def test_rule_19_a_load_without_a_lease_is_kept_for_a_second(cache, silent):
     assert begun + UNLEASED_TTL_S <= cache.entries["t_count"][1] < begun + 2 * UNLEASED_TTL_S
 
 
-def test_rule_19_each_echo_extends_the_lease_of_what_is_kept(cache, listen):
-    heard = listen(period_s=SHORT_S)
+def test_each_heartbeat_extends_the_lease_of_what_is_cached(cache, clock, listen):
+    heard = listen()
     cache.get_or_set("t_count", stored("t_count"))
     first = cache.entries["t_count"][1]
+    clock.pass_time(heard, LONG_S)
 
-    until(lambda: cache.entries["t_count"][1] > first + SHORT_S)
+    until(lambda: cache.entries["t_count"][1] >= first + LONG_S)
     assert cache.misses == 1
-    assert cache._lease_until == heard._stats.proved_s + 3 * SHORT_S
-    assert cache._lease_until <= cache._clock() + 3 * SHORT_S
+    assert cache._lease_until == heard._stats.proved_s + 3 * LONG_S
+    assert cache._lease_until <= cache._clock() + 3 * LONG_S
 
 
-def test_rule_19_the_heartbeat_is_private(listen):
+def test_the_heartbeat_is_private(clock, listen):
     cache, other = Recording(), Recording()
-    for each in (cache, other):
-        listen(cache=each, period_s=SHORT_S)
+    listeners = [listen(cache=each, anti_entropy_s=10 * LONG_S) for each in (cache, other)]
+    beats_s = [heard._stats.proved_s for heard in listeners]
+    for heard, beat_s in zip(listeners, beats_s, strict=True):
+        clock.pass_time(heard, LONG_S)
+        until(lambda heard=heard, beat_s=beat_s: heard._stats.proved_s > beat_s)
     update("t_count", "6")
 
     for each in (cache, other):
         until(lambda each=each: each.invalidations["notify"])
-        assert [told for told in each.told if told[0]] == [([None], "reconnect"), (["t_count"], "notify")]
+        assert [call for call in each.calls if call[0]] == [([None], "reconnect"), (["t_count"], "notify")]
 
 
-def test_rule_19_the_status_is_an_age(cache, silent, listen):
+def test_the_status_gives_the_age_of_the_last_heartbeat(cache, silent, listen):
     never = silent(period_s=0.02)
     until(lambda: not never.status().listening)
     assert never.status().lease_age_s is None
@@ -138,11 +142,11 @@ def test_rule_19_the_status_is_an_age(cache, silent, listen):
     heard = listen()
     assert heard.status().started
     assert heard.status().listening
-    assert heard.status().lease_age_s < 10
+    assert heard.status().lease_age_s < 60
 
 
-def test_rule_21_a_change_without_a_notification_is_found_by_comparing(cache, listen, caplog):
-    heard = listen(period_s=SHORT_S, anti_entropy_s=SHORT_S)
+def test_a_change_without_a_notification_is_found_by_comparing(cache, clock, listen, caplog):
+    heard = listen()
     until(lambda: row_of(heard))
     cache.get_or_set("t_count", stored("t_count"))
     before = row_of(heard)[1]
@@ -152,29 +156,33 @@ def test_rule_21_a_change_without_a_notification_is_found_by_comparing(cache, li
     finally:
         sql("SET session_replication_role = DEFAULT")
 
+    clock.pass_time(heard, LONG_S)
     until(lambda: cache.get_or_set("t_count", stored("t_count")) == "7")
+    clock.pass_time(heard, LONG_S)  # a heartbeat shows that no notification is still on its way
     until(lambda: heard.status().missed_notifications == 1)
     until(lambda: row_of(heard)[1] != before)
     assert cache.invalidations["notify"] == 0
-    until(lambda: "without a notification" in caplog.text)  # counted first, told then
+    until(lambda: "without a notification" in caplog.text)  # logged just after it was counted
 
 
-def test_rule_21_an_explained_difference_is_not_counted(cache, listen):
-    heard = listen(period_s=SHORT_S, anti_entropy_s=SHORT_S)
+def test_a_difference_that_was_notified_is_not_counted(cache, clock, listen):
+    heard = listen()
     until(lambda: row_of(heard))
     for value in ("6", "7", "8"):
         before = cache.invalidations["anti_entropy"]
         update("t_count", value)
+        clock.pass_time(heard, LONG_S)
         until(lambda before=before: cache.invalidations["anti_entropy"] > before)
     sent = heard._stats.proved_s
 
-    until(lambda: heard._stats.proved_s > sent + SHORT_S / 2)  # a heartbeat that would have settled it
+    clock.pass_time(heard, LONG_S)
+    until(lambda: heard._stats.proved_s > sent)  # after this heartbeat it would have been counted
     assert heard.status().missed_notifications == 0
     assert cache.invalidations["notify"] == 3
 
 
-def test_rule_21_a_silent_change_cannot_hide_behind_the_news_of_another(cache, listen):
-    heard = listen(anti_entropy_s=0.5)
+def test_a_silent_change_is_found_beside_a_notified_one(cache, clock, listen):
+    heard = listen()
     until(lambda: row_of(heard))
     cache.get_or_set("t_name", stored("t_name"))
     sql("SET session_replication_role = replica")
@@ -183,12 +191,14 @@ def test_rule_21_a_silent_change_cannot_hide_behind_the_news_of_another(cache, l
     finally:
         sql("SET session_replication_role = DEFAULT")
     update("t_count", "7")
+    until(lambda: cache.invalidations["notify"])
+    clock.pass_time(heard, LONG_S)
 
     until(lambda: cache.invalidations["anti_entropy"])
     assert cache.get_or_set("t_name", stored("t_name")) == "silent"
 
 
-def test_the_version_is_written_when_it_changes(cache, listen):
+def test_a_new_version_is_recorded(cache, listen):
     heard = listen()
     before = until(lambda: row_of(heard))
     until(lambda: heard.status().fingerprint == before[1])  # the row comes first
@@ -201,7 +211,7 @@ def test_the_version_is_written_when_it_changes(cache, listen):
     until(lambda: heard.status().fingerprint == now)
 
 
-def test_a_value_that_comes_back_is_the_version_of_before(cache, listen):
+def test_a_value_changed_back_gives_the_version_of_before(cache, listen):
     heard = listen()
     before = until(lambda: row_of(heard))
     with transaction.atomic():
@@ -214,7 +224,7 @@ def test_a_value_that_comes_back_is_the_version_of_before(cache, listen):
     assert row_of(heard) == before
 
 
-def test_rows_of_sessions_that_are_gone_are_pruned_by_whoever_connects(cache, listen):
+def test_connecting_deletes_rows_of_ended_sessions(cache, listen):
     gone = processes.this_process(uuid4(), datetime.now(UTC))
     ConfigProcess.objects.create(
         **gone._asdict(), backend_pid=1, backend_start=gone.started_at, fingerprint="x", since=gone.started_at
@@ -225,14 +235,12 @@ def test_rows_of_sessions_that_are_gone_are_pruned_by_whoever_connects(cache, li
     assert not ConfigProcess.objects.filter(id=gone.id).exists()
 
 
-def test_rule_23_stopping_ends_the_lease_the_thread_and_the_row(cache, listen):
+def test_stopping_ends_the_lease_and_the_thread_and_deletes_the_row(cache, listen):
     heard = listen()
     until(lambda: row_of(heard))
     cache.get_or_set("t_count", stored("t_count"))
-    begun = cache._clock()
-    heard.stop()
+    heard.stop(60)  # nothing else is due for longer than that
 
-    assert cache._clock() - begun < 5  # 0.9 s at most, and what a busy machine adds
     assert not heard.is_alive()
     assert not cache.entries
     assert cache._lease_until < 0
@@ -254,7 +262,7 @@ def test_a_standby_is_refused(cache, listener_made, monkeypatch, caplog):
         sql("DROP SCHEMA t_standby CASCADE")
 
 
-def test_a_pooler_that_moves_sessions_is_named_once_and_nothing_is_served_long(cache, silent, caplog):
+def test_a_pooler_that_moves_sessions_is_logged_once_and_gives_no_lease(cache, silent, caplog):
     heard = silent(period_s=0.02)
 
     until(lambda: cache.invalidations["reconnect"] > 3)

@@ -7,12 +7,13 @@ import sys
 import threading
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from sysconfig.models import SystemConfig
 from sysconfig.push import listener
 from sysconfig.push.listener import ListenerStatus
 from sysconfig.push.processes import ConfigProcess
+from tests.sysconfig import suite_database
 from tests.sysconfig.committed.hearing import sql, until, update
 
 pytestmark = pytest.mark.usefixtures("some_rows")
@@ -31,7 +32,7 @@ def listens():
     return listener.status().started
 
 
-def test_rule_22_the_first_miss_starts_the_listener_and_the_next_does_not():
+def test_the_first_miss_starts_the_listener_and_the_next_does_not():
     assert listener.status() == ListenerStatus()
     get_value("t_count")
     first = listener._this.listener
@@ -42,27 +43,27 @@ def test_rule_22_the_first_miss_starts_the_listener_and_the_next_does_not():
     until(lambda: listener.status().lease_age_s is not None)
 
 
-def test_rule_22_a_miss_inside_a_transaction_starts_nothing():
+def test_a_miss_inside_a_transaction_starts_no_listener():
     with transaction.atomic():
         get_value("t_count")
 
     assert not listens()
 
 
-def test_rule_22_a_setting_forbids_it(settings):
+def test_the_setting_turns_the_listener_off(settings):
     settings.SYSCONFIG_LISTEN = False
     get_value("t_count")
 
     assert not listens()
 
 
-def test_rule_11_an_event_loops_miss_starts_it_too():
+def test_a_miss_in_an_event_loop_starts_the_listener_too():
     assert asyncio.run(SystemConfig.objects.aget_value("t_count")) == 5
 
     assert listens()
 
 
-def test_rule_23_stopping_leaves_no_thread_and_the_next_miss_starts_another():
+def test_stopping_leaves_no_thread_and_the_next_miss_starts_another():
     get_value("t_count")
     first = listener._this.listener
     listener.stop_listening()
@@ -73,7 +74,7 @@ def test_rule_23_stopping_leaves_no_thread_and_the_next_miss_starts_another():
     assert listener._this.listener is not first
 
 
-def test_rule_23_nothing_starts_once_the_process_ends(monkeypatch):
+def test_no_listener_starts_once_the_process_ends(monkeypatch):
     monkeypatch.setattr(listener._this, "over", True)
     get_value("t_count")
 
@@ -105,10 +106,6 @@ def test_a_value_is_read_where_no_thread_can_be_started(monkeypatch, caplog):
 HEAD = """
 import os, sys, time
 import tradingsite
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-from django.conf import settings
-settings.DATABASES["default"]["NAME"] = sys.argv[1]
-settings.SYSCONFIG_LISTEN = True
 import django
 django.setup()
 from django.db import connection
@@ -116,8 +113,11 @@ from sysconfig.push import listener
 from sysconfig.models import SystemConfig
 from sysconfig.push.processes import ConfigProcess
 
+# Nothing is due but what the test does.
+listener.ConfigListener.__init__.__kwdefaults__["period_s"] = 600.0
+
 def until(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.002)
@@ -148,11 +148,12 @@ if child:
 
 def start(script):
     # 3.12 and later warn about any fork of a process with threads
-    command = [sys.executable, "-W", "ignore", "-c", script, connection.settings_dict["NAME"]]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    env = suite_database.environment("tests.sysconfig.processes.reader_settings")
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_rule_22_parent_and_forked_child_both_hear_of_a_change():
+def test_parent_and_forked_child_are_both_notified_of_a_change():
     SystemConfig.objects.set_value("t_free", "old")
     with start(HEAD + FORK) as family:
         assert [family.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
@@ -163,48 +164,46 @@ def test_rule_22_parent_and_forked_child_both_hear_of_a_change():
 
 
 @pytest.mark.parametrize("wait", ["", "until(lambda: listener.status().fingerprint)"])
-def test_rule_23_a_program_that_reads_one_value_ends_at_once_and_takes_its_row_along(wait):
+def test_a_program_that_reads_one_value_ends_at_once_and_deletes_its_row(wait):
     SystemConfig.objects.set_value("t_free", "old")
     sql("DELETE FROM system_config_process")
-    program = HEAD + wait + "\nbegun = time.monotonic()\nimport atexit\natexit._run_exitfuncs()\n"
-    program += "print(time.monotonic() - begun)\n"
-    with start(program) as command:
-        printed, errors = command.communicate(timeout=60)
+    patient = (
+        "\nlistener.ConfigListener.stop.__defaults__ = (600.0,)\n"  # instead of 0.9 s, if it does not end
+    )
+    with start(HEAD + patient + wait) as command:
+        _, errors = command.communicate(timeout=60)
 
     assert command.returncode == 0, errors
     assert not errors
-    assert float(printed) < 5  # 0.9 s at most, and what a busy machine adds
     assert sql("SELECT count(*) FROM system_config_process") == [(0,)]
 
 
 SIGNALLED = """
 import signal
 until(lambda: listener.status().fingerprint)
+listener.ConfigListener.stop.__defaults__ = (0.1,)
 signal.signal(signal.SIGTERM, lambda *_: listener.stop_listening())
-begun = time.monotonic()
 with SystemConfig.cache._lock:  # what the listener takes to end the lease
     os.kill(os.getpid(), signal.SIGTERM)
-print(time.monotonic() - begun)
 """
 
 
-def test_rule_23_a_signal_handler_may_stop_it_whatever_it_interrupts():
+def test_a_signal_handler_may_stop_the_listener_whatever_it_interrupts():
     SystemConfig.objects.set_value("t_free", "old")
     with start(HEAD + SIGNALLED) as program:
-        printed, errors = program.communicate(timeout=60)
+        _, errors = program.communicate(timeout=60)  # without a limit of its own it would be for ever
 
     assert program.returncode == 0, errors
-    assert float(printed) < 5  # it waits for 0.9 s at most; without an end it would be for ever
 
 
-def test_rule_23_a_killed_process_leaves_no_session_behind():
+def test_a_killed_process_leaves_no_session():
     SystemConfig.objects.set_value("t_free", "old")
     waits = "until(lambda: listener.status().fingerprint)\nprint(os.getpid(), flush=True)\ntime.sleep(60)\n"
     with start(HEAD + waits) as program:
         pid = int(program.stdout.readline())
         assert ConfigProcess.objects.living().filter(pid=pid).exists()
         program.terminate()
-        program.wait(10)
+        program.wait(60)
 
         until(lambda: not ConfigProcess.objects.living().filter(pid=pid).exists())
     assert program.returncode == -signal.SIGTERM

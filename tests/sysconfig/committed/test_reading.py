@@ -37,7 +37,7 @@ def test_a_value_is_typed_as_registered_and_read_from_the_database_once():
     assert SystemConfig.cache.stats() == {"hits": 2, "misses": 1, "hit_rate": 2 / 3, "size": 1}
 
 
-def test_rule_27_a_fresh_read_asks_the_database_and_refreshes_what_is_kept():
+def test_a_fresh_read_asks_the_database_and_refreshes_what_is_kept():
     get_value("t_count")
     write_by_sql("t_count", "6")
 
@@ -47,13 +47,13 @@ def test_rule_27_a_fresh_read_asks_the_database_and_refreshes_what_is_kept():
     assert get_value("t_none", "default", fresh=True) == "default"
 
 
-def test_rule_27_a_fresh_read_does_not_take_over_a_load_that_began_before_it(elsewhere):
+def test_a_fresh_read_does_not_take_over_a_load_that_began_before_it(elsewhere):
     read, end = threading.Event(), threading.Event()
 
     def hold(execute, sql, params, many, context):
         result = execute(sql, params, many, context)
         read.set()
-        assert end.wait(10)
+        assert end.wait(60)
         return result
 
     def read_slowly():
@@ -61,16 +61,16 @@ def test_rule_27_a_fresh_read_does_not_take_over_a_load_that_began_before_it(els
             return get_value("t_count")
 
     slow = elsewhere(read_slowly)
-    assert read.wait(10)
+    assert read.wait(60)
     write_by_sql("t_count", "6")
     assert get_value("t_count", fresh=True) == 6
     end.set()
 
-    assert slow.result(10) == 5
+    assert slow.result(60) == 5
     assert get_value("t_count") == 6
 
 
-def test_rule_27_a_fresh_read_in_a_transaction_shares_nothing():
+def test_a_fresh_read_in_a_transaction_shares_nothing():
     get_value("t_count")
     with transaction.atomic():
         write_by_sql("t_count", "6")
@@ -105,7 +105,7 @@ def test_a_key_that_nobody_registered_gives_its_text_or_the_default():
     assert get_value("t_none", "default") == "default"
 
 
-def test_rule_10_missing_is_cached_but_the_default_is_not():
+def test_missing_is_cached_but_the_default_is_not():
     assert get_value("t_none", "one default") == "one default"
 
     with CaptureQueriesContext(connection) as queries:
@@ -115,7 +115,7 @@ def test_rule_10_missing_is_cached_but_the_default_is_not():
     assert not SystemConfig.objects.filter(key="t_none").exists()
 
 
-def test_rule_10_missing_ends_with_the_insert():
+def test_missing_ends_with_the_insert():
     get_value("t_free")
     SystemConfig.objects.create(key="t_free", value="")
 
@@ -140,7 +140,7 @@ def test_a_registered_key_without_a_row_is_an_error_too():
         get_value("t_count", 5)
 
 
-def test_rule_10_a_database_error_is_not_missing():
+def test_a_database_error_is_not_missing():
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE system_config RENAME TO hidden")
     try:
@@ -153,19 +153,19 @@ def test_rule_10_a_database_error_is_not_missing():
     assert get_value("t_none", "default") == "default"
 
 
-def test_rule_14_an_uncommitted_value_reaches_no_other_thread_and_does_not_survive_its_rollback(elsewhere):
+def test_an_uncommitted_value_reaches_no_other_thread_and_does_not_survive_its_rollback(elsewhere):
     with transaction.atomic():
         set_value("t_count", 9)
 
         assert get_value("t_count") == 9  # this transaction's own view
         assert not cached("t_count")
-        assert elsewhere(get_value, "t_count").result(10) == 5
+        assert elsewhere(get_value, "t_count").result(60) == 5
         transaction.set_rollback(True)
 
     assert get_value("t_count") == 5
 
 
-def test_rule_14_a_read_in_a_transaction_does_not_join_or_serve_others(elsewhere):
+def test_a_read_in_a_transaction_does_not_join_or_serve_others(elsewhere):
     """A thread outside must not get the value that a transaction sees, not even by waiting for its load."""
     held, end = threading.Event(), threading.Event()
 
@@ -176,7 +176,7 @@ def test_rule_14_a_read_in_a_transaction_does_not_join_or_serve_others(elsewhere
             def hold(execute, sql, params, many, context):
                 result = execute(sql, params, many, context)
                 held.set()
-                assert end.wait(10)
+                assert end.wait(60)
                 return result
 
             with connection.execute_wrapper(hold):
@@ -185,26 +185,26 @@ def test_rule_14_a_read_in_a_transaction_does_not_join_or_serve_others(elsewhere
             return inside
 
     inside = elsewhere(read_slowly_inside)
-    assert held.wait(10)
+    assert held.wait(60)
     assert get_value("t_count") == 5
     end.set()
-    assert inside.result(10) == 9
+    assert inside.result(60) == 9
     assert get_value("t_count") == 5
 
 
-def test_rule_14_an_old_snapshot_is_not_stored(elsewhere):
+def test_an_old_snapshot_is_not_stored(elsewhere):
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SELECT 1")
-        elsewhere(set_value, "t_count", 9).result(10)
+        elsewhere(set_value, "t_count", 9).result(60)
 
         assert get_value("t_count") == 5
 
     assert get_value("t_count") == 9
 
 
-def test_rule_14_holds_without_autocommit_too():
+def test_holds_without_autocommit_too():
     transaction.set_autocommit(False)
     try:
         SystemConfig.objects.filter(key="t_count").update(value="9")
@@ -217,7 +217,7 @@ def test_rule_14_holds_without_autocommit_too():
     assert get_value("t_count") == 5
 
 
-def test_rule_15_a_write_is_seen_by_the_next_read_in_this_process(elsewhere):
+def test_a_write_is_seen_by_the_next_read_in_this_process(elsewhere):
     assert get_value("t_count") == 5
     set_value("t_count", "7")
     assert get_value("t_count") == 7
@@ -226,27 +226,27 @@ def test_rule_15_a_write_is_seen_by_the_next_read_in_this_process(elsewhere):
     row.value = "8"
     row.save()
     assert get_value("t_count") == 8
-    assert elsewhere(get_value, "t_count").result(10) == 8
+    assert elsewhere(get_value, "t_count").result(60) == 8
 
 
-def test_rule_15_nothing_is_forgotten_before_the_commit(elsewhere):
+def test_nothing_is_forgotten_before_the_commit(elsewhere):
     get_value("t_count")
     with transaction.atomic():
         set_value("t_count", 7)
-        assert elsewhere(get_value, "t_count").result(10) == 5
+        assert elsewhere(get_value, "t_count").result(60) == 5
         assert cached("t_count")
 
     assert not cached("t_count")
     assert get_value("t_count") == 7
 
 
-def test_rule_15_a_load_that_began_before_the_commit_is_not_stored(elsewhere):
+def test_a_load_that_began_before_the_commit_is_not_stored(elsewhere):
     read, end = threading.Event(), threading.Event()
 
     def hold(execute, sql, params, many, context):
         result = execute(sql, params, many, context)
         read.set()
-        assert end.wait(10)
+        assert end.wait(60)
         return result
 
     def read_slowly():
@@ -254,16 +254,16 @@ def test_rule_15_a_load_that_began_before_the_commit_is_not_stored(elsewhere):
             return get_value("t_count")
 
     slow = elsewhere(read_slowly)
-    assert read.wait(10)
+    assert read.wait(60)
     set_value("t_count", 7)
     end.set()
 
-    assert slow.result(10) == 5
+    assert slow.result(60) == 5
     assert get_value("t_count") == 7
 
 
 @pytest.mark.parametrize("savepoint", [False, True])
-def test_rule_15_what_is_rolled_back_invalidates_nothing(savepoint):
+def test_what_is_rolled_back_invalidates_nothing(savepoint):
     get_value("t_count")
     with transaction.atomic(), transaction.atomic(savepoint=savepoint):
         set_value("t_count", 7)
@@ -273,7 +273,7 @@ def test_rule_15_what_is_rolled_back_invalidates_nothing(savepoint):
     assert get_value("t_count") == 5
 
 
-def test_rule_15_a_deletion_is_seen():
+def test_a_deletion_is_seen():
     set_value("t_free", "text")
     get_value("t_free")
     SystemConfig.objects.get(key="t_free").delete()
@@ -281,7 +281,7 @@ def test_rule_15_a_deletion_is_seen():
     assert get_value("t_free") is None
 
 
-def test_rule_15_a_rename_forgets_both_names():
+def test_a_rename_forgets_both_names():
     set_value("t_free", "text")
     assert (get_value("t_free"), get_value("t_other")) == ("text", None)
     row = SystemConfig.objects.get(key="t_free")
@@ -291,7 +291,7 @@ def test_rule_15_a_rename_forgets_both_names():
     assert (get_value("t_free"), get_value("t_other")) == (None, "text")
 
 
-def test_rule_15_another_callback_that_fails_later_does_not_matter():
+def test_another_callback_that_fails_later_does_not_matter():
     get_value("t_count")
 
     def fail():
@@ -308,7 +308,7 @@ def test_rule_15_another_callback_that_fails_later_does_not_matter():
     assert get_value("t_count") == 7
 
 
-def test_rule_15_a_loaded_fixture_is_seen(tmp_path):
+def test_a_loaded_fixture_is_seen(tmp_path):
     from django.core.management import call_command
 
     set_value("t_free", "text")
@@ -323,7 +323,7 @@ def test_rule_15_a_loaded_fixture_is_seen(tmp_path):
     assert (get_value("t_free"), get_value("t_other")) == (None, "x")
 
 
-def test_rule_16_loads_ask_the_primary(settings):
+def test_loads_ask_the_primary(settings):
     class Replicas:
         def db_for_read(self, model, **hints):
             raise AssertionError("read from a replica")

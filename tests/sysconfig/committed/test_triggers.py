@@ -27,7 +27,7 @@ def heard(ear):
     def payloads():
         ear.execute("NOTIFY system_config, 'that is all'")
         told: list[str] = []
-        for notification in ear.notifies(timeout=10):
+        for notification in ear.notifies(timeout=60):
             if notification.payload == "that is all":
                 return sorted(told)
             told.append(notification.payload)
@@ -49,7 +49,7 @@ def rows(*keys):
     return SystemConfig.objects.filter(key__in=keys)
 
 
-def test_rule_17_one_row_is_one_notification(heard):
+def test_one_row_is_one_notification(heard):
     rows("t_count").update(value="6")
     assert heard() == ["k:t_count"]
 
@@ -57,7 +57,7 @@ def test_rule_17_one_row_is_one_notification(heard):
     assert heard() == ["k:t_count"]
 
 
-def test_rule_17_three_rows_in_one_statement_are_three_notifications(heard):
+def test_three_rows_in_one_statement_are_three_notifications(heard):
     keys = ("t_count", "t_least", "t_name")
     changed = list(rows(*keys))
     for row in changed:
@@ -67,7 +67,7 @@ def test_rule_17_three_rows_in_one_statement_are_three_notifications(heard):
     assert heard() == [f"k:{key}" for key in keys]
 
 
-def test_rule_17_what_matches_nothing_or_is_rolled_back_is_silent(heard):
+def test_what_matches_nothing_or_is_rolled_back_is_silent(heard):
     rows("t_none").update(value="6")
     rows("t_none").delete()
     with transaction.atomic():
@@ -77,7 +77,7 @@ def test_rule_17_what_matches_nothing_or_is_rolled_back_is_silent(heard):
     assert heard() == []
 
 
-def test_rule_17_a_key_that_changes_twice_in_a_transaction_is_notified_once(heard):
+def test_a_key_that_changes_twice_in_a_transaction_is_notified_once(heard):
     with transaction.atomic():
         rows("t_count").update(value="6")
         rows("t_count").update(value="7")
@@ -85,7 +85,7 @@ def test_rule_17_a_key_that_changes_twice_in_a_transaction_is_notified_once(hear
     assert heard() == ["k:t_count"]
 
 
-def test_rule_17_a_savepoint_that_is_rolled_back_leaves_nothing(heard):
+def test_a_savepoint_that_is_rolled_back_leaves_nothing(heard):
     with transaction.atomic():
         rows("t_count").update(value="6")
         with transaction.atomic():
@@ -95,13 +95,13 @@ def test_rule_17_a_savepoint_that_is_rolled_back_leaves_nothing(heard):
     assert heard() == ["k:t_count"]
 
 
-def test_rule_17_a_rename_notifies_both_names(heard):
+def test_a_rename_notifies_both_names(heard):
     rows("t_count").update(key="t_other")
 
     assert heard() == ["k:t_count", "k:t_other"]
 
 
-def test_rule_17_inserts_upserts_and_deletes_notify_each_row(heard, sql):
+def test_inserts_upserts_and_deletes_notify_each_row(heard, sql):
     SystemConfig.objects.bulk_create([SystemConfig(key=key, value="x") for key in ("t_a", "t_b")])
     assert heard() == ["k:t_a", "k:t_b"]
 
@@ -118,7 +118,7 @@ def test_rule_17_inserts_upserts_and_deletes_notify_each_row(heard, sql):
     assert heard() == ["k:t_a", "k:t_b", "k:t_c"]
 
 
-def test_rule_17_copy_notifies_each_row(heard):
+def test_copy_notifies_each_row(heard):
     with connection.cursor() as cursor, cursor.copy("COPY system_config (key, value) FROM STDIN") as copy:
         copy.write_row(("t_a", "x"))
         copy.write_row(("t_b", "y"))
@@ -126,19 +126,19 @@ def test_rule_17_copy_notifies_each_row(heard):
     assert heard() == ["k:t_a", "k:t_b"]
 
 
-def test_rule_17_truncate_notifies_everything(heard, sql):
+def test_truncate_notifies_everything(heard, sql):
     sql("TRUNCATE system_config")
 
     assert heard() == ["*"]
 
 
-def test_rule_17_a_value_and_a_key_of_any_size_can_be_written(heard):
+def test_a_value_and_a_key_of_any_size_can_be_written(heard):
     SystemConfig.objects.set_values({"t_free": "x" * 20_000, "설" * 100: "y"})
 
     assert heard() == ["k:t_free", "k:" + "설" * 100]
 
 
-def test_rule_17_with_triggers_off_nothing_is_heard_but_the_version_tells(heard, ear, sql):
+def test_with_triggers_off_nothing_is_heard_but_the_version_tells(heard, ear, sql):
     before = version(ear)
     with transaction.atomic():
         sql("SET LOCAL session_replication_role = replica")
@@ -152,7 +152,7 @@ def test_what_is_announced_can_be_read(ear, heard):
     """Who hears of a change and reads at once finds it: a notification is sent when the commit is visible."""
     for number in range(50):
         rows("t_count").update(value=str(number))
-        [notified] = ear.notifies(timeout=10, stop_after=1)
+        [notified] = ear.notifies(timeout=60, stop_after=1)
         found = ear.execute("SELECT value FROM system_config WHERE key = %s", [notified.payload[2:]])
         assert found.fetchone() == (str(number),)
 

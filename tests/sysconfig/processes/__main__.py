@@ -46,7 +46,7 @@ def measure(period_s, anti_entropy_s):
             process = Reader(house, period_s, anti_entropy_s, **options)
             try:
                 held.append(row(name, fault(house, process, *arguments), bar_s))
-                faults.hears_again(house, process, period_s)
+                faults.wait_for_push(house, process)
             finally:
                 process.close()
 

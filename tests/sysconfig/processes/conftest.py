@@ -1,13 +1,13 @@
-"""Real processes on a server of their own."""
+"""A server and readers for the tests of faults."""
 
 import pytest
 
-from tests.sysconfig.processes.house import Reader, housed
+from tests.sysconfig.processes.house import Reader, SettingsServer, housed
 
 
-@pytest.fixture(scope="session")
-def house():
-    with housed() as made:
+@pytest.fixture(scope="module")
+def house(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), housed(SettingsServer) as made:
         yield made
 
 

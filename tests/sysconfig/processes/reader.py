@@ -1,4 +1,4 @@
-"""A process that reads one setting all the time and says when it changes; it does what it is told on stdin.
+"""A process that reads one setting all the time and prints each change of it; commands come on stdin.
 
 `python -m tests.sysconfig.processes.reader PERIOD_S ANTI_ENTROPY_S PAUSE_S [VARIANT]`
 """
@@ -6,10 +6,12 @@
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import django
@@ -28,11 +30,13 @@ from tests.sysconfig.processes import variants  # noqa: E402 - after setup
 
 KEY = "t_watched"
 get_value = SystemConfig.objects.get_value
-first = os.getppid()
-told: "queue.Queue[list[str]]" = queue.Queue()
+first_parent = os.getppid()
+commands: "queue.Queue[list[str]]" = queue.Queue()
+reports_due_s: list[float] = []
+"""When a report is to be printed, on the monotonic clock."""
 
 
-class Kept(listener.ConfigListener):
+class RecordingListener(listener.ConfigListener):
     """Remembers its connections."""
 
     opened: "list[TimedConnection]" = []
@@ -48,9 +52,9 @@ def say(**what):
 
 
 def watch(pause_s):
-    """Read for ever; tell each new value with the moment it was seen and the last one of the old."""
+    """Read for ever; print each new value with the time it was seen and the last time of the old one."""
     seen, last_s, parent = None, time.monotonic(), os.getppid()
-    while os.getppid() in (parent, first):
+    while os.getppid() in (parent, first_parent):
         began_s = time.monotonic()
         try:
             value = get_value(KEY)
@@ -61,35 +65,43 @@ def watch(pause_s):
                 say(value=value, at_s=time.monotonic(), old_until_s=last_s)
                 seen = value
             last_s = began_s
-        if not told.empty():
-            obey(told.get())
+            report_if_due(value, began_s)
+        if not commands.empty():
+            carry_out(commands.get())
             parent = os.getppid()
         time.sleep(pause_s)
 
 
-def obey(words):
+def report_if_due(value, began_s):
+    if reports_due_s and began_s >= reports_due_s[0]:
+        del reports_due_s[0]
+        alive = listener._this.listener is not None and listener._this.listener.is_alive()
+        say(event="report", reads=value, listener_alive=alive, **SystemConfig.objects.cache_report())
+
+
+def carry_out(words):
     match words:
         case ["fork"]:
             if os.fork() == 0:
                 say(event="child", value=get_value(KEY))
         case ["unlisten"]:
-            live = [each for each in Kept.opened if not each.closed]
+            live = [each for each in RecordingListener.opened if not each.closed]
             live[-1].execute("UNLISTEN *")
             say(event="unlistened")
-        case ["report"]:
-            say(event="report", **SystemConfig.objects.cache_report() | {"pid": os.getpid()})
+        case ["report-at", moment_s]:
+            reports_due_s.append(float(moment_s))
         case ["stress", threads, reads]:
             stress(int(threads), int(reads))
 
 
-def stress(threads, reads):
-    """Count reads that began after a change was heard, and still gave what was before it.
-
-    Each change adds one to the value and announces itself once, in the order of the commits.
-    """
-    start = int(get_value(KEY))
-    heard, hear = [start], listener.config_cache.invalidate_many
-    manager, load = SystemConfig.objects, SystemConfig.objects._load
+@contextmanager
+def racing(heard):
+    """Let threads take turns often, loads take long, and `heard` count the changes that were announced."""
+    hear, manager, load = (
+        listener.config_cache.invalidate_many,
+        SystemConfig.objects,
+        SystemConfig.objects._load,
+    )
 
     def counted(keys, lease_until=None, source="notify"):
         keys = list(keys)
@@ -101,6 +113,24 @@ def stress(threads, reads):
         time.sleep(0.002)  # a long way back from the database: changes overtake it
         return value
 
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    with (
+        patch.object(listener.config_cache, "invalidate_many", counted),
+        patch.object(manager, "_load", slowly),
+    ):
+        yield
+    sys.setswitchinterval(interval_s)
+
+
+def stress(threads, reads):
+    """Count reads that began after a change was announced, and still gave the value before it.
+
+    Each change adds one to the value and announces itself once, in the order of the commits.
+    """
+    start = int(get_value(KEY))
+    heard, discarded = [start], listener.config_cache.discarded
+
     def read(_number):
         stale = 0
         for turn in range(reads):
@@ -110,43 +140,45 @@ def stress(threads, reads):
             stale += int(get_value(KEY)) < least
         return stale
 
-    sys.setswitchinterval(0.0005)
-    patch.object(listener.config_cache, "invalidate_many", counted).start()
-    patch.object(manager, "_load", slowly).start()
-    say(event="ready")
-    began_s = time.monotonic()
-    with ThreadPoolExecutor(threads) as pool:
-        stale = sum(pool.map(read, range(threads)))
+    with racing(heard):
+        say(event="ready")
+        began_s = time.monotonic()
+        with ThreadPoolExecutor(threads) as pool:
+            stale = sum(pool.map(read, range(threads)))
+        took_s = time.monotonic() - began_s
     say(
         event="stressed",
         stale=stale,
         reads=threads * reads,
         heard=heard[0] - start,
-        discarded=listener.config_cache.discarded,
-        took_s=time.monotonic() - began_s,
+        discarded=listener.config_cache.discarded - discarded,
+        took_s=took_s,
     )
 
 
-def take_orders():
+def take_commands():
     for line in sys.stdin:
         if line == "go\n":
             variants.gate.set()
         else:
-            told.put(line.split())
+            commands.put(line.split())
     os._exit(0)  # the test is over
 
 
 if __name__ == "__main__":
     period_s, anti_entropy_s, pause_s = (float(word) for word in sys.argv[1:4])
+    signal.signal(
+        signal.SIGUSR1, lambda *_: reports_due_s.append(0.0)
+    )  # a fork has no thread that reads stdin
     variants.gate.set()
     for variant in sys.argv[4:]:
         variants.VARIANTS[variant]()
-    heard = Kept(
+    started = RecordingListener(
         listener.config_cache, period_s=period_s, anti_entropy_s=anti_entropy_s, delays_s=(0.05, period_s)
     )
-    heard.start()
-    listener._this.listener = heard
-    threading.Thread(target=take_orders, daemon=True).start()
-    while heard.status().lease_age_s is None:
+    started.start()
+    listener._this.listener = started
+    threading.Thread(target=take_commands, daemon=True).start()
+    while started.status().lease_age_s is None:
         time.sleep(0.005)
     watch(pause_s)

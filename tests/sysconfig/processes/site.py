@@ -1,4 +1,4 @@
-"""Two gunicorn workers, asked one by one, and an operator at their admin pages."""
+"""The site as it is run for real, on the suite's database, and an operator who uses its admin pages."""
 
 import re
 import signal
@@ -9,20 +9,44 @@ import time
 from contextlib import contextmanager
 from html import unescape
 
+import psycopg
 import requests
+from django.contrib.auth.models import User
 
+from tests import pristine
 from tests.jobs.processes import ROOT
+from tests.sysconfig import suite_database
 from tests.sysconfig.processes.house import WITHIN_S
 
 WORKERS = 2
-ADMIN = {"DJANGO_SUPERUSER_USERNAME": "kim", "DJANGO_SUPERUSER_PASSWORD": "a-password-of-tests"}
+ADMIN = {"username": "kim", "password": "a-password-of-tests"}
 _INPUT = re.compile(r"<(?:input|textarea)\b[^>]*>(?:([^<]*)</textarea>)?")
 
 
-class Site:
-    """The web process as it is run for real. A kept-alive connection stays with its worker."""
+class SuiteDatabase:
+    """The suite's own database for real processes, which commit; put back at the end of the block."""
 
-    def __init__(self, house, log):
+    def __enter__(self):
+        self.url = suite_database.url()
+        self.env = suite_database.environment("tests.sysconfig.processes.settings")
+        self.ask("CREATE TABLE read_by_job (pid int, value text, at timestamptz DEFAULT clock_timestamp())")
+        User.objects.create_superuser(**ADMIN)
+        return self
+
+    def __exit__(self, *_raised):
+        self.ask("DROP TABLE read_by_job")
+        pristine.put_back()
+
+    def ask(self, statement, *parameters):
+        with psycopg.connect(self.url, autocommit=True) as session:
+            cursor = session.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+
+class Site:
+    """Two gunicorn workers. A kept-alive connection stays with its worker."""
+
+    def __init__(self, database, log):
         self.log = log
         with socket.create_server(("127.0.0.1", 0)) as listening, log.open("w") as output:
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -36,7 +60,7 @@ class Site:
             ]
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", *options, "tradingsite.wsgi"],
-                cwd=ROOT, env=house.env, pass_fds=[fd], stdout=output, stderr=output,
+                cwd=ROOT, env=database.env, pass_fds=[fd], stdout=output, stderr=output,
             )  # fmt: skip
         self.workers = {}
 
@@ -52,11 +76,18 @@ class Site:
 
     def values(self, key):
         """Return what each worker reads now."""
+        return [answer["value"] for answer in self._ask_all(key)]
+
+    def notified(self):
+        """Return how many notifications of changes each worker has applied."""
+        return [answer["notified"] for answer in self._ask_all("stop_loss_pct")]
+
+    def _ask_all(self, key):
         answers = [
             line.get(f"{self.url}/value/{key}", timeout=WITHIN_S).json() for line in self.workers.values()
         ]
         assert {answer["pid"] for answer in answers} == self.workers.keys()
-        return [answer["value"] for answer in answers]
+        return answers
 
     def close(self):
         for line in self.workers.values():
@@ -71,11 +102,7 @@ class Operator:
     def __init__(self, site):
         self._session, self._url = requests.Session(), site.url
         page = self.get("/admin/login/?next=/admin/")
-        names = {
-            "username": ADMIN["DJANGO_SUPERUSER_USERNAME"],
-            "password": ADMIN["DJANGO_SUPERUSER_PASSWORD"],
-        }
-        assert "Log out" in self.send(page, **names).text
+        assert "Log out" in self.send(page, **ADMIN).text
 
     def get(self, path):
         return self._session.get(f"{self._url}{path}", timeout=WITHIN_S)
@@ -104,13 +131,9 @@ class Operator:
 
 
 @contextmanager
-def served(house, log):
-    """Serve the house's site until the end of the block, and see that it can be stopped."""
-    subprocess.run(
-        [sys.executable, "manage.py", "createsuperuser", "--noinput", "--email=kim@example.invalid"],
-        cwd=ROOT, env=house.env | ADMIN, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    site = Site(house, log)
+def served(database, log):
+    """Run the site until the end of the block, and see that it can be stopped."""
+    site = Site(database, log)
     try:
         site.find_workers()
         yield site

@@ -20,7 +20,7 @@ def stressed(house, reader, reads, threads=2):
                 )
                 over.wait(0.002)  # between two changes there are hits
 
-    reader.tell("stress", str(threads), str(reads))
+    reader.command("stress", str(threads), str(reads))
     reader.until(event="ready")
     writer = threading.Thread(target=write)
     writer.start()

@@ -1,118 +1,130 @@
 """Rules 18 to 22 under real faults: old values are read for a lease and a second at most, then push is back.
 
-Each fault is also made against the cache without what guards against it (`variants.py`): it must be found.
+The same is done to the cache without what guards against each fault (`variants.py`): that must be found out.
 """
 
 import pytest
 
 from tests.sysconfig.processes import faults
+from tests.sysconfig.processes.house import Reader
 from tests.sysconfig.processes.stress import stressed
 
 PERIOD_S = 0.2
-ANTI_ENTROPY_S = 0.5
 BOUND_S = faults.bound_s(PERIOD_S)
+ANTI_ENTROPY_S = 0.3
+BUSY_S = 10.0  # how late a comparison may be on a busy machine
+LONG_S = 100.0  # a period of which nothing is due within a test: what is seen was pushed
 STRESS_READS = 30_000  # by each of two threads
 STRESSES = 5  # at most: on a busy machine one may pass without a race
-PUSHED_S = 5.0  # less than a lease of it, however busy the machine is
-LONG_S = 20.0  # a period of which nothing is due within a test
+
+pytestmark = pytest.mark.django_db  # its migrations are read
 
 
-@pytest.mark.parametrize("fault", [faults.terminated, faults.swallowed, faults.unlistened])
-def test_rule_19_a_lost_session_lets_nothing_old_be_read_for_longer_than_a_lease(house, reader, fault):
-    process = reader(PERIOD_S)
+@pytest.fixture(scope="module")
+def process(house):
+    """A reader that survives every fault."""
+    started = Reader(house, PERIOD_S)
+    yield started
+    started.close()
+
+
+@pytest.mark.parametrize("fault", [faults.terminated, faults.swallowed, faults.unlistened, faults.restarted])
+def test_a_lost_session_serves_old_values_for_a_lease_at_most(house, process, fault):
     assert fault(house, process, PERIOD_S).stale_s <= BOUND_S
-    faults.hears_again(house, process, PERIOD_S)
-
-
-def test_rule_19_a_restarted_server_is_heard_again(house, reader):
-    process = reader(PERIOD_S)
-    assert faults.restarted(house, process, PERIOD_S).stale_s <= BOUND_S
-    faults.hears_again(house, process, PERIOD_S)
+    faults.wait_for_push(house, process)
 
 
 @pytest.mark.parametrize("stop_s", [0.5 * PERIOD_S, 4 * PERIOD_S])
-def test_rule_19_a_process_that_was_stopped_reads_nothing_old_for_longer_than_a_lease(house, reader, stop_s):
-    process = reader(PERIOD_S)
+def test_a_stopped_process_serves_old_values_for_a_lease_at_most(house, process, stop_s):
     assert faults.stopped(house, process, stop_s, PERIOD_S).stale_s <= BOUND_S
-    faults.hears_again(house, process, PERIOD_S)
+    faults.wait_for_push(house, process)
 
 
-def test_rule_19_without_a_lease_a_silent_network_is_never_noticed(house, reader):
+def test_without_a_lease_a_silent_network_is_never_noticed(house, reader):
     process = reader(PERIOD_S, variant="without_lease")
-    with pytest.raises(TimeoutError):
-        faults.swallowed(house, process, PERIOD_S)
+    faults.settle(house, process)
+    before = str(house.value)
+    house.proxy.swallow()
+    try:
+        _, committed_s = house.edit()
+
+        assert process.reads_at(committed_s + BOUND_S) == before
+    finally:
+        house.proxy.heal()
 
 
-def test_rule_21_a_change_without_its_trigger_is_found_by_comparing(house, reader):
+def test_a_change_without_its_trigger_is_found_by_comparing(house, reader):
     process = reader(LONG_S, ANTI_ENTROPY_S)
-    assert faults.silenced(house, process, ANTI_ENTROPY_S).stale_s <= ANTI_ENTROPY_S + 1
-    process.tell("report")
-    assert process.until(event="report")["invalidations"]["anti_entropy"] == 1
+    assert faults.silenced(house, process, ANTI_ENTROPY_S).stale_s <= ANTI_ENTROPY_S + BUSY_S
+
+    invalidations = process.report()["invalidations"]
+    assert (invalidations["anti_entropy"], invalidations["notify"]) == (1, 0)
 
 
-def test_rule_21_without_comparing_it_is_not_found(house, reader):
+def test_without_comparing_a_change_without_its_trigger_is_not_found(house, reader):
     process = reader(LONG_S, ANTI_ENTROPY_S, variant="without_comparison")
-    with pytest.raises(TimeoutError):
-        faults.silenced(house, process, ANTI_ENTROPY_S)
+    before = str(house.value)
+    faults.edit_silently(house)
+    for _ in range(2):  # the first may have been due before the change
+        process.until(event="skipped")
+
+    assert process.report()["reads"] == before
 
 
 def fork(process):
-    process.tell("fork")
+    process.command("fork")
     child = process.until(event="child")["pid"]
     assert child != process.pid
     return child
 
 
-def test_rule_22_a_forked_child_and_its_parent_both_see_a_change(house, reader):
+def test_a_forked_child_and_its_parent_both_see_a_change(house, reader):
     process = reader(LONG_S)
     child = fork(process)
-    value, _ = house.edit()
-
-    process.seen(value, timeout_s=PUSHED_S)
-    value, _ = house.edit()
-    process.seen(value, timeout_s=PUSHED_S, pid=child)
-    value, _ = house.edit()
-    process.seen(value, timeout_s=PUSHED_S)
+    for pid in (process.pid, child, process.pid):
+        value, _ = house.edit()
+        process.seen(value, pid=pid)
+    assert process.report(child)["listener_alive"]
 
 
-def test_rule_22_a_child_that_keeps_its_parents_values_does_not(house, reader):
+def test_a_child_that_keeps_its_parents_values_never_sees_a_change(house, reader):
     process = reader(LONG_S, variant="without_fork_reset")
-    child = fork(process)
+    before, child = str(house.value), fork(process)
     value, _ = house.edit()
-    process.seen(value, timeout_s=PUSHED_S)
+    process.seen(value)
 
-    value, _ = house.edit()
-    with pytest.raises(TimeoutError):
-        process.seen(value, timeout_s=1.5, pid=child)
+    report = process.report(child)
+    assert (report["reads"], report["listener_alive"]) == (before, False)
 
 
 def change_between(house, process):
     """Change the value between the two steps of a connect, after the process read the old one."""
-    house.ask(
-        "SELECT pg_terminate_backend(backend_pid, 5000) FROM system_config_process WHERE pid = %s",
-        process.pid,
-    )
+    faults.terminate_session(house, process)
     process.until(event="between")
-    value, _ = house.edit(before="SELECT pg_sleep(0.1)")
-    process.tell("go")
+    assert process.report()["reads"] == str(house.value)
+    value, _ = house.edit()
+    process.command("go")
     return value
 
 
-def test_rule_18_what_changes_while_connecting_is_read(house, reader):
+def test_a_change_made_while_connecting_is_read(house, reader):
     process = reader(LONG_S, variant="pausing_between")
 
-    process.seen(change_between(house, process), timeout_s=PUSHED_S)
+    process.seen(change_between(house, process))
 
 
-def test_rule_18_who_forgets_before_listening_misses_it(house, reader):
+def test_emptying_the_cache_before_listening_misses_a_change(house, reader):
     process = reader(LONG_S, variant="forgetting_before_listening")
+    before = str(house.value)
+    change_between(house, process)
+    while process.report()["reconnects"] == 0:  # until a heartbeat came back: it listens
+        pass
 
-    with pytest.raises(TimeoutError):
-        process.seen(change_between(house, process), timeout_s=2)
+    assert process.report()["reads"] == before
 
 
-def test_rule_6_no_read_is_older_than_what_was_heard_from_another_process(house, reader):
-    process, discarded = reader(PERIOD_S), 0
+def test_no_read_is_older_than_what_another_process_announced(house, process):
+    discarded = 0
     for _ in range(STRESSES):
         counted = stressed(house, process, STRESS_READS)
         assert counted["stale"] == 0
@@ -123,5 +135,7 @@ def test_rule_6_no_read_is_older_than_what_was_heard_from_another_process(house,
     assert discarded > 0  # the race did happen
 
 
-def test_rule_6_the_same_stress_finds_stale_reads_where_an_overtaken_load_is_stored(house, reader):
-    assert stressed(house, reader(PERIOD_S, variant="storing_what_was_overtaken"), STRESS_READS)["stale"] > 0
+def test_the_same_stress_finds_stale_reads_where_an_overtaken_load_is_stored(house, reader):
+    process = reader(PERIOD_S, variant="storing_what_was_overtaken")
+
+    assert any(stressed(house, process, STRESS_READS)["stale"] for _ in range(STRESSES))

@@ -10,7 +10,10 @@ from tradingsite.urls import urlpatterns as project
 
 
 def value(_request, key):
-    return JsonResponse({"pid": os.getpid(), "value": str(SystemConfig.objects.get_value(key))})
+    manager = SystemConfig.objects
+    read = str(manager.get_value(key))
+    notified = manager.cache_report()["invalidations"]["notify"]
+    return JsonResponse({"pid": os.getpid(), "value": read, "notified": notified})
 
 
 urlpatterns = [path("value/<key>", value), *project]

@@ -1,7 +1,8 @@
-"""The cache and its listener as they must not be: each lacks one thing, which one of the faults finds out."""
+"""The cache and its listener with one thing missing or changed; the tests must find out each of them."""
 
 import math
 import threading
+from time import monotonic
 from unittest.mock import patch
 
 from sysconfig.cache import TTLCache
@@ -13,7 +14,7 @@ gate = threading.Event()
 
 
 def without_lease():
-    """What is kept is good until somebody says otherwise, and nobody asks whether he still can."""
+    """Whatever is cached stays valid until a notification, and no heartbeat checks that one could come."""
     listener.config_cache._leased = False
     listener.config_cache.start_over()
     _replace(TTLCache, "end_lease", lambda cache: cache.invalidate())
@@ -27,31 +28,37 @@ def _beat_once(session, _notify):
 
 
 def without_comparison():
-    """Believes that every change is announced."""
-    _replace(Session, "_compare", lambda session: setattr(session, "_compare_due_s", math.inf))
+    """Believes that every change is announced. Prints a line whenever a comparison would be due."""
+
+    def skip(session):
+        print('{"event": "skipped"}', flush=True)  # noqa: T201 - to the test that waits for it
+        session._compare_due_s = monotonic() + session._anti_entropy_s
+
+    _replace(Session, "_compare", skip)
 
 
 def without_fork_reset():
-    """A child takes over what its parent kept."""
+    """A child keeps the cached values of its parent."""
     _replace(TTLCache, "start_over", lambda _cache: None)
     _replace(listener._ThisProcess, "__init__", lambda _this: None)
 
 
 def forgetting_before_listening():
-    """Forgets first and listens then: what changes in between is neither heard nor read."""
+    """Empties the cache first and listens then: what changes in between is neither announced nor read."""
     original = Session._listen
 
     def listen(session):
         session._cache.invalidate_many([None], source="reconnect")
-        _pause(session)
+        _pause()
         with patch.object(session, "_cache", TTLCache()):
             original(session)
 
+    _keep_without_lease()
     _replace(Session, "_listen", listen)
 
 
 def storing_what_was_overtaken():
-    """Stores whatever a load brought, although a change was heard meanwhile."""
+    """Stores whatever a load brought, although a change was announced meanwhile."""
     original = TTLCache._land
 
     def land(cache, key, flight):
@@ -63,23 +70,29 @@ def storing_what_was_overtaken():
 
 
 def pausing_between():
-    """No variant, but the real order, with the same pause between its two steps."""
+    """No fault, but the real order, with the same pause between its two steps."""
     hear = listener.config_cache.invalidate_many
 
     def paused(keys, lease_until=None, source="notify"):
         if source == "reconnect":
-            _pause(None)
+            _pause()
         hear(keys, lease_until, source)
 
+    _keep_without_lease()
     _replace(listener.config_cache, "invalidate_many", paused)
 
 
-def _pause(_session):
+def _pause():
     if gate.is_set():  # the first connect of all goes through
         gate.clear()
         return
     print('{"event": "between"}', flush=True)  # noqa: T201 - to the test that waits for it
-    gate.wait(10)
+    gate.wait(60)
+
+
+def _keep_without_lease():
+    """Keep what is loaded during the pause: else it is loaded again after a second, whatever the order."""
+    patch("sysconfig.cache.UNLEASED_TTL_S", 600.0).start()
 
 
 def _replace(owner, name, value):
