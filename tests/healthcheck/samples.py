@@ -4,6 +4,7 @@ import os
 import threading
 from pathlib import Path
 
+from healthcheck import probes
 from healthcheck.report import Finding
 
 PLANTED_SECRET = "planted-secret-93b1f7"
@@ -17,6 +18,12 @@ def fine() -> Finding:
 def warns() -> Finding:
     _note("warns")
     return Finding("warning", "late by %(late_s)d s, limit 60 s", late_s=90)
+
+
+def database() -> Finding:
+    """Run the real probe with limits that a busy machine keeps."""
+    probes._POOL_WAIT_S = probes._READ_LIMIT_S = 30
+    return probes.database()
 
 
 def hangs() -> Finding:

@@ -1,4 +1,4 @@
-"""Under gunicorn: a probe that hangs holds up nothing, and a crowd of pollers costs what one poller costs."""
+"""Under gunicorn: a probe that hangs delays no answer, and a hundred pollers cost what one poller costs."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,13 +7,13 @@ import pytest
 import requests
 from django.db import connection
 
-from tests.healthcheck.processes import served
+from tests.healthcheck.processes import DEADLINE_S, served
 
 PROBES = [
     {
         "name": "database",
-        "probe": "healthcheck.probes.database",
-        "timeout_s": 2,
+        "probe": "tests.healthcheck.samples.database",
+        "timeout_s": 30,
         "ttl_s": 60,
         "ttl_bad_s": 60,
     },
@@ -24,15 +24,16 @@ PROBES = [
         "ttl_s": 0.1,
         "ttl_bad_s": 0.1,
     },
-    {"name": "local", "probe": "tests.healthcheck.samples.fine", "timeout_s": 1, "ttl_s": 60},
+    {"name": "local", "probe": "tests.healthcheck.samples.fine", "timeout_s": 30, "ttl_s": 60},
     {
         "name": "shared",
         "probe": "tests.healthcheck.samples.warns",
-        "timeout_s": 1,
+        "timeout_s": 30,
         "ttl_bad_s": 60,
         "shared": True,
     },
 ]
+ALL_WAIT_S = 12  # what a hundred requests would take in eight threads if each waited for the stuck probe
 DETAIL = "/api/v1/health/detail"
 
 
@@ -43,7 +44,7 @@ def site(django_db_setup, django_db_blocker, tmp_path_factory):
 
 
 def sessions():
-    """Return the number of server sessions beside this one."""
+    """Return the number of the server's other sessions."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
@@ -69,8 +70,8 @@ def test_a_hundred_pollers_and_a_stuck_probe(site):
     again, took_again_s = crowd(site)
 
     assert {answer.status_code for answer in (*answers, *again)} == {503}
-    assert took_s < 5  # not 100 times the limit, and not for ever
-    assert took_again_s < 5
+    assert took_s < ALL_WAIT_S
+    assert took_again_s < ALL_WAIT_S
     for name in ("hangs", "fine"):
         assert {run: times for run, times in site.runs().items() if run[0] == name} == dict.fromkeys(
             ((name, worker) for worker in workers), 1
@@ -102,7 +103,7 @@ def test_while_a_probe_is_stuck_it_is_named_and_everything_else_answers(site):
 def test_probes_come_with_any_host_and_head_without_a_body(site):
     for path in ("/livez", "/readyz"):
         assert site.get(path, headers={"Host": "10.0.0.7:1"}).status_code == 200
-        assert requests.head(f"{site.url}{path}", timeout=5).content == b""
+        assert requests.head(f"{site.url}{path}", timeout=DEADLINE_S).content == b""
     assert site.get("/api/v1/health", headers={"Host": "10.0.0.7:1"}).status_code == 400
 
 
