@@ -5,18 +5,31 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from healthcheck import probes
+from healthcheck.alerts.webhook import Webhook
 from healthcheck.declared import PanelTask, ProbeTask
+from healthcheck.engine import engine, shared_results
 from healthcheck.engine.engine import Engine
 from healthcheck.engine.slot import Slot
 from healthcheck.report import Finding
 from tests.healthcheck import samples
 from tests.healthcheck.imposing import nothing
 
-ENOUGH_S = 10
+ENOUGH_S = 60  # for what must happen, on a busy machine too
 TOKEN = "a-token-for-monitors"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 DETAIL = "/api/v1/health/detail"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@pytest.fixture(autouse=True)
+def patient_limits(monkeypatch):
+    """Give up after a minute where production does after a second; `databases` shortens it where it must."""
+    monkeypatch.setattr(engine, "_DATABASE_WAIT_S", ENOUGH_S)
+    monkeypatch.setattr(shared_results, "ROW_WAIT_S", ENOUGH_S)
+    monkeypatch.setattr(probes, "_POOL_WAIT_S", ENOUGH_S)
+    monkeypatch.setattr(probes, "_READ_LIMIT_S", ENOUGH_S)
+    monkeypatch.setitem(Webhook.__init__.__kwdefaults__, "within_s", ENOUGH_S)
 
 
 class Clock:
@@ -90,7 +103,7 @@ def panel(monkeypatch):
 
 @pytest.fixture
 def engine_of(clock):
-    """Make an engine of these tasks; it goes by the test's clock unless the test wants the real one."""
+    """Make an engine of these tasks, with the test's clock unless another is given."""
 
     def make(*tasks: ProbeTask, **options: Any) -> Engine:
         return Engine(tasks, version="1.2.3", **{"clock": clock, "read_overrides": nothing} | options)
@@ -122,7 +135,7 @@ def all_landed(engine: Engine) -> bool:
 
 @pytest.fixture
 def site(settings):
-    """Six components under their real names, with probes of the tests; a setter changes what they do."""
+    """Six components under their real names, whose probes the returned function sets."""
     settings.HEALTH_TOKEN = TOKEN
     settings.HEALTH_ABILITIES = []
     settings.STATUS_PANELS = []
@@ -133,7 +146,7 @@ def site(settings):
             {
                 "name": name,
                 "probe": paths.get(name, "tests.healthcheck.samples.fine"),
-                "timeout_s": 1,
+                "timeout_s": ENOUGH_S,
                 "ttl_s": 60,
                 "ttl_bad_s": 60,
             }

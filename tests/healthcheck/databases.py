@@ -1,4 +1,4 @@
-"""The suite's own PostgreSQL server, put into the states that a health check is for."""
+"""The suite's own PostgreSQL server, made unreachable or frozen."""
 
 import signal
 from collections.abc import Iterator
@@ -10,12 +10,15 @@ import psutil
 import psycopg
 from django.db import connection
 
+from healthcheck import probes
+from healthcheck.engine.engine import engine
+from healthcheck.engine.shared_results import SharedResult
 from tradingsite.embedded_postgres.base import DatabaseWrapper
 
 
 @contextmanager
 def another_session() -> Iterator[psycopg.Connection[Any]]:
-    """A session beside Django's, on the test database."""
+    """A session of its own on the test database."""
     params = connection.get_connection_params()
     known = {name: params[name] for name in ("host", "port", "dbname", "user") if params.get(name)}
     with psycopg.connect(**known) as session:
@@ -27,6 +30,23 @@ def pooled() -> DatabaseWrapper:
 
 
 @contextmanager
+def gives_up_soon() -> Iterator[None]:
+    """This process's engine and the database's probe wait for the database only a moment."""
+    asking = engine()
+    shared = [slot._work._bounded for slot in asking._slots.values() if isinstance(slot._work, SharedResult)]
+    limited = [(each, each._limit_s) for each in (asking.bounded, *shared)]
+    pool_wait_s, probes._POOL_WAIT_S = probes._POOL_WAIT_S, 0.2
+    for each, _ in limited:
+        each._limit_s = 0.2
+    try:
+        yield
+    finally:
+        probes._POOL_WAIT_S = pool_wait_s
+        for each, limit_s in limited:
+            each._limit_s = limit_s
+
+
+@contextmanager
 def unreachable(empty_folder: Path) -> Iterator[None]:
     """No server answers this process any more, and none is started."""
     connection.close()
@@ -34,7 +54,8 @@ def unreachable(empty_folder: Path) -> Iterator[None]:
     before = dict(connection.settings_dict)
     connection.settings_dict |= {"EMBEDDED_DIR": None, "HOST": str(empty_folder), "PORT": "5432"}
     try:
-        yield
+        with gives_up_soon():
+            yield
     finally:
         connection.close()
         pooled().close_pool()
@@ -49,7 +70,8 @@ def frozen() -> Iterator[None]:
     processes = [postmaster, *postmaster.children()]
     _signal_all(processes, signal.SIGSTOP)
     try:
-        yield
+        with gives_up_soon():
+            yield
     finally:
         _signal_all([*processes, *postmaster.children()], signal.SIGCONT)
 

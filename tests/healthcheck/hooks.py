@@ -1,4 +1,4 @@
-"""A webhook on loopback that does what a test tells it."""
+"""A webhook on loopback whose answers a test sets."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ class Hook:
     def __init__(self):
         self.messages, self.paths, self.answers = [], [], []
         self.headers, self.drip = {}, False
-        self.arrived, self.go = threading.Event(), threading.Event()
+        self.arrived, self.go, self.closed = threading.Event(), threading.Event(), threading.Event()
         self.go.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Request, self))
         self._server.daemon_threads = True
@@ -29,6 +29,7 @@ class Hook:
         self.go.set()
 
     def close(self):
+        self.closed.set()
         self.release()
         self._server.shutdown()
         self._server.server_close()
@@ -48,7 +49,7 @@ class _Request(BaseHTTPRequestHandler):
         hook = self.hook
         hook.paths.append(self.path)
         hook.arrived.set()
-        hook.go.wait(10)
+        hook.go.wait(60)
         if hook.drip:
             self._drip()
             return
@@ -58,13 +59,13 @@ class _Request(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _drip(self):
-        over = threading.Event()
         for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200:
             try:
                 self.wfile.write(bytes([byte]))
             except OSError:
                 return
-            over.wait(0.05)
+            if self.hook.closed.wait(0.05):
+                return
 
     def log_message(self, *_arguments):
         """Say nothing."""

@@ -25,7 +25,7 @@ def probes(settings):
 
     def use(*names):
         settings.HEALTH_PROBES = [
-            {"name": f"{name}_one", "probe": f"tests.healthcheck.samples.{name}", "timeout_s": 1}
+            {"name": f"{name}_one", "probe": f"tests.healthcheck.samples.{name}", "timeout_s": 30}
             for name in names
         ]
 
@@ -124,8 +124,12 @@ def test_help_shows_examples(capsys):
 @pytest.fixture(scope="module")
 def process(django_db_setup, django_db_blocker):
     """A real process with the project's own probes and one that hangs; `importtime` lists what it imports."""
-    known = ("name", "probe", "timeout_s", "ttl_s", "ttl_bad_s", "needs", "shared")
-    probes = [{key: entry[key] for key in known if key in entry} for entry in settings.HEALTH_PROBES]
+    known = ("name", "probe", "ttl_s", "ttl_bad_s", "needs", "shared")
+    probes = [
+        {key: entry[key] for key in known if key in entry} | {"timeout_s": 30}
+        for entry in settings.HEALTH_PROBES
+    ]
+    probes[0]["probe"] = "tests.healthcheck.samples.database"
     probes.append({"name": "stuck", "probe": "tests.healthcheck.samples.hangs", "timeout_s": 0.5})
     with django_db_blocker.unblock():
         return python("-X", "importtime", "manage.py", "healthcheck", "--json", probes=probes)

@@ -11,8 +11,8 @@ from healthcheck import probes
 from tests.healthcheck.databases import another_session, pooled, unreachable
 
 
-@pytest.fixture(autouse=True)
-def brief_wait(monkeypatch):
+@pytest.fixture
+def brief_wait(patient_limits, monkeypatch):
     monkeypatch.setattr(probes, "_POOL_WAIT_S", 0.1)
 
 
@@ -70,14 +70,15 @@ def test_a_read_only_server_is_a_warning():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_cannot_be_read_in_time_is_unhealthy():
+def test_a_table_that_cannot_be_read_in_time_is_unhealthy(monkeypatch):
+    monkeypatch.setattr(probes, "_READ_LIMIT_S", 0.2)
     with another_session() as session:
         session.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
         finding = probes.database()
         session.rollback()
 
     assert finding.status == "unhealthy"
-    assert finding.english == "a small read took over 0.8 s: a lock, or the server is overloaded"
+    assert finding.english == "a small read took over 0.2 s: a lock, or the server is overloaded"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -94,7 +95,7 @@ def test_a_connection_that_broke_is_unhealthy():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_exhausted_pool_is_not_called_a_database_that_is_down():
+def test_an_exhausted_pool_is_not_called_a_database_that_is_down(brief_wait):
     connection.close()
     pool = pooled().pool
     taken = [pool.getconn() for _ in range(pool.max_size)]

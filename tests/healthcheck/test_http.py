@@ -181,12 +181,6 @@ def test_an_unhealthy_site_is_not_logged_at_every_poll(client, site, caplog):
     assert caplog.records == []
 
 
-@pytest.fixture
-def brief_waits(monkeypatch):
-    monkeypatch.setattr("healthcheck.probes._POOL_WAIT_S", 0.2)
-    monkeypatch.setattr("healthcheck.engine.engine._DATABASE_WAIT_S", 0.2)
-
-
 def recovers(client):
     """Poll until the site is ready again."""
     ends_s = time.monotonic() + ENOUGH_S
@@ -194,9 +188,9 @@ def recovers(client):
         assert time.monotonic() < ends_s
 
 
-def test_staff_of_a_site_whose_database_is_away_get_an_answer(staff, settings, tmp_path, brief_waits):
+def test_staff_of_a_site_whose_database_is_away_get_an_answer(staff, settings, tmp_path):
     settings.HEALTH_PROBES = [
-        {"name": "database", "probe": "healthcheck.probes.database", "timeout_s": 2, "ttl_bad_s": 0.1}
+        {"name": "database", "probe": "healthcheck.probes.database", "timeout_s": 30, "ttl_bad_s": 0.1}
     ]
     with unreachable(tmp_path):
         detail, page = staff.get(DETAIL), staff.get("/status/")
@@ -211,13 +205,13 @@ def test_staff_of_a_site_whose_database_is_away_get_an_answer(staff, settings, t
     }
 
 
-def test_staff_whose_session_cannot_be_read_are_treated_as_anybody(staff, tmp_path, brief_waits):
+def test_staff_whose_session_cannot_be_read_are_treated_as_anybody(staff, tmp_path):
     staff.get(DETAIL)  # kept: nothing knows yet that the database is away
     with unreachable(tmp_path):
         assert "10.1.2.3" not in staff.get(DETAIL).content.decode()
 
 
-def test_a_frozen_database_holds_up_no_answer(staff, settings, brief_waits):
+def test_a_frozen_database_holds_up_no_answer(staff, settings):
     settings.HEALTH_PROBES = [
         {
             "name": "database",
@@ -226,7 +220,7 @@ def test_a_frozen_database_holds_up_no_answer(staff, settings, brief_waits):
             "ttl_s": 60,
             "ttl_bad_s": 60,
         },
-        {"name": "exchange", "probe": "tests.healthcheck.samples.fine", "timeout_s": 2, "shared": True},
+        {"name": "exchange", "probe": "tests.healthcheck.samples.fine", "timeout_s": 30, "shared": True},
     ]
     with frozen():
         ready, live = staff.get("/readyz"), staff.get("/livez")
@@ -239,7 +233,7 @@ def test_a_frozen_database_holds_up_no_answer(staff, settings, brief_waits):
     assert components[1]["status"] == "healthy"
 
 
-def test_a_database_that_froze_just_now_does_not_hold_up_who_is_asking(staff, brief_waits):
+def test_a_database_that_froze_just_now_does_not_hold_up_who_is_asking(staff):
     staff.get(DETAIL)  # kept: everything is healthy
     with frozen():
         response = staff.get(DETAIL)

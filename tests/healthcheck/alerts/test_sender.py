@@ -16,7 +16,7 @@ from healthcheck.history.recorder import Recorder
 from healthcheck.models import Alert, HealthTransition
 from healthcheck.report import Finding
 from tests.healthcheck import samples
-from tests.healthcheck.conftest import Clock
+from tests.healthcheck.conftest import ENOUGH_S, Clock
 from tests.healthcheck.hooks import Hook
 
 WELL, BAD = Finding("healthy", "fine"), Finding("unhealthy", "no answer within %(limit)d s", limit=2)
@@ -216,11 +216,11 @@ def test_two_schedulers_that_change_over_tell_it_once(site, hook):
     hook.hold()
     thread = threading.Thread(target=working, args=(site.sender,))
     thread.start()
-    assert hook.arrived.wait(5)
+    assert hook.arrived.wait(ENOUGH_S)
 
     following.work()
     hook.release()
-    thread.join(5)
+    thread.join(ENOUGH_S)
     following.work()
 
     assert len(hook.messages) == 1

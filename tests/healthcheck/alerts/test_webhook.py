@@ -7,7 +7,7 @@ import pytest
 
 from healthcheck.alerts.sender import AlertSender
 from healthcheck.alerts.webhook import NotDelivered, Webhook
-from tests.healthcheck.conftest import Clock
+from tests.healthcheck.conftest import ENOUGH_S, Clock
 from tests.healthcheck.hooks import Hook
 
 
@@ -30,7 +30,7 @@ def test_an_address_that_hangs_or_drips_is_left_within_the_limit(hook):
         hook.drip = trouble == "drip"
         begun_s = time.monotonic()
         assert refused(Webhook(hook.url, within_s=0.3)) in {"no answer within 0.3 s", "no answer in time"}
-        assert time.monotonic() - begun_s < 2
+        assert time.monotonic() - begun_s < 9  # of the 10 s that the dripping takes
 
 
 def test_while_a_call_is_stuck_no_other_is_begun(hook):
@@ -112,9 +112,9 @@ def test_the_thread_ends_though_a_call_is_stuck(watched, hook):
     hook.hold()
     sender.start()
     sender.notify(leading=True, healthy=True, written=False)
-    assert hook.arrived.wait(5)
+    assert hook.arrived.wait(ENOUGH_S)
     begun_s = time.monotonic()
 
     sender.stop()
 
-    assert time.monotonic() - begun_s < 2
+    assert time.monotonic() - begun_s < ENOUGH_S / 2  # the call is stuck for twice as long

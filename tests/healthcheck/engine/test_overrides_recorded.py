@@ -1,6 +1,5 @@
 """What is written of maintenance windows, rehearsals and slow answers (docs/health.md, 18 and 19)."""
 
-import threading
 import time
 from datetime import timedelta
 
@@ -179,15 +178,14 @@ def test_they_begin_and_end_by_the_databases_clock(site):
 
 
 def test_one_ends_by_itself_while_no_server_answers(site, tmp_path):
-    impose("warn", "api", lasts_s=1.5)
+    impose("warn", "api")
     assert engine().component("api").override == "rehearsal"
     known = engine()._overrides._reader.known
 
     with unreachable(tmp_path):
         connections.close_all()
         assert engine().component("api").override == "rehearsal"
-        ends_s = known.overrides[0].ends_s
-        threading.Event().wait(max(0.0, ends_s - time.monotonic()))
+        object.__setattr__(known.overrides[0], "ends_s", time.monotonic())  # its end has come
 
         assert engine().component("api").override == ""
 

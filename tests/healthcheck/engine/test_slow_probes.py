@@ -19,7 +19,7 @@ from tests.healthcheck.databases import pooled
 from tests.healthcheck.imposing import nothing
 from tests.healthcheck.processes import DEADLINE_S
 
-LIMIT_S = 0.4
+LIMIT_S = 0.2
 
 
 def seconds_for(question):
@@ -31,14 +31,14 @@ def seconds_for(question):
 def test_a_stuck_probe_is_answered_for_at_its_limit(engine_of, probe, scripts):
     stuck = scripts()
     stuck.hold()
-    tasks = probe("stuck", stuck, timeout_s=LIMIT_S), probe("slow_limit", scripts(), timeout_s=5)
+    tasks = probe("stuck", stuck, timeout_s=LIMIT_S), probe("slow_limit", scripts(), timeout_s=ENOUGH_S)
     engine = engine_of(*tasks, clock=time.monotonic)
 
     snapshot, took_s = seconds_for(engine.snapshot)
 
-    assert LIMIT_S <= took_s < LIMIT_S + 0.1 * 3  # the others' longer limits do not count
+    assert LIMIT_S <= took_s < ENOUGH_S / 2  # the longer limit of the other does not count
     (component, other) = snapshot.components
-    assert component.finding.english == "no answer within 0.4 s"
+    assert component.finding.english == "no answer within 0.2 s"
     assert (component.status, component.latency_ms) == ("unhealthy", None)
     assert other.status == "healthy"
 
@@ -116,7 +116,10 @@ def test_a_stuck_probe_is_asked_again_once_its_thread_has_ended(engine_of, probe
 def test_a_hundred_simultaneous_pollers_make_one_run_of_each_probe(engine_of, probe, scripts):
     first, second = scripts(), scripts()
     first.hold()
-    engine = engine_of(probe("first", first), probe("second", second), clock=time.monotonic)
+    tasks = [
+        probe(name, script, timeout_s=ENOUGH_S) for name, script in (("first", first), ("second", second))
+    ]
+    engine = engine_of(*tasks, clock=time.monotonic)
     snapshots = []
     pollers = [threading.Thread(target=lambda: snapshots.append(engine.snapshot())) for _ in range(100)]
 
@@ -139,7 +142,7 @@ def test_threads_give_their_database_connections_back(engine_of, probe):
         return Finding("healthy", "asked")
 
     size = pooled().pool.max_size
-    engine = engine_of(probe("asks", asks), clock=time.monotonic)
+    engine = engine_of(probe("asks", asks, timeout_s=ENOUGH_S), clock=time.monotonic)
     for _ in range(size + 5):  # more threads than there are connections
         assert engine.snapshot().status == "healthy"
         assert all_landed(engine)
@@ -153,7 +156,7 @@ def forget_result(engine):
 
 
 def test_work_aside_is_given_up_at_its_limit_and_begun_again_only_when_it_has_ended():
-    bounded, go = BoundedThread(0.05), threading.Event()
+    bounded, go, others = BoundedThread(0.05), threading.Event(), threading.enumerate()
 
     with pytest.raises(CallTimedOut):
         bounded.call(lambda: go.wait(ENOUGH_S))
@@ -161,7 +164,7 @@ def test_work_aside_is_given_up_at_its_limit_and_begun_again_only_when_it_has_en
         bounded.call(lambda: pytest.fail("must not begin"))
     go.set()
     for thread in threading.enumerate():
-        if thread.name == "health-bounded":
+        if thread.name == "health-bounded" and thread not in others:
             thread.join(ENOUGH_S)
 
     assert bounded.call(lambda: "done") == "done"
@@ -246,13 +249,13 @@ def test_a_forked_child_has_an_engine_of_its_own_and_importing_starts_nothing():
 
 def test_the_page_waits_for_everything_together(probe, panel, scripts):
     """One deadline: not first for components and panels, and then for the abilities."""
-    hung = scripts()
+    hung, limit_s = scripts(), 1.0
     hung.hold()
-    slow = probe("slow", hung, timeout_s=0.5)
+    slow = probe("slow", hung, timeout_s=limit_s)
     engine = Engine(
         [],
-        [panel("shown", hung, timeout_s=0.5)],
-        [AbilityTask(name="act", label="Act", probe=slow.probe, timeout_s=0.5)],
+        [panel("shown", hung, timeout_s=limit_s)],
+        [AbilityTask(name="act", label="Act", probe=slow.probe, timeout_s=limit_s)],
         version="1",
         read_overrides=nothing,
     )
@@ -260,6 +263,6 @@ def test_the_page_waits_for_everything_together(probe, panel, scripts):
 
     snapshot, (shown,) = engine.page()
 
-    assert time.monotonic() - began_s < 0.5 + 0.4
+    assert time.monotonic() - began_s < 1.9 * limit_s
     assert snapshot.can_act == "no"
     assert "no answer within" in shown.context.english

@@ -1,5 +1,6 @@
 """Damping, recording, and what the history says (docs/health.md, 15 to 17)."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from healthcheck.models import HealthHour, HealthSample, HealthState, HealthTran
 from healthcheck.report import Finding
 from healthcheck.snapshot import Component
 from tests.healthcheck import samples
+from tests.healthcheck.conftest import ENOUGH_S
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 WELL, WARNS, BAD = Finding("healthy", "fine"), Finding("warning", "slow"), Finding("unhealthy", "broken")
@@ -192,17 +194,23 @@ def test_a_change_that_both_see_while_one_hands_over_to_the_other_is_written_onc
     assert [row.after for row in history.transitions("api")] == ["healthy", "unhealthy"]
 
 
-def test_a_look_that_fails_ends_nothing(site, settings):
+def test_a_failed_tick_does_not_end_the_recorder(site, settings):
     settings.HEALTH_PROBES = [{"name": "database", "prob": "misspelt"}]
-    recorder = site.another()
+    begun = threading.Semaphore(0)
+
+    def leads():
+        begun.release()
+        return True
+
+    recorder = Recorder(leads, clock=lambda: site.now)
     recorder._every_s = recorder._soon_s = 0.01
     forget_engine()
 
     recorder.start()
-    recorder._stopped.wait(0.2)
 
-    assert recorder._thread.is_alive()
+    assert all(begun.acquire(timeout=ENOUGH_S) for _ in range(3))
     recorder.stop()
+    recorder._thread.join(ENOUGH_S)
     assert not recorder._thread.is_alive()
 
 
