@@ -47,7 +47,7 @@ def test_a_no_decides_for_all_before_an_unknown_a_pause_and_a_yes():
     assert [decisive(answers[:end]).answer for end in range(1, 5)] == ["yes", "paused", "unknown", "no"]
 
 
-def test_an_ability_asks_its_own_probe_only_while_what_it_needs_is_up(engine_of, probe, scripts):
+def test_an_ability_runs_its_own_probe_only_while_its_dependencies_are_up(engine_of, probe, scripts):
     model, own = scripts(), scripts(Finding.pause("switched off"))
     task = probe("model", model)
     asked = probe("own", own).probe

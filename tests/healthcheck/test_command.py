@@ -54,7 +54,7 @@ def run(*arguments):
         (["warns", "crashes"], ["--fail-on", "warning"], 1),
     ],
 )
-def test_the_exit_status_says_whether_it_is_bad_enough(probes, names, arguments, code):
+def test_the_exit_status_follows_fail_on(probes, names, arguments, code):
     probes(*names)
 
     assert run(*arguments)[0] == code
@@ -157,7 +157,7 @@ def test_the_trading_line_stands_above_the_table(probes, settings):
     assert run()[1].splitlines()[1] == "Can we trade right now? No. Decide: No"
 
 
-def test_only_what_is_asked_for_counts(probes):
+def test_only_selected_components_count(probes):
     probes("fine", "crashes")
 
     assert run("--exclude", "crashes_one")[0] == 0
@@ -199,7 +199,7 @@ def test_a_result_that_is_too_old_fails(probes, monkeypatch):
         call_command("healthcheck", "--max-age", "60", stdout=io.StringIO())
 
 
-def test_watching_asks_again_until_it_is_interrupted(probes, monkeypatch):
+def test_watching_repeats_until_it_is_interrupted(probes, monkeypatch):
     probes("fine")
     pauses = []
 

@@ -34,7 +34,7 @@ def past(db):
     return now
 
 
-def test_it_tells_the_state_and_the_past_as_the_schema_says(client, site, past):
+def test_the_answer_has_state_and_history_and_fits_the_schema(client, site, past):
     site(upbit_api="tests.healthcheck.samples.warns")
 
     response = client.get(ADDRESS, headers=BEARER)
@@ -48,13 +48,13 @@ def test_it_tells_the_state_and_the_past_as_the_schema_says(client, site, past):
     assert (change["after"], change["message"], change["lasted_s"]) == ("unhealthy", "broken", None)
 
 
-def test_what_is_down_is_a_503(client, site, db):
+def test_an_unhealthy_component_is_a_503(client, site, db):
     site(upbit_api="tests.healthcheck.samples.crashes")
 
     assert client.get(ADDRESS, headers=BEARER).status_code == 503
 
 
-def test_anybody_is_refused_and_an_unknown_name_is_told_the_known(client, db):
+def test_anonymous_callers_are_refused_and_an_unknown_name_lists_the_known(client, db):
     assert client.get(ADDRESS).status_code == 403
     response = client.get("/api/v1/health/components/upbit", headers=BEARER)
     assert response.status_code == 404
@@ -95,7 +95,7 @@ def some_facts():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_tells_what_its_state_is_judged_by(client, settings):
+def test_the_answer_has_the_evidence(client, settings):
     settings.HEALTH_PROBES = [
         {
             **entry,

@@ -120,7 +120,7 @@ def test_a_server_that_is_down_is_called_down_and_not_an_exhausted_pool(tmp_path
 
 
 @pytest.mark.django_db
-def test_what_is_wrong_with_our_own_query_is_not_hidden():
+def test_an_error_in_our_own_query_is_raised():
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE pg_checkpoint")
 

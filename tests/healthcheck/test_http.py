@@ -88,7 +88,7 @@ def test_an_anonymous_caller_gets_names_and_states_only(client, site, headers):
 
 
 @pytest.mark.django_db
-def test_a_forged_session_is_nobodys(client):
+def test_a_forged_session_is_anonymous(client):
     assert "10.1.2.3" not in client.get(DETAIL, headers={"Cookie": "sessionid=forged"}).content.decode()
 
 
@@ -100,7 +100,7 @@ def test_a_bearer_of_the_token_gets_messages_and_latencies(client, scheme):
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_without_a_configured_token_nobody_bears_it(client, settings, token):
+def test_without_a_configured_token_an_empty_token_is_refused(client, settings, token):
     settings.HEALTH_TOKEN = token
 
     response = client.get(DETAIL, headers={"Authorization": "Bearer "})
@@ -119,7 +119,7 @@ def test_staff_are_known_inside_an_open_transaction_too(client, db):
 
 
 @pytest.mark.parametrize("flags", [{}, {"is_staff": True, "is_active": False}])
-def test_other_users_get_what_everybody_gets(client, flags, db):
+def test_other_users_get_the_anonymous_answer(client, flags, db):
     sign_in(client, **flags)
 
     assert "10.1.2.3" not in client.get(DETAIL).content.decode()
@@ -188,7 +188,7 @@ def recovers(client):
         assert time.monotonic() < ends_s
 
 
-def test_staff_of_a_site_whose_database_is_away_get_an_answer(staff, settings, tmp_path):
+def test_staff_get_an_answer_while_the_database_is_unreachable(staff, settings, tmp_path):
     settings.HEALTH_PROBES = [
         {"name": "database", "probe": "healthcheck.probes.database", "timeout_s": 30, "ttl_bad_s": 0.1}
     ]
@@ -205,13 +205,13 @@ def test_staff_of_a_site_whose_database_is_away_get_an_answer(staff, settings, t
     }
 
 
-def test_staff_whose_session_cannot_be_read_are_treated_as_anybody(staff, tmp_path):
+def test_staff_whose_session_cannot_be_read_get_the_anonymous_answer(staff, tmp_path):
     staff.get(DETAIL)  # kept: nothing knows yet that the database is away
     with unreachable(tmp_path):
         assert "10.1.2.3" not in staff.get(DETAIL).content.decode()
 
 
-def test_a_frozen_database_holds_up_no_answer(staff, settings):
+def test_a_frozen_database_delays_no_answer(staff, settings):
     settings.HEALTH_PROBES = [
         {
             "name": "database",
@@ -233,7 +233,7 @@ def test_a_frozen_database_holds_up_no_answer(staff, settings):
     assert components[1]["status"] == "healthy"
 
 
-def test_a_database_that_froze_just_now_does_not_hold_up_who_is_asking(staff):
+def test_a_database_that_froze_just_now_delays_no_answer(staff):
     staff.get(DETAIL)  # kept: everything is healthy
     with frozen():
         response = staff.get(DETAIL)
@@ -258,7 +258,7 @@ def test_livez_and_readyz_answer_before_every_other_middleware(client, settings)
 
 
 @pytest.mark.parametrize("state", ["crashes", "warns"])
-def test_readyz_asks_the_database_only_and_wants_it_healthy(client, site, state):
+def test_readyz_depends_on_a_healthy_database_only(client, site, state):
     site(upbit_api="tests.healthcheck.samples.crashes")
     assert client.get("/readyz").status_code == 200
 
@@ -277,7 +277,7 @@ def test_readyz_without_a_database_component_is_a_json_500(client, settings):
     assert (response.status_code, response.json()) == (500, {"error": "health check could not run"})
 
 
-def test_livez_asks_nothing(client, settings):
+def test_livez_runs_no_probe(client, settings):
     settings.HEALTH_PROBES = [{"broken": True}]
 
     assert client.get("/livez").status_code == 200

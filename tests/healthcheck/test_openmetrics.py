@@ -49,7 +49,7 @@ def scraped(client):
     }
 
 
-def test_a_scrape_is_openmetrics_and_is_kept_by_nobody(client):
+def test_a_scrape_is_openmetrics_and_is_not_cached(client):
     response = client.get("/metrics", headers=BEARER)
 
     assert response["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -62,7 +62,7 @@ def test_a_scrape_is_openmetrics_and_is_kept_by_nobody(client):
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}]
 )
-def test_anybody_else_is_refused_in_plain_text(client, headers):
+def test_other_callers_are_refused_in_plain_text(client, headers):
     response = client.get("/metrics", headers=headers)
 
     assert (response.status_code, response["Content-Type"]) == (403, "text/plain; charset=utf-8")
@@ -72,7 +72,7 @@ def test_anybody_else_is_refused_in_plain_text(client, headers):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("is_staff", "status"), [(True, 200), (False, 403)])
-def test_staff_who_are_signed_in_may_look(client, is_staff, status):
+def test_signed_in_staff_may_scrape(client, is_staff, status):
     user = User.objects.create_user("kim", is_staff=is_staff)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
@@ -99,7 +99,7 @@ def test_a_source_that_fails_is_left_out_and_counted(client, settings, broken):
     }
 
 
-def test_a_source_that_is_not_there_is_told_at_start(settings):
+def test_a_missing_source_is_a_system_check_error(settings):
     settings.METRIC_SOURCES = [FINE, f"{HERE}.missing"]
 
     assert [error.id for error in metric_sources(None)] == ["healthcheck.E002"]

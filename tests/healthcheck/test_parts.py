@@ -14,7 +14,7 @@ def names(response):
     return [component["name"] for component in response.json()["components"]]
 
 
-def test_only_some_are_asked_and_answered_in_the_configured_order(client, site):
+def test_only_selects_components_in_the_configured_order(client, site):
     site(gemini_api="tests.healthcheck.samples.crashes")
 
     response = client.get(f"{DETAIL}?only=scheduler,%20database")
@@ -23,7 +23,7 @@ def test_only_some_are_asked_and_answered_in_the_configured_order(client, site):
     assert response.json()["status"] == "healthy"
 
 
-def test_all_but_some(client):
+def test_exclude_leaves_components_out(client):
     excluded = {"gemini_api", "recent_order"}
 
     assert names(client.get(f"{DETAIL}?exclude={','.join(excluded)}")) == [
@@ -48,7 +48,7 @@ def test_a_wrong_selection_is_refused_with_what_is_known(client, query, told):
     assert told in response.json()["error"]
 
 
-def test_who_has_the_answer_already_is_told_that_nothing_changed(client, site):
+def test_a_matching_etag_gives_304(client, site):
     first = client.get(DETAIL)
     again = client.get(DETAIL, headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
@@ -67,7 +67,7 @@ def test_each_audience_has_its_own_etag(client):
     assert client.get(DETAIL, headers={**BEARER, "If-None-Match": anybody["ETag"]}).status_code == 200
 
 
-def test_what_is_down_is_always_told_in_full(client, site):
+def test_an_unhealthy_answer_is_never_304(client, site):
     site(gemini_api="tests.healthcheck.samples.crashes")
     first = client.get(DETAIL)
 

@@ -55,11 +55,11 @@ def answering():
         (b"", 1),
     ],
 )
-def test_only_a_2xx_is_well(answering, line, code):
+def test_only_a_2xx_is_a_success(answering, line, code):
     assert ping(answering(line), "--timeout", "60").returncode == code
 
 
-def test_nobody_there_is_not_well():
+def test_a_refused_connection_is_a_failure():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -69,7 +69,7 @@ def test_nobody_there_is_not_well():
     assert done.stdout.startswith("no answer: ")
 
 
-def test_bytes_that_drip_do_not_hold_it_up(answering):
+def test_dripping_bytes_do_not_extend_the_limit(answering):
     url = answering(*[b"H"] * 50, pause_s=0.5)
     began_s = time.monotonic()
 
@@ -78,7 +78,7 @@ def test_bytes_that_drip_do_not_hold_it_up(answering):
 
 
 @pytest.mark.parametrize("arguments", [(), ("https://127.0.0.1/",), ("http://x/", "--timeout", "soon")])
-def test_what_it_cannot_do_is_told_with_how_to_ask(arguments):
+def test_wrong_arguments_print_the_usage(arguments):
     done = ping(*arguments)
 
     assert done.returncode == 1

@@ -102,7 +102,7 @@ def planted(settings, monkeypatch):
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("audience", ["anybody", "token", "staff"])
 @pytest.mark.django_db(transaction=True, available_apps=None)
-def test_no_audience_is_shown_any_of_it_at_any_address(planted, client, audience, language):
+def test_no_address_shows_a_secret_to_any_audience(planted, client, audience, language):
     if audience == "staff":
         kim = User.objects.create_superuser("kim")
         client.force_login(kim, backend="django.contrib.auth.backends.ModelBackend")
@@ -122,7 +122,7 @@ def test_no_audience_is_shown_any_of_it_at_any_address(planted, client, audience
 
 @pytest.mark.parametrize("options", [{}, {"as_json": True}])
 @pytest.mark.django_db(transaction=True)
-def test_the_command_prints_none_of_it(planted, options):
+def test_the_command_prints_no_secret(planted, options):
     out = io.StringIO()
     with pytest.raises(CommandError) as unhealthy:
         call_command("healthcheck", stdout=out, **options)
@@ -133,7 +133,7 @@ def test_the_command_prints_none_of_it(planted, options):
 
 
 @pytest.mark.parametrize("form", ["json", "slack", "discord"])
-def test_no_alert_tells_any_of_it(settings, form):
+def test_no_alert_contains_a_secret(settings, form):
     settings.HEALTH_REDACTED = [*PLANTED.values()]
     change = AlertChange("api", "The API", timezone.now(), "healthy", "unhealthy", TOLD, "1.0")
 
@@ -153,7 +153,7 @@ def test_json_stays_json_and_the_rest_of_a_text_stays():
     )
 
 
-def test_what_is_configured_is_known_to_be_struck_out(settings):
+def test_configured_secrets_are_redacted(settings):
     """The site's own list, not a test's."""
     kept = (settings.SECRET_KEY, settings.HEALTH_TOKEN, settings.UPBIT_SECRET_KEY, settings.GEMINI_API_KEY)
     for value in (

@@ -192,7 +192,7 @@ def test_late_readers_start_anew_and_an_orphan_touches_nothing(cache, threads, e
     assert cache.get_or_set("a", refuse) == "new"
 
 
-def test_who_joined_before_the_invalidation_may_get_the_old_value(cache, threads):
+def test_a_caller_that_joined_before_the_invalidation_may_get_the_old_value(cache, threads):
     orphan = HeldLoad("old")
     calls = [threads.submit(cache.get_or_set, "a", orphan)]
     assert orphan.began.wait(60)
@@ -239,7 +239,7 @@ def test_when_the_loading_thread_is_interrupted_one_waiter_takes_over(cache, thr
     assert cache.hits + cache.misses + cache.coalesced == 4
 
 
-def test_waits_have_a_time_out_after_which_the_stuck_load_blocks_nobody(clock, threads):
+def test_a_wait_times_out_and_the_stuck_load_blocks_no_later_caller(clock, threads):
     cache: TTLCache[str] = TTLCache(clock, wait_s=0.01)
     stuck = HeldLoad("late")
     leader = threads.submit(cache.get_or_set, "a", stuck)

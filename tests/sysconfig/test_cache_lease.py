@@ -61,7 +61,7 @@ def test_each_extension_holds_for_all_that_is_kept_but_not_beyond_the_ttl(cache,
     assert cache.get_or_set("a", lambda: "new") == "new"
 
 
-def test_what_was_loaded_before_the_first_echo_lives_on_with_it(cache, clock):
+def test_the_first_heartbeat_extends_what_was_loaded_before_it(cache, clock):
     cache.get_or_set("a", lambda: "value")
     cache.invalidate_many((), lease_until=clock.now_s + LEASE_S)
     clock.now_s += LEASE_S - 0.001
@@ -106,7 +106,7 @@ def test_invalidations_are_counted_by_source(cache, source):
     assert cache.invalidations == {"notify": 0, "reconnect": 0, "anti_entropy": 0, "local": 2, source: 1}
 
 
-def test_a_reload_replaces_what_is_kept_and_counts_as_a_miss(cache):
+def test_a_reload_replaces_the_cached_value_and_counts_as_a_miss(cache):
     cache.invalidate_many((), lease_until=math.inf)
     cache.get_or_set("a", lambda: "old")
 

@@ -52,7 +52,7 @@ def test_staff_get_it_too_and_other_users_do_not(client):
     assert client.get(CACHE).status_code == 403
 
 
-def test_anybody_else_is_refused_in_json(client):
+def test_other_callers_are_refused_in_json(client):
     response = client.get(CACHE)
 
     assert (response.status_code, response["Content-Type"]) == (403, "application/json")
@@ -60,7 +60,7 @@ def test_anybody_else_is_refused_in_json(client):
     assert list(response.json()) == ["error"]
 
 
-def test_the_report_is_only_read(client):
+def test_the_report_allows_only_safe_methods(client):
     assert client.post(CACHE, headers=BEARER).status_code == 405
 
 
@@ -74,7 +74,7 @@ def samples(client):
     }
 
 
-def test_the_metrics_say_the_same_as_the_report(client, settings):
+def test_the_metrics_agree_with_the_report(client, settings):
     settings.METRIC_SOURCES = ["sysconfig.metrics.families"]  # others read settings
     cache = SystemConfig.cache
     cache.get_or_set("some", lambda: 1)

@@ -60,7 +60,7 @@ def test_a_broken_rule_names_the_changed_key_its_value_and_the_others(changed, c
         ({"t_least": "9"}, {}),
     ],
 )
-def test_what_breaks_no_rule_passes(changed, stored):
+def test_a_change_that_breaks_no_rule_passes(changed, stored):
     registry.check_rules(changed, stored)
 
 
@@ -81,7 +81,7 @@ def test_partners_are_all_keys_that_a_rule_joins():
         ("t_count", 99, "must be between 0 and 10"),
     ],
 )
-def test_what_the_table_can_not_hold_is_refused(name, value, message):
+def test_a_value_that_the_table_can_not_store_is_refused(name, value, message):
     with pytest.raises(InvalidConfigValue, match=message):
         registry.text_of(name, value)
 

@@ -50,7 +50,7 @@ def test_the_project_registers_them():
     assert set(trading_config.RULES) <= set(registry.rules())
 
 
-def test_each_key_tells_operators_what_it_is():
+def test_each_key_has_help_group_and_unit():
     for key in trading_config.KEYS:
         assert key.help
         assert key.group
@@ -107,7 +107,7 @@ def test_switching_trading_on_is_a_risk_in_live_mode(settings, mode, riskier):
         ("ai_model", " ", "must have between 1 and 100 characters"),
     ],
 )
-def test_what_would_not_make_sense_is_refused(key, value, rule):
+def test_senseless_values_are_refused(key, value, rule):
     with pytest.raises(InvalidConfigValue, match=rule):
         SystemConfig.objects.set_value(key, value)
 

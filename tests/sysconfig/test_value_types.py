@@ -144,7 +144,7 @@ def test_a_very_long_value_is_not_repeated_whole():
     assert len(str(refusal.value)) < 200
 
 
-def test_an_unreadable_row_is_named_with_what_it_holds():
+def test_an_unreadable_row_is_an_error_with_its_key_and_value():
     key = ConfigKey("calls", INTEGER, 1, limits=(0, 10))
 
     with pytest.raises(

@@ -28,7 +28,7 @@ def test_a_test_reaches_both_addresses(hook, settings, capsys):
     assert "Nothing has changed" in hook.messages[0]["text"]
 
 
-def test_what_is_not_taken_is_said_and_fails(hook, settings, capsys):
+def test_a_refused_test_message_is_an_error(hook, settings, capsys):
     settings.ALERT_WEBHOOK_URL, settings.DEAD_MAN_URL = hook.url, ""
     hook.answers = [404]
 
@@ -40,7 +40,7 @@ def test_what_is_not_taken_is_said_and_fails(hook, settings, capsys):
     assert told.out == "DEAD_MAN_URL is not set: no monitor notices when the site goes silent.\n"
 
 
-def test_nothing_set_is_no_success(settings):
+def test_no_configured_address_is_an_error(settings):
     settings.ALERT_WEBHOOK_URL = settings.DEAD_MAN_URL = ""
 
     with pytest.raises(CommandError, match="nothing is set"):
@@ -53,7 +53,7 @@ def test_a_wrong_limit_is_refused():
 
 
 @pytest.mark.django_db
-def test_the_list_tells_what_became_of_each(capsys, client):
+def test_the_list_shows_the_state_of_each_alert(capsys, client):
     call_command("alerts", "list")
     assert capsys.readouterr().out == "There was no alert yet.\n"
     change = HealthTransition.objects.create(

@@ -83,7 +83,7 @@ def state():
     return Alert.objects.values_list("state", "attempts", "error").order_by("-transition__at")[0]
 
 
-def test_a_change_is_told_once(site, hook):
+def test_a_change_is_sent_once(site, hook):
     site.fall()
     site.sender.work()
     site.look(4)
@@ -123,7 +123,7 @@ def test_other_forms_carry_the_text_and_nothing_that_is_obeyed(site, hook, setti
     assert ("<!channel>" in message[key]) == (form == "discord")
 
 
-def test_a_recovery_tells_how_long_it_was_down(site, hook):
+def test_a_recovery_gives_the_length_of_the_outage(site, hook):
     site.fall()
     HealthTransition.objects.update(at=F("at") - timedelta(hours=27))
     site.sender.work()
@@ -135,7 +135,7 @@ def test_a_recovery_tells_how_long_it_was_down(site, hook):
     assert hook.messages[1]["before_lasted_s"] == pytest.approx(27 * 3600, abs=60)
 
 
-def test_what_is_not_taken_is_tried_again_with_growing_pauses(site, hook):
+def test_a_refused_alert_is_retried_with_growing_pauses(site, hook):
     site.fall()
     hook.answers = [500, 503]
     site.sender.work()
@@ -152,7 +152,7 @@ def test_what_is_not_taken_is_tried_again_with_growing_pauses(site, hook):
     assert state() == ("sent", 3, "")
 
 
-def test_after_ten_attempts_it_is_given_up(site, hook):
+def test_an_alert_is_given_up_after_ten_attempts(site, hook):
     site.fall()
     hook.answers = [500] * 20
     for _ in range(12):
@@ -163,7 +163,7 @@ def test_after_ten_attempts_it_is_given_up(site, hook):
     assert state() == ("failed", 10, "HTTP 500")
 
 
-def test_who_is_told_to_wait_waits(site, hook):
+def test_retry_after_is_obeyed(site, hook):
     site.fall()
     hook.answers, hook.headers = [429], {"Retry-After": "90"}
     site.sender.work()
@@ -176,7 +176,7 @@ def test_who_is_told_to_wait_waits(site, hook):
     assert len(hook.messages) == 2
 
 
-def test_a_new_change_waits_as_well(site, hook):
+def test_a_new_change_obeys_retry_after_too(site, hook):
     site.fall()
     hook.answers, hook.headers = [429], {"Retry-After": "90"}
     site.sender.work()
@@ -209,7 +209,7 @@ def test_changes_in_quick_succession_are_summed_up(site, hook):
     assert sorted(Alert.objects.values_list("state", flat=True)) == ["held", "sent", "sent"]
 
 
-def test_two_schedulers_that_change_over_tell_it_once(site, hook):
+def test_an_alert_is_sent_once_during_a_handover(site, hook):
     site.fall()
     following = AlertSender(clock=site.clock)
     following.notify(leading=True, healthy=True, written=False)
@@ -227,7 +227,7 @@ def test_two_schedulers_that_change_over_tell_it_once(site, hook):
     assert state() == ("sent", 1, "")
 
 
-def test_who_was_killed_after_sending_is_repeated_by_the_next(site, hook):
+def test_an_alert_of_a_killed_sender_is_sent_again(site, hook):
     """At least once: nobody can know whether the message arrived."""
     site.fall()
     lost = outbox.claim()
@@ -244,7 +244,7 @@ def test_who_was_killed_after_sending_is_repeated_by_the_next(site, hook):
     assert state() == ("sent", 2, "")
 
 
-def test_whose_claim_has_ended_is_believed_no_more(site):
+def test_a_sender_whose_claim_has_expired_changes_nothing(site):
     site.fall()
     slow = outbox.claim()
     site.later(31)
@@ -256,7 +256,7 @@ def test_whose_claim_has_ended_is_believed_no_more(site):
     assert outbox.claim() is None
 
 
-def test_an_outage_of_the_database_is_told_while_it_lasts_and_once(site, hook):
+def test_a_database_outage_is_sent_once_while_it_lasts(site, hook):
     site.look(2)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE health_sample RENAME TO away")
@@ -278,7 +278,7 @@ def test_an_outage_of_the_database_is_told_while_it_lasts_and_once(site, hook):
     assert set(Alert.objects.values_list("state", flat=True)) == {"sent"}
 
 
-def test_what_is_paused_on_purpose_raises_no_alert(site, hook):
+def test_a_pause_sends_no_alert(site, hook):
     site.fall()
     site.sender.work()
     site.later(301)
@@ -299,7 +299,7 @@ def test_without_an_address_nothing_is_queued(site, settings):
     assert not Alert.objects.exists()
 
 
-def test_who_does_not_lead_sends_nothing(site, hook):
+def test_a_sender_that_does_not_lead_sends_nothing(site, hook):
     site.fall()
     standby = AlertSender(clock=site.clock)
     standby.notify(leading=False, healthy=True, written=True)
@@ -308,7 +308,7 @@ def test_who_does_not_lead_sends_nothing(site, hook):
     assert hook.messages == []
 
 
-def test_while_nothing_waits_the_database_is_asked_once_a_minute(site, django_assert_num_queries):
+def test_an_empty_outbox_is_queried_once_a_minute(site, django_assert_num_queries):
     site.look(2)
     site.sender.work()
     with django_assert_num_queries(0):
@@ -321,7 +321,7 @@ def test_while_nothing_waits_the_database_is_asked_once_a_minute(site, django_as
         site.sender.work()
 
 
-def test_a_rehearsal_says_so(site, hook):
+def test_an_alert_of_a_rehearsal_is_marked(site, hook):
     site.fall()
     HealthTransition.objects.update(rehearsal=True)
     site.sender.work()

@@ -24,7 +24,7 @@ def refused(webhook):
     return str(told.value)
 
 
-def test_an_address_that_hangs_or_drips_is_left_within_the_limit(hook):
+def test_a_call_that_hangs_or_drips_ends_at_its_limit(hook):
     for trouble in ("hold", "drip"):
         hook.hold() if trouble == "hold" else hook.release()
         hook.drip = trouble == "drip"
@@ -33,7 +33,7 @@ def test_an_address_that_hangs_or_drips_is_left_within_the_limit(hook):
         assert time.monotonic() - begun_s < 9  # of the 10 s that the dripping takes
 
 
-def test_while_a_call_is_stuck_no_other_is_begun(hook):
+def test_while_a_call_is_stuck_no_other_starts(hook):
     webhook = Webhook(hook.url, within_s=0.3)
     hook.drip = True
     refused(webhook)
@@ -43,14 +43,14 @@ def test_while_a_call_is_stuck_no_other_is_begun(hook):
 
 
 @pytest.mark.parametrize(("status", "said"), [(302, "HTTP 302"), (404, "HTTP 404"), (500, "HTTP 500")])
-def test_only_a_2xx_is_delivered_and_nobody_is_followed(hook, status, said):
+def test_only_a_2xx_is_a_delivery_and_no_redirect_is_followed(hook, status, said):
     hook.answers, hook.headers = [status], {"Location": "/elsewhere"}
 
     assert refused(Webhook(hook.url)) == said
     assert hook.paths == ["/a-secret-path"]
 
 
-def test_no_reason_holds_the_address():
+def test_no_error_contains_the_address():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}/a-secret-path", "http://nobody.invalid/a-secret-path", "http://[/"):
@@ -58,7 +58,7 @@ def test_no_reason_holds_the_address():
         assert not [part for part in ("secret", "127", "invalid") if part in said]
 
 
-def test_a_proxy_of_the_environment_is_not_asked(hook, monkeypatch):
+def test_a_proxy_of_the_environment_is_not_used(hook, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
 
@@ -75,7 +75,7 @@ def watched(settings, hook):
     return AlertSender(clock=clock), clock
 
 
-def test_the_monitor_is_asked_once_a_minute_while_all_is_well(watched, hook):
+def test_the_heartbeat_is_sent_once_a_minute_while_all_is_well(watched, hook):
     sender, clock = watched
     for _ in range(37):  # three minutes
         sender.notify(leading=True, healthy=True, written=False)
@@ -86,7 +86,7 @@ def test_the_monitor_is_asked_once_a_minute_while_all_is_well(watched, hook):
 
 
 @pytest.mark.parametrize("look", [{"leading": True, "healthy": False}, {"leading": False, "healthy": True}])
-def test_the_watcher_is_not_asked_by_who_does_not_lead_or_while_something_is_down(watched, hook, look):
+def test_no_heartbeat_is_sent_without_the_lead_or_while_a_component_is_down(watched, hook, look):
     sender, clock = watched
     for _ in range(5):
         sender.notify(**look, written=False)
@@ -96,7 +96,7 @@ def test_the_watcher_is_not_asked_by_who_does_not_lead_or_while_something_is_dow
     assert hook.paths == []
 
 
-def test_the_watcher_is_not_asked_when_nobody_looks_any_more(watched, hook):
+def test_no_heartbeat_is_sent_once_the_recorder_is_stuck(watched, hook):
     """A recorder that is stuck must not be covered up."""
     sender, clock = watched
     sender.notify(leading=True, healthy=True, written=False)

@@ -76,7 +76,7 @@ def test_a_result_of_three_ttls_is_not_served_any_more(engine_of, probe, scripts
 
 
 @pytest.mark.parametrize("status", ["warning", "unhealthy"])
-def test_what_is_not_healthy_is_asked_again_sooner(engine_of, probe, scripts, clock, status):
+def test_an_unhealthy_component_is_probed_again_sooner(engine_of, probe, scripts, clock, status):
     script = scripts(Finding(status, "hm"))
     engine = engine_of(probe("calm", script))
     engine.snapshot()
@@ -102,7 +102,7 @@ def test_a_snapshot_is_the_same_object_until_something_changes(engine_of, probe,
     assert engine.snapshot() is not first
 
 
-def test_a_run_that_hides_behind_its_old_result_is_told_once_it_is_overdue(engine_of, probe, scripts, clock):
+def test_an_overdue_run_replaces_the_old_result(engine_of, probe, scripts, clock):
     script = scripts()
     engine = engine_of(probe("calm", script))
     engine.snapshot()
@@ -190,7 +190,7 @@ def test_a_path_that_leads_nowhere_is_one_unhealthy_component(engine_of, probe, 
     assert states(engine) == {"fine_one": "healthy", "lost": "unhealthy"}
 
 
-def test_what_needs_a_component_that_is_down_cannot_be_judged(engine_of, probe, scripts, clock):
+def test_a_component_whose_dependency_is_down_cannot_be_judged(engine_of, probe, scripts, clock):
     database, signal = scripts(), scripts()
     engine = engine_of(probe("database", database), probe("signal", signal, needs=("database",)))
     engine.snapshot()
@@ -204,7 +204,7 @@ def test_what_needs_a_component_that_is_down_cannot_be_judged(engine_of, probe, 
     assert engine.snapshot().status == "unhealthy"
 
 
-def test_what_cannot_be_judged_is_not_asked_until_the_other_is_back(engine_of, probe, scripts, clock):
+def test_a_component_is_not_probed_while_its_dependency_is_down(engine_of, probe, scripts, clock):
     database, signal = scripts(DOWN), scripts()
     engine = engine_of(probe("database", database), probe("signal", signal, needs=("database",)))
     engine.snapshot()

@@ -73,7 +73,7 @@ def components(engine_of, probe, scripts, clock, staff_imposes):
     return Ask()
 
 
-def test_nothing_imposed_shows_what_was_found(components):
+def test_without_an_override_the_finding_is_shown(components):
     api = components(api=BAD)["api"]
 
     assert (api.finding, api.raw, api.override) == (BAD, BAD, "")
@@ -90,7 +90,7 @@ def test_in_maintenance_a_component_is_paused_whatever_is_found(components, foun
     assert api.raw == found
 
 
-def test_the_inner_sentence_is_told_in_the_readers_language(components):
+def test_the_inner_finding_is_translated(components):
     down = Finding("unhealthy", "no connection: the server is down or unreachable")
     told = components(MAINTENANCE, api=down)["api"].finding
 
@@ -101,20 +101,20 @@ def test_the_inner_sentence_is_told_in_the_readers_language(components):
 
 
 @pytest.mark.parametrize(("kind", "status"), [("warn", "warning"), ("fail", "unhealthy")])
-def test_a_rehearsal_says_that_it_is_one_who_wants_it_and_until_when(components, kind, status):
+def test_a_rehearsal_shows_author_reason_and_end(components, kind, status):
     api = components(replace(FAIL, kind=kind))["api"]
 
     assert (api.status, api.override, api.raw.status) == (status, "rehearsal", "healthy")
     assert api.finding.english == ("REHEARSAL until 2026-01-24 12:00 UTC (kim): new disks; without it: fine")
 
 
-def test_a_rehearsal_is_news_at_each_look(components):
+def test_a_rehearsal_counts_as_a_new_measurement_each_time(components):
     first, second = (components(FAIL, after_s=1)["api"] for _ in range(2))
 
     assert second.measured_at > first.measured_at
 
 
-def test_it_ends_by_itself_with_the_database_away(components, staff_imposes, clock):
+def test_an_override_ends_on_time_without_the_database(components, staff_imposes, clock):
     ends_s = clock() + 100
     assert components(replace(FAIL, ends_s=ends_s))["api"].override == "rehearsal"
     staff_imposes.away = True
@@ -123,7 +123,7 @@ def test_it_ends_by_itself_with_the_database_away(components, staff_imposes, clo
     assert components(after_s=1)["api"].override == ""
 
 
-def test_one_that_is_planned_begins_by_itself(components, clock):
+def test_a_planned_override_begins_on_time(components, clock):
     planned = replace(MAINTENANCE, starts_s=clock() + 100)
 
     assert components(planned, after_s=99)["api"].override == ""
@@ -137,7 +137,7 @@ def test_a_snapshot_is_not_kept_over_an_end(components, clock):
     assert components(replace(FAIL, ends_s=ends_s), after_s=0.5)["api"].override == ""
 
 
-def test_the_one_that_was_made_last_wins(components):
+def test_the_newest_override_wins(components):
     of_all = replace(MAINTENANCE, component="")
 
     assert components(FAIL, of_all)["api"].override == "rehearsal"
@@ -145,7 +145,7 @@ def test_the_one_that_was_made_last_wins(components):
     assert components(FAIL, of_all)["other"].override == "maintenance"
 
 
-def test_a_rehearsed_failure_folds_what_needs_it_and_that_is_measured_on(components):
+def test_a_rehearsed_failure_blocks_dependents_which_are_still_measured(components):
     found = components(replace(FAIL, component="database"), api=BAD)
 
     api = found["api"]
@@ -154,7 +154,7 @@ def test_a_rehearsed_failure_folds_what_needs_it_and_that_is_measured_on(compone
     assert found["other"].override == ""
 
 
-def test_what_needs_a_component_that_is_down_in_maintenance_rests_with_it(components):
+def test_dependents_of_a_component_in_maintenance_are_paused_with_it(components):
     components(database=BAD)
 
     found = components(replace(MAINTENANCE, component="database"))
@@ -166,15 +166,13 @@ def test_what_needs_a_component_that_is_down_in_maintenance_rests_with_it(compon
     assert components.snapshot().is_unhealthy("database")
 
 
-def test_abilities_go_by_what_is_imposed(components):
+def test_abilities_follow_overrides(components):
     for override, answer in ((FAIL, "no"), (MAINTENANCE, "paused"), (replace(FAIL, kind="warn"), "yes")):
         components(override)
         assert components.snapshot().can_act == answer
 
 
-def test_what_is_imposed_is_asked_for_by_snapshots_only_and_at_most_every_two_seconds(
-    components, staff_imposes, clock
-):
+def test_overrides_are_read_at_most_every_two_seconds(components, staff_imposes, clock):
     components()
     asked = staff_imposes.asked
 
@@ -186,9 +184,7 @@ def test_what_is_imposed_is_asked_for_by_snapshots_only_and_at_most_every_two_se
     assert staff_imposes.asked == asked + 1
 
 
-def test_an_answer_that_does_not_come_means_nothing_imposed_and_holds_nobody_up(
-    engine_of, probe, scripts, staff_imposes
-):
+def test_a_stuck_read_of_overrides_delays_only_the_first_answer(engine_of, probe, scripts, staff_imposes):
     staff_imposes.answers.clear()
     staff_imposes.overrides = [replace(FAIL, ends_s=float("inf"))]
     engine = engine_of(probe("api", scripts()), clock=time.monotonic, read_overrides=staff_imposes)
@@ -203,7 +199,7 @@ def test_an_answer_that_does_not_come_means_nothing_imposed_and_holds_nobody_up(
     assert all_landed(engine)
 
 
-def test_a_broken_reading_is_logged_and_imposes_nothing(engine_of, probe, scripts):
+def test_a_failed_read_of_overrides_is_logged_and_gives_none(engine_of, probe, scripts):
     def broken(clock):
         raise RuntimeError
 

@@ -36,7 +36,7 @@ def told():
     return [(row.transition.after, row.transition.rehearsal) for row in rows]
 
 
-def test_a_rehearsal_is_told_at_its_beginning_and_its_end(look):
+def test_a_rehearsal_alerts_at_its_start_and_end(look):
     look(1)
     impose("fail", "api")
     look(4)
@@ -46,7 +46,7 @@ def test_a_rehearsal_is_told_at_its_beginning_and_its_end(look):
     assert told() == [("unhealthy", True), ("healthy", True)]
 
 
-def test_nobody_is_woken_by_what_is_in_maintenance(look):
+def test_a_component_in_maintenance_sends_no_alert(look):
     look(1)
     impose("maintenance", "api")
     look(5, api=Finding("unhealthy", "broken"))
@@ -54,7 +54,7 @@ def test_nobody_is_woken_by_what_is_in_maintenance(look):
     assert told() == []
 
 
-def test_what_is_still_broken_after_its_maintenance_is_told(look):
+def test_a_failure_that_outlives_its_maintenance_sends_an_alert(look):
     impose("maintenance", "api")
     look(3, api=Finding("unhealthy", "broken"))
     HealthOverride.objects.update(ended_at=Now(), ended_by="kim")

@@ -91,7 +91,7 @@ def test_a_maintenance_is_neither_downtime_nor_a_change_to_unhealthy(site):
     assert HealthState.objects.get(component="api").last_error == ""
 
 
-def test_what_is_still_broken_after_a_maintenance_is_a_change(site):
+def test_a_failure_that_outlives_its_maintenance_is_a_change(site):
     impose("maintenance", "api")
     site.look(4, api=BAD)
     end_all()
@@ -102,7 +102,7 @@ def test_what_is_still_broken_after_a_maintenance_is_a_change(site):
 
 
 @pytest.mark.parametrize("kind", ["warn", "fail"])
-def test_a_rehearsal_is_a_change_that_says_so_and_no_downtime(site, kind):
+def test_a_rehearsal_is_recorded_as_such_and_is_no_downtime(site, kind):
     after = {"warn": "warning", "fail": "unhealthy"}[kind]
     site.look()
     impose(kind, "api")
@@ -117,7 +117,7 @@ def test_a_rehearsal_is_a_change_that_says_so_and_no_downtime(site, kind):
     assert HealthState.objects.get(component="api").last_error == ""
 
 
-def test_a_real_failure_that_outlives_a_rehearsal_is_news_of_its_own(site):
+def test_a_real_failure_that_outlives_a_rehearsal_is_a_change_of_its_own(site):
     site.look()
     impose("fail", "api")
     site.look(4, api=BAD)
@@ -132,7 +132,7 @@ def test_a_real_failure_that_outlives_a_rehearsal_is_news_of_its_own(site):
     ]
 
 
-def test_the_next_recorder_knows_that_the_state_is_a_rehearsals(site):
+def test_the_next_recorder_ends_a_rehearsal_as_a_rehearsal(site):
     site.look()
     impose("fail", "api")
     site.look(4)
@@ -145,7 +145,7 @@ def test_the_next_recorder_knows_that_the_state_is_a_rehearsals(site):
     assert site.changes() == [("healthy", "unhealthy", True), ("unhealthy", "healthy", True)]
 
 
-def test_what_is_folded_by_a_rehearsal_counts_as_paused_only(site):
+def test_a_component_blocked_by_a_rehearsal_counts_as_paused_only(site):
     impose("fail", "database")
 
     site.look(4)
@@ -156,7 +156,7 @@ def test_what_is_folded_by_a_rehearsal_counts_as_paused_only(site):
 
 
 @pytest.mark.parametrize("kind", ["fail", "maintenance"])
-def test_a_shared_result_never_holds_what_was_imposed(site, settings, kind):
+def test_a_shared_result_never_contains_an_override(site, settings, kind):
     settings.HEALTH_PROBES = [
         {"name": "api", "probe": "tests.healthcheck.samples.is_api", "shared": True, "timeout_s": 0.2}
     ]
@@ -166,7 +166,7 @@ def test_a_shared_result_never_holds_what_was_imposed(site, settings, kind):
     assert HealthResult.objects.get(name="api").message == "fine"
 
 
-def test_they_begin_and_end_by_the_databases_clock(site):
+def test_overrides_begin_and_end_by_the_clock_of_the_database(site):
     impose("maintenance", "api", begins_s=60, lasts_s=30)
     impose("maintenance", "database", begins_s=-60, lasts_s=59)
 
@@ -177,7 +177,7 @@ def test_they_begin_and_end_by_the_databases_clock(site):
     assert known.ends_s == pytest.approx(1090, abs=2)
 
 
-def test_one_ends_by_itself_while_no_server_answers(site, tmp_path):
+def test_an_override_ends_while_no_server_answers(site, tmp_path):
     impose("warn", "api")
     assert engine().component("api").override == "rehearsal"
     known = engine()._overrides._reader.known
@@ -190,7 +190,7 @@ def test_one_ends_by_itself_while_no_server_answers(site, tmp_path):
         assert engine().component("api").override == ""
 
 
-def test_the_newest_is_told_first_and_one_that_was_ended_never(site):
+def test_overrides_are_read_newest_first_without_ended_ones(site):
     impose("maintenance", "api")
     impose("fail", "api")
     impose("warn", "api", ended_at=timezone.now(), ended_by="kim")
@@ -198,7 +198,7 @@ def test_the_newest_is_told_first_and_one_that_was_ended_never(site):
     assert [each.kind for each in read(time.monotonic).overrides] == ["fail", "maintenance"]
 
 
-def test_where_rehearsals_are_not_allowed_the_engine_knows_none(site, settings):
+def test_without_permission_for_rehearsals_the_engine_reads_none(site, settings):
     settings.HEALTH_REHEARSALS = False
     for kind in ("warn", "fail"):
         impose(kind, "api")
@@ -211,7 +211,7 @@ def test_where_rehearsals_are_not_allowed_the_engine_knows_none(site, settings):
     assert engine().component("database").override == "maintenance"
 
 
-def test_a_hang_that_release_0_6_0_rehearses_is_not_known(site):
+def test_a_rehearsed_hang_of_release_0_6_0_is_ignored(site):
     impose("warn", "database")
     impose("hang")
 
@@ -219,7 +219,7 @@ def test_a_hang_that_release_0_6_0_rehearses_is_not_known(site):
     assert engine().component("database").override == "rehearsal"
 
 
-def test_they_are_read_in_one_statement(site, django_assert_num_queries):
+def test_overrides_are_read_in_one_statement(site, django_assert_num_queries):
     with django_assert_num_queries(1):
         read(time.monotonic)
 

@@ -66,7 +66,7 @@ def test_a_maintenance_is_no_503(imposed, client):
         ("fail", "fine", 503),
     ],
 )
-def test_readyz_goes_by_the_truth_in_a_maintenance_and_obeys_a_rehearsal(imposed, client, kind, probe, ready):
+def test_readyz_ignores_a_maintenance_and_obeys_a_rehearsal(imposed, client, kind, probe, ready):
     imposed("database", kind, database=f"tests.healthcheck.samples.{probe}")
 
     assert client.get("/readyz").status_code == ready
@@ -84,7 +84,7 @@ def test_staff_are_known_as_staff_while_the_database_only_seems_down(imposed, st
 
 
 @pytest.mark.parametrize(("kind", "word"), [("fail", "Rehearsal"), ("maintenance", "Maintenance")])
-def test_the_page_marks_it_for_everybody_and_tells_staff_why(imposed, client, staff, kind, word):
+def test_the_page_marks_an_override_for_all_and_shows_staff_the_reason(imposed, client, staff, kind, word):
     imposed("upbit_api", kind)
     assert "new disks" in staff.get(reverse("healthcheck:page")).content.decode()
     client.logout()
@@ -102,7 +102,7 @@ def test_the_headline_names_a_rehearsal(imposed, client):
     assert page.headline == "Unhealthy: upbit_api (Rehearsal)"
 
 
-def test_the_text_for_the_incident_channel_tells_it_to_everybody(imposed, client):
+def test_the_incident_text_marks_a_rehearsal_for_all(imposed, client):
     imposed("upbit_api", "fail")
 
     anybody = client.get(reverse("healthcheck:incident")).content.decode()
@@ -112,7 +112,7 @@ def test_the_text_for_the_incident_channel_tells_it_to_everybody(imposed, client
     assert REHEARSAL in told
 
 
-def test_the_command_tells_it(imposed):
+def test_the_command_shows_a_rehearsal(imposed):
     imposed("upbit_api", "warn")
     out = StringIO()
 
@@ -131,7 +131,7 @@ def test_the_command_fails_with_a_rehearsed_failure(imposed):
         call_command("healthcheck", as_json=True, stdout=StringIO())
 
 
-def test_the_components_own_answer_names_what_is_imposed(imposed, client):
+def test_the_component_api_names_the_override(imposed, client):
     imposed("upbit_api", "maintenance")
 
     url = reverse("healthcheck:component", args=["upbit_api"])
@@ -140,7 +140,7 @@ def test_the_components_own_answer_names_what_is_imposed(imposed, client):
     assert (answer["override"], answer["paused"], answer["status"]) == ("maintenance", True, "healthy")
 
 
-def test_metrics_have_it(imposed, client):
+def test_metrics_include_the_override(imposed, client):
     imposed("upbit_api", "fail")
     text = client.get("/metrics", headers=BEARER).content.decode()
 
@@ -148,7 +148,7 @@ def test_metrics_have_it(imposed, client):
     assert 'health_component_override{component="upbit_api",kind="maintenance"} 0.0' in text
 
 
-def test_the_trader_never_reads_what_may_be_imposed():
+def test_the_trader_never_reads_values_that_an_override_changes():
     """A rehearsal changes what is shown: whoever acts reads the facts themselves, not health."""
     shown = {
         "healthcheck.engine.engine",

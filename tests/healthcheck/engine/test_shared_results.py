@@ -43,7 +43,7 @@ def measured_ago(**age):
     HealthResult.objects.update(measured_at=Now() - timedelta(**age))
 
 
-def test_one_process_measures_and_the_others_take_its_result(engine_of, shared):
+def test_one_process_runs_the_probe_and_the_others_read_its_result(engine_of, shared):
     shared.finding = SAID
 
     first, second = only(engine_of(shared.task)), only(engine_of(shared.task))
@@ -95,9 +95,7 @@ def only_reads(engine_of, shared, settings):
 
 
 @pytest.mark.parametrize(("finding", "counted"), [(SWITCHED_OFF, "paused"), (UNSURE, "unjudged")])
-def test_a_pause_and_an_unjudged_result_are_no_news_where_they_are_only_read(
-    only_reads, shared, finding, counted
-):
+def test_a_shared_pause_or_unjudged_result_is_recorded_as_such(only_reads, shared, finding, counted):
     HealthState.objects.create(component="exchange", status="unhealthy", since=NOON, seen_at=NOON)
 
     only_reads(finding, times=4)
@@ -130,7 +128,7 @@ def test_a_result_of_release_0_6_0_carries_no_flags_of_the_one_before(engine_of,
     assert HealthResult.objects.get(name="other").current_flags == {}
 
 
-def test_a_shared_result_is_as_old_as_it_is_not_as_its_arrival(engine_of, shared):
+def test_the_age_of_a_shared_result_counts_from_its_measurement(engine_of, shared):
     only(engine_of(shared.task))
     measured_ago(seconds=6)
 
@@ -172,7 +170,7 @@ def test_processes_that_ask_at_the_same_moment_measure_once(engine_of, shared):
     assert shared.runs == 1
 
 
-def test_while_one_measures_again_the_others_serve_the_last_result(engine_of, shared):
+def test_during_a_new_run_other_processes_serve_the_last_result(engine_of, shared):
     only(engine_of(shared.task))
     measured_ago(seconds=11)
     shared.hold()
@@ -204,7 +202,7 @@ def test_the_run_of_a_process_that_was_killed_is_taken_over(engine_of, shared):
     assert shared.runs == 1
 
 
-def test_a_result_whose_claim_went_to_somebody_else_is_not_stored():
+def test_a_result_with_a_lost_claim_is_not_stored():
     HealthResult.objects.create(name="exchange")
     limits = {"ttl_s": 10, "ttl_bad_s": 5, "hold_s": 4}
     lost = HealthResult.objects.claim("exchange", **limits)

@@ -55,7 +55,7 @@ def test_the_deadline_ends_every_wait(engine_of, probe, scripts):
     assert took_s < ENOUGH_S
 
 
-def test_while_it_is_stuck_every_poll_is_answered_at_once_and_starts_nothing(engine_of, probe, scripts):
+def test_while_a_probe_is_stuck_polls_are_answered_at_once_and_start_no_thread(engine_of, probe, scripts):
     stuck = scripts()
     stuck.hold()
     engine = engine_of(probe("stuck", stuck, timeout_s=0.1, ttl_s=0.01, ttl_bad_s=0.01), clock=time.monotonic)
@@ -82,7 +82,7 @@ def test_an_answer_that_came_too_late_does_not_count_as_well(engine_of, probe, s
     assert component.latency_ms is None
 
 
-def test_what_is_wrong_is_told_even_late(engine_of, probe, scripts):
+def test_a_late_unhealthy_finding_counts(engine_of, probe, scripts):
     late = scripts(Finding("unhealthy", "the pool is exhausted"))
     late.hold()
     engine = engine_of(probe("late", late, timeout_s=0.1), clock=time.monotonic)
@@ -96,7 +96,7 @@ def test_what_is_wrong_is_told_even_late(engine_of, probe, scripts):
     assert component.latency_ms is None
 
 
-def test_a_stuck_probe_is_asked_again_once_its_thread_has_ended(engine_of, probe, scripts):
+def test_a_stuck_probe_runs_again_once_its_thread_has_ended(engine_of, probe, scripts):
     stuck = scripts()
     stuck.hold()
     engine = engine_of(probe("stuck", stuck, timeout_s=0.1, ttl_bad_s=0.01), clock=time.monotonic)
@@ -155,7 +155,7 @@ def forget_result(engine):
         slot._result = None
 
 
-def test_work_aside_is_given_up_at_its_limit_and_begun_again_only_when_it_has_ended():
+def test_a_bounded_call_times_out_and_no_other_starts_before_it_ends():
     bounded, go, others = BoundedThread(0.05), threading.Event(), threading.enumerate()
 
     with pytest.raises(CallTimedOut):
@@ -171,7 +171,7 @@ def test_work_aside_is_given_up_at_its_limit_and_begun_again_only_when_it_has_en
 
 
 @pytest.mark.parametrize("error", [TimeoutError("its own"), ValueError("no")])
-def test_work_aside_raises_what_it_raised(error):
+def test_a_bounded_call_raises_the_error_of_its_work(error):
     def fails():
         raise error
 
@@ -189,7 +189,7 @@ class _JustTooLate(Future[str]):
         return value
 
 
-def test_work_aside_that_ends_just_at_the_limit_is_not_lost(monkeypatch):
+def test_a_bounded_call_that_ends_just_at_the_limit_returns_its_value(monkeypatch):
     monkeypatch.setattr(bounded_thread, "Future", _JustTooLate)
     bounded = BoundedThread(ENOUGH_S)
 

@@ -26,7 +26,7 @@ def judged(took_ms, *, usual_ms=120.0, finding=WELL, **task):
     return with_slowness(component, ProbeTask(name="api", probe="", **task), usual)
 
 
-def test_what_takes_over_three_times_its_usual_time_is_a_warning_and_ready_all_the_same():
+def test_an_answer_over_three_times_its_usual_time_is_a_ready_warning():
     slow = judged(812.4)
 
     assert (slow.status, slow.raw) == ("warning", WELL)
@@ -49,7 +49,7 @@ def test_what_takes_over_three_times_its_usual_time_is_a_warning_and_ready_all_t
         (9000.0, {"finding": Finding.unjudged("nobody can tell")}),
     ],
 )
-def test_all_else_stays_as_it_is(took_ms, options):
+def test_no_other_answer_becomes_a_slow_warning(took_ms, options):
     found = judged(took_ms, **options)
 
     assert found.finding is found.raw
@@ -83,7 +83,7 @@ def states(engine, clock, *taken_ms):
     return found
 
 
-def test_the_log_tells_it_once_a_change(engine, clock):
+def test_a_slow_answer_is_logged_once_a_change(engine, clock):
     with capture_logs() as logs:
         assert states(engine, clock, 10.0, 400.0, 500.0, 10.0, 600.0) == [
             "healthy",
@@ -100,7 +100,7 @@ def test_the_log_tells_it_once_a_change(engine, clock):
     ]
 
 
-def test_a_maintenance_of_what_is_slow_tells_both():
+def test_a_maintenance_of_a_slow_component_shows_both_findings():
     override = Override("api", "maintenance", "new disks", "kim", NOON, 0, 9)
 
     shown = override.apply_to(judged(812.0))
@@ -112,7 +112,7 @@ def test_a_maintenance_of_what_is_slow_tells_both():
 
 
 @pytest.mark.django_db
-def test_the_site_reads_what_is_usual_from_the_states():
+def test_usual_times_are_read_from_the_stored_states():
     HealthState.objects.create(
         component="upbit_api", status="healthy", since=NOON, seen_at=NOON, usual_p95_ms=42.5
     )

@@ -101,7 +101,7 @@ def site(settings, monkeypatch, transactional_db):
     return made
 
 
-def test_a_minute_is_one_sample_a_component_however_often_one_looks(site):
+def test_a_minute_gives_one_sample_a_component_however_many_ticks(site):
     for _ in range(8):
         site.look(seconds=15)
 
@@ -112,7 +112,7 @@ def test_a_minute_is_one_sample_a_component_however_often_one_looks(site):
     assert HealthHour.objects.get(component="api").healthy == 2
 
 
-def test_hours_count_what_was_found_and_leave_out_what_nobody_could_judge(site):
+def test_hours_count_each_status_and_unjudged_apart(site):
     for kind in "gwbup":
         site.look(api=KINDS[kind])
 
@@ -133,11 +133,11 @@ def test_a_change_is_written_once_with_its_message_and_the_next_ends_it(site):
     assert state.last_error == "broken"
 
 
-def test_one_looks_again_sooner_while_a_component_wavers(site):
+def test_the_next_tick_comes_sooner_while_a_component_is_flapping(site):
     assert [site.look(api=KINDS[kind]) for kind in "gbbb"] == [15, 5, 5, 15]
 
 
-def test_the_next_recorder_goes_on_where_the_last_one_was(site):
+def test_the_next_recorder_continues_from_the_stored_state(site):
     for kind in "gbbb":
         site.look(api=KINDS[kind])
     second = site.another()
@@ -151,14 +151,14 @@ def test_the_next_recorder_goes_on_where_the_last_one_was(site):
     assert [row.after for row in history.transitions("api")] == ["healthy", "unhealthy"]
 
 
-def test_who_does_not_speak_writes_nothing(site):
+def test_a_recorder_that_does_not_lead_writes_nothing(site):
     site.leading = False
     site.look()
 
     assert not HealthSample.objects.exists()
 
 
-def test_two_that_write_the_same_minute_count_it_once(site):
+def test_two_recorders_count_the_same_minute_once(site):
     second = site.another()
     site.look(seconds=0)
     site.look(seconds=0, recorder=second)
@@ -167,7 +167,7 @@ def test_two_that_write_the_same_minute_count_it_once(site):
     assert HealthHour.objects.get(component="api").healthy == 1
 
 
-def test_what_the_database_did_not_take_is_written_when_it_is_back(site):
+def test_samples_of_a_database_outage_are_written_afterwards(site):
     """An outage is in the history afterwards, though nobody led meanwhile."""
     outage(site)
     assert not HealthTransition.objects.exists()
@@ -180,7 +180,7 @@ def test_what_the_database_did_not_take_is_written_when_it_is_back(site):
     assert HealthHour.objects.get(component="api").unjudged == 4
 
 
-def test_a_change_that_both_see_while_one_hands_over_to_the_other_is_written_once(site):
+def test_a_change_that_two_recorders_see_during_a_handover_is_written_once(site):
     following = site.another()
     for recorder in (site.recorder, following):
         site.look(recorder=recorder)
@@ -273,7 +273,7 @@ def outage(site):
 
 
 @pytest.mark.parametrize("order", ["OOOONNNN", "NNNNOOOO", "NONONONO", "ONNOONNO", "NOONNOON"])
-def test_whoever_leads_next_and_whoever_looks_first_an_outage_has_its_end(site, order):
+def test_an_outage_gets_its_end_whichever_recorder_ticks_first(site, order):
     """O led last, N leads next."""
     outage(site)
     following = site.another()
@@ -285,7 +285,7 @@ def test_whoever_leads_next_and_whoever_looks_first_an_outage_has_its_end(site, 
     assert HealthState.objects.get(component="database").status == "healthy"
 
 
-def test_what_was_kept_makes_no_newer_state_older(site):
+def test_buffered_samples_do_not_overwrite_a_newer_state(site):
     outage(site)
     site.leading = True
     following = site.another()

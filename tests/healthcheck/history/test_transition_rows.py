@@ -51,7 +51,7 @@ def steps(plan):
 
 
 @pytest.mark.usefixtures("many")
-def test_what_is_shown_is_all_that_is_read_of_a_hundred_thousand_changes(django_assert_num_queries):
+def test_a_page_reads_only_its_rows_of_a_hundred_thousand_changes(django_assert_num_queries):
     for component in (None, "upbit_api"):  # in one test: planting takes seconds
         with django_assert_num_queries(2) as asked:
             newest = transitions(component, limit=50)
@@ -76,7 +76,7 @@ def test_a_change_lasts_until_the_next_of_its_component():
     assert transition(0) is None
 
 
-def test_changes_of_one_moment_are_all_told_page_by_page():
+def test_pages_list_all_changes_of_one_moment():
     now = timezone.now()
     for name in ("database", "scheduler", "upbit_api"):
         changed(now, name, "unhealthy")

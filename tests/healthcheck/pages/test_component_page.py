@@ -64,7 +64,7 @@ def text_of(response):
     return response.content.decode()
 
 
-def test_staff_see_state_past_changes_and_what_to_do(desk, site):
+def test_staff_see_state_history_changes_and_advice(desk, site):
     site(upbit_api="tests.healthcheck.samples.warns")
     plant()
 
@@ -85,7 +85,7 @@ def test_staff_see_state_past_changes_and_what_to_do(desk, site):
     assert "Upbit" in text
 
 
-def test_nothing_that_was_said_becomes_markup(desk):
+def test_messages_are_escaped(desk):
     plant()
 
     text = text_of(desk.get(ADDRESS))
@@ -115,7 +115,7 @@ def test_an_unknown_name_is_answered_with_those_that_are_known(desk):
     assert 'href="/status/components/upbit_api/"' in text_of(response)
 
 
-def test_its_evidence_is_shown_and_a_broken_one_takes_nothing_with_it(desk, settings, monkeypatch):
+def test_evidence_is_shown_and_a_failing_one_breaks_no_page(desk, settings, monkeypatch):
     at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
     facts = [Fact("at", "Last success", at), Fact("n", "Calls", 7), Fact("ok", "Limited", False)]
     told = iter([facts, [Fact("x", "Broken", HOSTILE)]])
@@ -131,7 +131,7 @@ def test_its_evidence_is_shown_and_a_broken_one_takes_nothing_with_it(desk, sett
     assert desk.get(ADDRESS).status_code == 200  # `next` raises now
 
 
-def test_its_questions_do_not_grow_with_the_history(desk, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_history(desk, django_assert_max_num_queries):
     desk.get(ADDRESS)  # the engine measures
     with django_assert_max_num_queries(10):
         desk.get(ADDRESS)
@@ -141,7 +141,7 @@ def test_its_questions_do_not_grow_with_the_history(desk, django_assert_max_num_
     assert text.count('href="/status/transitions/') < 30
 
 
-def test_while_the_database_is_known_to_be_down_staff_are_told_and_the_token_sees_the_rest(client, site):
+def test_while_the_database_is_down_staff_get_a_notice_and_the_token_opens_the_page(client, site):
     site(database="tests.healthcheck.samples.crashes")
 
     nobody, bearer = client.get(ADDRESS), client.get(ADDRESS, headers=BEARER)
@@ -152,7 +152,7 @@ def test_while_the_database_is_known_to_be_down_staff_are_told_and_the_token_see
     assert "What it means, what to do" in text_of(bearer)
 
 
-def test_what_cannot_be_judged_leads_to_what_it_rests_on(client, db, settings):
+def test_an_unjudged_component_links_to_its_failed_dependency(client, db, settings):
     settings.HEALTH_PROBES = [
         {"name": "database", "probe": "tests.healthcheck.samples.fine"},
         {"name": "scheduler", "label": "Scheduler", "probe": "tests.healthcheck.samples.crashes"},
@@ -166,7 +166,7 @@ def test_what_cannot_be_judged_leads_to_what_it_rests_on(client, db, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_gone_since_a_moment_holds_nobody_up(staff, tmp_path):
+def test_a_database_that_just_became_unreachable_delays_no_page(staff, tmp_path):
     assert staff.get(ADDRESS).status_code == 200  # the database is known to be well for a minute
 
     with unreachable(tmp_path):
@@ -178,7 +178,7 @@ def test_a_database_that_is_gone_since_a_moment_holds_nobody_up(staff, tmp_path)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_hangs_holds_nobody_up(staff):
+def test_a_database_that_just_froze_delays_no_page(staff):
     assert staff.get(ADDRESS).status_code == 200  # the database is known to be well for a minute
 
     with frozen():
@@ -193,7 +193,7 @@ def test_a_database_that_hangs_holds_nobody_up(staff):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_imposed_is_told_with_who_and_why(staff):
+def test_an_override_is_shown_with_author_and_reason(staff):
     impose("fail", "upbit_api")
 
     text = text_of(staff.get(ADDRESS))
@@ -204,7 +204,7 @@ def test_what_is_imposed_is_told_with_who_and_why(staff):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_rehearsed_failure_of_the_database_locks_nobody_out(staff):
+def test_a_rehearsed_failure_of_the_database_still_lets_staff_in(staff):
     impose("fail", "database")
 
     response = staff.get(ADDRESS.replace("upbit_api", "database"))
@@ -214,7 +214,7 @@ def test_a_rehearsed_failure_of_the_database_locks_nobody_out(staff):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_evidence_that_the_database_fails_is_told_as_such(staff, settings, monkeypatch):
+def test_evidence_without_a_database_gives_a_notice(staff, settings, monkeypatch):
     def facts():
         raise OperationalError("gone")
 
@@ -229,7 +229,7 @@ def test_evidence_that_the_database_fails_is_told_as_such(staff, settings, monke
     assert "Nothing was measured in the last 24 hours." in text
 
 
-def test_a_component_that_nobody_looked_at_yet_has_a_page(desk, monkeypatch, site):
+def test_a_component_without_history_has_a_page(desk, monkeypatch, site):
     monkeypatch.setattr(samples, "odd", lambda: Finding("unhealthy", HOSTILE), raising=False)
     site(upbit_api="tests.healthcheck.samples.odd")
 

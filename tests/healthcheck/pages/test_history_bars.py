@@ -31,7 +31,7 @@ def shown(name, context):
 
 @pytest.mark.usefixtures("past")
 @pytest.mark.parametrize(("language", "word"), [("en", "Unhealthy"), ("ko", "이상")])
-def test_a_state_is_told_in_a_word_and_not_by_colour_and_shape_alone(language, word):
+def test_a_state_is_shown_as_a_word_too(language, word):
     contexts = {"history": history(), "changes": changes()}  # made once, for readers of every language
 
     with translation.override(language):

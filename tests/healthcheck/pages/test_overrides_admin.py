@@ -43,7 +43,7 @@ def errors(client, **given):
     return response.context["adminform"].form.errors
 
 
-def test_a_maintenance_begins_now_in_the_name_of_who_asks(client):
+def test_a_maintenance_begins_now_with_its_author(client):
     with capture_logs() as logs:
         response = client.post(reverse(ADD), GIVEN)
 
@@ -63,7 +63,7 @@ def test_a_maintenance_begins_now_in_the_name_of_who_asks(client):
     ]
 
 
-def test_it_may_be_planned_and_for_all_components(client):
+def test_a_maintenance_may_be_planned_and_for_all_components(client):
     at = timezone.localtime(timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
     client.post(
         reverse(ADD),
@@ -100,7 +100,7 @@ def test_it_may_be_planned_and_for_all_components(client):
         ({"starts_at": "tomorrow"}, "starts_at", "valid date"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_rule_and_changes_nothing(client, given, field, told):
+def test_a_wrong_value_is_refused_with_its_rule_and_changes_nothing(client, given, field, told):
     found = errors(client, **given)
 
     assert list(found) == [field]
@@ -123,7 +123,7 @@ def test_in_live_mode_rehearsals_are_neither_offered_nor_taken(client, settings,
 
 
 @pytest.mark.parametrize("minutes", [0, 61])
-def test_no_way_leads_past_the_limits(minutes):
+def test_the_service_refuses_a_length_outside_the_limits(minutes):
     wish = overrides.OverrideRequest("", overrides.Kind.WARN, timedelta(minutes=minutes), "why")
 
     with pytest.raises(overrides.OverrideRefused, match="limit 1:00:00"):
@@ -141,7 +141,7 @@ def test_a_rehearsed_hang_of_release_0_6_0_is_shown_and_no_longer_offered(client
     assert 'value="hang"' not in client.get(reverse(ADD)).content.decode()
 
 
-def test_it_is_ended_early_by_whom_and_only_once(client):
+def test_ending_an_override_early_records_the_author_once(client):
     first, second = impose("fail", "upbit_api"), impose("maintenance", begins_s=60)
     over = impose("warn", begins_s=-60, lasts_s=30)
     chosen = {"action": "end_now", "_selected_action": [first, second, over]}
@@ -155,7 +155,7 @@ def test_it_is_ended_early_by_whom_and_only_once(client):
     assert LogEntry.objects.count() == 2
 
 
-def test_who_may_only_look_neither_begins_nor_ends():
+def test_a_user_with_view_permission_can_neither_begin_nor_end_an_override():
     key = impose("fail", "upbit_api")
     client = signed_in("view")
 
@@ -165,7 +165,7 @@ def test_who_may_only_look_neither_begins_nor_ends():
     assert HealthOverride.objects.get().ended_at is None
 
 
-def test_it_is_shown_but_neither_edited_nor_deleted():
+def test_an_override_is_neither_edited_nor_deleted():
     key = impose("fail", "upbit_api")
     client = signed_in("add", "view", "change", "delete")
 
@@ -178,5 +178,5 @@ def test_it_is_shown_but_neither_edited_nor_deleted():
     assert HealthOverride.objects.get().reason == "new disks"
 
 
-def test_nobody_without_the_permission_sees_them():
+def test_overrides_need_the_view_permission():
     assert signed_in().get(reverse(LIST)).status_code == 403

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("site")
 ADDRESS = "/status/incident.txt"
 
 
-def test_it_has_both_times_and_every_component(client, site, settings):
+def test_the_text_has_both_times_and_every_component(client, site, settings):
     settings.HEALTH_ABILITIES = [{"name": "decide", "label": "Decide", "needs": ("gemini_api",)}]
     site(gemini_api="tests.healthcheck.samples.crashes")
 
@@ -26,7 +26,7 @@ def test_it_has_both_times_and_every_component(client, site, settings):
     assert lines[-1].startswith("- Decide: Gemini API: ") or lines[-1].startswith("- Decide: gemini_api: ")
 
 
-def test_its_time_is_that_of_the_site(client, site, settings):
+def test_the_text_has_the_time_zone_of_the_site(client, site, settings):
     settings.HEALTH_TIME_ZONE = "America/Bogota"  # has no name, so its offset stands there
     site()
 
@@ -35,7 +35,7 @@ def test_its_time_is_that_of_the_site(client, site, settings):
     assert re.fullmatch(r"Status of \S+ \S+ UTC-05 \(\S+ \S+ UTC\)", first)
 
 
-def test_anybody_reads_states_and_no_messages(client, site):
+def test_anonymous_readers_get_states_without_messages(client, site):
     site(upbit_api="tests.healthcheck.samples.warns")
 
     text = client.get(ADDRESS).content.decode()
@@ -45,5 +45,5 @@ def test_anybody_reads_states_and_no_messages(client, site):
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
-def test_it_is_only_read(client, method):
+def test_only_safe_methods_are_allowed(client, method):
     assert getattr(client, method)(ADDRESS).status_code == 405

@@ -98,7 +98,7 @@ def test_a_part_is_known_by_its_state_and_titled_for_people(book):
     assert runbook.advice("api", "healthy").now is None
 
 
-def test_what_the_runbook_does_not_know_is_told_by_nobody(book, settings, tmp_path):
+def test_an_unknown_section_or_missing_runbook_gives_no_advice(book, settings, tmp_path):
     book("### api\n")
 
     assert runbook.advice("other", "healthy") is None

@@ -28,7 +28,7 @@ def shown(engine, *, staff=True):
     return status_page(*engine.page(), staff=staff)
 
 
-def test_staff_see_what_was_found_and_everybody_the_states(probe, scripts, settings):
+def test_staff_see_messages_and_others_only_states(probe, scripts, settings):
     settings.HEALTH_PROBES = [{"name": "calm", "probe": ""}]
     engine = engine_with(probes=[probe("calm", scripts(Finding("warning", "%(late_s)d s late", late_s=3)))])
 
@@ -78,7 +78,7 @@ def test_a_panel_that_fails_or_hangs_says_so_and_the_rest_is_shown(panel, panell
     assert [one.html for one in panels] == [None, None, None, "<b>1</b>"]
 
 
-def test_a_panel_that_needs_what_is_down_says_that(panel, panelled, probe, scripts):
+def test_a_panel_whose_dependency_is_down_names_it(panel, panelled, probe, scripts):
     database = probe("database", scripts(Finding("unhealthy", "gone")))
     rows = panel("rows", lambda: {"rows": [1]}, template="rows.html", needs=("database",))
     engine = engine_with(rows, probes=[database])
@@ -100,9 +100,7 @@ def test_panels_are_kept_like_probes(panel, panelled, scripts):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_panels_lazy_query_is_asked_in_its_thread_not_while_the_page_is_made(
-    panel, panelled, django_assert_num_queries
-):
+def test_a_lazy_query_of_a_panel_runs_in_the_panels_thread(panel, panelled, django_assert_num_queries):
     User.objects.create_user("kim")
     users = panel("users", lambda: {"rows": User.objects.all()}, template="rows.html")
     engine = engine_with(users)

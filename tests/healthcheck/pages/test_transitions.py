@@ -52,7 +52,7 @@ def text_of(response):
     return " ".join(response.content.decode().split())
 
 
-def test_all_changes_are_told_in_pages_of_fifty_newest_first(desk):
+def test_changes_are_listed_newest_first_in_pages_of_fifty(desk):
     many(120)
     pages = [desk.get(LIST)]
     while older := re.search(r'rel="next" href="\?([^"]*)"', pages[-1].content.decode()):
@@ -81,13 +81,13 @@ def test_a_component_can_be_chosen(desk):
 
 
 @pytest.mark.parametrize("older", ["x", "-1", "²", "9" * 40, "0"])
-def test_a_page_that_is_none_is_harmless(desk, older):
+def test_a_wrong_page_parameter_is_ignored(desk, older):
     change()
 
     assert desk.get(LIST, {"older": older}).status_code == 200
 
 
-def test_one_change_says_what_it_was_how_long_and_what_to_do(desk):
+def test_the_page_of_a_change_shows_states_duration_and_advice(desk):
     down = change(
         12, message="no answer within %(limit)s s to " + HOSTILE, params={"limit": 4}, version="1.2.3"
     )
@@ -114,7 +114,7 @@ def test_one_change_says_what_it_was_how_long_and_what_to_do(desk):
 @pytest.mark.parametrize(
     ("state", "words"), [("sent", "sent"), ("held", "summed up in a later message"), ("failed", "failed")]
 )
-def test_what_became_of_its_alert_is_told(desk, state, words):
+def test_the_page_of_a_change_shows_its_alert(desk, state, words):
     row = change()
     Alert.objects.create(transition=row, state=state, attempts=3, error=HOSTILE, sent_at=timezone.now())
 
@@ -125,7 +125,7 @@ def test_what_became_of_its_alert_is_told(desk, state, words):
     assert HOSTILE not in text
 
 
-def test_a_change_of_a_component_that_is_gone_is_still_told(desk):
+def test_a_change_of_a_removed_component_is_still_shown(desk):
     row = change(component="old_one")
 
     text = text_of(desk.get(f"{LIST}{row.pk}/"))
@@ -150,7 +150,7 @@ def test_others_are_sent_to_sign_in(client, db):
         assert client.get(address, headers=BEARER).status_code == 200
 
 
-def test_its_questions_do_not_grow_with_the_history(desk, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_history(desk, django_assert_max_num_queries):
     row = change()
     for address in (LIST, f"{LIST}{row.pk}/"):
         desk.get(address)

@@ -39,14 +39,14 @@ def shown(cookie="", form="", at=EVENING):
         ("UTC", "11-22 23:30:05 UTC"),
     ],
 )
-def test_a_moment_is_the_viewers_and_utc_beside_it(cookie, text):
+def test_a_time_is_shown_in_the_viewers_zone_and_in_utc(cookie, text):
     assert shown(cookie) == f'<time datetime="2026-11-22T23:30:05Z">{text}</time>'
 
 
 @pytest.mark.parametrize(
     "cookie", ["Mars/Olympus", "../../etc/passwd", "x" * 5000, "Asia/Seoul\x00", "<script>", "tzdata.zi"]
 )
-def test_what_is_no_zone_is_as_if_nobody_had_said_one(cookie):
+def test_an_invalid_zone_gives_the_default(cookie):
     assert shown(cookie) == shown()
 
 

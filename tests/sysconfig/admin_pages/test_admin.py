@@ -266,7 +266,7 @@ def test_rows_that_only_fit_together_are_reset_together_or_not_at_all(browser):
     assert (row("markets").value, row("trading_markets").value) == ("KRW-BTC", "KRW-BTC")
 
 
-def test_an_operator_who_may_only_look_gets_no_form():
+def test_a_user_with_view_permission_gets_no_form():
     viewer = signed_in("viewer", "view_systemconfig")
     shown = viewer.get(page("change", "stop_loss_pct")).text
 

@@ -29,7 +29,7 @@ def line(browser, key):
     return found
 
 
-def test_the_list_says_who_changed_a_value_last_and_how_long_ago(browser):
+def test_the_list_shows_author_and_age_of_the_last_change(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "3")
     changed(browser, "stop_loss_pct", "4")
     shown = browser.get(reverse(LIST)).text
@@ -44,7 +44,7 @@ def test_a_description_alone_is_no_change_of_the_value(browser):
     assert "operator" not in line(browser, "stop_loss_pct")[5]
 
 
-def test_the_list_marks_what_differs_from_its_default_however_that_is_spelt(browser):
+def test_the_list_marks_values_that_differ_from_the_default_in_meaning(browser):
     SystemConfig.objects.set_values({"stop_loss_pct": "5", "daily_loss_limit_pct": "4"})
 
     assert line(browser, "stop_loss_pct")[4] == "default 5.0"
@@ -52,7 +52,7 @@ def test_the_list_marks_what_differs_from_its_default_however_that_is_spelt(brow
     assert listed(browser, standing="differs") == ["daily_loss_limit_pct"]
 
 
-def test_what_can_not_be_used_is_found_also_when_only_a_rule_is_broken(browser):
+def test_the_list_finds_unusable_values_and_those_that_break_a_rule(browser):
     SystemConfig.objects.filter(key="trading_markets").update(value="KRW-ETH")
     SystemConfig.objects.filter(key="stop_loss_pct").update(value="many")
 
@@ -63,7 +63,7 @@ def test_what_can_not_be_used_is_found_also_when_only_a_rule_is_broken(browser):
     assert set(listed(browser, standing="differs")) == {"trading_markets", "stop_loss_pct"}
 
 
-def test_the_list_can_be_narrowed_to_what_changed_lately(browser):
+def test_the_list_filters_by_time_of_the_last_change(browser):
     changed(browser, "stop_loss_pct", "6")
     with connection.cursor() as cursor:  # nothing rewrites the history, except here
         cursor.execute("ALTER TABLE system_config_change DISABLE TRIGGER system_config_change_kept")
@@ -100,7 +100,7 @@ def test_the_list_is_searched_by_key_value_and_description(browser):
         (timedelta(hours=3, minutes=50), "3 hours ago"),
     ],
 )
-def test_a_span_is_told_in_its_largest_unit(passed, text):
+def test_an_age_is_shown_in_its_largest_unit(passed, text):
     now = timezone.now()
 
     assert ago(now - passed, now).replace("\xa0", " ") == text

@@ -32,7 +32,7 @@ def browser():
     return signed_in("operator")
 
 
-def test_a_change_that_raises_the_risk_is_asked_for_with_old_new_unit_and_meaning(browser):
+def test_a_riskier_change_is_confirmed_with_old_new_unit_and_meaning(browser):
     response = change(browser, "stop_loss_pct", "7.5", description="wild week", _continue="on")
     text = plain(response.text)
 
@@ -59,7 +59,7 @@ def test_a_new_description_alone_is_saved_at_once(browser):
     assert row("stop_loss_pct").description == "as delivered"
 
 
-def test_switching_trading_on_in_live_mode_is_asked_for(browser, monkeypatch):
+def test_switching_trading_on_in_live_mode_needs_confirmation(browser, monkeypatch):
     from sysconfig import registry
     from sysconfig.value_types import BOOL
 
@@ -74,7 +74,7 @@ def test_switching_trading_on_in_live_mode_is_asked_for(browser, monkeypatch):
     assert asks(change(browser, "trading_enabled", "false")) is None
 
 
-def test_a_row_that_gets_the_name_of_a_missing_setting_is_asked_for(browser):
+def test_renaming_a_row_to_a_missing_setting_needs_confirmation(browser):
     SystemConfig.objects.filter(key="stop_loss_pct").update(key="a_free_key")
 
     response = change(browser, "a_free_key", "5.0", key="stop_loss_pct")
@@ -82,13 +82,13 @@ def test_a_row_that_gets_the_name_of_a_missing_setting_is_asked_for(browser):
     assert not SystemConfig.objects.filter(key="stop_loss_pct").exists()
 
 
-def test_repairing_an_unreadable_limit_is_asked_for_with_what_stood_there(browser):
+def test_repairing_an_unreadable_limit_is_confirmed_with_the_old_text(browser):
     SystemConfig.objects.filter(key="stop_loss_pct").update(value="many")
 
     assert asks(change(browser, "stop_loss_pct", "5")) == [("stop_loss_pct", "many", "5")]
 
 
-def test_a_tampered_value_is_asked_for_again(browser):
+def test_a_tampered_value_needs_a_new_confirmation(browser):
     response = confirm(browser, change(browser, "stop_loss_pct", "7.5"), value="50")
 
     assert asks(response) == [("stop_loss_pct", "5.0", "50")]
@@ -133,7 +133,7 @@ def test_something_else_that_this_site_signed_is_no_confirmation(browser):
     assert row("stop_loss_pct").value == "5.0"
 
 
-def test_an_old_confirmation_is_asked_for_again(browser, monkeypatch):
+def test_an_expired_confirmation_is_not_accepted(browser, monkeypatch):
     response = change(browser, "stop_loss_pct", "7.5")
     monkeypatch.setattr("sysconfig.admin_pages.confirmation.GOOD_FOR", timedelta(seconds=-1))
 
@@ -155,7 +155,7 @@ def change_with_csrf(browser):
     return response
 
 
-def test_a_reset_shows_old_and_new_of_all_also_of_what_is_harmless(browser):
+def test_a_reset_shows_old_and_new_of_every_setting(browser):
     SystemConfig.objects.set_values({"stop_loss_pct": "7.5", "max_exposure_pct": "40"})
     response = act(browser, "reset_to_default", "stop_loss_pct", "max_exposure_pct", "ai_model")
 
@@ -164,7 +164,7 @@ def test_a_reset_shows_old_and_new_of_all_also_of_what_is_harmless(browser):
     assert row("stop_loss_pct").value == "7.5"
 
 
-def test_a_reset_is_asked_for_again_when_a_value_changed_in_between(browser):
+def test_a_reset_needs_a_new_confirmation_after_a_concurrent_change(browser):
     SystemConfig.objects.set_values({"stop_loss_pct": "7.5", "ai_daily_call_limit": 5})
     asked = act(browser, "reset_to_default", "stop_loss_pct", "ai_daily_call_limit")
     SystemConfig.objects.set_value("ai_daily_call_limit", 7)
@@ -175,13 +175,13 @@ def test_a_reset_is_asked_for_again_when_a_value_changed_in_between(browser):
     assert messages(confirm(browser, response)) == [("success", "2 settings reset to their defaults.")]
 
 
-def test_a_reset_of_what_has_its_default_asks_nothing(browser):
+def test_a_reset_of_a_default_needs_no_confirmation(browser):
     assert messages(act(browser, "reset_to_default", "ai_model")) == [
         ("success", "0 settings reset to their defaults.")
     ]
 
 
-def test_the_history_names_who_confirmed_and_from_where(browser):
+def test_the_history_has_author_and_origin_of_a_confirmed_change(browser):
     confirm(browser, change(browser, "stop_loss_pct", "7.5"))
     made = SystemConfigChange.objects.get(key="stop_loss_pct", new_value="7.5")
 

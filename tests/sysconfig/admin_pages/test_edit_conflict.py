@@ -39,7 +39,7 @@ def notice(response):
     return plain(found[1]) if found else None
 
 
-def test_the_second_of_two_sees_what_the_first_changed_and_replaces_it_only_on_purpose(first, second):
+def test_a_concurrent_edit_is_shown_and_replaced_only_when_sent_again(first, second):
     form = opened(second, "stop_loss_pct")
     change(first, "stop_loss_pct", "4")
     response = send(second, "stop_loss_pct", {**form, "value": "3"})
@@ -68,7 +68,7 @@ def test_the_notice_lists_every_change_since_the_form_was_opened_and_none_before
     assert "SQL, unchecked" in notice(response)
 
 
-def test_a_conflict_is_told_beside_a_wrong_value_too(first, second):
+def test_a_conflict_is_shown_together_with_a_wrong_value(first, second):
     form = opened(second, "stop_loss_pct")
     change(first, "stop_loss_pct", "4")
     response = send(second, "stop_loss_pct", {**form, "value": "99"})
@@ -78,7 +78,7 @@ def test_a_conflict_is_told_beside_a_wrong_value_too(first, second):
     assert row("stop_loss_pct").value == "4"
 
 
-def test_a_wrong_value_does_not_move_what_the_form_replaces(first, second):
+def test_a_wrong_value_does_not_hide_a_later_conflict(first, second):
     response = change(second, "stop_loss_pct", "99")
     change(first, "stop_loss_pct", "4")
     kept = response.context["adminform"].form.base.token
@@ -96,7 +96,7 @@ def test_a_description_is_not_replaced_unseen(first, second):
     assert row("stop_loss_pct").value == "5.0"
 
 
-def test_the_value_that_stands_while_one_edits_may_have_several_lines(second):
+def test_a_value_of_several_lines_is_no_conflict(second):
     SystemConfig.objects.create(key="a_free_key", value="one\ntwo", description="three\nfour")
 
     change(second, "a_free_key", "five")
@@ -121,7 +121,7 @@ def test_lines_typed_into_a_form_end_as_lines_of_text_do(second):
 
 
 @pytest.mark.parametrize("base", [None, "", "not one of ours"])
-def test_a_form_that_does_not_say_what_it_replaces_is_refused_and_can_be_sent_again(second, base):
+def test_a_form_without_its_base_is_refused_and_can_be_sent_again(second, base):
     form = {"value": "4", "description": ""} | ({} if base is None else {"base": base})
     response = send(second, "stop_loss_pct", form)
 
@@ -153,7 +153,7 @@ def test_a_setting_that_was_renamed_meanwhile_is_not_saved_under_its_old_name():
     assert form.non_field_errors() == ["This setting was deleted or renamed meanwhile. Nothing was saved."]
 
 
-def test_a_new_name_that_somebody_gave_meanwhile_is_seen(second):
+def test_a_concurrent_rename_is_a_conflict(second):
     renamed = SystemConfig.objects.create(key="a_free_key", value="text")
     form = opened(second, "a_free_key")
     SystemConfig.objects.filter(pk=renamed.pk).update(key="another")

@@ -33,7 +33,7 @@ def history(browser, key):
     return plain(browser.get(page("history", key)).text)
 
 
-def test_the_history_of_a_key_has_old_new_who_when_and_from_where(browser):
+def test_the_history_of_a_key_shows_values_author_time_and_origin(browser):
     changed(browser, "stop_loss_pct", "7.5", description="wild week")
     at = last_change("stop_loss_pct").at
 
@@ -43,7 +43,7 @@ def test_the_history_of_a_key_has_old_new_who_when_and_from_where(browser):
     assert "5.0 → 7.5" not in history(browser, "daily_loss_limit_pct")
 
 
-def test_the_history_has_what_passed_by_admin_and_marks_what_nobody_checked(browser):
+def test_the_history_shows_changes_outside_admin_and_marks_unchecked_ones(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "4")
     SystemConfig.objects.filter(key="stop_loss_pct").update(value="")
     text = browser.get(page("history", "stop_loss_pct")).text
@@ -141,13 +141,13 @@ def test_a_revert_asks_with_old_and_new_and_is_a_new_change(browser):
     assert LogEntry.objects.latest("pk").get_change_message() == "Changed 3 → 5.0 and reverted."
 
 
-def test_a_harmless_revert_is_asked_for_too(browser):
+def test_every_revert_needs_confirmation(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "7")
 
     assert asks(revert(browser, last_change("stop_loss_pct").pk)) == [("stop_loss_pct", "7", "5.0")]
 
 
-def test_a_revert_is_asked_for_again_when_the_value_changed_in_between(browser):
+def test_a_revert_needs_a_new_confirmation_after_a_concurrent_change(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "4")
     asked = revert(browser, last_change("stop_loss_pct").pk)
     SystemConfig.objects.set_value("stop_loss_pct", "2")
@@ -156,7 +156,7 @@ def test_a_revert_is_asked_for_again_when_the_value_changed_in_between(browser):
     assert row("stop_loss_pct").value == "2"
 
 
-def test_a_revert_to_what_stands_there_changes_nothing(browser):
+def test_a_revert_to_the_stored_value_changes_nothing(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "4")
     number = last_change("stop_loss_pct").pk
     SystemConfig.objects.set_value("stop_loss_pct", "5.0")
@@ -203,7 +203,7 @@ def test_a_revert_of_a_row_that_is_gone_leads_to_the_list_of_changes(browser):
     assert response.redirect_chain[-1][0] == reverse(CHANGES, query={"key": "a_free_key"})
 
 
-def test_who_may_only_look_sees_the_history_and_can_not_revert(browser):
+def test_a_user_with_view_permission_sees_the_history_and_can_not_revert(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "4")
     number = last_change("stop_loss_pct").pk
     viewer = signed_in("viewer", "view_systemconfig")
@@ -215,7 +215,7 @@ def test_who_may_only_look_sees_the_history_and_can_not_revert(browser):
     assert row("stop_loss_pct").value == "4"
 
 
-def test_who_may_change_settings_may_revert():
+def test_a_user_with_change_permission_may_revert():
     SystemConfig.objects.set_value("stop_loss_pct", "4")
     editor = signed_in("editor", "change_systemconfig")
 
@@ -247,7 +247,7 @@ def test_the_address_of_a_revert_alone_changes_nothing_and_leads_to_the_history(
     assert revert(browser, 10**12).status_code == 404
 
 
-def test_a_deletion_by_hand_is_recorded_in_the_name_of_who_did_it(browser):
+def test_a_deletion_in_admin_is_recorded_with_its_author(browser):
     free = SystemConfig.objects.create(key="a_free_key", value="text")
     browser.post(reverse("admin:sysconfig_systemconfig_delete", args=[free.pk]), {"post": "yes"})
 

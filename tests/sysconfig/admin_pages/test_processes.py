@@ -69,6 +69,6 @@ def test_a_process_whose_session_is_gone_has_ended(browser, listening):
     assert "manage.py runscheduler trader-1 4242 ended" in shown(browser)
 
 
-def test_only_who_may_see_the_settings_sees_the_processes():
+def test_the_processes_need_the_permission_to_see_settings():
     assert signed_in("viewer", "view_systemconfig").get(reverse(PROCESSES)).status_code == 200
     assert signed_in("other", "view_halt").get(reverse(PROCESSES)).status_code == 403

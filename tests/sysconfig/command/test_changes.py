@@ -11,7 +11,7 @@ from sysconfig.value_types import INTEGER
 from tests.sysconfig.command.desk import answering, newest, past_the_checks, rows
 
 
-def test_history_tells_who_when_and_from_where(run):
+def test_history_shows_author_time_and_origin(run):
     run("set", "t_count", "7")
     past_the_checks("t_count", "8")
     titles, last, first = run("history", "t_count", "--limit", "2").splitlines()
@@ -80,7 +80,7 @@ def test_revert_takes_a_change_back_after_asking(run, refused, monkeypatch):
     assert run("revert", number, "--yes") == "Nothing to change.\n"
 
 
-def test_revert_names_what_it_can_not_undo(run, refused):
+def test_revert_gives_the_reason_for_its_refusal(run, refused):
     assert refused("revert", "999999999", "--yes") == (
         "change 999999999 can't be undone: there is no such change"
     )

@@ -37,7 +37,7 @@ def test_an_account_without_a_name_is_named_by_its_number(run, monkeypatch):
     assert newest().actor == str(os.getuid())
 
 
-def test_setting_what_stands_already_changes_nothing(run):
+def test_setting_the_stored_value_changes_nothing(run):
     SystemConfig.objects.set_value("t_count", 7)
     before = newest().pk
 
@@ -72,7 +72,7 @@ def test_set_if_is_compares_first(run, refused):
     assert "without a row" in refused("set", "t_free", "2", "--if-is", "1", "--yes")
 
 
-def test_what_raises_the_risk_is_marked_and_asked_for(run, refused, monkeypatch, capsys):
+def test_a_riskier_value_is_marked_and_needs_confirmation(run, refused, monkeypatch, capsys):
     with answering(monkeypatch, "n"):
         assert refused("set", "t_limit", "6") == "Nothing was changed."
     shown = capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_over_an_unreadable_value_every_value_counts_as_riskier(refused):
     assert "raises the risk" in refused("set", "t_limit", "0")
 
 
-def test_a_key_that_no_code_knows_is_asked_for(run, refused):
+def test_an_unregistered_key_needs_confirmation(run, refused):
     assert refused("set", "t_cont", "7") == (
         "t_cont is not a registered setting. Did you mean t_count? "
         "There is no terminal to confirm it: nothing was changed. Repeat it with --yes."

@@ -107,7 +107,7 @@ def test_import_reads_standard_input_and_values_may_be_typed(run, monkeypatch):
     }
 
 
-def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(refused, export):
+def test_an_import_reports_every_error_at_once_and_changes_nothing(refused, export):
     def spoil(document):
         document["values"] |= {"t_count": "11", "t_least": "9", "t_most": "8", "t_cont": "5", "t_name": None}
         document["values"] |= {"t_enabled": "true"}
@@ -127,7 +127,7 @@ def test_a_dry_run_refuses_what_the_import_would_refuse(refused, export):
     )
 
 
-def test_the_export_of_the_other_mode_is_told_before_anything_is_asked(run, refused, export, capsys):
+def test_an_export_of_the_other_mode_is_warned_of_before_the_confirmation(run, refused, export, capsys):
     path = export(lambda document: document.update(mode="live", values={"t_count": "1"}))
 
     refused("import", path)
@@ -153,7 +153,7 @@ def test_the_export_of_the_other_mode_is_told_before_anything_is_asked(run, refu
         ),
     ],
 )
-def test_what_is_no_export_is_refused(refused, monkeypatch, text, why):
+def test_a_file_that_is_not_an_export_is_refused(refused, monkeypatch, text, why):
     piped(monkeypatch, text)
 
     assert refused("import", "-", "--yes").startswith(why)

@@ -33,7 +33,7 @@ def test_list_is_an_aligned_table_that_marks_what_differs(run):
     ]
 
 
-def test_list_can_be_narrowed_to_a_group_and_to_what_was_changed(run):
+def test_list_filters_by_group_and_by_changed(run):
     assert len(run("list", "--group", "test").splitlines()) == 1 + 7
     assert run("list", "--group", "Test", "--changed") == "Every value is its default.\n"
 
@@ -76,7 +76,7 @@ def test_get_prints_the_bare_value(run):
     assert json.loads(run("get", "t_least", "--json"))["value"] == "1.0"
 
 
-def test_get_fails_for_what_is_not_there_or_can_not_be_used(run, refused):
+def test_get_fails_for_a_missing_or_unusable_value(run, refused):
     assert refused("get", "t_cont") == "t_cont has no row. Did you mean t_count?"
     assert refused("get", "qqq") == "qqq has no row."
 
@@ -85,7 +85,7 @@ def test_get_fails_for_what_is_not_there_or_can_not_be_used(run, refused):
     assert json.loads(run("get", "t_count", "--json"))["valid"] is False
 
 
-def test_what_only_a_rule_between_keys_forbids_is_marked_too(run, refused):
+def test_a_value_that_breaks_a_rule_between_keys_is_marked(run, refused):
     past_the_checks("t_least", "50")
 
     assert run("list").splitlines()[-1] == "! t_least: t_least 50 exceeds t_most 3.0"

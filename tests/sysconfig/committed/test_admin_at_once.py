@@ -21,7 +21,7 @@ def operators(db):
     User.objects.all().delete()
 
 
-def test_of_all_who_saw_the_same_value_one_replaces_it(operators, elsewhere):
+def test_of_operators_with_the_same_base_one_saves_and_the_others_see_a_conflict(operators, elsewhere):
     for turn in range(ROUNDS):
         forms = [opened(browser, "ai_model") for browser in operators]
         address = page("change", "ai_model")

@@ -102,7 +102,7 @@ def test_two_writers_may_add_the_same_new_key(elsewhere):
 # What a writer believed
 
 
-def test_who_believes_an_old_value_overwrites_nothing():
+def test_an_outdated_expected_value_is_refused():
     set_values({"t_count": 7, "t_name": "b"}, expected={"t_count": "5", "t_name": "a name"})
     before = rows()
 
@@ -111,7 +111,7 @@ def test_who_believes_an_old_value_overwrites_nothing():
     assert rows() == before
 
 
-def test_a_belief_may_be_about_a_key_that_is_not_changed():
+def test_a_key_that_is_not_changed_may_be_expected_too():
     with pytest.raises(ConcurrentChange) as meanwhile:
         set_values({"t_count": 7}, expected={"t_name": "another"})
 
@@ -123,7 +123,7 @@ def test_a_belief_may_be_about_a_key_that_is_not_changed():
     assert stored("t_count") == "5"
 
 
-def test_none_is_the_belief_that_there_is_no_row():
+def test_expecting_none_means_that_there_is_no_row():
     set_values({"t_new": "one"}, expected={"t_new": None})
 
     with pytest.raises(
@@ -136,7 +136,7 @@ def test_none_is_the_belief_that_there_is_no_row():
 
 
 @pytest.mark.parametrize("key", ["t_name", "t_new"])
-def test_of_two_writers_who_saw_the_same_one_is_refused(elsewhere, key):
+def test_of_writers_with_the_same_expected_value_one_succeeds(elsewhere, key):
     """A row that both change, and one that both add."""
     start = threading.Barrier(4)
     seen = rows().get(key)
@@ -170,7 +170,7 @@ def test_two_writers_of_the_same_new_keys_can_not_deadlock(elsewhere):
     assert (one.result(60), other.result(60)) == (None, None)
 
 
-def test_what_was_planned_is_done_only_over_what_was_seen():
+def test_a_plan_is_carried_out_only_over_the_values_it_was_made_from():
     made = plan({"t_count": 7, "t_name": "a name"})
     assert made.steps == [Step("t_count", "5", "7")]
     set_value("t_name", "b")  # the plan takes it for right already

@@ -88,7 +88,7 @@ def test_a_session_of_psql_is_named_by_its_user_and_program(changes):
 
 
 @pytest.mark.parametrize("silent", ["description", "the same value", "no row"])
-def test_what_changes_no_value_is_not_recorded(changes, silent):
+def test_a_write_that_changes_no_value_is_not_recorded(changes, silent):
     if silent == "description":
         rows("t_count").update(description="why")
     elif silent == "the same value":
@@ -132,14 +132,14 @@ def test_renames_keep_the_old_name_and_value(changes):
     assert SystemConfigChange.objects.of("t_free")[0] == SystemConfigChange.objects.of("t_other")[0]
 
 
-def test_rows_that_swap_their_identity_are_recorded_as_what_happened_to_each(changes):
+def test_rows_whose_ids_change_are_recorded_by_key(changes):
     SystemConfig.objects.bulk_create([SystemConfig(key="t_a", value="1"), SystemConfig(key="t_b", value="2")])
     run_sql("UPDATE system_config SET id = -id, value = value || '!' WHERE key IN ('t_a', 't_b')")
 
     assert sorted(changes()[2:]) == [("t_a", "update", "1", "1!"), ("t_b", "update", "2", "2!")]
 
 
-def test_deleting_is_recorded_with_what_was_there(changes):
+def test_a_deletion_is_recorded_with_the_old_value(changes):
     with attributed_to(*ALICE):
         set_value("t_a", "1")
         set_value("t_b", "2")
@@ -152,7 +152,7 @@ def test_deleting_is_recorded_with_what_was_there(changes):
     assert author(changes) == [ALICE, ALICE, ALICE, ALICE, PROGRAM, SQL]
 
 
-def test_truncate_is_recorded_with_all_that_was_there(changes):
+def test_truncate_is_recorded_with_every_old_value(changes):
     before = sorted(SystemConfig.objects.values_list("key", "value"))
     run_sql("TRUNCATE system_config")
 
@@ -160,7 +160,7 @@ def test_truncate_is_recorded_with_all_that_was_there(changes):
     assert set(author(changes)) == {SQL}
 
 
-def test_what_is_rolled_back_is_not_recorded(changes):
+def test_a_rolled_back_change_is_not_recorded(changes):
     with transaction.atomic():
         set_value("t_count", 6)
         with transaction.atomic():
@@ -210,7 +210,7 @@ def test_a_program_that_says_nothing_is_named_by_its_connection(changes):
     assert author(changes) == [PROGRAM]
 
 
-def test_what_passes_the_checks_by_is_sqls_even_beside_a_signed_change(changes):
+def test_an_unchecked_write_is_recorded_as_sql_also_next_to_a_signed_one(changes):
     with attributed_to(*ALICE), transaction.atomic():
         rows("t_name").update(value="b")
         set_value("t_count", 6)
@@ -340,7 +340,7 @@ def last_change(key):
     return SystemConfigChange.objects.of(key)[0].pk
 
 
-def test_reverting_puts_back_what_stood_before_as_a_new_change(changes):
+def test_reverting_restores_the_old_value_as_a_new_change(changes):
     set_value("t_count", 7)
     change = last_change("t_count")
     set_value("t_count", 8)
@@ -369,7 +369,7 @@ def test_after_truncate_everything_can_be_put_back():
     assert dict(SystemConfig.objects.values_list("key", "value")) == before
 
 
-def test_what_has_nothing_before_it_is_not_reverted(changes):
+def test_a_change_without_an_old_value_is_not_reverted(changes):
     set_value("t_free", "text")
     added = last_change("t_free")
     with pytest.raises(CannotRevert, match=rf"change {added} can't be undone: t_free had no row before it"):
@@ -410,7 +410,7 @@ def test_a_value_that_is_no_longer_allowed_is_not_put_back():
         SystemConfig.objects.revert(change)
 
 
-def test_a_revert_does_not_overwrite_what_came_after_the_look():
+def test_a_revert_does_not_overwrite_a_concurrent_change():
     set_value("t_count", 7)
     change = last_change("t_count")
     set_value("t_count", 8)

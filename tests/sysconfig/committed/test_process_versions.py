@@ -54,7 +54,7 @@ def test_a_process_has_one_row_that_tells_since_when_it_has_its_version(session,
     assert later.since > row.since
 
 
-def test_a_row_counts_while_its_session_lives_and_goes_with_the_next_who_connects(session, process):
+def test_a_row_counts_while_its_session_lives_and_is_deleted_by_the_next_connect(session, process):
     other = processes.this_process(uuid4(), NOON)
     processes.record(session, process, "a")
     with connect() as gone:

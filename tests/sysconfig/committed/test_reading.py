@@ -37,7 +37,7 @@ def test_a_value_is_typed_as_registered_and_read_from_the_database_once():
     assert SystemConfig.cache.stats() == {"hits": 2, "misses": 1, "hit_rate": 2 / 3, "size": 1}
 
 
-def test_a_fresh_read_asks_the_database_and_refreshes_what_is_kept():
+def test_a_fresh_read_queries_the_database_and_refreshes_the_cache():
     get_value("t_count")
     write_by_sql("t_count", "6")
 
@@ -97,7 +97,7 @@ def test_an_entry_past_its_ttl_is_loaded_again():
     assert get_value("t_count") == 6
 
 
-def test_a_key_that_nobody_registered_gives_its_text_or_the_default():
+def test_an_unregistered_key_gives_its_text_or_the_default():
     set_value("t_free", "some text")
 
     assert get_value("t_free", "default") == "some text"
@@ -263,7 +263,7 @@ def test_a_load_that_began_before_the_commit_is_not_stored(elsewhere):
 
 
 @pytest.mark.parametrize("savepoint", [False, True])
-def test_what_is_rolled_back_invalidates_nothing(savepoint):
+def test_a_rolled_back_change_invalidates_nothing(savepoint):
     get_value("t_count")
     with transaction.atomic(), transaction.atomic(savepoint=savepoint):
         set_value("t_count", 7)

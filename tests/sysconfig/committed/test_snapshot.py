@@ -56,7 +56,7 @@ def test_a_snapshot_never_changes():
         snapshot[key("t_count")] = 7
 
 
-def test_an_unreadable_row_stops_only_who_asks_for_it():
+def test_an_unreadable_row_fails_only_its_own_key():
     break_row("t_count", "broken")
     snapshot = take()
 
@@ -92,7 +92,7 @@ def test_a_rule_that_can_not_be_judged_counts_as_broken(broken):
         snapshot[key("t_least")]
 
 
-def test_a_key_that_nobody_registered_is_a_mistake_of_the_caller():
+def test_an_unregistered_key_raises_key_error():
     with pytest.raises(KeyError):
         take()[ConfigKey("t_unknown", INTEGER, 1)]
 

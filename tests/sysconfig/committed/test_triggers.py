@@ -67,7 +67,7 @@ def test_three_rows_in_one_statement_are_three_notifications(heard):
     assert heard() == [f"k:{key}" for key in keys]
 
 
-def test_what_matches_nothing_or_is_rolled_back_is_silent(heard):
+def test_a_write_of_no_row_or_rolled_back_is_not_notified(heard):
     rows("t_none").update(value="6")
     rows("t_none").delete()
     with transaction.atomic():
@@ -138,7 +138,7 @@ def test_a_value_and_a_key_of_any_size_can_be_written(heard):
     assert heard() == ["k:t_free", "k:" + "설" * 100]
 
 
-def test_with_triggers_off_nothing_is_heard_but_the_version_tells(heard, ear, sql):
+def test_with_triggers_off_nothing_is_notified_and_the_version_differs(heard, ear, sql):
     before = version(ear)
     with transaction.atomic():
         sql("SET LOCAL session_replication_role = replica")
@@ -148,7 +148,7 @@ def test_with_triggers_off_nothing_is_heard_but_the_version_tells(heard, ear, sq
     assert version(ear) != before
 
 
-def test_what_is_announced_can_be_read(ear, heard):
+def test_a_notified_change_can_be_read_at_once(ear, heard):
     """Who hears of a change and reads at once finds it: a notification is sent when the commit is visible."""
     for number in range(50):
         rows("t_count").update(value=str(number))
