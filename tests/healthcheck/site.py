@@ -6,7 +6,7 @@ import os
 from tests.settings import *  # noqa: F403 - a settings module is its names
 from tests.settings import DATABASES
 
-# The test database of the running suite, on a server that is nobody's to start.
+# The test database of the running suite, on a server that already runs.
 DATABASES["default"] |= {"EMBEDDED_DIR": None, **json.loads(os.environ["TEST_DATABASE"])}
 HEALTH_PROBES = json.loads(os.environ["TEST_PROBES"])
 HEALTH_ABILITIES = []

@@ -8,7 +8,7 @@ from healthcheck.report import Finding
 
 TASK = AbilityTask(name="decide", label="Decide", needs=("model",))
 WELL, BAD, WARNS = Finding("healthy", "fine"), Finding.timeout("no answer"), Finding("warning", "slow")
-UNSURE, RESTS = Finding.unjudged("nobody can tell"), Finding.pause("maintenance")
+UNSURE, RESTS = Finding.unjudged("cannot be judged"), Finding.pause("maintenance")
 
 
 class Component:
@@ -62,4 +62,4 @@ def test_an_ability_runs_its_own_probe_only_while_its_dependencies_are_up(engine
     before = own.runs
     assert down.snapshot().can_act == "no"
     assert down.snapshot().can_act_because.blamed == "model"
-    assert own.runs - before <= 1  # it began together with the model, before anybody knew
+    assert own.runs - before <= 1  # it began together with the model, before its state was known

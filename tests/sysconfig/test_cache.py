@@ -22,7 +22,7 @@ class Clock:
 
 
 class HeldLoad:
-    """A factory that stops inside, after it has read its value, until it is told to end."""
+    """A factory that stops inside, after it has read its value, until `end` is set."""
 
     def __init__(self, value=None, error=None):
         self.value, self.error = value, error
@@ -340,7 +340,7 @@ threading.Thread(target=hold).start()
 held.wait()
 child = os.fork()
 if child == 0:
-    signal.alarm(30)  # a lock that nobody will ever release
+    signal.alarm(30)  # a lock that is never released would hang it
     fine = cache.stats()["size"] == 0 and cache.get_or_set("warm", lambda: 2) == 2
     raise SystemExit(0 if fine else 1)
 end.set()

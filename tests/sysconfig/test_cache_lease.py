@@ -85,7 +85,7 @@ def test_the_end_of_the_lease_forgets_all_and_orphans_every_load(cache, clock):
 
 
 def test_news_and_proof_are_applied_in_one_step(cache, clock):
-    """With the lock held by another, nothing is half done; and the forgotten is not extended."""
+    """Invalidated entries are not extended by the same call."""
     cache.invalidate_many((), lease_until=clock.now_s + 1)
     for key in "abc":
         cache.get_or_set(key, lambda: "old")

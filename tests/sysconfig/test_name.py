@@ -1,4 +1,4 @@
-"""Our folder `sysconfig/` beside Python's own module of that name (docs/adr/0001), in fresh interpreters."""
+"""Our folder `sysconfig/` and Python's own module of that name (docs/adr/0001), in fresh interpreters."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Whoever writes is validated, alone and across keys, and a refused change leaves nothing half-changed."""
+"""Every write is validated, alone and across keys, and a refused one changes nothing."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -166,7 +166,7 @@ def test_a_registered_row_is_not_deleted(delete):
 def test_plain_sql_moves_the_time_of_change_too():
     then = datetime(2026, 1, 1, tzinfo=UTC)
     SystemConfig.objects.filter(key="t_count").update(updated_at=then)
-    assert SystemConfig.objects.get(key="t_count").updated_at == then  # whoever sets it is believed
+    assert SystemConfig.objects.get(key="t_count").updated_at == then  # an explicit value is kept
 
     with connection.cursor() as cursor:
         cursor.execute("UPDATE system_config SET value = '6' WHERE key = 't_count'")

@@ -1,4 +1,4 @@
-"""Alerts: each change told once, in its form, with retries, by one sender (docs/alerts.md)."""
+"""Alerts: each change is sent once, in the configured form, with retries, by one sender (docs/alerts.md)."""
 
 import re
 import threading
@@ -228,7 +228,7 @@ def test_an_alert_is_sent_once_during_a_handover(site, hook):
 
 
 def test_an_alert_of_a_killed_sender_is_sent_again(site, hook):
-    """At least once: nobody can know whether the message arrived."""
+    """At least once: whether the message arrived is unknown."""
     site.fall()
     lost = outbox.claim()
     assert lost is not None

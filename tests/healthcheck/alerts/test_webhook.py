@@ -1,4 +1,4 @@
-"""What is told to addresses elsewhere is bounded, says nothing of them, and follows nobody."""
+"""Calls to other sites are limited in time, follow no redirect, and errors do not contain the address."""
 
 import socket
 import time

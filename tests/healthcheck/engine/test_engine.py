@@ -1,4 +1,4 @@
-"""The engine with an injected clock: what is asked when, what is kept, and what each state looks like."""
+"""The engine with an injected clock: when probes run, how long results are kept, how each state is shown."""
 
 import pytest
 from django.db import OperationalError, ProgrammingError

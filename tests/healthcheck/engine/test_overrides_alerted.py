@@ -1,4 +1,4 @@
-"""What people are told of rehearsals and maintenance windows (docs/health.md, 19; docs/alerts.md)."""
+"""Alerts of rehearsals and maintenance windows (docs/health.md, 19; docs/alerts.md)."""
 
 import pytest
 from django.db.models.functions import Now
@@ -14,7 +14,7 @@ from tests.healthcheck.imposing import impose
 
 @pytest.fixture
 def look(settings, monkeypatch, transactional_db):
-    """Look so many times at one component, which is as the test says, with a webhook that nobody asks."""
+    """Tick the recorder `times`, with findings of the test and a webhook that is never called."""
     settings.ALERT_WEBHOOK_URL = "http://127.0.0.1:9/"
     settings.HEALTH_PROBES = [{"name": "api", "probe": "tests.healthcheck.samples.is_api"}]
     found = {"api": Finding("healthy", "fine")}

@@ -149,7 +149,7 @@ def test_metrics_include_the_override(imposed, client):
 
 
 def test_the_trader_never_reads_values_that_an_override_changes():
-    """A rehearsal changes what is shown: whoever acts reads the facts themselves, not health."""
+    """A rehearsal changes what is shown; trading decides by the facts themselves."""
     shown = {
         "healthcheck.engine.engine",
         "healthcheck.snapshot",

@@ -54,7 +54,7 @@ def after(found, begun=None):
         ("gbg", "unhealthy", [], "unhealthy"),
         ("wwbw", "unhealthy", [], "unhealthy"),
         ("www", "unhealthy", ["warning"], "warning"),
-        ("bubub", "healthy", ["unhealthy"], "unhealthy"),  # what nobody can judge counts as nothing
+        ("bubub", "healthy", ["unhealthy"], "unhealthy"),  # unjudged results do not count
         ("uuuu", "healthy", [], "healthy"),
         ("ppp", "unhealthy", ["healthy"], "healthy"),
     ],
@@ -168,7 +168,7 @@ def test_two_recorders_count_the_same_minute_once(site):
 
 
 def test_samples_of_a_database_outage_are_written_afterwards(site):
-    """An outage is in the history afterwards, though nobody led meanwhile."""
+    """An outage is in the history afterwards, although no recorder led during it."""
     outage(site)
     assert not HealthTransition.objects.exists()
 

@@ -27,7 +27,7 @@ def test_the_text_has_both_times_and_every_component(client, site, settings):
 
 
 def test_the_text_has_the_time_zone_of_the_site(client, site, settings):
-    settings.HEALTH_TIME_ZONE = "America/Bogota"  # has no name, so its offset stands there
+    settings.HEALTH_TIME_ZONE = "America/Bogota"  # it has no abbreviation, so the offset is shown
     site()
 
     first = client.get(ADDRESS, headers=BEARER).content.decode().splitlines()[0]

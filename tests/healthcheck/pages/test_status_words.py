@@ -1,4 +1,4 @@
-"""A state has one word, whoever shows it (healthcheck.status_words)."""
+"""Every page and command shows the same word for a state (healthcheck.status_words)."""
 
 from contextlib import suppress
 from io import StringIO

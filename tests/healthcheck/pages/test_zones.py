@@ -1,4 +1,4 @@
-"""Times on the page are the viewer's, with UTC beside them; nobody's zone reaches another one's page."""
+"""Times are shown in the viewer's zone and in UTC; zones of concurrent viewers do not mix."""
 
 import threading
 from datetime import UTC, datetime, timedelta

@@ -62,7 +62,7 @@ def asks(response):
 
 
 def confirmation(response):
-    """Return what the confirmation page sends when one says yes."""
+    """Return what the confirmation page sends."""
     fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', response.text)
     form: dict[str, list[str]] = {}
     for name, value in fields:
@@ -75,7 +75,7 @@ def confirm(browser, response, **tampered):
 
 
 def changed(browser, key, value, /, **fields):
-    """Change it, and say yes where that is asked."""
+    """Change it, and confirm if that is needed."""
     response = change(browser, key, value, **fields)
     return confirm(browser, response) if asks(response) else response
 

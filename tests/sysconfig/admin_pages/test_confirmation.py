@@ -1,4 +1,4 @@
-"""What raises the risk is asked for first, and done exactly as it was confirmed."""
+"""A riskier change needs a confirmation, and is made exactly as confirmed."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Two people edit one setting: nobody replaces what they have not seen."""
+"""Two people edit one setting: no value is replaced that its editor has not seen."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""`manage.py sysconfig`, run where nobody sits at a terminal unless a test says so."""
+"""`manage.py sysconfig`, run without a terminal unless a test opens one."""
 
 import pytest
 from django.core.management import CommandError, call_command

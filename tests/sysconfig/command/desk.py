@@ -1,4 +1,4 @@
-"""What a test does beside the command: answer at the terminal, look at the rows, change them."""
+"""Terminals and rows for the tests of the command."""
 
 import io
 import os

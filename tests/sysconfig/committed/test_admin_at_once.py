@@ -1,4 +1,4 @@
-"""Several operators press Save in the same moment: one replaces what all have seen, the others are told."""
+"""Several operators save the same setting at once: one succeeds, the others see a conflict."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Several writers at once: rules hold over rows that others are changing, and nobody deadlocks."""
+"""Concurrent writers: rules between keys are kept, and there is no deadlock."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""What stands in the history after each way of changing a value, and that nothing is missing or rewritten."""
+"""The history has every change, however it was made, with its author, and is never rewritten."""
 
 import threading
 from datetime import timedelta

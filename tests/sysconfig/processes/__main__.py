@@ -32,7 +32,7 @@ def row(name, found, bar_s):
 
 
 def measure(period_s, anti_entropy_s):
-    """Make each fault once with these periods; return whether every bound held."""
+    """Make each fault once with these periods; return whether every bound was kept."""
     say(
         f"\nPeriod {period_s:g} s, lease {3 * period_s:g} s, comparison every {anti_entropy_s:g} s."
         " Each line waits for its bound at worst."
@@ -40,7 +40,7 @@ def measure(period_s, anti_entropy_s):
     say(f"  {'fault':<44}{'old value read':>13}{'new one seen':>15}{'bound':>13}")
     bar_s, held = faults.bound_s(period_s), []
     with housed() as house:
-        house.env["LOG_LEVEL"] = "ERROR"  # what is lost and found again is the business of the table
+        house.env["LOG_LEVEL"] = "ERROR"  # lost connections are expected
 
         def run(name, fault, *arguments, bar_s=bar_s, **options):
             process = Reader(house, period_s, anti_entropy_s, **options)
@@ -68,7 +68,7 @@ def stress(reads):
     say(f"  ours  {ours:>8,} stale of {reads:,}")
     naive = stale_reads(Naive(), reads // READERS // 10)
     say(f"  naive {naive:>8,} stale of {reads // 10:,}")
-    say("Over processes: another process changes the row, two threads read what they heard of it.")
+    say("Over processes: another process changes the row, two threads read it after its notification.")
     counts = []
     with housed() as house:
         for variant, share in (("", 1), ("storing_what_was_overtaken", 10)):

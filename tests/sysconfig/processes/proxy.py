@@ -54,7 +54,7 @@ class Proxy:
         far = socket.socket(socket.AF_UNIX)
         try:
             far.connect(self._target)
-        except OSError:  # the server is down, and says so to whoever asks it directly
+        except OSError:  # the server is down
             far.close()
             near.close()
             return

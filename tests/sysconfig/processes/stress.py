@@ -1,4 +1,4 @@
-"""Reads in one process while another changes what is read: how many gave less than had been heard."""
+"""Reads in one process while another changes what is read: how many were older than the last notification."""
 
 import threading
 
