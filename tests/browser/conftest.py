@@ -1,132 +1,132 @@
 """A real Chromium on a real server. No page may leave a console error or a CSP violation behind."""
 
+import asyncio
 import os
 import shutil
 import threading
-import time
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from django.core.signals import request_finished, request_started
+from playwright.sync_api import expect, sync_playwright
 
-from tests.browser import scenes
+from healthcheck.engine import engine
+from tests.browser import looks, scenes
+from tests.browser.visitor import DESKTOP, PATIENCE_MS, PHONE, Chromium, Visitor
+from tradingsite.marketdata import probes as marketdata
 from tradingsite.sandbox.server import SandboxServer
-
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in the test's thread
+from tradingsite.strategy import probes as strategy
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-IDLE_AFTER_S = 10  # longer than any probe or request of these tests takes
-LOCALES = {"en": "en-GB", "ko": "ko-KR"}
+PATIENCE_S = PATIENCE_MS / 1000
+AT_NIGHT = {"en-phone": ("en", PHONE), "ko": ("ko", DESKTOP), "ko-phone": ("ko", PHONE)}
 
 
-@pytest.fixture(scope="module")  # not session: asyncio.run() would fail in every later test of the run
-def browser():
+@pytest.fixture(scope="session")
+def chromium_of_worker(live_server):
+    """Start Chromium once for all browser tests of a worker, with its event loop set aside until one runs."""
     if CHROMIUM is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium: install it, or set CHROMIUM")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield chromium
-        chromium.close()
-
-
-@dataclass
-class Visitor:
-    """Opens pages of the live server, each in a fresh browser profile.
-
-    `timers="by hand"` stops the page's clock: `page.clock.run_for(ms)` moves it.
-    """
-
-    browser: Browser
-    url: str
-    complaints: list[str] = field(default_factory=list)
-
-    def __call__(
-        self,
-        path="/status/",
-        *,
-        width=1280,
-        language="en",
-        javascript=True,
-        user=None,
-        timers="run",
-        zone="Asia/Seoul",
-    ) -> Page:
-        context = self.browser.new_context(
-            base_url=self.url,
-            viewport={"width": width, "height": 800},
-            locale=LOCALES[language],
-            timezone_id=zone,
-            reduced_motion="reduce",
-            java_script_enabled=javascript,
-        )
-        context.set_default_timeout(10_000)
-        if user:
-            key = signed_in(user)
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": self.url}])
-        page = context.new_page()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        if timers == "by hand":
-            page.clock.install()
-        page.goto(path)
-        return page
-
-    def forgive(self, part: str) -> None:
-        """Forget the complaints that a test provoked."""
-        self.complaints = [complaint for complaint in self.complaints if part not in complaint]
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        # A page that rightly comes with 404 or 503 is an error to the console.
-        expected = "the server responded with a status of" in message.text and message.location["url"] == (
-            message.page.url if message.page else ""
-        )
-        if message.type in {"error", "warning"} and not expected:
-            self.complaints.append(message.text)
-
-
-def signed_in(user: User) -> str:
-    """Return the key of a new session of `user`."""
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)  # or asyncio.run() would fail in every later test of the worker
+        yield Chromium(browser, live_server.url), loop
+        asyncio._set_running_loop(loop)
+        browser.close()
 
 
 @pytest.fixture
-def visit(browser, live_server):
+def chromium(chromium_of_worker, monkeypatch):
+    started, loop = chromium_of_worker
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs in the test's thread
+    asyncio._set_running_loop(loop)
+    yield started
+    asyncio._set_running_loop(None)
+
+
+@pytest.fixture
+def visit(chromium, transactional_db):
+    visitor = Visitor(chromium)
+    with quiet_afterwards():
+        yield visitor
+        complaints = visitor.leave()
+
+    assert complaints == []
+
+
+@contextmanager
+def quiet_afterwards() -> Iterator[None]:
+    """Wait at the end for requests and probes under way: they would change the next test's database."""
     of_others = set(threading.enumerate())  # e.g. a probe that an earlier test let hang
-    visitor = Visitor(browser, live_server.url)
-    yield visitor
-    for context in browser.contexts:
-        context.close()
-    land_probes(of_others)
+    changed, running = threading.Condition(), 0
 
-    assert visitor.complaints == []
+    def count(change):
+        nonlocal running
+        with changed:
+            running += change
+            changed.notify_all()
+
+    def started(**_kwargs):
+        count(1)
+
+    def finished(**_kwargs):
+        count(-1)
+
+    request_started.connect(started)
+    request_finished.connect(finished)
+    try:
+        yield
+        with changed:
+            assert changed.wait_for(lambda: running <= 0, PATIENCE_S), "a request does not end"
+    finally:
+        request_started.disconnect(started)
+        request_finished.disconnect(finished)
+    for thread in set(threading.enumerate()) - of_others:
+        if "health-" in thread.name:
+            thread.join(PATIENCE_S)
 
 
-def land_probes(of_others: Collection[threading.Thread]) -> None:
-    """Wait for requests and probes under way: what they find is not for the next test.
+@pytest.fixture
+def look(visit):
+    """Let axe look at a page in light and dark, and see that it fits a desktop and phones."""
 
-    Not for ever: Chromium may keep a connection on which it asks nothing, and that has a thread too.
-    """
-    until = time.monotonic() + IDLE_AFTER_S
-    for kind in ("process_request_thread", "health-"):
-        while flying := [
-            thread for thread in threading.enumerate() if kind in thread.name and thread not in of_others
-        ]:
-            if time.monotonic() > until:
-                break
-            for thread in flying:
-                thread.join(max(0.0, until - time.monotonic()))
+    def look(page, name):
+        for summary in page.locator("main summary").all():
+            if summary.is_visible() and not summary.evaluate("summary => summary.parentElement.open"):
+                summary.click()
+        with visit.forgiving():  # axe applies styles of its own, which our CSP refuses
+            assert looks.faults(page) == [], name
+        assert looks.overflowing(page, name) == [], name
+
+    return look
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("en", DESKTOP), id="en"),
+        *(pytest.param(seen, id=name, marks=pytest.mark.slow) for name, seen in AT_NIGHT.items()),
+    ]
+)
+def view(request):
+    """Give the language of a visit and the width at which axe looks."""
+    language, width = request.param
+    return {"language": language, "width": width}
 
 
 @pytest.fixture(autouse=True)
-def unshared_probes(settings):
-    """Let no test see what another one's exchange said: a shared result would outlive it."""
+def patient_probes(settings, monkeypatch):
+    """Share no probe's result with other tests, and let no probe time out on a busy machine."""
+    for name in ("HEALTH_PROBES", "HEALTH_ABILITIES", "STATUS_PANELS"):
+        entries = getattr(settings, name)
+        setattr(settings, name, [{**entry, "timeout_s": PATIENCE_S} for entry in entries])
     settings.HEALTH_PROBES = [{**entry, "shared": False} for entry in settings.HEALTH_PROBES]
+    monkeypatch.setattr(engine, "_DATABASE_WAIT_S", PATIENCE_S)
+    for probes in (marketdata, strategy):
+        monkeypatch.setattr(probes, "WITHIN_S", PATIENCE_S)
 
 
 @pytest.fixture
@@ -134,12 +134,16 @@ def operator(transactional_db):
     return User.objects.create_superuser("operator", password="a long password")
 
 
-@pytest.fixture
-def exchange(settings):
-    """Let the exchange and the model's vendor answer."""
+@pytest.fixture(scope="module")
+def sandbox():
     with SandboxServer() as server:
-        settings.UPBIT_URL = settings.GEMINI_URL = server.url
         yield server
+
+
+@pytest.fixture
+def exchange(settings, sandbox):
+    """Let the exchange and the model's vendor answer."""
+    settings.UPBIT_URL = settings.GEMINI_URL = sandbox.url
 
 
 @pytest.fixture

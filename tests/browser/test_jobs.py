@@ -1,10 +1,10 @@
-"""The jobs, as a browser shows them: on the status page and in admin."""
+"""The jobs in admin. How the status page shows them is in `test_status_page`."""
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser import scenes
-from tests.browser.looks import fits, photograph
+from tests.browser.looks import photograph
 from tradingsite.jobs.models import JobEvent, JobState
 
 LIST = "/admin/jobs/jobstate/"
@@ -16,38 +16,19 @@ def a_day_of_jobs(transactional_db):
     scenes.a_day_of_jobs()
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_the_jobs_fit_every_screen_and_each_has_its_strip(visit, operator, language):
-    page = visit(user=operator, language=language)
-
-    expect(page.locator("[data-job] svg.strip")).to_have_count(5)
-    for note in page.locator("[data-job] .number .note").all():
-        assert note.bounding_box()["height"] < 24, "p50 and p95 stand on one line"
-    table = page.locator("table.jobs")
-    overflow = (
-        "table => table.getBoundingClientRect().right - table.parentElement.getBoundingClientRect().right"
-    )
-    assert table.evaluate(overflow) <= 0, "the table stays within its panel"
-    assert fits(page, f"jobs-{language}") == [1280, 375, 320]
-    for strip in page.locator("[data-job] svg.strip").all():
-        assert strip.bounding_box()["width"] > 240
-        assert strip.bounding_box()["x"] + strip.bounding_box()["width"] <= 320
-
-
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_admin_s_jobs_fit_every_screen(visit, operator, language):
-    page = visit(LIST, user=operator, language=language)
+def test_job_pages_fit_and_pass_axe(visit, look, operator, view):
+    page = visit(LIST, user=operator, **view)
     expect(page.locator("#content tbody tr")).to_have_count(5)
     expect(page.locator("#content")).to_contain_text("trader-2:4343")
-    assert fits(page, f"admin-jobs-{language}") == [1280, 375, 320]
+    look(page, f"admin-jobs-{view['language']}")
 
     page.goto(f"{LIST}check_volatility/change/")
-    assert fits(page, f"admin-job-{language}") == [1280, 375, 320]
+    look(page, f"admin-job-{view['language']}")
     page.goto(f"{LIST}{COLLECT}/pause/now/")
-    assert fits(page, f"admin-pause-{language}") == [1280, 375, 320]
+    look(page, f"admin-pause-{view['language']}")
 
 
-def test_a_job_is_paused_and_resumed_by_keyboard_alone_and_without_javascript(visit, operator):
+def test_job_is_paused_and_resumed_by_keyboard_without_javascript(visit, operator):
     page = visit(LIST, user=operator, javascript=False)
     page.get_by_role("link", name=f"Pause {COLLECT}").focus()
     page.keyboard.press("Enter")
@@ -71,7 +52,7 @@ def test_a_job_is_paused_and_resumed_by_keyboard_alone_and_without_javascript(vi
     assert JobEvent.objects.filter(job_name=COLLECT, by="operator").count() == 2
 
 
-def test_a_run_that_is_asked_for_is_shown_with_who_asked_and_a_second_one_refused(visit, operator):
+def test_second_run_request_is_refused_with_the_name_of_the_first_operator(visit, operator):
     page = visit(f"{LIST}{COLLECT}/run/now/", user=operator)
     page.get_by_role("button", name="Yes").click()
     expect(page.locator("#content")).to_contain_text("run requested by operator")

@@ -5,16 +5,15 @@ from playwright.sync_api import expect
 
 from healthcheck.engine.engine import forget_engine
 from healthcheck.models import HealthOverride
-from tests.browser.looks import fits, photograph
+from tests.browser.looks import photograph
 from tests.healthcheck.imposing import impose
 
 LIST = "/admin/healthcheck/healthoverride/"
 
 
 @pytest.mark.usefixtures("a_good_day")
-def test_a_rehearsal_is_begun_seen_and_ended(visit, operator):
+def test_rehearsal_starts_shows_on_the_status_page_and_ends(visit, operator):
     page = visit(f"{LIST}add/", user=operator)
-    photograph(page, "override-add-en")
     page.get_by_label("Component").select_option("gemini_api")
     page.get_by_label("Kind").select_option("fail")
     page.get_by_label("For how many minutes").fill("61")
@@ -41,12 +40,11 @@ def test_a_rehearsal_is_begun_seen_and_ended(visit, operator):
     assert HealthOverride.objects.get().ended_by == "operator"
 
 
-@pytest.mark.usefixtures("a_good_day")
-def test_what_is_imposed_fits_every_screen(visit, operator):
+def test_override_pages_fit_and_pass_axe(visit, look, operator, view):
     impose("maintenance", "upbit_api")
     impose("fail", "gemini_api")
-    forget_engine()
-    page = visit(user=operator)
+    page = visit(LIST, user=operator, **view)
 
-    expect(page.locator(".imposed")).to_have_text(["Maintenance", "Rehearsal"])
-    assert fits(page, "status-imposed-en") == [1280, 375, 320]
+    look(page, f"override-list-{view['language']}")
+    page.goto(f"{LIST}add/")
+    look(page, f"override-add-{view['language']}")
