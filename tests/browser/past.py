@@ -1,4 +1,4 @@
-"""Ninety days of health as a recorder would have left them, with days of trouble and a pause."""
+"""Ninety days of recorded health, with outages and a pause."""
 
 from datetime import timedelta
 from math import sin
@@ -10,11 +10,11 @@ from healthcheck.report import component_names
 
 PAUSED = range(24 * 20, 24 * 22)
 SILENT = range(600, 700)
-"""Minutes ago in which nobody looked."""
+"""Minutes ago in which no sample was taken."""
 
 
 def plant() -> None:
-    """Give every component a past: each its own, and the same at each call."""
+    """Record a different past for every component, the same at each call."""
     now = timezone.now().replace(second=0, microsecond=0)
     for number, name in enumerate(component_names()):
         _hours(number, name, now)

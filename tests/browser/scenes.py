@@ -1,4 +1,4 @@
-"""What the site is like when somebody looks at it: rows as jobs and operators would have left them."""
+"""Situations of the site, as rows that jobs and operators would have written."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,42 +21,47 @@ from tradingsite.risk.models import Halt
 from tradingsite.strategy.models import SignalOutcome, TradingSignal
 
 BTC = "KRW-BTC"
+AHEAD = timedelta(minutes=10)
+"""The scheduler's rows are dated so far ahead: on a busy machine a test may outlast the 15 s after which a
+scheduler counts as dead."""
 
 
 def at_work() -> None:
-    """A scheduler leads, every job ran and is due again, and one market has been watched for five minutes."""
+    """A scheduler leads, every job has run and is on time, and one market was polled for five minutes."""
     now = timezone.now()
     SchedulerHeartbeat.objects.take_over("trader-1", 4242)
     JobState.objects.register(job.name for job in SCHEDULE)
     for number, job in enumerate(SCHEDULE, 1):
         JobState.objects.record(RunResult(job.name, None, 41.2 * number, {"rows": 1}))
         DjangoJob.objects.create(id=job.name, next_run_time=now + job.every / 2, job_state=b"")
-    watched("KRW-BTC", "142950000", "143210000", at=now)
+    SchedulerHeartbeat.objects.update(heartbeat_at=now + AHEAD, last_loop_at=now + AHEAD)
+    JobState.objects.update(last_success_at=now + AHEAD, awaited_since=now + AHEAD)
+    watched(BTC, "142950000", "143210000", at=now)
 
 
 def trading() -> None:
-    """A day of prices and decisions: bought twice, sold once in part, refused once, one order under way."""
+    """A day of prices and decisions: two buys, a partial sale, a denied buy and an open order."""
     now = timezone.now()
     a_day_of_prices(now)
     for hours, price in ((20, "141800000"), (9, "142300000")):
         order = bought(BTC, (price, "0.002"), at=now - timedelta(hours=hours), fee=Decimal("141.8"))
-        as_if_made_then(order.signal, Decimal(price))
-        execute(order.signal)
+        backdate(order.signal, Decimal(price))
+        measure_outcomes(order.signal)
     sold(BTC, ("144100000", "0.001"), at=now - timedelta(hours=4), fee=Decimal("72.05"))
     dust = bought("KRW-XRP", ("3000", "1.5"), at=now - timedelta(hours=30), fee=2)
-    as_if_made_then(dust.signal, Decimal(3000))
+    backdate(dust.signal, Decimal(3000))
     record_price("KRW-XRP", "2950", now)
     for minutes in range(120, 1440, 120):
         decided(now - timedelta(minutes=minutes), "HOLD", confidence=Decimal("0.55"))
     decided(now - timedelta(minutes=45), "HOLD", price=None, reason_code="timeout")
-    refused(now - timedelta(minutes=15))
-    under_way = bought(BTC, at=now, state="OPEN", funds=100_000)
-    as_if_made_then(under_way.signal, Decimal(143_210_000))
+    denied(now - timedelta(minutes=15))
+    open_order = bought(BTC, at=now, state="OPEN", funds=100_000)
+    backdate(open_order.signal, Decimal(143_210_000))
     read_account(now)
 
 
 def a_day_of_prices(now: datetime) -> None:
-    """KRW-BTC moved gently for a day; for half an hour nobody was watching."""
+    """KRW-BTC moved gently for a day, with a gap of half an hour without polls."""
     five_min = timedelta(minutes=5)
     seen = [now - five_min * number for number in range(288, 1, -1) if not 150 < number < 157]
     Ticker.objects.bulk_create(
@@ -72,36 +77,35 @@ def a_day_of_prices(now: datetime) -> None:
 
 
 def decided(at: datetime, decision: str, **facts) -> TradingSignal:
-    """Write a decision that was made at `at`."""
     known = {"price": Decimal(143_210_000), "as_of": at, "tick": at, **facts}
     return TradingSignal.objects.create(market=BTC, decision=decision, created_at=at, **known)
 
 
-def as_if_made_then(signal: TradingSignal | None, price: Decimal) -> None:
-    """Let a signal be as old as its tick, with the price of then."""
+def backdate(signal: TradingSignal | None, price: Decimal) -> None:
+    """Give a signal the time of its tick and the price of that time."""
     assert signal is not None
     TradingSignal.objects.filter(pk=signal.pk).update(
         created_at=signal.tick, price=price, confidence=Decimal("0.82")
     )
 
 
-def refused(at: datetime) -> None:
-    """The model was all for it, the gate was not."""
+def denied(at: datetime) -> None:
+    """The model said buy with confidence; the risk gate denied it."""
     signal = decided(at, "BUY", confidence=Decimal("0.91"))
     facts = {"side": "bid", "ord_type": "price", "reason": "exposure_full", "cause": "signal"}
-    order = Order.objects.create(signal=signal, identifier="refused", market=BTC, **facts)
+    order = Order.objects.create(signal=signal, identifier="denied", market=BTC, **facts)
     order.state = "DENIED"
     order.save()
 
 
-def unanswered() -> None:
-    """The model said buy, and neither an order nor a reason stands."""
+def decision_without_order() -> None:
+    """The model said buy five minutes ago; there is neither an order nor a denial."""
     at = timezone.now() - timedelta(minutes=5)
     decided(at, "BUY", confidence=Decimal("0.9"))
 
 
-def execute(signal: TradingSignal | None) -> None:
-    """Tell what the price did afterwards, as far as that is known."""
+def measure_outcomes(signal: TradingSignal | None) -> None:
+    """Record the price after 30 and 240 minutes; the outcome after a day is still to come."""
     assert signal is not None
     for after_min, move_pct in ((30, "0.31"), (240, "-1.2")):
         SignalOutcome.objects.create(
@@ -114,7 +118,7 @@ def execute(signal: TradingSignal | None) -> None:
 
 
 def read_account(now: datetime) -> None:
-    """The account was read half a minute ago, and the day has its base."""
+    """The account was read half a minute ago, and the day has its base equity."""
     AccountReading.objects.create(
         read_at=now - timedelta(seconds=31),
         krw_free=Decimal("9575204.1502"),
@@ -128,7 +132,7 @@ def read_account(now: datetime) -> None:
 
 
 def halted() -> None:
-    """One market moved too much, and an operator stopped all of them; another halt is over."""
+    """One market is halted for volatility and all by an operator; another halt has ended."""
     now = timezone.now()
     facts = {
         "move_pct": Decimal("3.42"),
@@ -162,10 +166,11 @@ def a_job_fails() -> None:
 
 
 def a_day_of_jobs() -> None:
-    """Jobs of every kind: one fails, one is paused, one in quarantine, one runs, one is asked for."""
+    """Jobs in every state: one fails, one is paused, one in quarantine, one runs, one is requested."""
     at_work()
     for pid in (4343, 4444):
         SchedulerProcess.objects.create(host="trader-2", pid=pid)
+    SchedulerProcess.objects.update(seen_at=timezone.now() + AHEAD)
     for job in SCHEDULE:
         runs_of(job.name)
     a_job_fails()
@@ -179,7 +184,7 @@ def a_day_of_jobs() -> None:
 
 
 def runs_of(name: str) -> None:
-    """Forty outcomes of every kind, counted in the hours as well."""
+    """Forty outcomes of every kind, also in the hourly counts."""
     now = timezone.now()
     kinds = ["ok"] * 25 + ["failed", "skipped", "aborted"] + ["ok"] * 12
     for number, kind in enumerate(kinds):

@@ -27,7 +27,7 @@ def page(visit, operator, a_good_day):
 def test_page_shows_a_change_without_a_reload(page):
     expect(page.locator("#follow")).to_be_visible()
     page.evaluate("window.loadedOnce = true")
-    scenes.unanswered()
+    scenes.decision_without_order()
     scenes.halted()
     refresh(page)
 
@@ -47,7 +47,7 @@ def test_screen_reader_announces_changes_only(page):
     )
     refresh(page)
     expect(said).to_be_empty()
-    scenes.unanswered()
+    scenes.decision_without_order()
     for _ in range(3):
         refresh(page)
 

@@ -1,4 +1,4 @@
-"""Probes of a bad day."""
+"""Probes that fail."""
 
 from healthcheck.report import Finding
 

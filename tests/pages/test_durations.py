@@ -20,7 +20,7 @@ from healthcheck.templatetags.durations import duration
         (None, "", ""),
     ],
 )
-def test_a_span_is_told_in_its_two_largest_units(span, english, korean):
+def test_duration_shows_its_two_largest_units(span, english, korean):
     with override("en"):
         assert duration(span) == english
     with override("ko"):

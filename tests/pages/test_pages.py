@@ -1,3 +1,5 @@
+"""The pages of the site that belong to no app: addresses, icons, errors, and rules for every template."""
+
 import re
 from pathlib import Path
 
@@ -10,21 +12,21 @@ from django.views.defaults import server_error
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
-def test_the_address_alone_leads_to_the_status_page(client):
+def test_root_redirects_to_the_status_page(client):
     assert client.get("/").headers["Location"] == reverse("healthcheck:page")
 
 
-def test_browsers_that_ask_for_an_icon_unasked_get_ours(client):
+def test_favicon_ico_redirects_to_the_svg(client):
     assert client.get("/favicon.ico").headers["Location"] == "/static/healthcheck/favicon.svg"
 
 
 @pytest.mark.parametrize("status", ["healthy", "degraded", "unhealthy", "lost"])
-def test_every_state_has_an_icon_for_the_tab(status):
+def test_every_status_has_a_favicon(status):
     assert finders.find(f"healthcheck/favicon-{status}.svg")
 
 
 @pytest.mark.parametrize(("language", "headline"), [("en", "There is no such page"), ("ko", "없는 페이지")])
-def test_an_unknown_address_is_answered_in_the_reader_s_language(client, language, headline):
+def test_page_not_found_is_in_the_language_of_the_request(client, language, headline):
     response = client.get("/nothing/here/", headers={"Accept-Language": language})
 
     assert response.status_code == 404
@@ -32,7 +34,7 @@ def test_an_unknown_address_is_answered_in_the_reader_s_language(client, languag
 
 
 @pytest.mark.parametrize(("language", "headline"), [("en", "This page failed"), ("ko", "페이지 오류")])
-def test_an_error_has_a_page_that_needs_neither_database_nor_request(rf, language, headline):
+def test_error_page_needs_neither_database_nor_request_context(rf, language, headline):
     with override(language):
         response = server_error(rf.get("/status/"))
 
@@ -41,7 +43,7 @@ def test_an_error_has_a_page_that_needs_neither_database_nor_request(rf, languag
     assert f'lang="{language}"' in response.content.decode()
 
 
-def test_while_the_database_is_down_the_page_says_why_nobody_is_signed_in(client, settings):
+def test_status_page_explains_why_signing_in_fails_without_a_database(client, settings):
     settings.STATUS_PANELS = []
     settings.HEALTH_PROBES = [{"name": "database", "probe": "tests.pages.probes.down", "label": "Database"}]
     response = client.get("/status/")
@@ -52,7 +54,7 @@ def test_while_the_database_is_down_the_page_says_why_nobody_is_signed_in(client
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)
-def test_no_template_needs_an_exception_from_the_content_security_policy(path):
+def test_templates_have_no_inline_script_or_style(path):
     text = path.read_text()
 
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
