@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from django.conf import settings
@@ -56,7 +57,8 @@ class Window:
         self.page = self._context.new_page()
         if kind.timers == "by hand":
             now = timezone.now()
-            self.page.clock.install(time=now)
+            # The clock runs until it is paused, and cannot be paused in its past.
+            self.page.clock.install(time=now - timedelta(hours=1))
             self.page.clock.pause_at(now)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
