@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=  # where an image sets it, each process would compile all of ours again
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header
 
-.PHONY: help run test chaos bench bench-config bench-health scale-health faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler upgrade
+.PHONY: help run test chaos bench bench-config bench-health scale-health faults-config stress-config install check fix lock messages chaos-scheduler bench-scheduler upgrade pages
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ chaos-scheduler: .venv/.installed ## Kill a scheduler's leader 100 times, then t
 ifeq ($(KILLS)$(VARIANT),)
 	@$(BIN)/python -m pytest -m slow tests/jobs
 endif
+
+pages: .venv/.installed ## Look at every page in Korean and at a phone's width, in a browser.
+	@$(BIN)/python -m pytest -m slow tests/browser
 
 upgrade: .venv/.installed ## Run the release before, out of the history, while this tree's migrations are applied; VARIANT=needed.
 	@$(BIN)/python -m tests.upgrade $(if $(VARIANT),--variant $(VARIANT))
