@@ -11,6 +11,7 @@ from tests import pristine
 
 @pytest.mark.django_db(transaction=True)
 def test_committed_rows_are_undone():
+    pristine.put_back()  # the tests of sysconfig/committed put rows back with new times
     before = list(SystemConfig.objects.order_by("pk").values())
     types = list(ContentType.objects.order_by("pk").values())
     User.objects.create_superuser("operator", password="a long password")
