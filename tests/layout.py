@@ -74,8 +74,9 @@ def private_words(files: dict[PurePosixPath, str]) -> float:
 def rule_numbers_inside(text: str, rules: Collection[str]) -> list[str]:
     """Return the rules, out of `rules`, that comments and docstrings below the module's head name."""
     head = ast.get_docstring(ast.parse(text), clean=False)
-    prose = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if _is_prose(token)]
-    numbers = [rule for piece in prose if piece.strip("\"") != head for rule in _RULE_NUMBER.findall(piece)]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    prose = [token.string for token in tokens if _is_prose(token)]
+    numbers = [rule for piece in prose if piece.strip('"') != head for rule in _RULE_NUMBER.findall(piece)]
     return [rule for rule in numbers if rule in rules]
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.layout import python_files, rule_numbers_inside
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 PROGRAM = ("sysconfig", "healthcheck", "tradingsite", "tests")
@@ -94,3 +96,12 @@ def test_code_cites_only_numbers_that_their_page_has(files):
             wrong += [(path, page, number) for number in re.findall(r"\d+", numbers) if number not in there]
 
     assert wrong == []
+
+
+def test_rule_numbers_are_at_the_heads_of_modules_only():
+    known = {f"{prefix}{n}" for prefix, by_page in rules().items() for ns in by_page.values() for n in ns}
+
+    inside = {str(path): rule_numbers_inside(text, known) for path, text in python_files().items()}
+
+    assert len(known) > 150
+    assert {path: numbers for path, numbers in inside.items() if numbers} == {}
