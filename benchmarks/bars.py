@@ -43,7 +43,7 @@ _PLAIN_VIEW = "a bare view of plain Django"
 _LARGE = "the rows take hours to write; the work on large tables brings its own make target"
 
 BARS = (
-    Bar("startup.check", "`manage.py check`", "s CPU", "the same in a fresh startproject", 2.5),
+    Bar("startup.check", "`./manage.py check`", "s CPU", "the same in a fresh startproject", 2.5),
     Bar("config.hit", "`get_value` bound once, a hit", "ns", "`dict.get`", 10),
     Bar("config.threads", "the same hit, four threads", "ns", "one thread", 1.2),
     Bar("config.push", "commit until another process reads it, p99", "ms", "LISTEN/NOTIFY round trip", 3),

@@ -1,4 +1,4 @@
-"""The CPU that `manage.py check` takes, next to the same command of a fresh `django-admin startproject`."""
+"""The CPU that `./manage.py check` takes, next to the same command of a fresh `django-admin startproject`."""
 
 import os
 import resource

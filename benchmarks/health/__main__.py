@@ -109,7 +109,7 @@ def container(ours: Site) -> None:
     get, ping, django_ms = in_turn(
         {name: partial(_run, command) for name, command in commands.items()}, calls=3
     ).values()
-    measured("health.ping", ping, get, f"`manage.py check --help`: {django_ms:,.0f} ms")
+    measured("health.ping", ping, get, f"`./manage.py check --help`: {django_ms:,.0f} ms")
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ def a_day():
 @pytest.mark.parametrize(
     ("path", "queries"),
     [
-        ("tradingsite.jobs.reporting.trading_panel.trading", 14),
+        ("tradingsite.jobs.reporting.trading_panel.trading", 13),
         ("tradingsite.orders.panel.chart", 3),
         ("tradingsite.orders.panel.orders", 2),
         ("tradingsite.strategy.panel.signals", 2),

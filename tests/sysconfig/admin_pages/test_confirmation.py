@@ -92,7 +92,7 @@ def test_a_tampered_value_needs_a_new_confirmation(browser):
     response = confirm(browser, change(browser, "stop_loss_pct", "7.5"), value="50")
 
     assert asks(response) == [("stop_loss_pct", "5.0", "50")]
-    assert "What you confirmed is not what would be done now" in response.text
+    assert "The confirmation is too old, or the change would now be a different one" in response.text
     assert row("stop_loss_pct").value == "5.0"
 
 
