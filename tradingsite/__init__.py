@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sysconfig
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"
 
 _FOLDER = str(Path(__file__).resolve().parent.parent / "sysconfig")
 # The standard library has a module `sysconfig`; our modules are added as its submodules.
