@@ -37,7 +37,7 @@ def expect_all_is_well(page, language):
     headline, word = WORDS[language]
     expect(page.locator("html")).to_have_attribute("lang", language)
     expect(page.get_by_role("heading", level=1)).to_have_text(headline)
-    expect(page.locator("[data-component] .state")).to_have_text([word] * 6)
+    expect(page.locator("[data-component] .state")).to_have_text([word] * len(component_names()))
     expect(page.locator("[data-component] th .code")).to_have_text(component_names())
 
 
@@ -102,7 +102,7 @@ def test_new_site_shows_no_signal_and_no_order(visit, operator, exchange):
 def test_anonymous_visitor_sees_states_but_no_messages(visit, look, language):
     page = visit(width=PHONE, language=language)
 
-    expect(page.locator("[data-component] .state")).to_have_count(6)
+    expect(page.locator("[data-component] .state")).to_have_count(len(component_names()))
     expect(
         page.locator(".message, [data-job], [data-market], [data-halt], .figures, svg.drawing")
     ).to_have_count(0)
