@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.jobs.timetables import nothing
+from tradingsite.jobs import tasks
 from tradingsite.jobs.timetable import SCHEDULE, ScheduledJob, registered
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
@@ -20,6 +21,10 @@ def test_registered_jobs_have_their_intervals():
         "sync_pending_orders": 5 * 60,
         "cleanup_old_data": 24 * 3600,
     }
+
+
+def test_every_job_has_its_task():
+    assert [job.name for job in SCHEDULE if not callable(getattr(tasks, job.name, None))] == []
 
 
 def test_no_two_jobs_start_in_the_same_second():
