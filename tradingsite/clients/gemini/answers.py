@@ -22,7 +22,7 @@ class Generation:
         text: what the model wrote; the caller still has to check it against the schema.
         model_answered: the model that answered, by its own account; "" if the answer does not name it.
         thinking_tokens: billed as output, but not part of `output_tokens`.
-        raw: the answer's body as it came, at most 64 KiB.
+        raw: the response body as received, at most 64 KiB.
         latency_ms: from sending the request to the end of the answer.
     """
 

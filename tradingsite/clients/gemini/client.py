@@ -1,4 +1,7 @@
-"""Checks that a Gemini model can be used, with one GET that costs no tokens (docs/upbit-client.md G1-G4)."""
+"""Checks that a Gemini model is available, with one GET that costs no tokens.
+
+Rules: docs/gemini-client.md G1 to G4.
+"""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -66,7 +69,7 @@ class GeminiClient:
 
 
 def _path_segment(name: str) -> str:
-    plain = name.removeprefix("models/")
-    if not plain.strip("."):
+    short_name = name.removeprefix("models/")
+    if not short_name.strip("."):
         raise NotSent(f"model {name!r}: must be a name such as gemini-3.5-flash-lite")
-    return quote(plain, safe="")
+    return quote(short_name, safe="")
