@@ -86,7 +86,9 @@ def component(request: HttpRequest, name: str) -> HttpResponse:
     """Answer a `ComponentDetail` to staff and callers with the token; 503 while it is unhealthy."""
     names = component_names()
     if name not in names:
-        return JsonResponse({"error": f"unknown: {name}; known are {', '.join(names)}"}, status=404)
+        return JsonResponse(
+            {"error": f"unknown: {name}; existing components: {', '.join(names)}"}, status=404
+        )
     found = engine().component(name)
     answer = ComponentDetail(
         name=name,

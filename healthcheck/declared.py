@@ -1,6 +1,6 @@
 """Reads the health settings (`HEALTH_PROBES`, `HEALTH_ABILITIES`, `STATUS_PANELS`) as typed values.
 
-They are described in docs/health.md, "Adding a probe or a panel".
+See docs/health.md, "Adding a probe or a panel".
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 
 from healthcheck.report import Finding
 
-# The longest wait for the row of a shared result. After it this process runs the probe for itself only.
+# The longest wait for the row of a shared result. After that this process runs the probe itself and does not
+# share the result.
 ROW_WAIT_S = 0.5
 
 Place = Literal["top", "wide", "narrow"]
@@ -48,11 +49,11 @@ class ProbeTask(Task):
 
     Attributes:
         probe: dotted path of a function `() -> Finding`.
-        label: the component's name for people; "" shows `name`.
-        shared: all processes use one result, kept in a row of the database.
-        evidence: dotted path of a function `() -> Sequence[Fact]` with the facts behind its state; "" for
-            none.
-        slow_ms: an answer within this time is never called slow; None: no answer is.
+        label: the component's name on the page; "" shows `name`.
+        shared: all processes use one result, which is stored in a database row.
+        evidence: dotted path of a function `() -> Sequence[Fact]` that returns the facts that explain its
+            state; "" for none.
+        slow_ms: a run that takes at most this long is never reported as slow; None: no run is.
     """
 
     name: str
@@ -72,8 +73,9 @@ class AbilityTask(Task):
     """Something that the site can do while the components in `needs` work.
 
     Attributes:
-        label: for people, worded for a list: "place orders".
-        probe: dotted path of a function `() -> Finding` for what the components do not cover; "" for none.
+        label: shown on the page, as a verb phrase that fits into a list: "place orders".
+        probe: dotted path of a function `() -> Finding` that checks anything else that it depends on; "" for
+            none.
     """
 
     name: str
@@ -86,10 +88,11 @@ class PanelTask(Task):
     """One panel of the status page.
 
     Attributes:
-        context: dotted path of a function `() -> dict` that returns the template's context, with plain
-            values.
+        context: dotted path of a function `() -> dict` that returns the template's context. Its values are
+            already computed, or QuerySets.
         public: shown to everybody, not only to staff.
-        place: `top` is above the components, full width; on a wide screen the others share two columns.
+        place: `top` is above the components, at full width. On a wide screen `wide` and `narrow` panels are
+            in two columns.
     """
 
     title: str | Promise
@@ -105,7 +108,7 @@ class PanelTask(Task):
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its template's context, or the `Finding` that says why there is none."""
+    """The result of a panel's task: the template's context, or the `Finding` that explains its absence."""
 
     task: PanelTask
     context: Context | Finding
@@ -113,7 +116,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTask(Task):
-    """Work that the engine needs for itself, such as reading the overrides."""
+    """A task of the engine itself, such as reading the overrides."""
 
     name: str
 
@@ -138,18 +141,22 @@ def configured_abilities() -> Sequence[AbilityTask]:
 
 
 def component_label(name: str) -> str | Promise:
-    """Return a component's name for people; `name` itself if it has no label or is no longer configured."""
+    """Return a component's label; its `name` if it has no label or is no longer configured."""
     return next((task.label for task in configured_probes() if task.name == name and task.label), name)
 
 
-def imported(path: str) -> Callable[[], Any]:
+def import_function(path: str) -> Callable[[], Any]:
     """Return the function at a dotted path.
 
-    Called in the thread that runs it, so a slow import delays no start.
+    Called in the thread that then runs the function, so that a slow import does not delay the start of a
+    process.
     """
     return cast("Callable[[], Any]", import_string(path))
 
 
-def plain(returned: Context) -> Context:
-    """Run lazy queries now, in the panel's own thread, rather than while the page is rendered."""
+def evaluated(returned: Context) -> Context:
+    """Return the context with its QuerySets as lists.
+
+    So their queries run in the panel's own thread, not while the page is rendered.
+    """
     return {name: list(value) if isinstance(value, QuerySet) else value for name, value in returned.items()}

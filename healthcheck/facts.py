@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 from django.db import Error as DatabaseError
 
-from healthcheck.declared import configured_probes, imported
+from healthcheck.declared import configured_probes, import_function
 from healthcheck.report import Fact
 
 logger = structlog.get_logger(__name__)
@@ -19,7 +19,7 @@ def facts(component: str) -> Sequence[Fact]:
     """
     path = next((task.evidence for task in configured_probes() if task.name == component), "")
     try:
-        return tuple(imported(path)()) if path else ()
+        return tuple(import_function(path)()) if path else ()
     except DatabaseError:
         raise
     except Exception:

@@ -8,7 +8,7 @@ balancer stops sending requests here.
 JSON for callers without a session is answered before session, language and CSRF, which cost more than the
 answer itself.
 
-See docs/health.md, "Where to ask" and rules 19, 24 and 29.
+See docs/health.md, "Endpoints" and rules 19, 24 and 29.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """`/metrics` in the OpenMetrics format, from the functions listed in `METRIC_SOURCES`.
 
-See docs/health.md, "What is said".
+See docs/health.md, "The answer".
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from healthcheck.abilities import Answer
-from healthcheck.declared import imported
+from healthcheck.declared import import_function
 from healthcheck.engine.engine import engine
 from healthcheck.models import HealthState
 from healthcheck.report import Status
@@ -26,10 +26,10 @@ logger = structlog.get_logger(__name__)
 _errors: Counter[str] = Counter()  # source -> failures in this process
 
 
-class _Scrape:
-    """The families of one scrape, in the form that prometheus_client formats.
+class _OneScrapeRegistry:
+    """The metric families of one scrape, as a registry that prometheus_client can format.
 
-    Nothing is registered globally.
+    It replaces prometheus_client's global registry, which is not used.
     """
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -40,12 +40,12 @@ class _Scrape:
 
 
 def exposition() -> tuple[bytes, str]:
-    """Return the figures of this process, and their content type."""
-    return b"".join(_expositions()) + b"# EOF\n", CONTENT_TYPE_LATEST
+    """Return the metrics of this process as text, and the content type."""
+    return b"".join(_formatted_sources()) + b"# EOF\n", CONTENT_TYPE_LATEST
 
 
 def families() -> Iterator[Metric]:
-    """Yield the metrics of the current snapshot, and since when each damped state lasts."""
+    """Yield the metrics of the current snapshot, and when each damped state began."""
     snapshot = engine().snapshot()
     yield _states(snapshot)
     yield _abilities(snapshot)
@@ -55,25 +55,25 @@ def families() -> Iterator[Metric]:
     yield _overrides(snapshot)
 
 
-def _expositions() -> Iterator[bytes]:
+def _formatted_sources() -> Iterator[bytes]:
     for path in settings.METRIC_SOURCES:
         try:
-            yield _written(imported(path)())
+            yield _formatted(import_function(path)())
         except Exception:  # one failing source must not hide the others
             _errors[path] += 1
             logger.exception("metrics.source_failed", source=path)
     failures = CounterMetricFamily(
-        "metrics_source_errors", "Scrapes that lack a source because it failed.", labels=["source"]
+        "metrics_source_errors", "Scrapes that left out this source because it failed.", labels=["source"]
     )
     for path in settings.METRIC_SOURCES:
         failures.add_metric([path], _errors[path])
-    yield _written([failures])
+    yield _formatted([failures])
 
 
-def _written(families: Iterable[Metric]) -> bytes:
+def _formatted(families: Iterable[Metric]) -> bytes:
     # Each source is formatted separately, so that an invalid family fails only its own source.
-    written: bytes = generate_latest(_Scrape(list(families)))  # type: ignore[no-untyped-call]  # not annotated
-    return written.removesuffix(b"# EOF\n")
+    text: bytes = generate_latest(_OneScrapeRegistry(list(families)))  # type: ignore[no-untyped-call]  # not annotated
+    return text.removesuffix(b"# EOF\n")
 
 
 def _states(snapshot: Snapshot) -> Metric:
@@ -87,7 +87,7 @@ def _states(snapshot: Snapshot) -> Metric:
 
 
 def _abilities(snapshot: Snapshot) -> Metric:
-    family = GaugeMetricFamily("health_ability", "1 for the answer in force.", labels=["ability", "answer"])
+    family = GaugeMetricFamily("health_ability", "1 for the current answer.", labels=["ability", "answer"])
     for ability in snapshot.abilities:
         for answer in get_args(Answer):
             family.add_metric([ability.name, answer], ability.answer == answer)
@@ -97,7 +97,7 @@ def _abilities(snapshot: Snapshot) -> Metric:
 def _overrides(snapshot: Snapshot) -> Metric:
     family = GaugeMetricFamily(
         "health_component_override",
-        "1 while this override, a maintenance or a rehearsal, is in force.",
+        "1 while this override is active: a maintenance or a rehearsal.",
         labels=["component", "kind"],
     )
     for component in snapshot.components:
@@ -107,7 +107,9 @@ def _overrides(snapshot: Snapshot) -> Metric:
 
 
 def _ages(snapshot: Snapshot) -> Metric:
-    family = GaugeMetricFamily("health_component_age_seconds", "Age of the result.", labels=["component"])
+    family = GaugeMetricFamily(
+        "health_component_age_seconds", "Age of the probe's result.", labels=["component"]
+    )
     for component in snapshot.components:
         family.add_metric([component.name], component.age_s)
     return family
@@ -115,7 +117,9 @@ def _ages(snapshot: Snapshot) -> Metric:
 
 def _latencies(snapshot: Snapshot) -> Metric:
     family = GaugeMetricFamily(
-        "health_component_latency_seconds", "How long it took; none on a time-out.", labels=["component"]
+        "health_component_latency_seconds",
+        "Duration of the probe's last run; absent after a time-out.",
+        labels=["component"],
     )
     for component in snapshot.components:
         if component.latency_ms is not None:
@@ -132,5 +136,5 @@ def _since(snapshot: Snapshot) -> Metric:
             for state in HealthState.objects.all():
                 family.add_metric([state.component], state.since.timestamp())
         except DatabaseError:
-            return family  # the database went down just now: the other figures are still valid
+            return family  # the database has just gone down; the other metrics are still valid
     return family

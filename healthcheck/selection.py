@@ -1,4 +1,4 @@
-"""Parses which components a caller wants: `only` these, or all but the `exclude`d ones.
+"""Parses the component filter of a request or command: `only` these, or all except the `exclude`d ones.
 
 See docs/health.md, rule 25.
 """
@@ -9,15 +9,15 @@ from healthcheck.report import component_names
 
 
 class WrongSelection(ValueError):
-    """The text says what is wrong, and which names exist."""
+    """The filter is invalid. The message names the error and the existing components."""
 
 
 def selected(only: str | None, exclude: str | None) -> Sequence[str] | None:
-    """Return the chosen components in the configured order; None for all of them.
+    """Return the names of the selected components in the configured order; None for all of them.
 
     Args:
         only: names separated by commas, or None.
-        exclude: the same; only one of the two may be given.
+        exclude: likewise. Only one of the two may be given.
 
     Raises:
         WrongSelection: both were given, a name is unknown, or no component is left.
@@ -27,15 +27,15 @@ def selected(only: str | None, exclude: str | None) -> Sequence[str] | None:
     if only is not None and exclude is not None:
         raise WrongSelection("only and exclude can't be combined")
     names = component_names()
-    given = _names(only if only is not None else exclude or "", names)
-    chosen = [name for name in names if (name in given) == (only is not None)]
-    if not chosen:
-        raise WrongSelection(f"no component is left; known are {', '.join(names)}")
-    return chosen
+    listed = _names(only if only is not None else exclude or "", names)
+    kept = [name for name in names if (name in listed) == (only is not None)]
+    if not kept:
+        raise WrongSelection(f"no component is left; existing components: {', '.join(names)}")
+    return kept
 
 
 def _names(text: str, known: Sequence[str]) -> set[str]:
     given = {name.strip() for name in text.split(",") if name.strip()}
     if unknown := sorted(given - set(known)):
-        raise WrongSelection(f"unknown: {', '.join(unknown)}; known are {', '.join(known)}")
+        raise WrongSelection(f"unknown: {', '.join(unknown)}; existing components: {', '.join(known)}")
     return given

@@ -67,7 +67,7 @@ def abilities(request: HttpRequest) -> HttpResponse:
 
 @answers_always
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer the figures of this process to staff and callers with the token."""
+    """Return the metrics of this process to staff and to callers with the token."""
     from healthcheck.openmetrics import exposition  # its library is needed for nothing else
 
     if not may_see_details(request):

@@ -1,4 +1,4 @@
-"""The writing half of `SystemConfig.objects`: all changes are checked, locked and recorded."""
+"""The write methods of `SystemConfig.objects`, which validate every change, lock its rows and record it."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -25,57 +25,62 @@ class SystemConfigQuerySet(models.QuerySet["SystemConfig"]):
 
 
 class ConfigWriter(models.Manager["SystemConfig"]):
-    """Writes what the registry allows, under the author that `attributed_to` set."""
+    """Writes values that the registry allows. The history names the author set by `attributed_to`."""
 
     def get_queryset(self) -> SystemConfigQuerySet:
         return SystemConfigQuerySet(self.model, using=self._db)
 
     def set_value(self, key: str, value: object) -> None:
-        """Store `value`, typed or as text; the row of an unregistered key is added.
+        """Store `value`, a typed value or its text. A key without a row gets one.
 
         Raises:
-            InvalidConfigValue: the value breaks a limit, or a rule with other keys.
+            InvalidConfigValue: the value is outside its limits, or breaks a rule that involves other keys.
         """
         self.set_values({key: value})
 
     def set_values(
         self, changes: Mapping[str, object], *, expected: Expected | None = None
     ) -> "list[SystemConfig]":
-        """Store several values or none; rules are checked on the result. Return the rows.
+        """Store all of the values or none, and return their rows. Rules are checked on the resulting values.
 
-        `expected` holds stored texts, None for a key without a row. They are compared while the rows are
-        locked, so that a change made since they were read is not overwritten.
+        `expected` maps keys to the stored texts that the caller has read, None for a key without a row. They
+        are compared once the rows are locked, so that a change made since then is not overwritten.
 
         Raises:
-            InvalidConfigValue: a value breaks a limit, or a rule with other keys.
+            InvalidConfigValue: a value is outside its limits, or breaks a rule that involves other keys.
             ConcurrentChange: a row differs from `expected`.
         """
         texts = {key: registry.text_of(key, value) for key, value in changes.items()}
         alias = router.db_for_write(self.model)
         with attributed(alias):
-            rows = self._rows_of(texts, expected or {}, alias)
+            rows = self._locked_or_added(texts, expected or {}, alias)
             registry.check_rules(texts, {key: row.value for key, row in rows.items()})
             for key, text in texts.items():
                 rows[key].replace_value(text, alias)
         return [rows[key] for key in texts]
 
-    def _rows_of(self, texts: Mapping[str, str], expected: Expected, alias: str) -> "dict[str, SystemConfig]":
-        """Lock the rows, adding those that are missing for `texts`. Raises ConcurrentChange."""
+    def _locked_or_added(
+        self, texts: Mapping[str, str], expected: Expected, alias: str
+    ) -> "dict[str, SystemConfig]":
+        """Lock the rows, and add the missing rows of `texts`. Raises ConcurrentChange."""
         keys = {*texts, *expected}
         rows = self.locked(keys, alias)
         _check_expected(expected, rows)
         missing = sorted(texts.keys() - rows)  # sorted, so that two writers of the same keys cannot deadlock
         if not missing:
             return rows
-        added = {key for key in missing if self._added(key, texts[key], alias)}
+        added = {key for key in missing if self._add(key, texts[key], alias)}
         rows = self.locked(keys, alias)
         _check_expected({key: text for key, text in expected.items() if key not in added}, rows)
-        for key in texts.keys() - rows:  # another writer added and then deleted it
+        for key in texts.keys() - rows:  # another writer added the row and then deleted it
             raise ConcurrentChange(key, texts[key], None)
         return rows
 
-    def _added(self, key: str, text: str, alias: str) -> bool:
-        """Add a row; return False, after waiting for its transaction, if another writer added it first."""
+    def _add(self, key: str, text: str, alias: str) -> bool:
+        """Add a row and return True; return False if another writer added it first.
+
+        In that case it returns once the other writer's transaction has ended.
+        """
         try:
             with transaction.atomic(using=alias):
                 self.using(alias).bulk_create([self.model(key=key, value=text)])
@@ -84,11 +89,11 @@ class ConfigWriter(models.Manager["SystemConfig"]):
         return True
 
     def revert(self, change_id: int, *, expected: Expected | None = None) -> "SystemConfig":
-        """Restore the value from before a recorded change, as a new change. Return the row.
+        """Set the value back to the one before a recorded change, as a new change. Return the row.
 
         Raises:
-            CannotRevert: there is no such change, there was no value before it, or its key has no row any
-                more.
+            CannotRevert: there is no such change, there was no value before it, or its key no longer has a
+                row.
             InvalidConfigValue: the current limits or rules forbid the old value.
             ConcurrentChange: the row differs from `expected`.
         """

@@ -26,7 +26,7 @@ from healthcheck.declared import (
     configured_abilities,
     configured_panels,
     configured_probes,
-    plain,
+    evaluated,
 )
 from healthcheck.engine.active_overrides import Read, read
 from healthcheck.engine.bounded_thread import BoundedThread
@@ -205,7 +205,9 @@ class Engine:
         return self._slot(task, work)
 
     def _panel_slot(self, task: PanelTask) -> Slot[Context]:
-        work = ProbeRun(task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, convert=plain)
+        work = ProbeRun(
+            task.context, _PANEL_WORDS, limit_s=task.timeout_s, clock=self._clock, convert=evaluated
+        )
         return self._slot(task, work)
 
     def _slot(self, task: NamedTask, work: Work[T]) -> Slot[T]:

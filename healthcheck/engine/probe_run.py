@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from psycopg.errors import UndefinedTable
 
-from healthcheck.declared import imported
+from healthcheck.declared import import_function
 from healthcheck.engine.slot import Clock, Flight, Result, no_answer
 from healthcheck.report import Finding
 
@@ -72,7 +72,7 @@ class ProbeRun(Generic[T]):
     def _call(self) -> tuple[T | Finding, bool]:
         """Return the result, and whether it is the judgement of the function itself."""
         try:
-            value = self._convert(imported(self._path)())
+            value = self._convert(import_function(self._path)())
         except (OperationalError, InterfaceError):
             return Finding.unjudged(self._words.no_database), False
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing probe is a finding, not a failing page

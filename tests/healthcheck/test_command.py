@@ -168,7 +168,7 @@ def test_only_selected_components_count(probes):
 def test_an_unknown_name_is_refused_with_the_known_ones(probes):
     probes("fine")
 
-    with pytest.raises(CommandError, match="unknown: finn; known are fine_one"):
+    with pytest.raises(CommandError, match="unknown: finn; existing components: fine_one"):
         call_command("healthcheck", "--only", "finn")
 
 

@@ -58,7 +58,7 @@ def test_anonymous_callers_are_refused_and_an_unknown_name_lists_the_known(clien
     assert client.get(ADDRESS).status_code == 403
     response = client.get("/api/v1/health/components/upbit", headers=BEARER)
     assert response.status_code == 404
-    assert "unknown: upbit; known are database, upbit_api" in response.json()["error"]
+    assert "unknown: upbit; existing components: database, upbit_api" in response.json()["error"]
 
 
 def test_without_a_database_there_is_no_past_and_an_answer(client, site, settings):
