@@ -15,6 +15,8 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 PROGRAM = ("sysconfig", "healthcheck", "tradingsite", "tests")
 DEFINED = re.compile(r"^(?:- )?(?:\*\*|\| )([A-Z]{1,2})(\d+)\b", re.MULTILINE)
 CITED = re.compile(r"\b([A-Z]{1,2})(\d{1,2})(?: to ([A-Z]{1,2})?(\d{1,2}))?\b")
+QUOTED_HEADING = re.compile(r'docs/([\w-]+\.md), "([^"]+)"')
+RULE_OF_PAGE = re.compile(r"docs/([\w-]+\.md),? (?:rules? )?([A-Z]{1,2})\d")
 NUMBERED = re.compile(r"docs/([\w-]+\.md),? (\d+(?:(?:,| to| and) \d+)*)")
 
 
@@ -94,6 +96,28 @@ def test_code_cites_only_numbers_that_their_page_has(files):
         for page, numbers in NUMBERED.findall(" ".join(text.split())):
             there = re.findall(r"^(\d+)\. ", (ROOT / "docs" / page).read_text(), re.MULTILINE)
             wrong += [(path, page, number) for number in re.findall(r"\d+", numbers) if number not in there]
+
+    assert wrong == []
+
+
+def test_code_cites_only_headings_that_their_page_has(files):
+    wrong = []
+    for path, text in files.items():
+        for page, heading in QUOTED_HEADING.findall(" ".join(text.split())):
+            headings = re.findall(r"^#+ (.+)$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+            wrong += [(path, page, heading)] if heading not in headings else []
+
+    assert wrong == []
+
+
+def test_code_cites_each_rule_with_the_page_that_defines_it(files):
+    pages = {prefix: set(by_page) for prefix, by_page in rules().items()}
+    wrong = [
+        (path, page, prefix)
+        for path, text in files.items()
+        for page, prefix in RULE_OF_PAGE.findall(" ".join(text.split()))
+        if prefix in pages and page not in pages[prefix]
+    ]
 
     assert wrong == []
 

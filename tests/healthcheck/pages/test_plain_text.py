@@ -1,4 +1,4 @@
-"""The status as text to paste (docs/health.md, where to ask)."""
+"""The status as plain text to paste (docs/health.md, "Endpoints")."""
 
 import re
 
