@@ -15,7 +15,7 @@ from healthcheck.report import Finding
 from tests.healthcheck import samples
 from tests.healthcheck.imposing import nothing
 
-ENOUGH_S = 60  # for what must happen, on a busy machine too
+ENOUGH_S = 60  # the limit of waits that are expected to succeed; long enough for a busy machine
 TOKEN = "a-token-for-monitors"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 DETAIL = "/api/v1/health/detail"

@@ -50,8 +50,8 @@ def test_a_no_decides_for_all_before_an_unknown_a_pause_and_a_yes():
 def test_an_ability_runs_its_own_probe_only_while_its_dependencies_are_up(engine_of, probe, scripts):
     model, own = scripts(), scripts(Finding.pause("switched off"))
     task = probe("model", model)
-    asked = probe("own", own).probe
-    decide = AbilityTask(name="decide", label="Decide", needs=("model",), probe=asked)
+    path = probe("own", own).probe
+    decide = AbilityTask(name="decide", label="Decide", needs=("model",), probe=path)
     engine = engine_of(task, abilities=[decide])
 
     snapshot = engine.snapshot()

@@ -22,7 +22,7 @@ PLANTED = {
     "password": "planted-password-0815",
     "folder": "/srv/planted/var",
 }
-TOLD = (
+SECRET_TEXT = (
     f"rejected {PLANTED['secret']} of postgresql://kim:{PLANTED['password']}@db.planted.example:5432/trading;"
     f" cannot read {PLANTED['folder']}/secret-key; connection to server at"
     ' "db.planted.example" (10.9.8.7), port 5432 failed;'
@@ -66,26 +66,26 @@ def paths(transition):
         yield reverse(f"{namespace}{entry.name}", kwargs=wanted)
 
 
-def tells():
-    return Finding("unhealthy", TOLD.replace("%", "%%"))
+def reports():
+    return Finding("unhealthy", SECRET_TEXT.replace("%", "%%"))
 
 
 def some_facts():
-    return [Fact("told", "told", TOLD)]
+    return [Fact("output", "output", SECRET_TEXT)]
 
 
 def raises():
-    raise RuntimeError(TOLD)
+    raise RuntimeError(SECRET_TEXT)
 
 
 @pytest.fixture
 def planted(settings, monkeypatch):
-    """Every probe tells or raises all of it, and so does what the tables remember."""
+    """Every probe reports or raises all of it, and so do the stored rows."""
     settings.HEALTH_REDACTED = [*PLANTED.values()]
     settings.HEALTH_TOKEN = "a-token-for-monitors"
-    monkeypatch.setattr(samples, "tells", tells, raising=False)
+    monkeypatch.setattr(samples, "reports", reports, raising=False)
     monkeypatch.setattr(samples, "raises", raises, raising=False)
-    paths = ("tests.healthcheck.samples.tells", "tests.healthcheck.samples.raises")
+    paths = ("tests.healthcheck.samples.reports", "tests.healthcheck.samples.raises")
     settings.HEALTH_PROBES = [
         {
             "name": entry["name"],
@@ -95,7 +95,7 @@ def planted(settings, monkeypatch):
         for number, entry in enumerate(settings.HEALTH_PROBES)
     ]
     return HealthTransition.objects.create(
-        component="upbit_api", at=timezone.now(), before="healthy", after="unhealthy", message=TOLD
+        component="upbit_api", at=timezone.now(), before="healthy", after="unhealthy", message=SECRET_TEXT
     )
 
 
@@ -127,26 +127,26 @@ def test_the_command_prints_no_secret(planted, options):
     with pytest.raises(CommandError) as unhealthy:
         call_command("healthcheck", stdout=out, **options)
 
-    told = out.getvalue() + str(unhealthy.value)
-    assert "***" in told
-    assert [text for text in NEVER if text in told] == []
+    output = out.getvalue() + str(unhealthy.value)
+    assert "***" in output
+    assert [text for text in NEVER if text in output] == []
 
 
 @pytest.mark.parametrize("form", ["json", "slack", "discord"])
 def test_no_alert_contains_a_secret(settings, form):
     settings.HEALTH_REDACTED = [*PLANTED.values()]
-    change = AlertChange("api", "The API", timezone.now(), "healthy", "unhealthy", TOLD, "1.0")
+    change = AlertChange("api", "The API", timezone.now(), "healthy", "unhealthy", SECRET_TEXT, "1.0")
 
-    told = json.dumps(body(form, "The site", change, [change]))
+    output = json.dumps(body(form, "The site", change, [change]))
 
-    assert "***" in told
-    assert [text for text in NEVER if text in told] == []
+    assert "***" in output
+    assert [text for text in NEVER if text in output] == []
 
 
 def test_json_stays_json_and_the_rest_of_a_text_stays():
-    told = json.dumps({"message": TOLD, "after": "kept"})
+    output = json.dumps({"message": SECRET_TEXT, "after": "kept"})
 
-    assert json.loads(redacted(told.encode()))["after"] == "kept"
+    assert json.loads(redacted(output.encode()))["after"] == "kept"
     assert (
         redacted_text("GET /v1/ticker: 500 at 24 h / 7 d, KRW-BTC")
         == "GET /v1/ticker: 500 at 24 h / 7 d, KRW-BTC"

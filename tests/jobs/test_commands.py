@@ -62,7 +62,7 @@ def test_runjob_records_the_run_and_no_tick():
 
 def test_runjob_names_the_known_jobs_for_an_unknown_one():
     with pytest.raises(
-        CommandError, match=r"There is no job 'nothing'\. Registered: good, broken, held, interrupted"
+        CommandError, match=r"There is no job 'nothing'\. Registered: good, broken, blocking, interrupted"
     ):
         call_command("runjob", "nothing")
 

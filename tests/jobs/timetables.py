@@ -8,9 +8,9 @@ from tradingsite.jobs.timetable import ScheduledJob
 DAY = timedelta(days=1)
 
 release = threading.Event()
-"""`held` ends when it is set."""
+"""`blocking` ends when it is set."""
 begun = threading.Event()
-"""Set by `held`."""
+"""Set by `blocking`."""
 
 
 def nothing(_tick):
@@ -25,7 +25,7 @@ def broken(_tick):
     raise RuntimeError("cannot\nwork")
 
 
-def held(_tick):
+def blocking(_tick):
     begun.set()
     assert release.wait(60)
     return {}
@@ -35,7 +35,7 @@ def interrupted(_tick):
     raise KeyboardInterrupt
 
 
-RARE = tuple(ScheduledJob(body.__name__, DAY, body) for body in (good, broken, held, interrupted))
+RARE = tuple(ScheduledJob(body.__name__, DAY, body) for body in (good, broken, blocking, interrupted))
 """None of them comes due during a test."""
 AT_ONCE = (ScheduledJob("good", DAY, good, at_once=True),)
 EMPTY = (ScheduledJob("good", DAY, nothing),)

@@ -35,9 +35,9 @@ def test_a_refused_test_message_is_an_error(hook, settings, capsys):
     with pytest.raises(CommandError, match="not delivered"):
         call_command("alerts", "test")
 
-    told = capsys.readouterr()
-    assert told.err == "ALERT_WEBHOOK_URL: HTTP 404\n"
-    assert told.out == "DEAD_MAN_URL is not set: no monitor notices when the site goes silent.\n"
+    printed = capsys.readouterr()
+    assert printed.err == "ALERT_WEBHOOK_URL: HTTP 404\n"
+    assert printed.out == "DEAD_MAN_URL is not set: no monitor notices when the site goes silent.\n"
 
 
 def test_no_configured_address_is_an_error(settings):

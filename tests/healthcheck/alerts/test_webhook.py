@@ -19,9 +19,9 @@ def hook():
 
 
 def refused(webhook):
-    with pytest.raises(NotDelivered) as told:
+    with pytest.raises(NotDelivered) as caught:
         webhook.post({"text": "hello"})
-    return str(told.value)
+    return str(caught.value)
 
 
 def test_a_call_that_hangs_or_drips_ends_at_its_limit(hook):

@@ -242,12 +242,12 @@ def test_a_change_of_state_is_one_log_line_however_often_it_is_polled(engine_of,
     assert lines() == [("info", "unhealthy", "healthy")]
 
 
-def test_one_component_can_be_asked_for_alone(engine_of, probe, scripts):
-    asked, other = scripts(), scripts()
-    engine = engine_of(probe("asked", asked), probe("other", other))
+def test_requesting_one_component_runs_only_its_probe(engine_of, probe, scripts):
+    requested, other = scripts(), scripts()
+    engine = engine_of(probe("requested", requested), probe("other", other))
 
-    assert engine.component("asked").status == "healthy"
-    assert (asked.runs, other.runs) == (1, 0)
+    assert engine.component("requested").status == "healthy"
+    assert (requested.runs, other.runs) == (1, 0)
 
 
 def test_the_deadline_is_the_longest_limit_and_a_little_more(engine_of, probe, scripts):

@@ -26,12 +26,12 @@ class Staff:
     def __init__(self):
         self.overrides = ()
         self.away = False
-        self.asked = 0
+        self.reads = 0
         self.answers = Event()
         self.answers.set()
 
     def __call__(self, clock):
-        self.asked += 1
+        self.reads += 1
         assert self.answers.wait(ENOUGH_S)
         if self.away:
             raise OperationalError
@@ -58,7 +58,7 @@ def components(engine_of, probe, scripts, clock, staff_imposes):
         abilities=[AbilityTask(name="buy", label="buy", needs=("database", "api"))],
     )
 
-    class Ask:
+    class Components:
         snapshot = engine.snapshot
 
         def __call__(self, *overrides, after_s=20, **findings):
@@ -66,11 +66,11 @@ def components(engine_of, probe, scripts, clock, staff_imposes):
             for name, finding in findings.items():
                 found[name].finding = finding
             clock.advance(after_s)
-            asked = {component.name: component for component in engine.snapshot().components}
+            by_name = {component.name: component for component in engine.snapshot().components}
             assert all_landed(engine)
-            return asked
+            return by_name
 
-    return Ask()
+    return Components()
 
 
 def test_without_an_override_the_finding_is_shown(components):
@@ -92,12 +92,12 @@ def test_in_maintenance_a_component_is_paused_whatever_is_found(components, foun
 
 def test_the_inner_finding_is_translated(components):
     down = Finding("unhealthy", "no connection: the server is down or unreachable")
-    told = components(MAINTENANCE, api=down)["api"].finding
+    shown = components(MAINTENANCE, api=down)["api"].finding
 
     with translation.override("ko"):
         assert down.text() != down.english
-        assert down.text() in told.text()
-    assert told.params["found"] == down.english
+        assert down.text() in shown.text()
+    assert shown.params["found"] == down.english
 
 
 @pytest.mark.parametrize(("kind", "status"), [("warn", "warning"), ("fail", "unhealthy")])
@@ -174,14 +174,14 @@ def test_abilities_follow_overrides(components):
 
 def test_overrides_are_read_at_most_every_two_seconds(components, staff_imposes, clock):
     components()
-    asked = staff_imposes.asked
+    reads = staff_imposes.reads
 
     for _ in range(10):
         components(after_s=0.19)
-    assert staff_imposes.asked == asked
+    assert staff_imposes.reads == reads
     components(after_s=1)
 
-    assert staff_imposes.asked == asked + 1
+    assert staff_imposes.reads == reads + 1
 
 
 def test_a_stuck_read_of_overrides_delays_only_the_first_answer(engine_of, probe, scripts, staff_imposes):

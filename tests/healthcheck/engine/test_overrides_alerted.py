@@ -31,7 +31,7 @@ def look(settings, monkeypatch, transactional_db):
     forget_engine()
 
 
-def told():
+def alerted_states():
     rows = Alert.objects.order_by("transition__at").select_related("transition")
     return [(row.transition.after, row.transition.rehearsal) for row in rows]
 
@@ -43,7 +43,7 @@ def test_a_rehearsal_alerts_at_its_start_and_end(look):
     HealthOverride.objects.update(ended_at=Now(), ended_by="kim")
     look(3)
 
-    assert told() == [("unhealthy", True), ("healthy", True)]
+    assert alerted_states() == [("unhealthy", True), ("healthy", True)]
 
 
 def test_a_component_in_maintenance_sends_no_alert(look):
@@ -51,7 +51,7 @@ def test_a_component_in_maintenance_sends_no_alert(look):
     impose("maintenance", "api")
     look(5, api=Finding("unhealthy", "broken"))
 
-    assert told() == []
+    assert alerted_states() == []
 
 
 def test_a_failure_that_outlives_its_maintenance_sends_an_alert(look):
@@ -60,4 +60,4 @@ def test_a_failure_that_outlives_its_maintenance_sends_an_alert(look):
     HealthOverride.objects.update(ended_at=Now(), ended_by="kim")
     look(3)
 
-    assert told() == [("unhealthy", False)]
+    assert alerted_states() == [("unhealthy", False)]

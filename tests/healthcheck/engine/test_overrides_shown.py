@@ -106,10 +106,10 @@ def test_the_incident_text_marks_a_rehearsal_for_all(imposed, client):
     imposed("upbit_api", "fail")
 
     anybody = client.get(reverse("healthcheck:incident")).content.decode()
-    told = client.get(reverse("healthcheck:incident"), headers=BEARER).content.decode()
+    incident = client.get(reverse("healthcheck:incident"), headers=BEARER).content.decode()
 
     assert "Unhealthy (Rehearsal)" in anybody
-    assert REHEARSAL in told
+    assert REHEARSAL in incident
 
 
 def test_the_command_shows_a_rehearsal(imposed):

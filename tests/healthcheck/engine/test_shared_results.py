@@ -152,15 +152,15 @@ def test_a_shared_result_is_measured_again_after_its_ttl(engine_of, shared, stat
     assert shared.runs == 2
 
 
-def test_processes_that_ask_at_the_same_moment_measure_once(engine_of, shared):
+def test_simultaneous_requests_of_several_processes_measure_once(engine_of, shared):
     engines = [engine_of(shared.task) for _ in range(8)]
     barrier, states = threading.Barrier(len(engines)), []
 
-    def ask(engine):
+    def take_snapshot(engine):
         barrier.wait(ENOUGH_S)
         states.append(only(engine).status)
 
-    threads = [threading.Thread(target=ask, args=(engine,)) for engine in engines]
+    threads = [threading.Thread(target=take_snapshot, args=(engine,)) for engine in engines]
     for thread in threads:
         thread.start()
     for thread in threads:

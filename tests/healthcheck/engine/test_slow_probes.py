@@ -104,12 +104,12 @@ def test_a_stuck_probe_runs_again_once_its_thread_has_ended(engine_of, probe, sc
     stuck.release()
     assert all_landed(engine)
 
-    def asked_again():
+    def recovers():
         engine.snapshot()
         return engine.snapshot().status == "healthy"
 
     ends_s = time.monotonic() + ENOUGH_S
-    while not asked_again():
+    while not recovers():
         assert time.monotonic() < ends_s
 
 
@@ -136,13 +136,13 @@ def test_a_hundred_simultaneous_pollers_make_one_run_of_each_probe(engine_of, pr
 
 @pytest.mark.django_db(transaction=True)
 def test_threads_give_their_database_connections_back(engine_of, probe):
-    def asks() -> Finding:
+    def query() -> Finding:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        return Finding("healthy", "asked")
+        return Finding("healthy", "answered")
 
     size = pooled().pool.max_size
-    engine = engine_of(probe("asks", asks, timeout_s=ENOUGH_S), clock=time.monotonic)
+    engine = engine_of(probe("query", query, timeout_s=ENOUGH_S), clock=time.monotonic)
     for _ in range(size + 5):  # more threads than there are connections
         assert engine.snapshot().status == "healthy"
         assert all_landed(engine)
@@ -180,7 +180,7 @@ def test_a_bounded_call_raises_the_error_of_its_work(error):
 
 
 class _JustTooLate(Future[str]):
-    """Its wait times out just before the call ends, and who asks next finds it ended."""
+    """Its wait times out just before the call ends, and the next request finds it ended."""
 
     def result(self, timeout=None):
         value = super().result(ENOUGH_S)

@@ -93,8 +93,8 @@ def test_a_slow_answer_is_logged_once_a_change(engine, clock):
             "warning",
         ]
 
-    told = [log for log in logs if log["event"] == "health.slow"]
-    assert [(log["component"], log["took_ms"], log["usual_ms"]) for log in told] == [
+    slow_logs = [log for log in logs if log["event"] == "health.slow"]
+    assert [(log["component"], log["took_ms"], log["usual_ms"]) for log in slow_logs] == [
         ("api", 400.0, 100.0),
         ("api", 600.0, 100.0),
     ]

@@ -39,8 +39,9 @@ def rows_read(queries):
         most = 0
         for query in queries:
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
-            (told,) = cursor.fetchone()
-            most = max(most, *steps((json.loads(told) if isinstance(told, str) else told)[0]["Plan"]))
+            (explained,) = cursor.fetchone()
+            plans = json.loads(explained) if isinstance(explained, str) else explained
+            most = max(most, *steps(plans[0]["Plan"]))
         return most
 
 
@@ -53,13 +54,13 @@ def steps(plan):
 @pytest.mark.usefixtures("many")
 def test_a_page_reads_only_its_rows_of_a_hundred_thousand_changes(django_assert_num_queries):
     for component in (None, "upbit_api"):  # in one test: planting takes seconds
-        with django_assert_num_queries(2) as asked:
+        with django_assert_num_queries(2) as captured:
             newest = transitions(component, limit=50)
             older = transitions(component, limit=50, older_than_pk=newest[-1].pk)
 
         assert len(newest) == len(older) == 50
         assert max(row.at for row in older) < min(row.at for row in newest)
-        assert rows_read(asked.captured_queries) < MOST_READ
+        assert rows_read(captured.captured_queries) < MOST_READ
 
 
 def test_a_change_lasts_until_the_next_of_its_component():

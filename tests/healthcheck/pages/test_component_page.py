@@ -118,8 +118,8 @@ def test_an_unknown_name_is_answered_with_those_that_are_known(desk):
 def test_evidence_is_shown_and_a_failing_one_breaks_no_page(desk, settings, monkeypatch):
     at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
     facts = [Fact("at", "Last success", at), Fact("n", "Calls", 7), Fact("ok", "Limited", False)]
-    told = iter([facts, [Fact("x", "Broken", HOSTILE)]])
-    monkeypatch.setattr(samples, "facts", lambda: next(told), raising=False)
+    fact_lists = iter([facts, [Fact("x", "Broken", HOSTILE)]])
+    monkeypatch.setattr(samples, "facts", lambda: next(fact_lists), raising=False)
     settings.HEALTH_PROBES = [
         {**entry, "evidence": "tests.healthcheck.samples.facts"} for entry in settings.HEALTH_PROBES
     ]

@@ -75,7 +75,7 @@ def test_a_maintenance_may_be_planned_and_for_all_components(client):
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "told"),
+    ("given", "field", "error"),
     [
         ({"component": ""}, "component", "required"),
         ({"component": "upbit"}, "component", "upbit"),
@@ -100,11 +100,11 @@ def test_a_maintenance_may_be_planned_and_for_all_components(client):
         ({"starts_at": "tomorrow"}, "starts_at", "valid date"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_rule_and_changes_nothing(client, given, field, told):
+def test_a_wrong_value_is_refused_with_its_rule_and_changes_nothing(client, given, field, error):
     found = errors(client, **given)
 
     assert list(found) == [field]
-    assert told in " ".join(found[field])
+    assert error in " ".join(found[field])
 
 
 @pytest.mark.parametrize("kind", ["warn", "fail"])

@@ -61,14 +61,14 @@ def test_both_languages_have_the_same_parts_in_the_same_order():
 
 @pytest.mark.parametrize("name", [*component_names(), *registered()])
 def test_both_languages_name_the_same_commands_and_variables(name):
-    told = []
+    codes = []
     for language in LANGUAGES:
         with override(language):
             section = runbook.section(name)
         html = " ".join([section.html, *(part.html for part in section.parts)])
-        told.append(set(re.findall("<code>([^<]*)</code>", html)) - {*component_names(), *registered()})
+        codes.append(set(re.findall("<code>([^<]*)</code>", html)) - {*component_names(), *registered()})
 
-    assert told[0] == told[1]
+    assert codes[0] == codes[1]
 
 
 def test_raw_html_is_text_and_only_links_to_the_web_are_links(book):

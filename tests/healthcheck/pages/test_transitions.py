@@ -58,11 +58,11 @@ def test_changes_are_listed_newest_first_in_pages_of_fifty(desk):
     while older := re.search(r'rel="next" href="\?([^"]*)"', pages[-1].content.decode()):
         pages.append(desk.get(f"{LIST}?{older[1].replace('&amp;', '&')}"))
 
-    told = [shown(page) for page in pages]
+    pks_by_page = [shown(page) for page in pages]
 
-    assert [len(page) for page in told] == [50, 50, 20]
+    assert [len(page) for page in pks_by_page] == [50, 50, 20]
     newest_first = HealthTransition.objects.order_by("-at").values_list("pk", flat=True)
-    assert [pk for page in told for pk in page] == list(newest_first)
+    assert [pk for page in pks_by_page for pk in page] == list(newest_first)
     assert "The newest" in text_of(pages[1])
     assert "The newest" not in text_of(pages[0])
 

@@ -50,9 +50,9 @@ def test_old_runs_are_deleted_in_batches():
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, [2 * BATCH_ROWS + 1])
 
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         gone = delete_in_batches(older_than(timezone.now() - timedelta(days=1)))
 
-    deletes = [each["sql"] for each in asked if each["sql"].startswith("DELETE")]
+    deletes = [each["sql"] for each in queries if each["sql"].startswith("DELETE")]
     assert (gone, JobRun.objects.count(), len(deletes)) == (2 * BATCH_ROWS + 1, 0, 3)
     assert all(f"LIMIT {BATCH_ROWS}" in sql for sql in deletes)

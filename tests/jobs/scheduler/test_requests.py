@@ -29,7 +29,7 @@ def loop(ran):
 
     def run_tick(name, tick):
         ran.append((name, tick))
-        if name == "held":
+        if name == "blocking":
             release.wait(60)
 
     scheduler = SafeScheduler(timetables.RARE, run_tick=run_tick, skipped=print)
@@ -70,7 +70,7 @@ def test_tick_run_after_the_request_does_not_block_the_claim(loop):
 
 
 def test_requested_run_waits_for_the_current_run_of_its_job(loop, ran):
-    request_run("held")
+    request_run("blocking")
     supervisor.hand_out_requests(loop)
     supervisor.hand_out_requests(loop)
     supervisor.hand_out_requests(loop)
@@ -78,9 +78,9 @@ def test_requested_run_waits_for_the_current_run_of_its_job(loop, ran):
     supervisor.hand_out_requests(loop)
     loop._threads["good"]._pool.shutdown()
     loop.release.set()
-    loop._threads["held"]._pool.shutdown()
+    loop._threads["blocking"]._pool.shutdown()
 
-    assert [name for name, _ in ran] == ["held", "good"]
+    assert [name for name, _ in ran] == ["blocking", "good"]
 
 
 def test_due_tick_comes_before_a_request(loop, ran):

@@ -87,7 +87,7 @@ def test_leader_registers_every_job_with_its_next_run(supervisors):
     assert set(JobState.objects.values_list("job_name", flat=True)) == {
         "good",
         "broken",
-        "held",
+        "blocking",
         "interrupted",
     }
     assert DjangoJob.objects.filter(next_run_time__isnull=False).count() == 4
@@ -238,18 +238,18 @@ def test_next_leader_closes_runs_of_a_dead_process(supervisors):
 def test_own_run_is_not_closed_in_a_new_term(supervisors):
     supervisor = supervisors()
     supervisor._step()
-    thread = run_in_thread(supervisor, "held")
+    thread = run_in_thread(supervisor, "blocking")
     assert timetables.begun.wait(60)
     end_lock_session(supervisor)
     supervisor._step()
     supervisor._step()
-    assert JobState.objects.get(job_name="held").running_since is not None
+    assert JobState.objects.get(job_name="blocking").running_since is not None
 
     timetables.release.set()
     thread.join(60)
 
-    held = JobState.objects.get(job_name="held")
-    assert (held.running_since, held.last_success, held.runs) == (None, True, 1)
+    blocking = JobState.objects.get(job_name="blocking")
+    assert (blocking.running_since, blocking.last_success, blocking.runs) == (None, True, 1)
 
 
 def test_stop_lets_runs_end_frees_the_lock_and_returns_0(supervisors):
@@ -258,7 +258,7 @@ def test_stop_lets_runs_end_frees_the_lock_and_returns_0(supervisors):
     thread = threading.Thread(target=lambda: codes.append(supervisor.run()))
     thread.start()
     until(lambda: leads(supervisor))
-    job = run_in_thread(supervisor, "held")
+    job = run_in_thread(supervisor, "blocking")
     assert timetables.begun.wait(60)
 
     stop.set()
@@ -268,7 +268,7 @@ def test_stop_lets_runs_end_frees_the_lock_and_returns_0(supervisors):
     job.join(60)
 
     assert codes == [0]
-    assert JobState.objects.get(job_name="held").last_success
+    assert JobState.objects.get(job_name="blocking").last_success
     other = LeaderLock()
     until(other.acquire)
     other.release()
@@ -277,7 +277,7 @@ def test_stop_lets_runs_end_frees_the_lock_and_returns_0(supervisors):
 def test_stop_returns_1_when_a_run_outlasts_the_grace(supervisors):
     supervisor = supervisors(grace_s=0.1)
     supervisor._step()
-    run_in_thread(supervisor, "held")
+    run_in_thread(supervisor, "blocking")
     assert timetables.begun.wait(60)
 
     assert supervisor._wind_down() == 1
@@ -286,7 +286,7 @@ def test_stop_returns_1_when_a_run_outlasts_the_grace(supervisors):
 def test_stop_after_a_resignation_waits_for_runs_and_is_not_silent(supervisors):
     supervisor = supervisors(grace_s=0.1, poll_s=0.01)
     supervisor._step()
-    run_in_thread(supervisor, "held")
+    run_in_thread(supervisor, "blocking")
     assert timetables.begun.wait(60)
     supervisor._resign(LockLost("for the test"))
     supervisor._last_turn_s -= 3600

@@ -166,9 +166,9 @@ def test_a_reset_shows_old_and_new_of_every_setting(browser):
 
 def test_a_reset_needs_a_new_confirmation_after_a_concurrent_change(browser):
     SystemConfig.objects.set_values({"stop_loss_pct": "7.5", "ai_daily_call_limit": 5})
-    asked = act(browser, "reset_to_default", "stop_loss_pct", "ai_daily_call_limit")
+    confirm_page = act(browser, "reset_to_default", "stop_loss_pct", "ai_daily_call_limit")
     SystemConfig.objects.set_value("ai_daily_call_limit", 7)
-    response = confirm(browser, asked)
+    response = confirm(browser, confirm_page)
 
     assert asks(response) == [("stop_loss_pct", "7.5", "5.0"), ("ai_daily_call_limit", "7", "100")]
     assert (row("stop_loss_pct").value, row("ai_daily_call_limit").value) == ("7.5", "7")

@@ -132,16 +132,16 @@ def test_a_form_without_its_base_is_refused_and_can_be_sent_again(second, base):
 
 
 def test_a_change_between_question_and_answer_is_seen(first, second):
-    asked = change(second, "stop_loss_pct", "6")
+    confirm_page = change(second, "stop_loss_pct", "6")
     change(first, "stop_loss_pct", "4")
-    response = confirm(second, asked)
+    response = confirm(second, confirm_page)
 
     assert "5.0 → 4 first admin" in notice(response)
     assert row("stop_loss_pct").value == "4"
     assert response.context["adminform"].form["value"].value() == "6"
     base = response.context["adminform"].form.base.token
-    asked = send(second, "stop_loss_pct", {"base": base, "value": "6", "description": ""})
-    assert asks(asked) == [("stop_loss_pct", "4", "6")]
+    confirm_page = send(second, "stop_loss_pct", {"base": base, "value": "6", "description": ""})
+    assert asks(confirm_page) == [("stop_loss_pct", "4", "6")]
 
 
 def test_a_setting_that_was_renamed_meanwhile_is_not_saved_under_its_old_name():

@@ -129,11 +129,11 @@ def test_a_revert_asks_with_old_and_new_and_is_a_new_change(browser):
     change(browser, "stop_loss_pct", "4")
     number = last_change("stop_loss_pct").pk
     SystemConfig.objects.set_value("stop_loss_pct", "3")
-    asked = revert(browser, number)
+    confirm_page = revert(browser, number)
 
-    assert asks(asked) == [("stop_loss_pct", "3", "5.0")]
+    assert asks(confirm_page) == [("stop_loss_pct", "3", "5.0")]
     assert row("stop_loss_pct").value == "3"
-    response = confirm(browser, asked)
+    response = confirm(browser, confirm_page)
     assert messages(response) == [("success", "Reverted. stop_loss_pct: 3 → 5.0")]
     assert response.redirect_chain[-1][0] == page("history", "stop_loss_pct")
     done = last_change("stop_loss_pct")
@@ -149,10 +149,10 @@ def test_every_revert_needs_confirmation(browser):
 
 def test_a_revert_needs_a_new_confirmation_after_a_concurrent_change(browser):
     SystemConfig.objects.set_value("stop_loss_pct", "4")
-    asked = revert(browser, last_change("stop_loss_pct").pk)
+    confirm_page = revert(browser, last_change("stop_loss_pct").pk)
     SystemConfig.objects.set_value("stop_loss_pct", "2")
 
-    assert asks(confirm(browser, asked)) == [("stop_loss_pct", "2", "5.0")]
+    assert asks(confirm(browser, confirm_page)) == [("stop_loss_pct", "2", "5.0")]
     assert row("stop_loss_pct").value == "2"
 
 
@@ -185,10 +185,10 @@ def test_a_revert_that_has_nothing_to_put_back_says_why(browser):
 
 def test_a_deleted_row_comes_back_by_a_revert(browser):
     SystemConfig.objects.create(key="a_free_key", value="text").delete()
-    asked = revert(browser, last_change("a_free_key").pk)
+    confirm_page = revert(browser, last_change("a_free_key").pk)
 
-    assert asks(asked) == [("a_free_key", None, "text")]
-    confirm(browser, asked)
+    assert asks(confirm_page) == [("a_free_key", None, "text")]
+    confirm(browser, confirm_page)
     assert row("a_free_key").value == "text"
 
 

@@ -34,10 +34,10 @@ def test_history_shows_author_time_and_origin(run):
 
 def test_history_as_json_has_every_field(run):
     run("set", "t_count", "7")
-    [told] = json.loads(run("history", "--limit", "1", "--json"))
+    [entry] = json.loads(run("history", "--limit", "1", "--json"))
     change = newest()
 
-    assert told == {
+    assert entry == {
         "number": change.pk,
         "at": change.at.isoformat(),
         "key": "t_count",

@@ -28,11 +28,11 @@ def export(run, tmp_path):
 
 def test_an_export_holds_every_row_and_says_what_it_is(run, settings):
     SystemConfig.objects.set_value("t_free", "자유")
-    told = json.loads(run("export"))
+    exported = json.loads(run("export"))
 
-    assert (told["format_version"], told["mode"]) == (1, settings.TRADING_MODE)
-    assert told["values"] | told["unregistered"] == rows()
-    assert told["unregistered"] == {"t_free": "자유"}
+    assert (exported["format_version"], exported["mode"]) == (1, settings.TRADING_MODE)
+    assert exported["values"] | exported["unregistered"] == rows()
+    assert exported["unregistered"] == {"t_free": "자유"}
 
 
 def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(refused, tmp_path):

@@ -52,9 +52,9 @@ def test_list_names_the_groups_when_there_is_no_such(refused):
 def test_list_as_json_has_texts_for_values_and_english_for_words(run):
     SystemConfig.objects.set_value("t_free", "text")
     with override("ko"):
-        told = {entry["key"]: entry for entry in json.loads(run("list", "--json"))}
+        output = {entry["key"]: entry for entry in json.loads(run("list", "--json"))}
 
-    assert {key: value for key, value in told["t_count"].items() if key != "updated_at"} == {
+    assert {key: value for key, value in output["t_count"].items() if key != "updated_at"} == {
         "key": "t_count",
         "value": "5",
         "registered": True,
@@ -66,9 +66,9 @@ def test_list_as_json_has_texts_for_values_and_english_for_words(run):
         "default": "5",
         "riskier": "",
     }
-    assert told["stop_loss_pct"]["group"] == "Risk"
-    assert told["t_free"]["registered"] is False
-    assert list(told)[-1] == "t_free"
+    assert output["stop_loss_pct"]["group"] == "Risk"
+    assert output["t_free"]["registered"] is False
+    assert list(output)[-1] == "t_free"
 
 
 def test_get_prints_the_bare_value(run):
@@ -141,10 +141,10 @@ def test_the_other_modes_database_is_refused(refused):
 def test_help_has_examples_and_tells_the_exit_statuses(capsys):
     with pytest.raises(SystemExit):
         call_command("sysconfig", "--help")
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert "  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if it is still 5" in told
-    assert "Exit status: 0; 1 when it was refused" in told
+    assert "  manage.py sysconfig set stop_loss_pct 4.5 --if-is 5   only if it is still 5" in output
+    assert "Exit status: 0; 1 when it was refused" in output
 
 
 @pytest.mark.parametrize(

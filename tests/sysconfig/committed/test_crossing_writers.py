@@ -150,11 +150,11 @@ def test_of_writers_with_the_same_expected_value_one_succeeds(elsewhere, key):
         return None
 
     calls = [elsewhere(write, number) for number in range(4)]
-    told = [call.result(60) for call in calls]
+    results = [call.result(60) for call in calls]
 
-    [winner] = [number for number, other in enumerate(told) if other is None]
+    [winner] = [number for number, other in enumerate(results) if other is None]
     assert stored(key) == str(winner)
-    assert told.count(str(winner)) == 3
+    assert results.count(str(winner)) == 3
 
 
 def test_two_writers_of_the_same_new_keys_can_not_deadlock(elsewhere):

@@ -251,7 +251,7 @@ def test_the_next_transaction_of_the_session_knows_nothing_of_it(changes, end):
             "SELECT current_setting(name, true)"
             " FROM unnest(ARRAY['sysconfig.source', 'sysconfig.actor', 'sysconfig.origin']) AS name"
         )
-        assert {told for (told,) in cursor.fetchall()} <= {None, ""}
+        assert {setting for (setting,) in cursor.fetchall()} <= {None, ""}
     rows("t_name").update(value="b")
 
     assert author(changes)[-1] == SQL

@@ -26,11 +26,11 @@ def heard(ear):
 
     def payloads():
         ear.execute("NOTIFY system_config, 'that is all'")
-        told: list[str] = []
+        received: list[str] = []
         for notification in ear.notifies(timeout=60):
             if notification.payload == "that is all":
-                return sorted(told)
-            told.append(notification.payload)
+                return sorted(received)
+            received.append(notification.payload)
         pytest.fail("the session does not hear itself")
 
     return payloads
