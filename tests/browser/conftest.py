@@ -14,13 +14,13 @@ from playwright.sync_api import expect, sync_playwright
 
 from healthcheck.engine import engine
 from tests.browser import looks, scenes
-from tests.browser.visitor import DESKTOP, PATIENCE_MS, PHONE, Chromium, Visitor
+from tests.browser.visitor import DESKTOP, LONG_TIMEOUT_MS, PHONE, Chromium, Visitor
 from tradingsite.marketdata import probes as marketdata
 from tradingsite.sandbox.server import SandboxServer
 from tradingsite.strategy import probes as strategy
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-PATIENCE_S = PATIENCE_MS / 1000
+LONG_TIMEOUT_S = LONG_TIMEOUT_MS / 1000
 AT_NIGHT = {"en-phone": ("en", PHONE), "ko": ("ko", DESKTOP), "ko-phone": ("ko", PHONE)}
 
 
@@ -29,7 +29,7 @@ def chromium_of_worker(live_server):
     """Start Chromium once for all browser tests of a worker, with its event loop set aside until one runs."""
     if CHROMIUM is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium: install it, or set CHROMIUM")
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=LONG_TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         loop = asyncio.get_running_loop()
@@ -81,13 +81,13 @@ def quiet_afterwards() -> Iterator[None]:
     try:
         yield
         with changed:
-            assert changed.wait_for(lambda: running <= 0, PATIENCE_S), "a request does not end"
+            assert changed.wait_for(lambda: running <= 0, LONG_TIMEOUT_S), "a request does not end"
     finally:
         request_started.disconnect(started)
         request_finished.disconnect(finished)
     for thread in set(threading.enumerate()) - of_others:
         if "health-" in thread.name:
-            thread.join(PATIENCE_S)
+            thread.join(LONG_TIMEOUT_S)
 
 
 @pytest.fixture
@@ -122,11 +122,11 @@ def patient_probes(settings, monkeypatch):
     """Share no probe's result with other tests, and let no probe time out on a busy machine."""
     for name in ("HEALTH_PROBES", "HEALTH_ABILITIES", "STATUS_PANELS"):
         entries = getattr(settings, name)
-        setattr(settings, name, [{**entry, "timeout_s": PATIENCE_S} for entry in entries])
+        setattr(settings, name, [{**entry, "timeout_s": LONG_TIMEOUT_S} for entry in entries])
     settings.HEALTH_PROBES = [{**entry, "shared": False} for entry in settings.HEALTH_PROBES]
-    monkeypatch.setattr(engine, "_DATABASE_WAIT_S", PATIENCE_S)
+    monkeypatch.setattr(engine, "_DATABASE_WAIT_S", LONG_TIMEOUT_S)
     for probes in (marketdata, strategy):
-        monkeypatch.setattr(probes, "WITHIN_S", PATIENCE_S)
+        monkeypatch.setattr(probes, "WITHIN_S", LONG_TIMEOUT_S)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 from playwright.sync_api import Error as PlaywrightError
 
-PATIENCE_MS = 60_000  # a busy machine is slow; a wait ends as soon as what it waits for happens
+LONG_TIMEOUT_MS = 60_000  # a busy machine is slow; a wait ends as soon as what it waits for happens
 DESKTOP, PHONE, NARROWEST = WIDTHS = (1280, 375, 320)
 LOCALES = {"en": "en-GB", "ko": "ko-KR"}
 # The page's own limit for a request follows neither its stopped clock nor the load of this machine.
@@ -52,7 +52,7 @@ class Window:
             timezone_id=kind.zone,
             java_script_enabled=kind.javascript,
         )
-        self._context.set_default_timeout(PATIENCE_MS)
+        self._context.set_default_timeout(LONG_TIMEOUT_MS)
         self._context.add_init_script(NO_LIMIT)
         self.page = self._context.new_page()
         if kind.timers == "by hand":

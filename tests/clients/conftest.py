@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import PATIENCE_S, FakeClock, Peer, be_patient
+from tests.clients.peer import LONG_TIMEOUT_S, FakeClock, Peer, extend_timeouts
 from tests.clients.samples import ACCESS_KEY, SECRET_KEY
 from tradingsite.clients.gemini.client import GeminiClient
 from tradingsite.clients.gemini.generation import GeminiModel
@@ -23,7 +23,7 @@ def peer() -> Iterator[Peer]:
 
 @pytest.fixture
 def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    be_patient(monkeypatch)
+    extend_timeouts(monkeypatch)
     return FakeClock()
 
 
@@ -63,8 +63,8 @@ def exchange(make_exchange: Callable[..., UpbitExchange]) -> UpbitExchange:
 @pytest.fixture
 def make_gemini(peer: Peer) -> Callable[..., GeminiClient]:
     def make(api_key: str = "key-for-tests", **options: Any) -> GeminiClient:
-        patience = {"read_timeout_s": PATIENCE_S, "wall_clock_s": PATIENCE_S}
-        return GeminiClient(peer.url, api_key, **{**patience, **options})
+        timeouts = {"read_timeout_s": LONG_TIMEOUT_S, "wall_clock_s": LONG_TIMEOUT_S}
+        return GeminiClient(peer.url, api_key, **{**timeouts, **options})
 
     return make
 
@@ -90,5 +90,5 @@ def saturated_address() -> Iterator[tuple[str, int]]:
 @pytest.fixture
 def model(peer: Peer) -> GeminiModel:
     return GeminiModel(
-        peer.url, samples.MODEL_KEY, user_agent="tradingsite/test", connect_timeout_s=PATIENCE_S
+        peer.url, samples.MODEL_KEY, user_agent="tradingsite/test", connect_timeout_s=LONG_TIMEOUT_S
     )

@@ -18,8 +18,8 @@ from tradingsite.clients.connection import Bounds
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
-PATIENCE_S = 30.0
-"""A limit for what must happen: even a very busy machine keeps it."""
+LONG_TIMEOUT_S = 30.0
+"""The limit of waits that are expected to succeed; long enough for a very busy machine."""
 
 
 @dataclass
@@ -146,23 +146,23 @@ class Peer(ThreadingHTTPServer):
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what must happen in another thread."""
-    end = time.monotonic() + PATIENCE_S
+    """Wait until another thread makes the condition true."""
+    end = time.monotonic() + LONG_TIMEOUT_S
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
 
 
-def be_patient(patch: pytest.MonkeyPatch) -> None:
-    """Let no connect and no read of a client fail because the machine is busy.
+def extend_timeouts(patch: pytest.MonkeyPatch) -> None:
+    """Extend the connect and read timeouts of the clients, so that they do not fail on a busy machine.
 
-    With a clock moved by the test each gets PATIENCE_S at least, with the system's the rest of the call.
+    With a fake clock each lasts LONG_TIMEOUT_S at least, with the system clock as long as the whole call may.
     """
     limit_s = Bounds.for_read_s
 
     def patient(bounds: Bounds) -> float:
         by_system_clock = bounds.deadline._clock is SYSTEM_CLOCK
-        return max(limit_s(bounds), bounds.deadline.left_s() if by_system_clock else PATIENCE_S)
+        return max(limit_s(bounds), bounds.deadline.left_s() if by_system_clock else LONG_TIMEOUT_S)
 
     patch.setattr(Bounds, "for_read_s", patient)
     patch.setattr(Bounds, "for_connect_s", patient)

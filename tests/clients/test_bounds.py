@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.clients.peer import CERTIFICATE, PATIENCE_S, FakeClock, Handler, Peer, Reply, stepping_clock
+from tests.clients.peer import CERTIFICATE, LONG_TIMEOUT_S, FakeClock, Handler, Peer, Reply, stepping_clock
 from tradingsite.clients.connection import Bounds, bounded, new_session
 from tradingsite.clients.deadline import Deadline
 from tradingsite.clients.errors import TimedOut, Unavailable, Unreachable
@@ -32,7 +32,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 )
 def test_dripping_response_times_out_at_the_deadline(peer, start):
     peer.script(lambda handler: handler.drip(start))
-    client = UpbitClient(peer.url, read_timeout_s=PATIENCE_S, retries=0)
+    client = UpbitClient(peer.url, read_timeout_s=LONG_TIMEOUT_S, retries=0)
 
     with pytest.raises(TimedOut, match=r"no whole answer within 0\.15 s"):
         client.markets(within_s=0.15)
@@ -62,17 +62,17 @@ def test_silent_server_times_out_after_the_read_timeout(peer):
     peer.script(Handler.stay_silent)
 
     with pytest.raises(TimedOut, match="no answer in time"):
-        UpbitClient(peer.url, read_timeout_s=0.1, wall_clock_s=PATIENCE_S, retries=0).markets()
+        UpbitClient(peer.url, read_timeout_s=0.1, wall_clock_s=LONG_TIMEOUT_S, retries=0).markets()
 
 
 def test_read_timeout_restarts_with_each_call_on_a_kept_connection(peer):
     clock = FakeClock()
     peer.script(Reply(), Reply(), Handler.stay_silent)
-    client = UpbitClient(peer.url, read_timeout_s=PATIENCE_S, retries=1, clock=clock.clock)
+    client = UpbitClient(peer.url, read_timeout_s=LONG_TIMEOUT_S, retries=1, clock=clock.clock)
 
     for _ in range(2):
-        client.markets(within_s=PATIENCE_S)
-        clock.now += 2 * PATIENCE_S  # a limit of this call would be over in the next
+        client.markets(within_s=LONG_TIMEOUT_S)
+        clock.now += 2 * LONG_TIMEOUT_S  # a limit of this call would be over in the next
     with pytest.raises(TimedOut, match="no answer in time"):
         client.markets(within_s=0.2)
 
@@ -103,8 +103,8 @@ def test_next_address_is_tried_when_one_does_not_answer(peer, saturated_address,
     client = UpbitClient(
         "http://exchange.invalid",
         connect_timeout_s=0.5,
-        read_timeout_s=PATIENCE_S,
-        wall_clock_s=PATIENCE_S,
+        read_timeout_s=LONG_TIMEOUT_S,
+        wall_clock_s=LONG_TIMEOUT_S,
         retries=0,
     )
     assert client.markets() == []
@@ -157,7 +157,7 @@ def tls_peer() -> Iterator[Peer]:
 def test_bounded_connections_support_tls(tls_peer):
     tls_peer.script(Reply(body="x" * 300_000))
 
-    with new_session() as session, bounded(Bounds(PATIENCE_S, PATIENCE_S, Deadline(PATIENCE_S))):
+    with new_session() as session, bounded(Bounds(LONG_TIMEOUT_S, LONG_TIMEOUT_S, Deadline(LONG_TIMEOUT_S))):
         session.verify = str(CERTIFICATE)
         assert len(session.get(tls_peer.url).content) == 300_000
 
@@ -165,7 +165,7 @@ def test_bounded_connections_support_tls(tls_peer):
 def test_dripping_response_over_tls_times_out(tls_peer):
     tls_peer.script(lambda handler: handler.drip(HEAD + b"Content-Length: 1000000\r\n\r\n"))
 
-    with new_session() as session, bounded(Bounds(PATIENCE_S, PATIENCE_S, Deadline(0.15))):
+    with new_session() as session, bounded(Bounds(LONG_TIMEOUT_S, LONG_TIMEOUT_S, Deadline(0.15))):
         session.verify = str(CERTIFICATE)
         with pytest.raises(OSError, match=r"timed out|the time for this call is over"):
             session.get(tls_peer.url)
@@ -174,5 +174,5 @@ def test_dripping_response_over_tls_times_out(tls_peer):
 def test_peer_of_these_tests_really_drips_bytes(peer):
     peer.script(lambda handler: Handler.drip(handler, HEAD + b"Content-Length: 3\r\n\r\n"))
 
-    with new_session() as session, bounded(Bounds(PATIENCE_S, PATIENCE_S, Deadline(PATIENCE_S))):
+    with new_session() as session, bounded(Bounds(LONG_TIMEOUT_S, LONG_TIMEOUT_S, Deadline(LONG_TIMEOUT_S))):
         assert session.get(peer.url).content == b"111"

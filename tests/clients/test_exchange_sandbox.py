@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S, stepping_clock, wait_until
+from tests.clients.peer import LONG_TIMEOUT_S, stepping_clock, wait_until
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.errors import KeyRejected, NotFound, Rejected
 from tradingsite.clients.upbit.exchange import UpbitExchange
@@ -33,7 +33,12 @@ def trader(sandbox) -> UpbitExchange:
 
 def exchange_client(sandbox: SandboxServer, access_key: str) -> UpbitExchange:
     return UpbitExchange(
-        sandbox.url, access_key, SECRET_KEY, retries=0, read_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S
+        sandbox.url,
+        access_key,
+        SECRET_KEY,
+        retries=0,
+        read_timeout_s=LONG_TIMEOUT_S,
+        wall_clock_s=LONG_TIMEOUT_S,
     )
 
 
@@ -49,7 +54,7 @@ def resting() -> OrderRequest:
 def test_buy_is_accepted_filled_and_found_by_uuid_and_identifier(trader):
     wanted = buy()
 
-    outcome = trader.place(wanted, within_s=PATIENCE_S)
+    outcome = trader.place(wanted, within_s=LONG_TIMEOUT_S)
 
     assert isinstance(outcome, Accepted)
     order = trader.order(identifier=wanted.identifier)
@@ -66,7 +71,7 @@ def test_buy_is_accepted_filled_and_found_by_uuid_and_identifier(trader):
 def test_open_closed_and_named_orders_are_listed(trader):
     filled, open_ = buy(), resting()
     for wanted in (filled, open_):
-        assert isinstance(trader.place(wanted, within_s=PATIENCE_S), Accepted)
+        assert isinstance(trader.place(wanted, within_s=LONG_TIMEOUT_S), Accepted)
     now = datetime.now(UTC)
 
     assert [order.identifier for order in trader.open_orders(market="KRW-BTC")] == [open_.identifier]
@@ -81,7 +86,7 @@ def test_open_closed_and_named_orders_are_listed(trader):
 
 def test_cancelled_order_is_closed_and_cannot_be_cancelled_again(trader):
     wanted = resting()
-    trader.place(wanted, within_s=PATIENCE_S)
+    trader.place(wanted, within_s=LONG_TIMEOUT_S)
 
     trader.cancel(identifier=wanted.identifier)
 
@@ -113,21 +118,21 @@ def test_order_test_places_nothing(trader, sandbox):
 
 
 def test_refusals_carry_upbits_error_names(trader):
-    assert trader.place(buy(4_000), within_s=PATIENCE_S).name == "under_min_total_bid"
-    assert trader.place(buy(10_000_000), within_s=PATIENCE_S).name == "insufficient_funds_bid"
+    assert trader.place(buy(4_000), within_s=LONG_TIMEOUT_S).name == "under_min_total_bid"
+    assert trader.place(buy(10_000_000), within_s=LONG_TIMEOUT_S).name == "insufficient_funds_bid"
 
 
 def test_repeated_identifier_makes_the_outcome_unknown(trader):
     wanted = buy()
-    assert isinstance(trader.place(wanted, within_s=PATIENCE_S), Accepted)
+    assert isinstance(trader.place(wanted, within_s=LONG_TIMEOUT_S), Accepted)
 
-    assert isinstance(trader.place(wanted, within_s=PATIENCE_S), Unknown)
+    assert isinstance(trader.place(wanted, within_s=LONG_TIMEOUT_S), Unknown)
 
 
 def test_unknown_access_key_is_a_proven_refusal(sandbox):
     other = exchange_client(sandbox, "another-key")
 
-    assert other.place(buy(), within_s=PATIENCE_S) == OrderRefused(
+    assert other.place(buy(), within_s=LONG_TIMEOUT_S) == OrderRefused(
         "invalid_access_key", "잘못된 엑세스 키입니다.", 401
     )
     with pytest.raises(KeyRejected):
@@ -158,7 +163,7 @@ def test_outcome_under_a_fault_claims_only_what_is_proven(*, trader, sandbox, ki
     # The time up to the POST is counted in readings of the clock, so that a busy machine sends it, too.
     client = replace(trader, clock=stepping_clock(0.01)) if seconds else trader
 
-    assert isinstance(client.place(wanted, within_s=0.5 if seconds else PATIENCE_S), outcome)
+    assert isinstance(client.place(wanted, within_s=0.5 if seconds else LONG_TIMEOUT_S), outcome)
 
     wait_until(lambda: sandbox.exchange.posts)
     assert [post.identifier for post in sandbox.exchange.posts] == [wanted.identifier]
@@ -171,7 +176,7 @@ def test_outcome_under_a_fault_claims_only_what_is_proven(*, trader, sandbox, ki
 def test_offline_market_is_a_named_refusal(trader, sandbox):
     sandbox.faults.add(Fault("market_offline", market="KRW-BTC"))
 
-    assert trader.place(buy(), within_s=PATIENCE_S).name == "market_offline"
+    assert trader.place(buy(), within_s=LONG_TIMEOUT_S).name == "market_offline"
     with pytest.raises(Rejected) as caught:
         trader.test(buy())
     assert caught.value.name == "market_offline"

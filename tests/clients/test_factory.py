@@ -3,7 +3,7 @@
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import PATIENCE_S, Reply, be_patient
+from tests.clients.peer import LONG_TIMEOUT_S, Reply, extend_timeouts
 from tradingsite import __version__
 from tradingsite.clients.errors import KeyRejected
 from tradingsite.clients.factory import exchange_client, gemini_client, model_client, upbit_client
@@ -13,7 +13,7 @@ from tradingsite.clients.gemini.generation import GenerationRequest
 
 @pytest.fixture(autouse=True)
 def patient_sockets(monkeypatch):
-    be_patient(monkeypatch)
+    extend_timeouts(monkeypatch)
 
 
 def test_public_clients_use_the_configured_urls(peer, settings):
@@ -22,7 +22,7 @@ def test_public_clients_use_the_configured_urls(peer, settings):
     peer.script(Reply(), Reply(body=samples.MODEL))
 
     upbit_client(retries=0).markets()
-    gemini_client().model("gemini-3.5-flash-lite", within_s=PATIENCE_S)
+    gemini_client().model("gemini-3.5-flash-lite", within_s=LONG_TIMEOUT_S)
 
     assert [request.headers["user-agent"] for request in peer.requests] == [f"tradingsite/{__version__}"] * 2
     assert peer.requests[1].headers["x-goog-api-key"] == "key-for-tests"

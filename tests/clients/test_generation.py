@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import PATIENCE_S, Handler, Peer, Reply
+from tests.clients.peer import LONG_TIMEOUT_S, Handler, Peer, Reply
 from tests.clients.samples import MODEL_KEY, candidate, generation, google_error
 from tradingsite.clients.errors import ClientError
 from tradingsite.clients.gemini.failures import ModelFailure
@@ -22,7 +22,7 @@ DELAY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5
 
 
 def failure(
-    model: GeminiModel, request: GenerationRequest = REQUEST, *, within_s: float = PATIENCE_S
+    model: GeminiModel, request: GenerationRequest = REQUEST, *, within_s: float = LONG_TIMEOUT_S
 ) -> ModelFailure:
     with pytest.raises(ModelFailure) as caught:
         model.generate(request, within_s=within_s)
@@ -271,7 +271,7 @@ def test_dripping_answer_times_out_at_the_deadline(peer, model, start):
 
     assert failed.kind == "timeout"
     assert "within 0.3 s" in failed.message
-    assert monotonic() - begun < PATIENCE_S
+    assert monotonic() - begun < LONG_TIMEOUT_S
 
 
 def load_package(peer: Peer, model: GeminiModel) -> None:
@@ -319,7 +319,7 @@ def test_untrusted_certificate_is_a_network_failure(monkeypatch):
     tls_peer.speak_tls()
 
     with tls_peer.running():
-        failed = failure(GeminiModel(tls_peer.url, MODEL_KEY, connect_timeout_s=PATIENCE_S))
+        failed = failure(GeminiModel(tls_peer.url, MODEL_KEY, connect_timeout_s=LONG_TIMEOUT_S))
 
     assert failed.kind == "network"
     assert "TLS failed" in failed.message

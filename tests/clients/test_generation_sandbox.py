@@ -1,11 +1,11 @@
-"""The model client against the sandbox's model host and each of its faults."""
+"""The model client with the sandbox's Gemini server, without faults and with each of them."""
 
 import json
 from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S
+from tests.clients.peer import LONG_TIMEOUT_S
 from tests.clients.samples import SCHEMA
 from tradingsite.clients.gemini.failures import ModelFailure
 from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
@@ -15,7 +15,7 @@ from tradingsite.sandbox.options import GEMINI_KEY
 from tradingsite.sandbox.server import SandboxServer
 
 REQUEST = GenerationRequest("gemini-3.5-flash-lite", "Decide.", '{"indicators": {"rsi_14": 20}}', SCHEMA)
-WELL_FORMED = {
+WRONG_TEXT = {
     name
     for name in MODEL_FAULTS
     if name.removeprefix("model_")
@@ -24,11 +24,11 @@ WELL_FORMED = {
         *("not_json", "fenced_json"),
     }
 }
-"""Whole answers whose text is wrong: the caller checks that."""
+"""Faults that change only the output text, which the caller of the client checks."""
 FAILURES = {
-    name: fault.failure for name, fault in MODEL_FAULTS.items() if fault.failure and name not in WELL_FORMED
+    name: fault.failure for name, fault in MODEL_FAULTS.items() if fault.failure and name not in WRONG_TEXT
 }
-TOLERABLE = [name for name in MODEL_FAULTS if name not in FAILURES]
+NO_FAILURE = [name for name in MODEL_FAULTS if name not in FAILURES]
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def sandbox() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def host(sandbox) -> GeminiModel:
-    return GeminiModel(sandbox.url, GEMINI_KEY, connect_timeout_s=PATIENCE_S)
+def model(sandbox) -> GeminiModel:
+    return GeminiModel(sandbox.url, GEMINI_KEY, connect_timeout_s=LONG_TIMEOUT_S)
 
 
-def test_sandbox_answers_in_the_requested_schema(host):
-    answer = host.generate(REQUEST)
+def test_sandbox_answers_in_the_requested_schema(model):
+    answer = model.generate(REQUEST)
 
     assert json.loads(answer.text)["decision"] == "BUY"
     assert answer.model_answered == "gemini-3.5-flash-lite"
@@ -51,33 +51,33 @@ def test_sandbox_answers_in_the_requested_schema(host):
 
 
 @pytest.mark.parametrize(("name", "kind"), FAILURES.items())
-def test_fault_becomes_a_failure_of_its_kind(host, sandbox, name, kind):
-    host.generate(REQUEST)  # imports the package, which takes longer than the short limit below
+def test_fault_becomes_a_failure_of_its_kind(model, sandbox, name, kind):
+    model.generate(REQUEST)  # imports the package, which takes longer than the short limit below
     sandbox.requests.clear()
     seconds = {"model_silence": 10, "model_trickle": 0.2}.get(name)
     sandbox.faults.add(Fault(name, seconds=seconds))
 
     with pytest.raises(ModelFailure) as caught:
-        host.generate(REQUEST, within_s=0.5 if seconds else PATIENCE_S)
+        model.generate(REQUEST, within_s=0.5 if seconds else LONG_TIMEOUT_S)
 
     assert caught.value.kind == kind
-    if not seconds:  # else the sandbox is still busy with it
+    if not seconds:  # else the sandbox may still be sending the response
         assert len(sandbox.requests) == (3 if name == "model_401" else 1)
 
 
-@pytest.mark.parametrize("name", TOLERABLE)
-def test_tolerable_fault_still_returns_an_answer(host, sandbox, name):
+@pytest.mark.parametrize("name", NO_FAILURE)
+def test_fault_that_the_client_does_not_detect_returns_the_output(model, sandbox, name):
     sandbox.faults.add(Fault(name))
 
-    assert host.generate(REQUEST).finish_reason == "STOP"
+    assert model.generate(REQUEST).finish_reason == "STOP"
     assert len(sandbox.requests) == 1
 
 
-def test_unknown_key_or_model_is_refused(host, sandbox):
-    for model, name, kind in (
+def test_unknown_key_or_model_is_refused(model, sandbox):
+    for client, name, kind in (
         (GeminiModel(sandbox.url, "another-key"), REQUEST.model, "auth"),
-        (host, "gemini-0-none", "config"),
+        (model, "gemini-0-none", "config"),
     ):
         with pytest.raises(ModelFailure) as caught:
-            model.generate(GenerationRequest(name, "a", "b", SCHEMA))
+            client.generate(GenerationRequest(name, "a", "b", SCHEMA))
         assert caught.value.kind == kind

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import PATIENCE_S, Handler, Peer, Reply
+from tests.clients.peer import LONG_TIMEOUT_S, Handler, Peer, Reply
 from tradingsite.clients import errors, http
 from tradingsite.clients.errors import (
     ClientError,
@@ -26,7 +26,7 @@ HTML = "<!doctype html><html>0.3s</html>"
 
 def patient(url: str) -> UpbitClient:
     """Return a client for TLS handshakes on a busy machine."""
-    return UpbitClient(url, connect_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S, retries=0)
+    return UpbitClient(url, connect_timeout_s=LONG_TIMEOUT_S, wall_clock_s=LONG_TIMEOUT_S, retries=0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from tests.clients import samples
-from tests.clients.peer import CERTIFICATE, PATIENCE_S, FakeClock, Handler, Peer, Reply
+from tests.clients.peer import CERTIFICATE, LONG_TIMEOUT_S, FakeClock, Handler, Peer, Reply
 from tests.clients.samples import ACCESS_KEY, SECRET_KEY
 from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.exchange import UpbitExchange
@@ -24,8 +24,8 @@ SELL = OrderRequest("KRW-BTC", "ask", "market", "sig-2", volume=Decimal("1E-8"))
 PAGE = "<!doctype html><html>busy</html>"
 
 
-def place(url: str, *, within_s: float = PATIENCE_S, **options) -> object:
-    options = {"connect_timeout_s": PATIENCE_S, **options}
+def place(url: str, *, within_s: float = LONG_TIMEOUT_S, **options) -> object:
+    options = {"connect_timeout_s": LONG_TIMEOUT_S, **options}
     return UpbitExchange(url, ACCESS_KEY, SECRET_KEY, **options).place(BUY, within_s=within_s)
 
 
@@ -124,7 +124,7 @@ def test_unreadable_body_leaves_the_order_unknown(peer, exchange):
         Reply(201, b" " * (8 * 2**20 + 1)),
     ):
         peer.script(reply)
-        assert isinstance(exchange.place(BUY, within_s=PATIENCE_S), Unknown)
+        assert isinstance(exchange.place(BUY, within_s=LONG_TIMEOUT_S), Unknown)
 
 
 def test_lost_answer_leaves_the_order_unknown(peer):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S, FakeClock
+from tests.clients.peer import LONG_TIMEOUT_S, FakeClock
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.errors import KeyRejected, NotFound, RateLimited, Rejected
 from tradingsite.clients.gemini.client import GeminiClient
@@ -129,7 +129,7 @@ def test_ban_lasts_as_long_as_the_sandbox_says(open_sandbox, fake_clock):
 
 
 def test_gemini_client_reads_models_of_the_sandbox(sandbox):
-    client = GeminiClient(sandbox.url, GEMINI_KEY, read_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S)
+    client = GeminiClient(sandbox.url, GEMINI_KEY, read_timeout_s=LONG_TIMEOUT_S, wall_clock_s=LONG_TIMEOUT_S)
 
     assert client.model("gemini-3.5-flash-lite").input_token_limit == 1048576
     with pytest.raises(NotFound):
@@ -140,8 +140,8 @@ def test_gemini_client_reads_models_of_the_sandbox(sandbox):
 
 def test_sandbox_refuses_an_unknown_gemini_key(sandbox):
     with pytest.raises(KeyRejected, match="the API key is not valid") as caught:
-        GeminiClient(sandbox.url, "another-key", read_timeout_s=PATIENCE_S, wall_clock_s=PATIENCE_S).model(
-            "gemini-3.5-flash-lite"
-        )
+        GeminiClient(
+            sandbox.url, "another-key", read_timeout_s=LONG_TIMEOUT_S, wall_clock_s=LONG_TIMEOUT_S
+        ).model("gemini-3.5-flash-lite")
 
     assert caught.value.name == "API_KEY_INVALID"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S, be_patient
+from tests.clients.peer import LONG_TIMEOUT_S, extend_timeouts
 from tradingsite.marketdata import api_key, probes
 
 
 @pytest.fixture(autouse=True)
 def patient_probes(monkeypatch):
-    be_patient(monkeypatch)
-    monkeypatch.setattr(probes, "WITHIN_S", PATIENCE_S)
-    monkeypatch.setattr(api_key, "WITHIN_S", PATIENCE_S)
+    extend_timeouts(monkeypatch)
+    monkeypatch.setattr(probes, "WITHIN_S", LONG_TIMEOUT_S)
+    monkeypatch.setattr(api_key, "WITHIN_S", LONG_TIMEOUT_S)

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from tests.clients.peer import FakeClock, be_patient
+from tests.clients.peer import FakeClock, extend_timeouts
 from tests.orders import trades
 from tests.sandbox.limits import GENEROUS
 from tradingsite.clients.upbit.exchange import UpbitExchange
@@ -93,5 +93,5 @@ class Venue:
 def open_venue() -> Iterator[Venue]:
     venue = Venue()
     with venue.server, pytest.MonkeyPatch.context() as patch:
-        be_patient(patch)
+        extend_timeouts(patch)
         yield venue

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S, FakeClock, Peer, be_patient
+from tests.clients.peer import LONG_TIMEOUT_S, FakeClock, Peer, extend_timeouts
 from tests.sandbox.limits import GENEROUS
 from tests.strategy.desk import Desk
 from tests.strategy.market import MARKET, TICK, patient_client
@@ -38,8 +38,8 @@ def client_with_replies(peer, fake_clock):
 
 @pytest.fixture
 def patient_probes(monkeypatch):
-    be_patient(monkeypatch)
-    monkeypatch.setattr(probes, "WITHIN_S", PATIENCE_S)
+    extend_timeouts(monkeypatch)
+    monkeypatch.setattr(probes, "WITHIN_S", LONG_TIMEOUT_S)
 
 
 class SandboxClock:
@@ -73,7 +73,7 @@ def desk(noon_sandbox, sandbox_clock, fake_clock):
     yield Desk(
         noon_sandbox,
         exchange,
-        GeminiModel(noon_sandbox.url, GEMINI_KEY, connect_timeout_s=PATIENCE_S),
+        GeminiModel(noon_sandbox.url, GEMINI_KEY, connect_timeout_s=LONG_TIMEOUT_S),
         ticker.trade_price,
     )
     noon_sandbox.faults.clear()

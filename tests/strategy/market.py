@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from tests.clients.peer import PATIENCE_S
+from tests.clients.peer import LONG_TIMEOUT_S
 from tradingsite.clients.deadline import SYSTEM_CLOCK, Clock
 from tradingsite.clients.upbit.client import UpbitClient
 from tradingsite.clients.upbit.schemas import MinuteCandle
@@ -23,9 +23,9 @@ def patient_client(url: str, clock: Clock = SYSTEM_CLOCK) -> UpbitClient:
         url,
         retries=0,
         clock=clock,
-        connect_timeout_s=PATIENCE_S,
-        read_timeout_s=PATIENCE_S,
-        wall_clock_s=PATIENCE_S,
+        connect_timeout_s=LONG_TIMEOUT_S,
+        read_timeout_s=LONG_TIMEOUT_S,
+        wall_clock_s=LONG_TIMEOUT_S,
     )
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.clients.peer import PATIENCE_S, stepping_clock, wait_until
+from tests.clients.peer import LONG_TIMEOUT_S, stepping_clock, wait_until
 from tradingsite.clients.gemini.generation import GeminiModel, GenerationRequest
 from tradingsite.sandbox.faults.arming import Fault
 from tradingsite.sandbox.faults.model_faults import MODEL_FAULTS
@@ -36,7 +36,7 @@ def test_model_failure_is_a_hold_with_its_kind_after_one_request(desk, name):
 
     # The time up to the request is counted in readings of the clock: a busy machine sends it, too.
     model = replace(desk.model, clock=stepping_clock(0.05)) if name in SLOW else desk.model
-    signal = desk.decide(model=model, within_s=1 if name in SLOW else PATIENCE_S)
+    signal = desk.decide(model=model, within_s=1 if name in SLOW else LONG_TIMEOUT_S)
 
     wait_until(desk.model_requests)
     call = ModelCall.objects.get()

@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.clients.peer import PATIENCE_S, be_patient
+from tests.clients.peer import LONG_TIMEOUT_S, extend_timeouts
 from tests.leaks import shown
 from tradingsite.clients import factory
 from tradingsite.jobs import fence, tasks
@@ -32,10 +32,10 @@ MARKET = "KRW-BTC"
 
 @pytest.fixture
 def exchange(settings, monkeypatch):
-    be_patient(monkeypatch)
+    extend_timeouts(monkeypatch)
     for limit in ("POST_WITHIN_S", "LOOKUP_WITHIN_S"):
-        monkeypatch.setattr(submission, limit, PATIENCE_S)
-    monkeypatch.setattr(signal_order, "READ_WITHIN_S", PATIENCE_S)
+        monkeypatch.setattr(submission, limit, LONG_TIMEOUT_S)
+    monkeypatch.setattr(signal_order, "READ_WITHIN_S", LONG_TIMEOUT_S)
     with SandboxServer(options=Options(fill_after_ms=0)) as server:
         settings.UPBIT_URL = settings.GEMINI_URL = server.url
         yield server

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from tests.clients.peer import PATIENCE_S, Peer
+from tests.clients.peer import LONG_TIMEOUT_S, Peer
 from tests.jobs.conftest import COMMITTED, at
 from tests.jobs.runs import COLLECT, job_of, runner_of, state
 from tradingsite.clients.deadline import Deadline, overall_deadline, overall_left_s
@@ -26,14 +26,14 @@ from tradingsite.sandbox.options import ACCESS_KEY, GEMINI_KEY, SECRET_KEY
 pytestmark = COMMITTED
 
 
-def ask(statement, *parameters):
+def query(statement, *parameters):
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchone()[0]
 
 
 def limit():
-    return ask("SHOW statement_timeout")
+    return query("SHOW statement_timeout")
 
 
 def test_result_after_the_deadline_is_a_failure(metrics):
@@ -76,7 +76,7 @@ def test_http_call_ends_at_the_runs_deadline(call):
     _package()  # the first import of the vendor's package is slow
     release = threading.Event()
     with Peer().running() as peer:
-        peer.script(lambda _handler: release.wait(PATIENCE_S))
+        peer.script(lambda _handler: release.wait(LONG_TIMEOUT_S))
         began = time.monotonic()
         with sql_deadline.bound(0.3), pytest.raises((TimedOut, ModelFailure), match=r"within 0\.|in time"):
             call(peer.url)
@@ -97,10 +97,10 @@ def test_call_outside_a_run_has_its_own_deadline():
 def test_statement_ends_within_one_and_a_half_deadlines():
     began = time.monotonic()
     with sql_deadline.bound(0.5), pytest.raises(OperationalError, match="statement timeout"):
-        ask("SELECT pg_sleep(60)")
+        query("SELECT pg_sleep(60)")
 
     assert time.monotonic() - began < 12  # the session's own limit is 15 s
-    assert ask("SELECT 1") == 1
+    assert query("SELECT 1") == 1
 
 
 @pytest.mark.parametrize(("within_s", "is_set"), [(8, True), (9.9, True), (20, False), (120, False)])
@@ -141,7 +141,7 @@ def test_limit_is_set_again_after_a_rollback():
 
 def test_broken_transaction_raises_its_own_error():
     with sql_deadline.bound(2), pytest.raises(Exception, match="division by zero"), transaction.atomic():
-        ask("SELECT 1/0")
+        query("SELECT 1/0")
     assert limit() == "15s"
 
 
@@ -149,7 +149,7 @@ def test_result_can_be_written_after_the_deadline():
     with sql_deadline.bound(0.01) as until:
         threading.Event().wait(0.02)
         assert until.left_s() < 0
-        assert ask("SELECT 1") == 1
+        assert query("SELECT 1") == 1
         assert limit() == "1s"
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import Error, connection, transaction
 
-from tests.clients.peer import PATIENCE_S, wait_until
+from tests.clients.peer import LONG_TIMEOUT_S, wait_until
 from tests.healthcheck.processes import ROOT, environment
 from tradingsite.clients.upbit.exchange import UpbitExchange
 from tradingsite.orders.execution import intents
@@ -81,7 +81,7 @@ class ReadsTogether(UpbitExchange):
 
     def accounts(self, **bounds):
         balances = super().accounts(**bounds)
-        self.barrier.wait(PATIENCE_S)
+        self.barrier.wait(LONG_TIMEOUT_S)
         return balances
 
 
@@ -205,7 +205,7 @@ def test_writer_of_a_market_blocks_the_next_writer_of_it(trader):
             wait_until(lambda: waiting_locks() == 1)
             first = trader.buy()
             intents.transition(first, OrderState.REJECTED, trader.venue.at, {})
-        (second,) = next_one.result(PATIENCE_S)
+        (second,) = next_one.result(LONG_TIMEOUT_S)
 
     assert list(Order.objects.order_by("pk")) == [first, second]
 
