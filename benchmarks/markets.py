@@ -23,7 +23,7 @@ django.setup()
 from django.db import connection, transaction  # noqa: E402 - after setup
 
 from tests.healthcheck.databases import pooled  # noqa: E402 - after setup
-from tests.sysconfig.processes.house import housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import running_server  # noqa: E402 - after setup
 from tradingsite.marketdata.collection import collect  # noqa: E402 - after setup
 from tradingsite.risk.volatility import VolatilityLimits, check_limits  # noqa: E402 - after setup
 
@@ -126,11 +126,11 @@ def _ms(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Measure in this process, on the database of a house."""
+    """Measure in this process, on a database server of its own."""
     say("first a database is made, 5 s")
-    with housed() as house:
+    with running_server() as db_server:
         settings = connection.settings_dict
-        place = {"HOST": str(house.server.use()), "PORT": "5432"}
+        place = {"HOST": str(db_server.server.use()), "PORT": "5432"}
         settings.update({"EMBEDDED_DIR": None, "NAME": "postgres", "USER": "postgres", **place})
         try:
             for part in (storing, repeated_poll, halted):

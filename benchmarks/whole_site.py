@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.timing import say
-from tests.sysconfig.processes.house import House, housed
+from tests.sysconfig.processes.house import DatabaseServer, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "a-token-for-monitors"  # noqa: S105 - of the bench's own site
@@ -18,23 +18,23 @@ TOKEN = "a-token-for-monitors"  # noqa: S105 - of the bench's own site
 class WholeSite(NamedTuple):
     """Where the database is, and the environment of further processes."""
 
-    house: House
+    db_server: DatabaseServer
     env: dict[str, str]
 
     @property
     def url(self) -> str:
-        return str(self.house.url)
+        return str(self.db_server.url)
 
 
 @contextmanager
 def whole_site(commands: tuple[str, ...] = ("sandbox", "runscheduler")) -> Iterator[WholeSite]:
     """Run `manage.py` with these commands for the block, on a new database and in a folder of their own."""
     say("first a database is made, 5 s")
-    with housed() as house, tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+    with running_server() as db_server, tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         env = {
-            **house.env,
-            "DATABASE_URL": house.url,
-            "DATABASE_DIRECT_URL": house.url,  # the house's proxy would be measured too
+            **db_server.env,
+            "DATABASE_URL": db_server.url,
+            "DATABASE_DIRECT_URL": db_server.url,  # without the proxy, which would be measured too
             "DJANGO_SETTINGS_MODULE": "tradingsite.settings",
             "HEALTH_TOKEN": TOKEN,
             "VAR_DIR": folder,
@@ -43,7 +43,7 @@ def whole_site(commands: tuple[str, ...] = ("sandbox", "runscheduler")) -> Itera
         _manage(env, "prepare")
         for command in commands:
             running.enter_context(managed(env, command))
-        yield WholeSite(house, env)
+        yield WholeSite(db_server, env)
 
 
 def _manage(env: dict[str, str], command: str) -> None:

@@ -24,7 +24,7 @@ class Database:
     def connect(self, **parameters):
         return psycopg.connect(self.url, **parameters)
 
-    def ask(self, statement, *parameters):
+    def query(self, statement, *parameters):
         with self.connect(autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
@@ -32,7 +32,7 @@ class Database:
     def wait_for(self, query, *parameters):
         """Wait until the query returns a row."""
         deadline = time.monotonic() + WITHIN_S
-        while not self.ask(query, *parameters):
+        while not self.query(query, *parameters):
             assert time.monotonic() < deadline, query
             time.sleep(0.02)
 

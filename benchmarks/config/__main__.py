@@ -14,22 +14,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 django.setup()
 
 from benchmarks.config.push import bare_and_ours  # noqa: E402 - after setup
-from tests.sysconfig.processes.house import House, housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import DatabaseServer, running_server  # noqa: E402 - after setup
 
 EDITS = 500
 
 
-def hits(house: House) -> None:
+def hits(db_server: DatabaseServer) -> None:
     """Time hits in a process whose environment names the database."""
-    own = {"DATABASE_URL": house.url, "DJANGO_SETTINGS_MODULE": "tradingsite.settings"}
+    own = {"DATABASE_URL": db_server.url, "DJANGO_SETTINGS_MODULE": "tradingsite.settings"}
     command = [sys.executable, "-m", "benchmarks.config.hits"]
-    subprocess.run(command, env=house.env | own, check=True)  # noqa: S603 - ours
+    subprocess.run(command, env=db_server.env | own, check=True)  # noqa: S603 - ours
 
 
-def push(house: House) -> None:
+def push(db_server: DatabaseServer) -> None:
     """Time commit → another process has it, ours and bare, in turn."""
     say(f"\nFrom before COMMIT to another process having it: {EDITS} edits, in turn (about 10 s)")
-    found = bare_and_ours(house, EDITS)
+    found = bare_and_ours(db_server, EDITS)
     rows = {
         "bare NOTIFY, one way": found.one_way,
         "bare LISTEN/NOTIFY round trip": found.round_trip,
@@ -48,10 +48,10 @@ def push(house: House) -> None:
 def main() -> None:
     """Measure both on a server of their own."""
     say(f"Python {sys.version.split()[0]}, Django {django.__version__}; first a database is made, 5 s")
-    with housed() as house:
-        house.env["DATABASE_DIRECT_URL"] = house.url  # the proxy would be measured too
-        hits(house)
-        push(house)
+    with running_server() as db_server:
+        db_server.env["DATABASE_DIRECT_URL"] = db_server.url  # the proxy would be measured too
+        hits(db_server)
+        push(db_server)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.sysconfig.processes.house import KEY, WITHIN_S, House, Reader
+from tests.sysconfig.processes.house import KEY, WITHIN_S, DatabaseServer, Reader
 
 Connection = psycopg.Connection[Any]
 PAUSE_S = 0.00005  # between two reads: the precision of what is measured
@@ -22,12 +22,15 @@ class Figures(NamedTuple):
     ours: list[float]  # until another process read the new value
 
 
-def bare_and_ours(house: House, edits: int) -> Figures:
+def bare_and_ours(db_server: DatabaseServer, edits: int) -> Figures:
     """Make so many bare notifications and changes of a setting, in turn."""
-    reader, bare = Reader(house, 5, pause_s=PAUSE_S), _bare(house)
+    reader, bare = Reader(db_server, 5, pause_s=PAUSE_S), _bare(db_server)
     figures = Figures([], [], [])
     try:
-        with psycopg.connect(house.url) as writing, psycopg.connect(house.url, autocommit=True) as hearing:
+        with (
+            psycopg.connect(db_server.url) as writing,
+            psycopg.connect(db_server.url, autocommit=True) as hearing,
+        ):
             hearing.execute("LISTEN t_back")
             for turn in range(1, edits + 1):
                 one_way_s, round_trip_s = _notify(writing, hearing, bare, turn)
@@ -41,9 +44,9 @@ def bare_and_ours(house: House, edits: int) -> Figures:
     return figures
 
 
-def _bare(house: House) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.sysconfig.processes.bare", house.url]
-    process = subprocess.Popen(command, env=house.env, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+def _bare(db_server: DatabaseServer) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.sysconfig.processes.bare", db_server.url]
+    process = subprocess.Popen(command, env=db_server.env, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
     _line(process)
     return process
 

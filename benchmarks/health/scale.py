@@ -20,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 django.setup()
 
 from healthcheck.report import component_names  # noqa: E402 - after setup
-from tests.sysconfig.processes.house import House, housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import DatabaseServer, running_server  # noqa: E402 - after setup
 
 SAMPLES, CALLS = 1_000_000, 20
 SETTINGS = "benchmarks.health.scale_settings"
@@ -50,10 +50,10 @@ FROM unnest(%(components)s::text[]) AS component;
 """
 
 
-def planted(house: House) -> str:
+def planted(db_server: DatabaseServer) -> str:
     """Return the URL of a second database with a past."""
-    house.ask("CREATE DATABASE planted TEMPLATE postgres")
-    url = house.url.replace("/postgres?", "/planted?", 1)
+    db_server.query("CREATE DATABASE planted TEMPLATE postgres")
+    url = db_server.url.replace("/postgres?", "/planted?", 1)
     names = component_names()
     minutes = SAMPLES // len(names) + 1
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
@@ -64,13 +64,13 @@ def planted(house: House) -> str:
     return url
 
 
-def compared(house: House, full_url: str, *, cold: bool) -> None:
+def compared(db_server: DatabaseServer, full_url: str, *, cold: bool) -> None:
     """Time both pages in turn."""
-    urls = {"without a past": house.url, "a million samples": full_url}
+    urls = {"without a past": db_server.url, "a million samples": full_url}
     with ExitStack() as sites:
         asks = {}
         for name, url in urls.items():
-            env = {**house.env, "DATABASE_URL": url, "DATABASE_DIRECT_URL": url, "HEALTH_TOKEN": TOKEN}
+            env = {**db_server.env, "DATABASE_URL": url, "DATABASE_DIRECT_URL": url, "HEALTH_TOKEN": TOKEN}
             site = sites.enter_context(served("ours", SETTINGS, {**env, "COLD": "1" if cold else ""}))
             asks[name] = partial(site.get_s, "/status/", token=TOKEN)
             asks[name]()
@@ -88,10 +88,10 @@ def compared(house: House, full_url: str, *, cold: bool) -> None:
 def main() -> None:
     """Measure on a server of their own."""
     say(f"Python {sys.version.split()[0]}, Django {django.__version__}; first a database is made, 20 s")
-    with housed() as house:
-        full_url = planted(house)
+    with running_server() as db_server:
+        full_url = planted(db_server)
         for cold in (True, False):
-            compared(house, full_url, cold=cold)
+            compared(db_server, full_url, cold=cold)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ django.setup()
 
 from benchmarks.whole_site import managed  # noqa: E402 - models need Django first
 from tests.chaos_scheduler.audit import percentile  # noqa: E402 - as above
-from tests.jobs.processes import ROOT, House  # noqa: E402 - as above
+from tests.jobs.processes import ROOT, DatabaseServer  # noqa: E402 - as above
 
 OURS = ("manage.py", "runscheduler")
 PLAIN = ("-m", "benchmarks.scheduler.plain")
@@ -55,9 +55,9 @@ class Setup:
     def notes(self) -> Path:
         return self.folder / "notes"
 
-    def environment(self, house: House) -> dict[str, str]:
+    def environment(self, db_server: DatabaseServer) -> dict[str, str]:
         return {
-            **house.env,
+            **db_server.env,
             "DJANGO_SETTINGS_MODULE": "benchmarks.scheduler.settings",
             "BENCH_TIMETABLE": self.timetable,
             "BENCH_NOTES": str(self.notes),
@@ -71,12 +71,12 @@ class Setup:
         """Run it on a new database for the block, warm."""
         (self.folder / "var").mkdir(parents=True)
         self.folder.chmod(0o711)  # a root's server runs as nobody
-        house = House(self.folder)
+        db_server = DatabaseServer(self.folder)
         with ExitStack() as beside:
-            beside.callback(house.stop, "immediate")
-            house.ask("ALTER SYSTEM SET log_min_duration_statement = 0")
-            house.ask("SELECT pg_reload_conf()")
-            env = self.environment(house)
+            beside.callback(db_server.stop, "immediate")
+            db_server.query("ALTER SYSTEM SET log_min_duration_statement = 0")
+            db_server.query("SELECT pg_reload_conf()")
+            env = self.environment(db_server)
             if self.health:
                 beside.enter_context(managed(env, "sandbox"))
             process = self._start(env)

@@ -16,7 +16,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from tests.chaos.storm import Storm  # noqa: E402 - models need Django first
+from tests.chaos.storm import ChaosRun  # noqa: E402 - models need Django first
 from tests.chaos.variants import VARIANTS  # noqa: E402 - as above
 
 LONG_ENOUGH_S = 60
@@ -24,7 +24,7 @@ FOUND_OUT_BY = {"new": "on the exchange but not in our books", "same": "two POST
 
 
 def main() -> int:
-    """Run one storm and print its report."""
+    """Do one chaos run and print its report."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,18 +41,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        storm = Storm(folder, seed=given.seed, variant=given.variant)
+        run = ChaosRun(folder, seed=given.seed, variant=given.variant)
         try:
-            storm.rage(given.seconds)
-            report = storm.audit(given.seconds)
+            run.inject_faults(given.seconds)
+            report = run.audit(given.seconds)
         finally:
-            storm.close()
+            run.close()
     sys.stdout.write(report.text() + "\n")
     if not given.variant:
-        calm = report.too_calm() if given.seconds >= LONG_ENOUGH_S else []
-        for line in calm:
-            sys.stdout.write(f"too calm to prove anything: {line}\n")
-        return 1 if report.wrong or calm else 0
+        too_few = report.too_few() if given.seconds >= LONG_ENOUGH_S else []
+        for line in too_few:
+            sys.stdout.write(f"too few to be a test: {line}\n")
+        return 1 if report.wrong or too_few else 0
     found = any(FOUND_OUT_BY[given.variant] in line for line in report.wrong)
     sys.stdout.write(f"the broken variant was {'found out' if found else 'NOT found out'}\n")
     return 0 if found else 1

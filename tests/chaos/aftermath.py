@@ -1,6 +1,6 @@
-"""After the storm: three rounds of the reconciliation, five minutes apart, then our books as JSON.
+"""After the faults: reconciles three times, five minutes apart, then prints our orders and positions as JSON.
 
-`python -m tests.chaos.aftermath`, a process like any other that starts after a crash.
+`python -m tests.chaos.aftermath` is a new process, as one that starts after a crash.
 """
 
 import json
@@ -9,11 +9,11 @@ from datetime import timedelta
 
 
 def main() -> None:
-    """Print one JSON object: `rows`, `positions` and what each round counted."""
+    """Print one JSON object: `rows`, `positions` and the counts of each round."""
     import django
 
     django.setup()
-    from tests.chaos.trader import STORM, now
+    from tests.chaos.trader import SIMULATED_CLOCK, now
     from tradingsite.clients.factory import exchange_client
     from tradingsite.orders.models import Order, OrderEvent
     from tradingsite.orders.portfolio.positions import positions
@@ -21,7 +21,7 @@ def main() -> None:
 
     start = now()
     moments = [start + timedelta(minutes=5 * number) for number in range(3)]
-    rounds = [dict(reconcile(exchange_client(), moment, clock=STORM)) for moment in moments]
+    rounds = [dict(reconcile(exchange_client(), moment, clock=SIMULATED_CLOCK)) for moment in moments]
     fields = (
         "identifier",
         "market",

@@ -1,4 +1,4 @@
-"""What must be true after a storm: the exchange's orders and ours match one to one, to the last digit."""
+"""Compares the exchange's orders with ours after a chaos run: they must match one to one, in every digit."""
 
 from collections import Counter
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The storm: traders are killed at random points, the exchange fails and dies, the database restarts."""
+"""A chaos run: traders are killed at random points, the exchange fails and crashes, the database crashes."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import requests
 
 from tests.chaos.audit import violations
 from tests.chaos.trader import MARKETS
-from tests.jobs.processes import ROOT, House
+from tests.jobs.processes import ROOT, DatabaseServer
 
 FAULTS = (
     {"kind": "drop_before"},
@@ -50,16 +50,16 @@ CONFIG = {
 
 @dataclass
 class Report:
-    """What the storm did, and its violations."""
+    """The faults of one run, the orders after it, and the violations."""
 
     seconds: float
-    did: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     orders_on_the_exchange: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    def too_calm(self) -> list[str]:
-        """Return what happened less often than a storm of this length must cause."""
+    def too_few(self) -> list[str]:
+        """Return the events that happened less often than a run of this length must cause."""
         least = {
             "posts": self.seconds / 4,
             "kills of a trader": self.seconds / 8,
@@ -68,16 +68,16 @@ class Report:
             "restarts of the database": 1,
         }
         return [
-            f"{name}: {self.did[name]}, at least {most:g} expected"
+            f"{name}: {self.events[name]}, at least {most:g} expected"
             for name, most in least.items()
-            if self.did[name] < most
+            if self.events[name] < most
         ]
 
     def text(self) -> str:
         """Return the report as text."""
         lines = [
             f"order chaos, {self.seconds:g} s",
-            *(f"  {name:<28} {count}" for name, count in sorted(self.did.items())),
+            *(f"  {name:<28} {count}" for name, count in sorted(self.events.items())),
             "our orders",
             *(f"  {state:<28} {count}" for state, count in sorted(self.states.items())),
             f"orders on the exchange         {self.orders_on_the_exchange}",
@@ -87,17 +87,17 @@ class Report:
         return "\n".join(lines)
 
 
-class Storm:
-    """One run. Everything it starts is gone when `close` returns."""
+class ChaosRun:
+    """One run. `close` ends every process that it has started."""
 
     def __init__(self, folder: Path, *, seed: int, variant: str = "") -> None:
-        self.choose = random.Random(seed)  # noqa: S311 - not for secrets
-        self.did: Counter[str] = Counter()
-        self.house = House(folder)
+        self.rng = random.Random(seed)  # noqa: S311 - not for secrets
+        self.events: Counter[str] = Counter()
+        self.db_server = DatabaseServer(folder)
         port = _free_port()
         self.sandbox_url = f"http://127.0.0.1:{port}"
         self.env = {
-            **self.house.env,
+            **self.db_server.env,
             "DJANGO_SETTINGS_MODULE": "tradingsite.settings",
             "VAR_DIR": str(folder),
             "SANDBOX_PORT": str(port),
@@ -107,7 +107,7 @@ class Storm:
             "CHAOS_VARIANT": variant,
         }
         for key, value in CONFIG.items():
-            self.house.ask(
+            self.db_server.query(
                 "INSERT INTO system_config (key, value, created_at, updated_at) VALUES (%s, %s, now(), now())"
                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 key, value,
@@ -121,15 +121,15 @@ class Storm:
         for number, parent in enumerate(self.parents):
             threading.Thread(target=self._read_traders, args=(number, parent), daemon=True).start()
 
-    def rage(self, seconds: float) -> None:
-        """Break things for `seconds`, then start everything again except the traders."""
+    def inject_faults(self, seconds: float) -> None:
+        """Cause random faults for `seconds`, then end the traders and restart the exchange without faults."""
         until, report_at = time.monotonic() + seconds, 0.0
         while (now := time.monotonic()) < until:
             if now >= report_at:
                 report_at = now + REPORT_EVERY_S
-                sys.stderr.write(f"  {until - now:3.0f} s left, {sum(self.did.values())} faults so far\n")
-            time.sleep(self.choose.uniform(0.05, 0.6))
-            self.choose.choices(
+                sys.stderr.write(f"  {until - now:3.0f} s left, {sum(self.events.values())} faults so far\n")
+            time.sleep(self.rng.uniform(0.05, 0.6))
+            self.rng.choices(
                 [
                     self.kill_trader,
                     self.add_fault,
@@ -162,7 +162,7 @@ class Storm:
         exchange = self._ask("GET", "/sandbox/exchange").json()
         return Report(
             seconds=seconds,
-            did=self.did
+            events=self.events
             + Counter(
                 {
                     "intents": len(rows),
@@ -184,44 +184,44 @@ class Storm:
             if process.poll() is None:
                 process.kill()
             process.wait(60)
-        self.house.stop()
+        self.db_server.stop()
 
     def kill_trader(self) -> None:
-        """SIGKILL one of them: no handler, no finally, no last write."""
+        """Send SIGKILL to one trader, so that no handler and no `finally` runs."""
         if not self.traders:
             return
-        number = self.choose.choice(sorted(self.traders))
+        number = self.rng.choice(sorted(self.traders))
         try:
             os.kill(self.traders.pop(number), signal.SIGKILL)
         except ProcessLookupError:
             return  # it is being replaced
-        self.did["kills of a trader"] += 1
+        self.events["kills of a trader"] += 1
 
     def add_fault(self) -> None:
-        """Let the exchange misbehave for one of the next requests."""
-        fault = self.choose.choice(FAULTS)
-        method, path = self.choose.choice(ENDPOINTS)
-        nth = self.choose.randint(1, 2)
+        """Make the exchange fail one of the next requests."""
+        fault = self.rng.choice(FAULTS)
+        method, path = self.rng.choice(ENDPOINTS)
+        nth = self.rng.randint(1, 2)
         self._ask("POST", "/sandbox/faults", json={**fault, "method": method, "path": path, "nth": nth})
-        self.did[f"fault {fault['kind']}"] += 1
+        self.events[f"fault {fault['kind']}"] += 1
 
     def fill_half(self) -> None:
         """Let the next order be filled by half and then cancelled."""
         self._ask("POST", "/sandbox/faults", json={"kind": "partial_then_cancel"})
-        self.did["fault partial_then_cancel"] += 1
+        self.events["fault partial_then_cancel"] += 1
 
     def restart_sandbox(self) -> None:
         """SIGKILL the exchange and start it again with its state."""
         self.sandbox.kill()
         self.sandbox.wait(60)
         self.sandbox = self._start_sandbox()
-        self.did["restarts of the exchange"] += 1
+        self.events["restarts of the exchange"] += 1
 
     def restart_database(self) -> None:
         """Crash the database server; it recovers from its log."""
-        self.house.stop("immediate")
-        self.house.start()
-        self.did["restarts of the database"] += 1
+        self.db_server.stop("immediate")
+        self.db_server.start()
+        self.events["restarts of the database"] += 1
 
     def _start(self, *command: str, **streams) -> subprocess.Popen[str]:
         process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=self.env, text=True, **streams)

@@ -1,4 +1,4 @@
-"""The audit after a storm finds each kind of violation."""
+"""The audit after a chaos run finds each kind of violation."""
 
 from decimal import Decimal
 

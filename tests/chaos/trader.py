@@ -1,6 +1,6 @@
-"""A trader to be killed: it makes up signals and acts on them with the project's own code, without a pause.
+"""A trading process for the chaos test to kill: it passes random signals to the project's own code in a loop.
 
-`python -m tests.chaos.trader` forks a new one whenever the last one died, and prints its process id.
+`python -m tests.chaos.trader` forks such a process, prints its id, and forks the next one when it dies.
 """
 
 import os
@@ -14,7 +14,7 @@ from decimal import Decimal
 from tradingsite.clients.deadline import Clock
 
 SPEED = 20
-"""Its clock runs this much faster than the wall's, from `CHAOS_EPOCH` on."""
+"""The simulated clock starts at `CHAOS_EPOCH` and runs this many times faster than the wall clock."""
 COINS = (
     "BTC",
     "ETH",
@@ -33,22 +33,21 @@ COINS = (
 )
 MARKETS = tuple(f"KRW-{coin}" for coin in COINS)
 
-
-STORM = Clock(sleep=lambda seconds: time.sleep(seconds / SPEED))
-HASTY = Clock(sleep=lambda seconds: time.sleep(seconds / 5))
-"""So that some orders are still open when the trader goes on."""
+SIMULATED_CLOCK = Clock(sleep=lambda seconds: time.sleep(seconds / SPEED))
+SHORT_WAITS = Clock(sleep=lambda seconds: time.sleep(seconds / 5))
+"""Waits for a fill are so short that some orders are still open when the trader continues."""
 
 
 def now() -> datetime:
-    """Return the storm's time."""
+    """Return the simulated time."""
     from django.utils import timezone
 
     epoch = datetime.fromisoformat(os.environ["CHAOS_EPOCH"])
     return epoch + (timezone.now() - epoch) * SPEED
 
 
-def keep_one_alive() -> None:
-    """Fork traders until SIGTERM."""
+def keep_one_running() -> None:
+    """Fork one trader after another until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     number = 0
     while True:
@@ -62,8 +61,8 @@ def keep_one_alive() -> None:
         os.waitpid(child, 0)
 
 
-def trade(choose: random.Random) -> None:
-    """Trade until killed. Errors of the exchange and of the database are expected."""
+def trade(rng: random.Random) -> None:
+    """Trade until the process is killed. Errors of the exchange and the database are expected."""
     from django.db import Error, connections
 
     from tests.chaos.variants import exchange
@@ -72,13 +71,13 @@ def trade(choose: random.Random) -> None:
     client = exchange(os.environ.get("CHAOS_VARIANT", ""))
     while True:
         try:
-            one_round(client, choose)
+            one_round(client, rng)
         except (ClientError, Error):
             connections.close_all()
 
 
-def one_round(client, choose: random.Random) -> None:
-    """Reconcile, look at the prices, act on a few signals, and sell what has lost."""
+def one_round(client, rng: random.Random) -> None:
+    """Reconcile, collect prices, place orders for a few signals, and sell positions below their stop loss."""
     from sysconfig.models import SystemConfig
     from tradingsite.clients.errors import ClientError
     from tradingsite.clients.factory import upbit_client
@@ -88,35 +87,35 @@ def one_round(client, choose: random.Random) -> None:
 
     config = SystemConfig.objects.snapshot()
     try:
-        reconcile(client, now(), clock=STORM)
+        reconcile(client, now(), clock=SIMULATED_CLOCK)
         synced = True
     except ClientError:
         synced = False
-    for market in choose.sample(MARKETS, 4):
+    for market in rng.sample(MARKETS, 4):
         collect(upbit_client(retries=0), MARKETS, now())
-        signal_row = made_up(market, choose)
+        trading_signal = random_signal(market, rng)
         signal_order.order_from_signal(
-            signal_row,
+            trading_signal,
             config,
             client,
             synced=synced,
             volatility_checked_at=now(),
             at=now(),
-            clock=HASTY,
+            clock=SHORT_WAITS,
             now=now,
         )
     stop_loss.run(lambda: client, config, now())
 
 
-def made_up(market: str, choose: random.Random):
-    """Write a signal as a model would have made it just now."""
+def random_signal(market: str, rng: random.Random):
+    """Store a random BUY or SELL signal, dated now, with the fields that a model's signal has."""
     from tradingsite.marketdata.windows import read_windows
     from tradingsite.orders.portfolio.positions import position
     from tradingsite.strategy.models import TradingSignal
 
     at = now()
     (window,) = read_windows([market], at)
-    sell = position(market).volume > 0 and choose.random() < 0.6
+    sell = position(market).volume > 0 and rng.random() < 0.6
     return TradingSignal.objects.create(
         market=market,
         tick=at,
@@ -124,7 +123,7 @@ def made_up(market: str, choose: random.Random):
         price=window.price,
         decision="SELL" if sell else "BUY",
         confidence=Decimal("0.9"),
-        reasoning="made up",
+        reasoning="random",
         model_asked="none",
     )
 
@@ -133,9 +132,9 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    # Before the first fork, so that a new trader is there within milliseconds.
+    # Imported before the first fork, so that a new trader starts within milliseconds.
     import tradingsite.orders.execution.signal_order
     import tradingsite.orders.execution.stop_loss
-    import tradingsite.orders.reconciliation.round  # noqa: F401 - loaded for the children
+    import tradingsite.orders.reconciliation.round  # noqa: F401 - for the forked children
 
-    keep_one_alive()
+    keep_one_running()

@@ -1,4 +1,4 @@
-"""The project's client of the exchange, and two broken ones that the storm must find out.
+"""The project's client of the exchange, and two broken ones whose faults a chaos run must find.
 
 Both do what is natural when no answer comes: they ask again.
 """

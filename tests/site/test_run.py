@@ -125,7 +125,7 @@ def test_run_prints_the_address_and_a_login_that_works(site, settings):
     assert f"operator / {password}" in text
 
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
-    ((hashed,),) = site.database.ask("SELECT password FROM auth_user WHERE username = 'operator'")
+    ((hashed,),) = site.database.query("SELECT password FROM auth_user WHERE username = 'operator'")
     assert check_password(password, hashed)
 
 
@@ -166,7 +166,7 @@ def test_scheduler_that_ends_is_started_again_and_the_others_stay(site):
 
 
 def test_ctrl_c_stops_everything_and_a_second_start_keeps_the_data(site):
-    site.database.ask("CREATE TABLE kept AS SELECT 42 AS answer")
+    site.database.query("CREATE TABLE kept AS SELECT 42 AS answer")
     processes, alive = site.stop(signal.SIGINT)
 
     assert any(process.pid for process in processes)
@@ -175,7 +175,7 @@ def test_ctrl_c_stops_everything_and_a_second_start_keeps_the_data(site):
 
     site.start()
 
-    assert site.database.ask("SELECT answer FROM kept") == [(42,)]
+    assert site.database.query("SELECT answer FROM kept") == [(42,)]
 
 
 def test_processes_that_do_not_end_are_killed_within_five_seconds():

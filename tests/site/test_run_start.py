@@ -92,8 +92,8 @@ def test_wrong_variable_is_refused_in_one_sentence(tmp_path):
 
 def test_site_that_cannot_be_prepared_is_not_started(databases, tmp_path):
     database = databases.create()
-    database.ask("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
-    database.ask("INSERT INTO database_mode VALUES (1, 'live', now())")
+    database.query("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
+    database.query("INSERT INTO database_mode VALUES (1, 'live', now())")
 
     message = refused(tmp_path, DATABASE_URL=database.url, PORT=str(free_port()))
 

@@ -34,8 +34,8 @@ def manage(*arguments, **variables):
 
 def stamped(database, mode):
     """Make a database look like one of that mode."""
-    database.ask("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
-    database.ask("INSERT INTO database_mode VALUES (1, %s, now())", mode)
+    database.query("CREATE TABLE database_mode (id int, mode text, stamped_at timestamptz)")
+    database.query("INSERT INTO database_mode VALUES (1, %s, now())", mode)
     return database
 
 
@@ -56,7 +56,7 @@ def test_other_modes_database_is_not_migrated(databases):
     assert code == 2
     assert "belongs to live mode" in output
     assert "Traceback" not in output
-    tables = database.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert tables == [("database_mode",)]
 
 
@@ -142,7 +142,7 @@ time.sleep(600)
 def test_web_process_ends_when_its_database_comes_up_and_is_of_the_other_mode(databases):
     database = stamped(databases.create(), "sandbox")
     server = databases.at("postgres")
-    server.ask(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+    server.query(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
     environ = own_environ(**LIVE, DATABASE_URL=database.url)
     with subprocess.Popen(
         [sys.executable, "-c", GUARDED],
@@ -152,7 +152,7 @@ def test_web_process_ends_when_its_database_comes_up_and_is_of_the_other_mode(da
         text=True,
     ) as process:
         assert process.stdout.readline() == "serving\n"
-        server.ask(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
+        server.query(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
 
         assert process.wait(timeout=WITHIN_S) == start.WORKER_BOOT_ERROR
         assert "belongs to sandbox mode" in process.stderr.read()

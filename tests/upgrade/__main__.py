@@ -56,12 +56,12 @@ def _run(old: ReleaseBefore, seconds: float, spoil: str) -> list[str]:
         _wait_for_samples(old)
         _say(old.migrate_with_this_tree().strip())
         if spoil:
-            old.ask(spoil)
+            old.query(spoil)
         _trade(old)
         time.sleep(seconds)
         _trade(old)
-        missing = [f"{component}: no sample of {minute}" for minute, component in old.ask(MISSING)]
-        [(minutes,)] = old.ask("SELECT count(DISTINCT at) FROM health_sample")
+        missing = [f"{component}: no sample of {minute}" for minute, component in old.query(MISSING)]
+        [(minutes,)] = old.query("SELECT count(DISTINCT at) FROM health_sample")
         _say(f"health history of {minutes} minutes")
         return [*old.refusals(), *missing]
     finally:
@@ -69,7 +69,7 @@ def _run(old: ReleaseBefore, seconds: float, spoil: str) -> list[str]:
 
 
 def _wait_for_samples(old: ReleaseBefore) -> None:
-    while not old.ask("SELECT 1 FROM health_sample"):
+    while not old.query("SELECT 1 FROM health_sample"):
         time.sleep(1)
 
 

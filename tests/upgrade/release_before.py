@@ -72,8 +72,8 @@ class ReleaseBefore:
     def migrate_with_this_tree(self) -> str:
         return self.manage("migrate", tree=ROOT)
 
-    def ask(self, statement: str):
-        return self._database.ask(statement)
+    def query(self, statement: str):
+        return self._database.query(statement)
 
     def refusals(self) -> list[str]:
         """Return its log's lines about statements that the database refused."""

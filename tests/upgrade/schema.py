@@ -52,4 +52,4 @@ def _rules(old: Database, new: Database) -> set[str]:
 
 
 def _by_name(database: Database, question):
-    return {(table, name): tuple(rest) for table, name, *rest in database.ask(question)}
+    return {(table, name): tuple(rest) for table, name, *rest in database.query(question)}

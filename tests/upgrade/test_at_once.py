@@ -17,10 +17,10 @@ def test_three_on_an_empty_database_apply_each_migration_once(databases, migrate
 
     applied = Counter(re.findall(r"Applying (\S+)\.\.\. OK", output))
     names = "SELECT app || '.' || name FROM django_migrations"
-    assert applied == Counter(name for (name,) in database.ask(names))
-    assert sorted(database.ask(names)) == sorted(migrated.ask(names))
-    assert database.ask("SELECT mode FROM database_mode") == [("sandbox",)]
-    assert database.ask("SELECT count(*) FROM system_config") == [(len(registry.registered()),)]
+    assert applied == Counter(name for (name,) in database.query(names))
+    assert sorted(database.query(names)) == sorted(migrated.query(names))
+    assert database.query("SELECT mode FROM database_mode") == [("sandbox",)]
+    assert database.query("SELECT count(*) FROM system_config") == [(len(registry.registered()),)]
 
 
 def test_three_that_prepare_one_folder_make_one_operator(folder):
@@ -31,7 +31,7 @@ def test_three_that_prepare_one_folder_make_one_operator(folder):
     assert (place / "static" / "staticfiles.json").stat().st_size
     server = EmbeddedPostgres(place / "postgres")
     database = Database(f"postgresql://postgres@/postgres?host={server.use()}")
-    assert database.ask("SELECT count(*) FROM auth_user") == [(1,)]
+    assert database.query("SELECT count(*) FROM auth_user") == [(1,)]
     stop_using(server)
 
 

@@ -46,7 +46,7 @@ def test_migration_of_a_table_in_use_is_tried_again_and_does_not_block_others(pl
         pid = reader.info.backend_pid
 
         # Not queued behind the migration.
-        assert planted.ask("SELECT count(*) FROM planted_thing") == [(0,)]
+        assert planted.query("SELECT count(*) FROM planted_thing") == [(0,)]
 
     output_of(migrating)
     assert f"session {pid} (a reader, idle in transaction, for " in output
@@ -90,19 +90,19 @@ def test_concurrent_index_waits_without_a_limit_and_for_no_other_migrate(planted
 
     assert TRYING_AGAIN not in output_of(building)
     output_of(waiting)
-    assert planted.ask(INDEX) == [(True,)]
+    assert planted.query(INDEX) == [(True,)]
     assert f"Waiting for migrate {building.pid}@" in output
 
 
 def test_invalid_index_of_a_failed_run_is_made_anew(planted):
-    planted.ask("INSERT INTO planted_thing (name) VALUES ('twice'), ('twice')")
+    planted.query("INSERT INTO planted_thing (name) VALUES ('twice'), ('twice')")
     with pytest.raises(Exception, match="could not create unique index"):
-        planted.ask("CREATE UNIQUE INDEX CONCURRENTLY thing_name ON planted_thing (name)")
-    assert planted.ask(INDEX) == [(False,)]
+        planted.query("CREATE UNIQUE INDEX CONCURRENTLY thing_name ON planted_thing (name)")
+    assert planted.query(INDEX) == [(False,)]
 
     run(planted, "migrate", "planted", "0004", settings=PLANTED)
 
-    assert planted.ask(INDEX) == [(True,)]
+    assert planted.query(INDEX) == [(True,)]
 
 
 def test_migrate_that_was_killed_while_making_an_index_can_be_run_again(planted):
@@ -115,7 +115,7 @@ def test_migrate_that_was_killed_while_making_an_index_can_be_run_again(planted)
 
     run(planted, "migrate", "planted", "0004", settings=PLANTED)
 
-    assert planted.ask(INDEX) == [(True,)]
+    assert planted.query(INDEX) == [(True,)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -33,7 +33,7 @@ def test_schema_has_nothing_that_breaks_the_release_before(of_the_release_before
 )
 def test_breaking_change_is_found(databases, of_the_release_before, change, line):
     changed = databases.create(of_the_release_before)
-    changed.ask(f"ALTER TABLE health_sample {change}")
+    changed.query(f"ALTER TABLE health_sample {change}")
 
     [found] = breaks(of_the_release_before, changed)
     assert found.startswith(line)
@@ -51,6 +51,6 @@ def test_breaking_change_is_found(databases, of_the_release_before, change, line
 )
 def test_harmless_change_passes(databases, of_the_release_before, change):
     changed = databases.create(of_the_release_before)
-    changed.ask(change)
+    changed.query(change)
 
     assert breaks(of_the_release_before, changed) == set()

@@ -11,7 +11,7 @@ def in_the_order_of_their_terms(schedulers):
     return sorted(schedulers, key=lambda scheduler: json.loads(scheduler.until("scheduler.leading"))["epoch"])
 
 
-def test_job_that_ends_its_process_three_times_is_paused(house, run_scheduler, settings):
+def test_job_that_ends_its_process_three_times_is_paused(db_server, run_scheduler, settings):
     settings.JOBS_SCHEDULE = "tests.jobs.scaled.HUNG"
     schedulers = [run_scheduler("HUNG") for _ in range(4)]
     *ended, last = in_the_order_of_their_terms(schedulers)
@@ -24,11 +24,11 @@ def test_job_that_ends_its_process_three_times_is_paused(house, run_scheduler, s
     hung = [line.error for scheduler in schedulers for line in scheduler.runs_of("hung")]
     assert hung.count("hard limit exceeded: still running, limit 2.75 s") == 3
     assert len(hung) == 4, "one line a run, and one for the pause"
-    assert house.ask("SELECT paused, paused_by FROM job_state WHERE job_name = 'hung'") == [
+    assert db_server.query("SELECT paused, paused_by FROM job_state WHERE job_name = 'hung'") == [
         (True, "scheduler")
     ]
-    assert len(house.runs("hung")) == 3
-    runs = house.runs("quick")
+    assert len(db_server.runs("hung")) == 3
+    runs = db_server.runs("quick")
     runs_of = Counter(pid for _, pid in runs)
     assert all(runs_of[scheduler.process.pid] >= 2 for scheduler in schedulers)
     assert len({tick for tick, _ in runs}) == len(runs)

@@ -14,8 +14,8 @@ from tests.jobs.processes import wait_for
 from tradingsite.jobs.scheduler.watchdog import FROZEN
 
 
-def assert_no_tick_ran_twice(house):
-    ticks = house.ticks("quick")
+def assert_no_tick_ran_twice(db_server):
+    ticks = db_server.ticks("quick")
     assert len(set(ticks)) == len(ticks)
 
 
@@ -36,11 +36,11 @@ SOON = timedelta(seconds=30)
 """From the return of the database to the next run."""
 
 
-def stay_down(house, seconds):
+def stay_down(db_server, seconds):
     began = datetime.now().astimezone()
     while datetime.now().astimezone() - began < timedelta(seconds=seconds):
         with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(house.url)
+            psycopg.connect(db_server.url)
             raise AssertionError("the database answers")
 
 
@@ -54,40 +54,40 @@ def stay_down(house, seconds):
     ],
 )
 def test_scheduler_waits_for_a_database_that_is_down_at_the_start_and_later(
-    house, run_scheduler, how, seconds
+    db_server, run_scheduler, how, seconds
 ):
-    house.stop(how)
+    db_server.stop(how)
     scheduler = run_scheduler("SLOW", slow_s=1, limits="BRISK" if not seconds else "DEFAULT")
     scheduler.until("scheduler.cannot_lead")
-    house.start()
+    db_server.start()
     scheduler.until('"job_name":"slow"')
-    wait_for(house, "SELECT 1 FROM job_state WHERE job_name = 'slow' AND running_since IS NOT NULL")
+    wait_for(db_server, "SELECT 1 FROM job_state WHERE job_name = 'slow' AND running_since IS NOT NULL")
 
-    house.stop(how)
+    db_server.stop(how)
     scheduler.until("scheduler.resigned")
-    stay_down(house, seconds)
-    house.start()
-    ((back_at,),) = house.ask("SELECT clock_timestamp()")
+    stay_down(db_server, seconds)
+    db_server.start()
+    ((back_at,),) = db_server.query("SELECT clock_timestamp()")
 
     assert first_run_after(scheduler, back_at) - back_at < SOON
-    assert_no_tick_ran_twice(house)
+    assert_no_tick_ran_twice(db_server)
     wait_for(
-        house,
+        db_server,
         "SELECT 1 FROM job_state WHERE job_name = 'slow' AND last_success AND last_finished_at > %s",
         back_at,
     )
     code, _ = scheduler.end()
     assert code == 0
-    assert house.ask("SELECT count(*) FROM job_state WHERE running_since IS NOT NULL") == [(0,)]
+    assert db_server.query("SELECT count(*) FROM job_state WHERE running_since IS NOT NULL") == [(0,)]
 
 
-def test_frozen_database_ends_leader_and_standby_and_the_next_one_runs(house, run_scheduler):
+def test_frozen_database_ends_leader_and_standby_and_the_next_one_runs(db_server, run_scheduler):
     """The service manager starts them again; a standby that hangs could not take over."""
     leader = run_scheduler("QUICK", limits="SOON_FROZEN")
     leader.until('"job_name":"quick"')
     standby = run_scheduler("QUICK", limits="SOON_FROZEN")
     standby.until("scheduler.waiting")
-    thaw = house.freeze()
+    thaw = db_server.freeze()
     try:
         codes = [scheduler.wait() for scheduler in (leader, standby)]
     finally:
@@ -95,20 +95,20 @@ def test_frozen_database_ends_leader_and_standby_and_the_next_one_runs(house, ru
 
     assert codes == [FROZEN, FROZEN]
     run_scheduler("QUICK").until('"job_name":"quick"')
-    assert_no_tick_ran_twice(house)
+    assert_no_tick_ran_twice(db_server)
 
 
 @pytest.mark.slow
-def test_scheduler_without_a_free_connection_resigns_and_comes_back(house, run_scheduler):
+def test_scheduler_without_a_free_connection_resigns_and_comes_back(db_server, run_scheduler):
     scheduler = run_scheduler("QUICK", limits="DEFAULT")  # the pool alone waits for three seconds
     scheduler.until('"job_name":"quick"')
     with contextlib.ExitStack() as taken:
-        first = taken.enter_context(psycopg.connect(house.url, autocommit=True, dbname="template1"))
+        first = taken.enter_context(psycopg.connect(db_server.url, autocommit=True, dbname="template1"))
 
         def take_what_is_free():
             with contextlib.suppress(psycopg.OperationalError):
                 while True:
-                    taken.enter_context(psycopg.connect(house.url, dbname="template1"))
+                    taken.enter_context(psycopg.connect(db_server.url, dbname="template1"))
 
         first.execute("ALTER DATABASE postgres ALLOW_CONNECTIONS false")  # or its pool would take them first
         first.execute(
@@ -121,27 +121,27 @@ def test_scheduler_without_a_free_connection_resigns_and_comes_back(house, run_s
         assert scheduler.process.poll() is None
         freed_at = clock_of(first)
 
-    ran = [tick for tick in house.ticks("quick") if tick > freed_at - timedelta(seconds=1)]
+    ran = [tick for tick in db_server.ticks("quick") if tick > freed_at - timedelta(seconds=1)]
     assert ran == [] or min(ran) > freed_at
     assert first_run_after(scheduler, freed_at) - freed_at < SOON
-    assert_no_tick_ran_twice(house)
+    assert_no_tick_ran_twice(db_server)
 
 
 @pytest.mark.parametrize("event", ["waits", pytest.param("gives_up", marks=pytest.mark.slow)])
-def test_scheduler_waits_for_a_migration_that_locks_every_table(house, run_scheduler, event):
+def test_scheduler_waits_for_a_migration_that_locks_every_table(db_server, run_scheduler, event):
     """Up to the lock limit of five seconds it waits; beyond that it resigns and comes back."""
     scheduler = run_scheduler("QUICK", limits="DEFAULT")
     scheduler.until('"job_name":"quick"')
-    with psycopg.connect(house.url) as migration:
+    with psycopg.connect(db_server.url) as migration:
         migration.execute(
             "LOCK TABLE job_state, scheduler_heartbeat, scheduler_process, django_apscheduler_djangojob"
             " IN ACCESS EXCLUSIVE MODE"
         )
-        wait_for(house, "SELECT 1 FROM pg_locks WHERE NOT granted HAVING count(*) >= 2")
+        wait_for(db_server, "SELECT 1 FROM pg_locks WHERE NOT granted HAVING count(*) >= 2")
         if event == "gives_up":
             scheduler.until("scheduler.resigned")
         released_at = clock_of(migration)
 
     assert first_run_after(scheduler, released_at) - released_at < SOON
-    assert_no_tick_ran_twice(house)
+    assert_no_tick_ran_twice(db_server)
     assert scheduler.end()[0] == 0

@@ -12,7 +12,7 @@ from tests.jobs.processes import ROOT, WITHIN_S, steps
 from tradingsite.jobs.shutdown import StopOnSignal
 
 
-def test_every_tick_runs_once_on_its_grid_and_logs_one_metric(house, run_scheduler, settings):
+def test_every_tick_runs_once_on_its_grid_and_logs_one_metric(db_server, run_scheduler, settings):
     settings.JOBS_SCHEDULE = "tests.jobs.scaled.MIXED"  # a metric's name must be a job's
     scheduler = run_scheduler("MIXED")
     for job in scaled.MIXED:  # each has a thread of its own
@@ -22,26 +22,26 @@ def test_every_tick_runs_once_on_its_grid_and_logs_one_metric(house, run_schedul
     for _ in range(6):
         scheduler.until('"job_name":"quick"')
     after = process.num_threads(), process.memory_info().rss
-    leader = house.ask(
+    leader = db_server.query(
         "SELECT pid, clock_timestamp() - heartbeat_at < interval '30 s' FROM scheduler_heartbeat"
     )
 
     assert scheduler.end()[0] == 0
     for job in scaled.MIXED:
-        ticks = house.ticks(job.name)
+        ticks = db_server.ticks(job.name)
         assert min(steps(ticks)) == job.every, job.name
         assert [job.trigger.floor(tick) for tick in ticks] == ticks
         metrics = scheduler.metrics(job.name)
         assert len(metrics) == len(ticks)
         assert {metric.success for metric in metrics} == {job.name != "failing"}
-    assert_failures_are_shown(house, scheduler)
+    assert_failures_are_shown(db_server, scheduler)
     assert leader == [(process.pid, True)]
     assert after[0] <= before[0] + 1
     assert after[1] < before[1] + 3_000_000
 
 
-def assert_failures_are_shown(house, scheduler):
-    ((failures, runs, error),) = house.ask(
+def assert_failures_are_shown(db_server, scheduler):
+    ((failures, runs, error),) = db_server.query(
         "SELECT consecutive_failures, runs, last_error FROM job_state WHERE job_name = 'failing'"
     )
     assert failures == runs == len(scheduler.metrics("failing"))

@@ -12,7 +12,7 @@ django.setup()
 
 from sysconfig.cache import TTLCache  # noqa: E402 - after setup
 from tests.sysconfig.processes import faults  # noqa: E402 - after setup
-from tests.sysconfig.processes.house import Reader, housed  # noqa: E402 - after setup
+from tests.sysconfig.processes.house import Reader, running_server  # noqa: E402 - after setup
 from tests.sysconfig.processes.stress import stressed  # noqa: E402 - after setup
 from tests.sysconfig.test_cache_stress import READERS, Naive, stale_reads  # noqa: E402 - after setup
 
@@ -38,15 +38,15 @@ def measure(period_s, anti_entropy_s):
         " Each line waits for its bound at worst."
     )
     say(f"  {'fault':<44}{'old value read':>13}{'new one seen':>15}{'bound':>13}")
-    bar_s, held = faults.bound_s(period_s), []
-    with housed() as house:
-        house.env["LOG_LEVEL"] = "ERROR"  # lost connections are expected
+    bar_s, bars_met = faults.bound_s(period_s), []
+    with running_server() as db_server:
+        db_server.env["LOG_LEVEL"] = "ERROR"  # lost connections are expected
 
         def run(name, fault, *arguments, bar_s=bar_s, **options):
-            process = Reader(house, period_s, anti_entropy_s, **options)
+            process = Reader(db_server, period_s, anti_entropy_s, **options)
             try:
-                held.append(row(name, fault(house, process, *arguments), bar_s))
-                faults.wait_for_push(house, process)
+                bars_met.append(row(name, fault(db_server, process, *arguments), bar_s))
+                faults.wait_for_push(db_server, process)
             finally:
                 process.close()
 
@@ -58,7 +58,7 @@ def measure(period_s, anti_entropy_s):
         run("SIGSTOP for half a period", faults.stopped, 0.5 * period_s, period_s)
         run("SIGSTOP for four periods", faults.stopped, 4 * period_s, period_s)
         run("no trigger fires", faults.silenced, anti_entropy_s, bar_s=anti_entropy_s + 1)
-    return all(held)
+    return all(bars_met)
 
 
 def stress(reads):
@@ -70,11 +70,11 @@ def stress(reads):
     say(f"  naive {naive:>8,} stale of {reads // 10:,}")
     say("Over processes: another process changes the row, two threads read it after its notification.")
     counts = []
-    with housed() as house:
+    with running_server() as db_server:
         for variant, share in (("", 1), ("storing_what_was_overtaken", 10)):
-            process = Reader(house, 5, variant=variant)
+            process = Reader(db_server, 5, variant=variant)
             try:
-                found = stressed(house, process, max(30_000, reads // share // 2))
+                found = stressed(db_server, process, max(30_000, reads // share // 2))
             finally:
                 process.close()
             counts.append(found["stale"])

@@ -2,22 +2,22 @@
 
 import pytest
 
-from tests.sysconfig.processes.house import Reader, SettingsServer, housed
+from tests.sysconfig.processes.house import Reader, SettingsServer, running_server
 
 
 @pytest.fixture(scope="module")
-def house(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), housed(SettingsServer) as made:
+def db_server(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_server(SettingsServer) as made:
         yield made
 
 
 @pytest.fixture
-def reader(house):
+def reader(db_server):
     """Start readers that end with the test: `reader(period_s, …)`."""
     made = []
 
     def start(*arguments, **options):
-        made.append(Reader(house, *arguments, **options))
+        made.append(Reader(db_server, *arguments, **options))
         return made[-1]
 
     yield start

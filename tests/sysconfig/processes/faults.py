@@ -31,80 +31,80 @@ def outcome(reader, edit, within_s, from_s=None):
     return RunResult(max(0.0, old_until_s - begun_s), at_s - begun_s)
 
 
-def calm(house, reader, period_s):
+def calm(db_server, reader, period_s):
     """Nothing is wrong."""
-    return outcome(reader, house.edit(), bound_s(period_s))
+    return outcome(reader, db_server.edit(), bound_s(period_s))
 
 
-def terminated(house, reader, period_s):
+def terminated(db_server, reader, period_s):
     """The server ends the listener's session."""
-    terminate_session(house, reader)
-    return outcome(reader, house.edit(), bound_s(period_s))
+    terminate_session(db_server, reader)
+    return outcome(reader, db_server.edit(), bound_s(period_s))
 
 
-def terminate_session(house, reader):
-    house.ask(
+def terminate_session(db_server, reader):
+    db_server.query(
         "SELECT pg_terminate_backend(backend_pid, 5000) FROM system_config_process WHERE pid = %s", reader.pid
     )
 
 
-def restarted(house, reader, period_s):
+def restarted(db_server, reader, period_s):
     """PostgreSQL is stopped and started; no read succeeds before Django's pool has found it again."""
-    house.stop()
-    house.start()
-    return outcome(reader, house.edit(), bound_s(period_s))
+    db_server.stop()
+    db_server.start()
+    return outcome(reader, db_server.edit(), bound_s(period_s))
 
 
-def swallowed(house, reader, period_s):
+def swallowed(db_server, reader, period_s):
     """The network loses every byte of the listener's connection, and closes nothing."""
-    settle(house, reader)
-    house.proxy.swallow()
+    settle(db_server, reader)
+    db_server.proxy.swallow()
     try:
-        return outcome(reader, house.edit(), bound_s(period_s))
+        return outcome(reader, db_server.edit(), bound_s(period_s))
     finally:
-        house.proxy.heal()
+        db_server.proxy.heal()
 
 
-def unlistened(house, reader, period_s):
+def unlistened(db_server, reader, period_s):
     """The session stays, and no longer listens."""
     reader.command("unlisten")
     reader.until(event="unlistened")
-    return outcome(reader, house.edit(), bound_s(period_s))
+    return outcome(reader, db_server.edit(), bound_s(period_s))
 
 
-def silenced(house, reader, anti_entropy_s):
+def silenced(db_server, reader, anti_entropy_s):
     """The change fires no trigger, as under pg_restore --disable-triggers. Takes the time of a comparison."""
-    return outcome(reader, edit_silently(house), anti_entropy_s)
+    return outcome(reader, edit_silently(db_server), anti_entropy_s)
 
 
-def edit_silently(house):
-    return house.edit(before="SET session_replication_role = replica")
+def edit_silently(db_server):
+    return db_server.edit(before="SET session_replication_role = replica")
 
 
-def stopped(house, reader, stop_s, period_s):
+def stopped(db_server, reader, stop_s, period_s):
     """The process itself is stopped while the change is made; counted from when it goes on."""
     reader.send(signal.SIGSTOP)
-    edit = house.edit()
+    edit = db_server.edit()
     threading.Event().wait(stop_s)
     from_s = time.monotonic()
     reader.send(signal.SIGCONT)
     return outcome(reader, edit, bound_s(period_s), from_s)
 
 
-def settle(house, reader):
+def settle(db_server, reader):
     """Wait until the reader has nothing left to say to the server."""
-    outcome(reader, house.edit(), within_s=0)  # an earlier change may have been a silent one
+    outcome(reader, db_server.edit(), within_s=0)  # an earlier change may have been a silent one
     wait_for(
-        house,
+        db_server,
         "SELECT 1 FROM system_config_process WHERE pid = %s AND fingerprint = system_config_fingerprint()",
         reader.pid,
     )
 
 
-def wait_for_push(house, reader):
+def wait_for_push(db_server, reader):
     """Make changes until one of them arrives by notification, which the cache counts."""
     ends_s = time.monotonic() + WITHIN_S
     notified = reader.report()["invalidations"]["notify"]
     while reader.report()["invalidations"]["notify"] == notified:
         assert time.monotonic() < ends_s, "no change is pushed"
-        outcome(reader, house.edit(), within_s=0)
+        outcome(reader, db_server.edit(), within_s=0)

@@ -23,11 +23,11 @@ from tests.sysconfig.processes.proxy import Proxy
 from tradingsite.embedded_postgres.server import EmbeddedPostgres
 
 KEY = "t_watched"
-WITHIN_S = 60  # for what must happen, on a busy machine too
+WITHIN_S = 60  # the limit of waits that are expected to succeed; long enough for a busy machine
 
 
 class _Watched:
-    """A server with one setting that is changed past Django. Those who listen reach it through a proxy."""
+    """A server with one setting that is changed without Django. Listening connections go through a proxy."""
 
     url: str
     env: dict[str, str]
@@ -39,10 +39,10 @@ class _Watched:
             connection.execute("INSERT INTO system_config (key, value) VALUES (%s, '0')", [KEY])
         self.value = 0
         self.proxy = Proxy(str(self.server.use() / ".s.PGSQL.5432"))
-        through = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres?sslmode=disable"
+        direct_url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres?sslmode=disable"
         self.env |= {
             "DJANGO_SETTINGS_MODULE": "tests.sysconfig.processes.settings",
-            "DATABASE_DIRECT_URL": through,
+            "DATABASE_DIRECT_URL": direct_url,
             "HEALTH_TOKEN": "a-token-for-monitors",
             "SECRET_KEY": "for-these-processes-only-and-long-enough-to-be-taken-0123456789",
         }
@@ -58,8 +58,8 @@ class _Watched:
         return str(self.value), before_s
 
 
-class House(_Watched, processes.House):
-    """All tables of the project."""
+class DatabaseServer(_Watched, processes.DatabaseServer):
+    """A server with all tables of the project."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -71,17 +71,20 @@ class House(_Watched, processes.House):
 
 
 class SettingsServer(_Watched):
-    """Only the tables of sysconfig, which takes a quarter of the time. Needs the suite's own database."""
+    """A server with the tables of sysconfig only, which takes a quarter of the time.
+
+    Needs the test suite's own database.
+    """
 
     def __init__(self, folder):
         self.server = EmbeddedPostgres(folder / "data", {"fsync": "off", "max_connections": "40"})
         self.url = f"postgresql://postgres@/postgres?host={self.server.use()}"
         self.env = {**os.environ, "DATABASE_URL": self.url}
         for migration in ("0001", "0002"):
-            self.ask(call_command("sqlmigrate", "sysconfig", migration, no_color=True))
+            self.query(call_command("sqlmigrate", "sysconfig", migration, no_color=True))
         self.watch()
 
-    def ask(self, statement, *parameters):
+    def query(self, statement, *parameters):
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
@@ -99,24 +102,24 @@ class SettingsServer(_Watched):
 
 
 @contextmanager
-def housed(kind=House):
+def running_server(kind=DatabaseServer):
     """Run a server for the block, in a folder that PostgreSQL's account may enter when root runs this."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         place.chmod(0o711)
-        house = kind(place)
+        db_server = kind(place)
         try:
-            yield house
+            yield db_server
         finally:
-            house.close()
+            db_server.close()
 
 
 class Reader:
-    """`reader.py` as a process, and its fork once it was given the command `fork`."""
+    """A process that runs `reader.py`, and its forked child after the command `fork`."""
 
     def __init__(
         self,
-        house: _Watched,
+        db_server: _Watched,
         period_s: float,
         anti_entropy_s: float = 60.0,
         variant: str = "",
@@ -127,7 +130,7 @@ class Reader:
         self.process = subprocess.Popen(
             [*command, *words],
             cwd=ROOT,
-            env=house.env | {"DJANGO_SETTINGS_MODULE": "tests.sysconfig.processes.reader_settings"},
+            env=db_server.env | {"DJANGO_SETTINGS_MODULE": "tests.sysconfig.processes.reader_settings"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -137,7 +140,7 @@ class Reader:
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
-        self.until(value=str(house.value))
+        self.until(value=str(db_server.value))
 
     def _read(self):
         for line in self.process.stdout:
@@ -158,17 +161,17 @@ class Reader:
                 return line
 
     def seen(self, value: str, timeout_s: float = WITHIN_S, pid: int | None = None) -> tuple[float, float]:
-        """Wait until the process reads this value; return when, and when it last read another one."""
+        """Wait until the process reads this value; return when it does, and when it last read another."""
         line = self.until(timeout_s, value=value, pid=pid or self.pid)
         return line["at_s"], line["old_until_s"]
 
     def report(self, pid: int | None = None) -> dict[str, Any]:
-        """Return what the process reads now (`reads`), and what its cache has counted."""
+        """Return the value that the process reads now (`reads`), and its cache's counters."""
         os.kill(pid or self.pid, signal.SIGUSR1)
         return self.until(event="report", pid=pid or self.pid)
 
     def reads_at(self, moment_s: float) -> str:
-        """Wait until this moment of the monotonic clock; return what the process reads then."""
+        """Wait until this moment of the monotonic clock; return the value that the process reads then."""
         self.command("report-at", str(moment_s))
         return str(self.until(event="report", pid=self.pid)["reads"])
 

@@ -1,4 +1,4 @@
-"""Settings of the processes that these tests run: the project's, and ways to ask a process what it reads."""
+"""Settings of the processes that these tests run: the project's, and ways to read a process's values."""
 
 from tradingsite.settings import *  # noqa: F403 - a settings module is its names
 from tradingsite.settings import STORAGES

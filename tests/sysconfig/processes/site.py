@@ -29,15 +29,15 @@ class SuiteDatabase:
     def __enter__(self):
         self.url = suite_database.url()
         self.env = suite_database.environment("tests.sysconfig.processes.settings")
-        self.ask("CREATE TABLE read_by_job (pid int, value text, at timestamptz DEFAULT clock_timestamp())")
+        self.query("CREATE TABLE read_by_job (pid int, value text, at timestamptz DEFAULT clock_timestamp())")
         User.objects.create_superuser(**ADMIN)
         return self
 
     def __exit__(self, *_raised):
-        self.ask("DROP TABLE read_by_job")
+        self.query("DROP TABLE read_by_job")
         pristine.put_back()
 
-    def ask(self, statement, *parameters):
+    def query(self, statement, *parameters):
         with psycopg.connect(self.url, autocommit=True) as session:
             cursor = session.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []

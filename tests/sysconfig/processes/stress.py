@@ -7,16 +7,16 @@ import psycopg
 from tests.sysconfig.processes.house import KEY
 
 
-def stressed(house, reader, reads, threads=2):
+def stressed(db_server, reader, reads, threads=2):
     """Let each thread of the reader read so often while this process writes; return what was counted."""
     over = threading.Event()
 
     def write():
-        with psycopg.connect(house.url, autocommit=True) as connection:
+        with psycopg.connect(db_server.url, autocommit=True) as connection:
             while not over.is_set():
-                house.value += 1
+                db_server.value += 1
                 connection.execute(
-                    "UPDATE system_config SET value = %s WHERE key = %s", [str(house.value), KEY]
+                    "UPDATE system_config SET value = %s WHERE key = %s", [str(db_server.value), KEY]
                 )
                 over.wait(0.002)  # between two changes there are hits
 

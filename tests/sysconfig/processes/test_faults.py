@@ -21,50 +21,50 @@ pytestmark = pytest.mark.django_db  # its migrations are read
 
 
 @pytest.fixture(scope="module")
-def process(house):
+def process(db_server):
     """A reader that survives every fault."""
-    started = Reader(house, PERIOD_S)
+    started = Reader(db_server, PERIOD_S)
     yield started
     started.close()
 
 
 @pytest.mark.parametrize("fault", [faults.terminated, faults.swallowed, faults.unlistened, faults.restarted])
-def test_a_lost_session_serves_old_values_for_a_lease_at_most(house, process, fault):
-    assert fault(house, process, PERIOD_S).stale_s <= BOUND_S
-    faults.wait_for_push(house, process)
+def test_a_lost_session_serves_old_values_for_a_lease_at_most(db_server, process, fault):
+    assert fault(db_server, process, PERIOD_S).stale_s <= BOUND_S
+    faults.wait_for_push(db_server, process)
 
 
 @pytest.mark.parametrize("stop_s", [0.5 * PERIOD_S, 4 * PERIOD_S])
-def test_a_stopped_process_serves_old_values_for_a_lease_at_most(house, process, stop_s):
-    assert faults.stopped(house, process, stop_s, PERIOD_S).stale_s <= BOUND_S
-    faults.wait_for_push(house, process)
+def test_a_stopped_process_serves_old_values_for_a_lease_at_most(db_server, process, stop_s):
+    assert faults.stopped(db_server, process, stop_s, PERIOD_S).stale_s <= BOUND_S
+    faults.wait_for_push(db_server, process)
 
 
-def test_without_a_lease_a_silent_network_is_never_noticed(house, reader):
+def test_without_a_lease_a_silent_network_is_never_noticed(db_server, reader):
     process = reader(PERIOD_S, variant="without_lease")
-    faults.settle(house, process)
-    before = str(house.value)
-    house.proxy.swallow()
+    faults.settle(db_server, process)
+    before = str(db_server.value)
+    db_server.proxy.swallow()
     try:
-        _, committed_s = house.edit()
+        _, committed_s = db_server.edit()
 
         assert process.reads_at(committed_s + BOUND_S) == before
     finally:
-        house.proxy.heal()
+        db_server.proxy.heal()
 
 
-def test_a_change_without_its_trigger_is_found_by_comparing(house, reader):
+def test_a_change_without_its_trigger_is_found_by_comparing(db_server, reader):
     process = reader(LONG_S, ANTI_ENTROPY_S)
-    assert faults.silenced(house, process, ANTI_ENTROPY_S).stale_s <= ANTI_ENTROPY_S + BUSY_S
+    assert faults.silenced(db_server, process, ANTI_ENTROPY_S).stale_s <= ANTI_ENTROPY_S + BUSY_S
 
     invalidations = process.report()["invalidations"]
     assert (invalidations["anti_entropy"], invalidations["notify"]) == (1, 0)
 
 
-def test_without_comparing_a_change_without_its_trigger_is_not_found(house, reader):
+def test_without_comparing_a_change_without_its_trigger_is_not_found(db_server, reader):
     process = reader(LONG_S, ANTI_ENTROPY_S, variant="without_comparison")
-    before = str(house.value)
-    faults.edit_silently(house)
+    before = str(db_server.value)
+    faults.edit_silently(db_server)
     for _ in range(2):  # the first may have been due before the change
         process.until(event="skipped")
 
@@ -78,55 +78,55 @@ def fork(process):
     return child
 
 
-def test_a_forked_child_and_its_parent_both_see_a_change(house, reader):
+def test_a_forked_child_and_its_parent_both_see_a_change(db_server, reader):
     process = reader(LONG_S)
     child = fork(process)
     for pid in (process.pid, child, process.pid):
-        value, _ = house.edit()
+        value, _ = db_server.edit()
         process.seen(value, pid=pid)
     assert process.report(child)["listener_alive"]
 
 
-def test_a_child_that_keeps_its_parents_values_never_sees_a_change(house, reader):
+def test_a_child_that_keeps_its_parents_values_never_sees_a_change(db_server, reader):
     process = reader(LONG_S, variant="without_fork_reset")
-    before, child = str(house.value), fork(process)
-    value, _ = house.edit()
+    before, child = str(db_server.value), fork(process)
+    value, _ = db_server.edit()
     process.seen(value)
 
     report = process.report(child)
     assert (report["reads"], report["listener_alive"]) == (before, False)
 
 
-def change_between(house, process):
+def change_between(db_server, process):
     """Change the value between the two steps of a connect, after the process read the old one."""
-    faults.terminate_session(house, process)
+    faults.terminate_session(db_server, process)
     process.until(event="between")
-    assert process.report()["reads"] == str(house.value)
-    value, _ = house.edit()
+    assert process.report()["reads"] == str(db_server.value)
+    value, _ = db_server.edit()
     process.command("go")
     return value
 
 
-def test_a_change_made_while_connecting_is_read(house, reader):
+def test_a_change_made_while_connecting_is_read(db_server, reader):
     process = reader(LONG_S, variant="pausing_between")
 
-    process.seen(change_between(house, process))
+    process.seen(change_between(db_server, process))
 
 
-def test_emptying_the_cache_before_listening_misses_a_change(house, reader):
+def test_emptying_the_cache_before_listening_misses_a_change(db_server, reader):
     process = reader(LONG_S, variant="forgetting_before_listening")
-    before = str(house.value)
-    change_between(house, process)
+    before = str(db_server.value)
+    change_between(db_server, process)
     while process.report()["reconnects"] == 0:  # until a heartbeat came back: it listens
         pass
 
     assert process.report()["reads"] == before
 
 
-def test_no_read_is_older_than_what_another_process_announced(house, process):
+def test_no_read_is_older_than_what_another_process_announced(db_server, process):
     discarded = 0
     for _ in range(STRESSES):
-        counted = stressed(house, process, STRESS_READS)
+        counted = stressed(db_server, process, STRESS_READS)
         assert counted["stale"] == 0
         discarded += counted["discarded"]
         if discarded:
@@ -135,7 +135,7 @@ def test_no_read_is_older_than_what_another_process_announced(house, process):
     assert discarded > 0  # the race did happen
 
 
-def test_the_same_stress_finds_stale_reads_where_an_overtaken_load_is_stored(house, reader):
+def test_the_same_stress_finds_stale_reads_where_an_overtaken_load_is_stored(db_server, reader):
     process = reader(PERIOD_S, variant="storing_what_was_overtaken")
 
-    assert any(stressed(house, process, STRESS_READS)["stale"] for _ in range(STRESSES))
+    assert any(stressed(db_server, process, STRESS_READS)["stale"] for _ in range(STRESSES))

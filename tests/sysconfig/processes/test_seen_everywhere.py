@@ -54,7 +54,7 @@ def operator(site):
 
 
 def by_admin(database, operator, value):
-    ((row_id,),) = database.ask("SELECT id FROM system_config WHERE key = %s", KEY)
+    ((row_id,),) = database.query("SELECT id FROM system_config WHERE key = %s", KEY)
     operator.set_value(row_id, value)
 
 
@@ -94,7 +94,7 @@ def seconds_until_all_read(database, site, scheduler, value):
     while any(read != value for read in site.values(KEY)):
         assert time.monotonic() - began_s < WITHIN_S
     jobs_last = "SELECT value FROM read_by_job WHERE pid = %s ORDER BY at DESC LIMIT 1"
-    while database.ask(jobs_last, scheduler) != [(value,)]:
+    while database.query(jobs_last, scheduler) != [(value,)]:
         assert time.monotonic() - began_s < WITHIN_S
         threading.Event().wait(0.01)
     return time.monotonic() - began_s
@@ -119,7 +119,7 @@ def test_each_way_of_changing_is_on_record_with_its_author(database, site, sched
     sources = {}
     for change in (by_admin, by_bare_psycopg):
         change(database, operator, next(values))
-        ((sources[change], actor),) = database.ask(
+        ((sources[change], actor),) = database.query(
             "SELECT source, actor FROM system_config_change WHERE key = %s ORDER BY id DESC LIMIT 1", KEY
         )
         assert actor in ("kim", "postgres")
