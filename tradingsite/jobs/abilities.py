@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from healthcheck.report import Finding
 from healthcheck.templatetags.moments import moment_text
-from tradingsite.jobs.reporting.status import JobStatus, read
+from tradingsite.jobs.reporting.status import JobStatus, read, read_job
 from tradingsite.jobs.reporting.trading_panel import what_stops_buys
 from tradingsite.risk.models import Halt
 from tradingsite.risk.trading_state import StopCause, states
@@ -22,7 +22,7 @@ _TRADING_JOBS = {"collect_market_data", "generate_trading_signal", "check_volati
 
 def read_prices() -> Finding:
     """Return whether the last prices are new enough for a buy."""
-    job = read().job("collect_market_data")
+    job = read_job("collect_market_data")
     if paused := _paused(job):
         return paused
     age = job.success_age
@@ -37,7 +37,7 @@ def read_prices() -> Finding:
 
 def decide() -> Finding:
     """Return whether the job that asks the model is enabled."""
-    job = read().job("generate_trading_signal")
+    job = read_job("generate_trading_signal")
     return _paused(job) or Finding("healthy", gettext_noop("the model is called"))
 
 

@@ -45,6 +45,14 @@ def test_read_prices_is_healthy_while_prices_are_fresh(seconds_ago, status, text
     assert facts(abilities.read_prices()) == (status, False, text)
 
 
+@pytest.mark.parametrize("ability", [abilities.read_prices, abilities.decide])
+def test_ability_of_one_job_reads_one_row(ability, django_assert_num_queries):
+    succeeded("collect_market_data", 3)
+
+    with django_assert_num_queries(1):
+        ability()
+
+
 def test_paused_job_is_healthy_and_quarantined_job_is_not():
     paused("collect_market_data", "operator: exchange closes")
     paused("generate_trading_signal", "quarantine: three hard limits")

@@ -12,6 +12,7 @@ from typing import Literal
 from django.db import models
 from django.db.models import Max
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
@@ -222,6 +223,17 @@ def read() -> SchedulerStatus:
     )
     there = SchedulerProcess.objects.filter(seen_at__gte=Now() - _GONE_AFTER)
     return SchedulerStatus(leader, now, jobs, tuple(there))
+
+
+def read_job(name: str) -> JobStatus:
+    """Read a job's row and the database's time, in one query.
+
+    Enough to say whether it is paused or quarantined and when it last succeeded; not whether it is late, for
+    which `read` also reads the leader.
+    """
+    row = JobState.objects.filter(pk=name).annotate(read_at=Now()).first()
+    now = getattr(row, "read_at", None) or timezone.now()
+    return JobStatus(registered()[name], row, next_run_at=None, now=now, awaited_since=None)
 
 
 def _resumed() -> dict[str, datetime]:
