@@ -14,6 +14,8 @@ DATABASES["default"] |= {
     "EMBEDDED_RELOCATABLE": True,
     "EMBEDDED_SETTINGS": {"fsync": "off"},
 }
+# In production a request gives up after 3 s; on a busy machine a new connection may take as long.
+DATABASES["default"]["OPTIONS"]["pool"] = {**DATABASES["default"]["OPTIONS"]["pool"], "timeout": 60}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SYSCONFIG_LISTEN = False  # a test that is about it starts its own
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns without it

@@ -4,13 +4,14 @@ from threading import Barrier, Thread
 
 import psutil
 import pytest
-from django.conf import settings
 from django.db import OperationalError
 
 from tests.embedded_postgres.databases import POOL, connections_to
 from tests.embedded_postgres.processes import DEADLINE_S, all_gone, postmaster, run_python, servers
 from tests.pg_ctl import restart, stop
+from tradingsite.database import databases
 from tradingsite.embedded_postgres.keeper import wait_until
+from tradingsite.env import environment
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_exhausted_pool_raises_with_the_cause(connect):
 
 
 def test_request_waits_three_seconds_for_a_connection():
-    assert settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] == 3
+    assert databases(environment())["default"]["OPTIONS"]["pool"]["timeout"] == 3
 
 
 def test_threads_that_close_their_connections_leave_none_behind(connect):

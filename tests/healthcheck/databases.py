@@ -9,6 +9,7 @@ from typing import Any, cast
 import psutil
 import psycopg
 from django.db import connection
+from psycopg_pool import ConnectionPool
 
 from healthcheck import probes
 from healthcheck.engine.engine import engine
@@ -27,6 +28,12 @@ def another_session() -> Iterator[psycopg.Connection[Any]]:
 
 def pooled() -> DatabaseWrapper:
     return cast("DatabaseWrapper", connection)
+
+
+def in_use(pool: ConnectionPool[Any]) -> int:
+    """Return how many connections of `pool` are taken."""
+    stats = pool.get_stats()
+    return stats.get("pool_size", 0) - stats.get("pool_available", 0)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`healthcheck.probes.database` on a real server: what it says of each way to be unwell."""
 
 import re
+from typing import Any
 
 import pytest
 from django.db import ProgrammingError, connection
@@ -8,7 +9,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from healthcheck import probes
-from tests.healthcheck.databases import another_session, pooled, unreachable
+from tests.clients.peer import wait_until
+from tests.healthcheck.databases import another_session, in_use, pooled, unreachable
 
 
 @pytest.fixture
@@ -98,11 +100,14 @@ def test_a_connection_that_broke_is_unhealthy():
 def test_an_exhausted_pool_is_not_called_a_database_that_is_down(brief_wait):
     connection.close()
     pool = pooled().pool
-    taken = [pool.getconn() for _ in range(pool.max_size)]
-
-    finding = probes.database()
-    for one in taken:
-        pool.putconn(one)
+    wait_until(lambda: in_use(pool) == 0)  # threads of earlier tests may still be ending
+    taken: list[Any] = []
+    try:
+        taken += (pool.getconn() for _ in range(pool.max_size))
+        finding = probes.database()
+    finally:
+        for one in taken:
+            pool.putconn(one)
 
     assert finding.status == "unhealthy"
     assert finding.english == "no free connection within 0.1 s: all 20 of this process are in use"
