@@ -57,7 +57,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
         return self.filter(job_name=job_name).values_list("last_success_at", flat=True).first()
 
     def record(
-        self, result: RunResult, *, before_it: Iterable[RunResult] = (), for_another: bool = False
+        self, result: RunResult, *, preceding: Iterable[RunResult] = (), for_another: bool = False
     ) -> bool:
         """Record the end of a run; return False if another leader has closed it meanwhile.
 
@@ -65,7 +65,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
 
         Args:
             result: of a run that may have ended a while ago.
-            before_it: ticks before it that were not run, for the list of recent outcomes.
+            preceding: ticks before it that were not run, for the list of recent outcomes.
             for_another: the run belongs to another process. Its claim is cancelled, so that process can no
                 longer record it.
         """
@@ -90,7 +90,7 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
                 When(last_tick__gt=result.tick, then=F("running_since")), default=None
             )
             changes["last_lateness_ms"] = result.lateness_ms
-            changes["recent"] = _recent([*before_it, result])
+            changes["recent"] = _recent([*preceding, result])
         if for_another:
             changes["claim_epoch"] = -F("claim_epoch")  # matches no claim, and is less than any later one
         if result.epoch or for_another:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -14,8 +15,8 @@ from tradingsite.jobs.timetable import ScheduledJob
 
 logger = structlog.get_logger(__name__)
 
-_MOST = 100
-_MOST_SKIPPED = 40
+_MAX_WAITING = 100
+MAX_SKIPPED_PER_JOB = 40
 
 
 class ResultBuffer:
@@ -23,37 +24,37 @@ class ResultBuffer:
 
     def __init__(self, jobs: Mapping[str, ScheduledJob]) -> None:
         self._jobs = jobs
-        self._waiting: deque[RunResult] = deque(maxlen=_MOST)
-        self._uncertain_claims: deque[tuple[str, datetime, int]] = deque(maxlen=_MOST)
-        self._skipped: dict[str, deque[RunResult]] = defaultdict(lambda: deque(maxlen=_MOST_SKIPPED))
+        self._waiting: deque[RunResult] = deque(maxlen=_MAX_WAITING)
+        self._uncertain_claims: deque[tuple[str, datetime, int]] = deque(maxlen=_MAX_WAITING)
+        self._skipped: dict[str, deque[RunResult]] = defaultdict(lambda: deque(maxlen=MAX_SKIPPED_PER_JOB))
 
     def add(self, result: RunResult) -> None:
         self._waiting.append(result)
 
-    def skipped(self, result: RunResult) -> None:
+    def add_skipped(self, result: RunResult) -> None:
         """Add a tick that was not run. It is saved together with the next run of its job."""
         self._skipped[result.job_name].append(result)
 
-    def uncertain_claim(self, name: str, tick: datetime, epoch: int) -> None:
-        """Add a claim without an answer: its row may say that the job runs, for as long as a day."""
+    def add_uncertain_claim(self, name: str, tick: datetime, epoch: int) -> None:
+        """Add a claim that the database may or may not have accepted: its row may show the job as running."""
         self._uncertain_claims.append((name, tick, epoch))
 
     def record(self) -> None:
         """Save the results in their order; keep what the database does not accept now.
 
-        A result that it rejects delays only later results of the same job.
+        If it rejects a result, only later results of the same job wait.
         """
         if connection.errors_occurred:  # a run may have broken the connection
             connection.close()
-        held_up: set[str] = set()
+        blocked_jobs: set[str] = set()
         for _ in range(len(self._waiting)):
             try:
                 result = self._waiting.popleft()
             except IndexError:  # another thread took it
                 return
-            if result.job_name in held_up or not self._recorded(result, held_up):
+            if result.job_name in blocked_jobs or not self._try_record(result, blocked_jobs):
                 self._waiting.append(result)
-        if not held_up:
+        if not blocked_jobs:
             self._clear_uncertain_claims()
 
     def _clear_uncertain_claims(self) -> None:
@@ -63,22 +64,23 @@ class ResultBuffer:
                 rows = JobState.objects.filter(job_name=name, last_tick=tick, claim_epoch=epoch)
                 rows.update(running_since=None)
                 self._uncertain_claims.remove((name, tick, epoch))
-        except (Error, IndexError, ValueError) as error:  # no database, or another thread did it
+        except (Error, IndexError, ValueError) as error:  # no database, or another thread cleared it
             logger.info("runner.claim_not_cleared", error=type(error).__name__)
 
-    def _recorded(self, result: RunResult, held_up: set[str]) -> bool:
+    def _try_record(self, result: RunResult, blocked_jobs: set[str]) -> bool:
         skipped = list(self._skipped[result.job_name])
         try:
-            mine = JobState.objects.record(result, before_it=skipped)
+            claim_is_current = JobState.objects.record(result, preceding=skipped)
         except Error as error:
-            gone = isinstance(error, OperationalError | InterfaceError)
-            held_up.update(self._jobs if gone else [result.job_name])
+            connection_lost = isinstance(error, OperationalError | InterfaceError)
+            blocked_jobs.update(self._jobs if connection_lost else [result.job_name])
             logger.warning("runner.not_recorded", job=result.job_name, error=type(error).__name__)
             return False
-        if not mine:
+        if not claim_is_current:
             logger.warning("runner.superseded", job=result.job_name, epoch=result.epoch)
             return True
-        for _ in skipped:
-            self._skipped[result.job_name].popleft()
+        for saved in skipped:
+            with suppress(ValueError):  # another thread saved it too, or a full deque dropped it
+                self._skipped[result.job_name].remove(saved)
         keep(result, self._jobs[result.job_name].every)
         return True

@@ -157,7 +157,7 @@ class Runner:
         except Error as error:  # rather no run than one without a valid claim
             why = f"{REFUSED}: not claimed, {describe(error)}"[:500]
             self._record_not_run(RunResult(job.name, tick, 0, error=why))
-            self._results.uncertain_claim(job.name, tick, epoch)
+            self._results.add_uncertain_claim(job.name, tick, epoch)
             return None
         if isinstance(found, Claim):
             self._paused_logged.discard(job.name)
@@ -176,7 +176,7 @@ class Runner:
     def _record_not_run(self, result: RunResult) -> None:
         emit(result)
         rollup.count(result)
-        self._results.skipped(result)
+        self._results.add_skipped(result)
 
     def _enter(self, name: str, tick: datetime) -> bool:
         with self._changed:
