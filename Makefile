@@ -62,7 +62,7 @@ endif
 pages: .venv/.installed ## Look at every page in Korean and at a phone's width, in a browser.
 	@$(BIN)/python -m pytest -m slow tests/browser
 
-upgrade: .venv/.installed ## Run the release before, out of the history, while this tree's migrations are applied; VARIANT=needed.
+upgrade: .venv/.installed ## Run the previous release, out of the history, while this tree's migrations are applied; VARIANT=needed.
 	@$(BIN)/python -m tests.upgrade $(if $(VARIANT),--variant $(VARIANT))
 
 bench: .venv/.installed ## Measure every bar next to its peer, in one table and in var/bench.json, eight minutes; ONLY=config: one part.

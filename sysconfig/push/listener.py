@@ -112,12 +112,12 @@ class ConfigListener:
 
     def status(self) -> ListenerStatus:
         stats, now_s = self._stats, monotonic()
-        proved_s = stats.proved_s
-        silent_s = now_s - (stats.started_s if proved_s is None else proved_s)
+        heartbeat_s = stats.heartbeat_s
+        silent_s = now_s - (stats.started_s if heartbeat_s is None else heartbeat_s)
         return ListenerStatus(
             started=True,
             listening=silent_s <= 3 * self._period_s,
-            lease_age_s=None if proved_s is None else now_s - proved_s,
+            lease_age_s=None if heartbeat_s is None else now_s - heartbeat_s,
             reconnects=max(0, stats.sessions - 1),
             missed_notifications=stats.missed,
             fingerprint=stats.fingerprint,

@@ -57,7 +57,7 @@ class ListenerStats:
     """Counts over all sessions of a listener. Written by its thread, read by any."""
 
     started_s: float
-    proved_s: float | None = None  # when the last returned heartbeat was sent
+    heartbeat_s: float | None = None  # when the last returned heartbeat was sent
     sessions: int = 0  # sessions that received a heartbeat
     missed: int = 0  # changes found by a comparison without a notification
     fingerprint: str | None = None
@@ -84,7 +84,7 @@ class Session:
         self._channel = f"{CHANNEL}_{secrets.token_hex(8)}"
         self._nonce = ""  # of the heartbeat that has not come back yet
         self._sent_s = -math.inf
-        self._proved = False
+        self._confirmed = False
         self._changed_s = math.inf  # when the first change arrived that is not in the recorded version
         self._version_due_s = 0.0
         self._compare_due_s = math.inf
@@ -151,9 +151,9 @@ class Session:
         self._version_due_s = min(now_s + _QUIET_S, self._changed_s + _LATE_S)
 
     def _note_echo(self) -> None:
-        self._nonce, self._stats.proved_s = "", self._sent_s
-        if not self._proved:
-            self._proved = True
+        self._nonce, self._stats.heartbeat_s = "", self._sent_s
+        if not self._confirmed:
+            self._confirmed = True
             self._stats.sessions += 1
             logger.log(
                 logging.INFO if self._stats.sessions > 1 else logging.DEBUG,

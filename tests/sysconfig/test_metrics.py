@@ -95,7 +95,7 @@ def test_the_metrics_agree_with_the_report(client, settings):
 
 def test_the_age_of_the_last_proof_is_a_metric_once_there_is_one(client, monkeypatch):
     heard = listener.ConfigListener(SystemConfig.cache)
-    heard._stats.proved_s = heard._stats.started_s
+    heard._stats.heartbeat_s = heard._stats.started_s
     monkeypatch.setattr(listener._this, "listener", heard)
 
     found = samples(client)

@@ -1,4 +1,4 @@
-"""`make upgrade`: the release before runs, with a failing exchange, while this tree's migrations are applied.
+"""`make upgrade`: runs the previous release, with a failing exchange, while this tree's migrations run.
 
 Exits 1 when its log names a refusal of the database, or when a minute of its health history is missing.
 `--variant needed` adds a column that it doesn't know and that needs a value: exits 1 unless that is found.

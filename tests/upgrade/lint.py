@@ -1,4 +1,4 @@
-"""Refuse migrations that break the release before. docs/migrations.md has the rules."""
+"""Refuse migrations that break the previous release. docs/migrations.md has the rules."""
 
 import logging
 import os
@@ -20,20 +20,22 @@ from django.db.models import CheckConstraint, Field, GeneratedField
 
 from tests.upgrade.baseline import LAST_MIGRATIONS
 
-# What is right all the same: {(app, migration): {code: reason}}. A column is dropped here, for instance, once
-# the release before does not use it any more.
+# Accepted exceptions: {(app, migration): {code: reason}}. Example: dropping a column that the previous
+# release no longer uses.
 ALLOWED: dict[tuple[str, str], dict[str, str]] = {}
-_OURS = ("tradingsite", "healthcheck", "sysconfig", "tests")
+_PROJECT_PACKAGES = ("tradingsite", "healthcheck", "sysconfig", "tests")
 
 
 def problems() -> list[str]:
-    """Return a line for each thing that is wrong in our migrations after those of the release before."""
+    """Return a line for each thing that is wrong in our migrations after those of the previous release."""
     from django_migration_linter.migration_linter import MigrationLinter
 
     linter = MigrationLinter(no_cache=True, analyser_string="postgresql")
     graph = linter.migration_loader.graph
     old = {key for last in LAST_MIGRATIONS.items() for key in graph.forwards_plan(last)}
-    ours = {config.label for config in apps.get_app_configs() if config.name.split(".")[0] in _OURS}
+    ours = {
+        config.label for config in apps.get_app_configs() if config.name.split(".")[0] in _PROJECT_PACKAGES
+    }
     return [
         f"{app}.{name}: {code}: {message}"
         for (app, name), migration in sorted(linter.migration_loader.disk_migrations.items())
@@ -52,28 +54,28 @@ def _problems(linter, migration: Migration) -> Iterator[tuple[str, str]]:
         for issue in issues:  # a warning counts as an error: the lock is the same
             yield issue.code, issue.message
     before = linter.migration_loader.project_state((migration.app_label, migration.name), at_end=False)
-    yield from _beyond_the_linter(migration, before)
+    yield from _additional_problems(migration, before)
 
 
-def _beyond_the_linter(migration: Migration, before: ProjectState) -> Iterator[tuple[str, str]]:
-    """Find what the linter can't see: it takes one column's database default for that of all."""
+def _additional_problems(migration: Migration, before: ProjectState) -> Iterator[tuple[str, str]]:
+    """Find what the linter can't see: it takes a database default on one column for one on every column."""
     concurrent = (AddIndexConcurrently, RemoveIndexConcurrently)
     if not migration.atomic and not (
         len(migration.operations) == 1 and isinstance(migration.operations[0], concurrent)
     ):
         yield (
             "NOT_ATOMIC",
-            "not repeatable after a failure: only a concurrent index, alone, may be non-atomic",
+            "cannot be rerun after a failure: non-atomic is for one concurrent index, alone",
         )
-    made_here = {op.name_lower for op in migration.operations if isinstance(op, CreateModel)}
+    created_models = {op.name_lower for op in migration.operations if isinstance(op, CreateModel)}
     for operation in migration.operations:
-        if getattr(operation, "model_name_lower", None) not in made_here:
-            yield from _of_an_operation(operation, migration.app_label, before)
+        if getattr(operation, "model_name_lower", None) not in created_models:
+            yield from _operation_problems(operation, migration.app_label, before)
 
 
-def _of_an_operation(operation: Operation, app: str, before: ProjectState) -> Iterator[tuple[str, str]]:
+def _operation_problems(operation: Operation, app: str, before: ProjectState) -> Iterator[tuple[str, str]]:
     match operation:
-        case AddField(field=field) if not _may_be_left_out(field):
+        case AddField(field=field) if not _insert_may_omit(field):
             yield "NO_DB_DEFAULT", f"{operation.name} is NOT NULL without db_default: old code's INSERT fails"
         case AlterField(field=field) if not field.null:
             if before.models[app, operation.model_name_lower].fields[operation.name].null:
@@ -81,11 +83,11 @@ def _of_an_operation(operation: Operation, app: str, before: ProjectState) -> It
         case AddConstraint(constraint=CheckConstraint()) if not isinstance(operation, AddConstraintNotValid):
             yield (
                 "CHECK_VALIDATES",
-                "reads the table under a lock: AddConstraintNotValid, then validate",
+                "validation scans the table under a lock: use AddConstraintNotValid, then ValidateConstraint",
             )
 
 
-def _may_be_left_out(field: "Field[Any, Any]") -> bool:
+def _insert_may_omit(field: "Field[Any, Any]") -> bool:
     return field.null or field.many_to_many or field.has_db_default() or isinstance(field, GeneratedField)
 
 

@@ -27,7 +27,7 @@ class HistoryIsMissing(Exception):
 class ReleaseBefore:
     """Its web, scheduler and sandbox, on a database that another tree may migrate.
 
-    The server is this tree's: the release before can't start its own for root in a closed folder.
+    The server is this tree's: the previous release can't start its own for root in a closed folder.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Differences of a newer schema that the code of the release before can't work with."""
+"""Differences of a newer schema that the code of the previous release can't work with."""
 
 from tests.databases import Database
 

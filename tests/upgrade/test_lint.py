@@ -1,4 +1,4 @@
-"""`make check` refuses a migration that breaks the release before."""
+"""`make check` refuses a migration that breaks the previous release."""
 
 import pytest
 

@@ -19,7 +19,7 @@ def operator(client, admin_user):
     return client
 
 
-def test_admin_of_the_library_is_not_registered():
+def test_django_apscheduler_admin_is_not_registered():
     assert not admin.site.is_registered(DjangoJob)
     assert not admin.site.is_registered(DjangoJobExecution)
 
@@ -52,7 +52,7 @@ def test_kept_runs_are_shown(operator):
 COLLECT = "collect_market_data"
 
 
-def address(action):
+def control_url(action):
     return reverse("admin:jobs_control", args=[COLLECT, action])
 
 
@@ -67,15 +67,15 @@ def test_every_job_is_listed_before_any_ran(operator):
 
 
 def test_job_is_paused_with_a_reason_and_resumed(operator, admin_user):
-    assert operator.get(address("pause")).status_code == 200
+    assert operator.get(control_url("pause")).status_code == 200
     assert JobState.objects.filter(paused=True).count() == 0
-    assert operator.post(address("pause"), {"reason": "  "}).status_code == 409
-    assert operator.post(address("pause"), {"reason": "odd prices"}).status_code == 302
+    assert operator.post(control_url("pause"), {"reason": "  "}).status_code == 409
+    assert operator.post(control_url("pause"), {"reason": "odd prices"}).status_code == 302
     assert (state().pause_reason, state().paused_by) == ("operator: odd prices", admin_user.username)
-    assert operator.post(address("pause"), {"reason": "again"}).status_code == 409
-    assert operator.post(address("run")).status_code == 409
+    assert operator.post(control_url("pause"), {"reason": "again"}).status_code == 409
+    assert operator.post(control_url("run")).status_code == 409
 
-    assert operator.post(address("resume")).status_code == 302
+    assert operator.post(control_url("resume")).status_code == 302
     assert not state().paused
     kinds = JobEvent.objects.order_by("id").values_list("kind", "by", "text")
     who = admin_user.username
@@ -85,23 +85,23 @@ def test_job_is_paused_with_a_reason_and_resumed(operator, admin_user):
 
 
 def test_second_click_requests_no_second_run(operator, admin_user):
-    assert operator.post(address("run")).status_code == 302
+    assert operator.post(control_url("run")).status_code == 302
     asked_at = state().run_requested_at
-    assert operator.post(address("run")).status_code == 409
+    assert operator.post(control_url("run")).status_code == 409
 
     assert (state().run_requested_at, state().run_requested_by) == (asked_at, admin_user.username)
     assert JobEvent.objects.filter(kind="run_requested").count() == 1
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "run"])
-def test_viewer_can_change_nothing(client, django_user_model, action):
+def test_viewer_cannot_control_jobs(client, django_user_model, action):
     viewer = django_user_model.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_jobstate"))
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert client.get(reverse("admin:jobs_jobstate_changelist")).status_code == 200
-    assert client.get(address(action)).status_code == 403
-    assert client.post(address(action), {"reason": "x"}).status_code == 403
+    assert client.get(control_url(action)).status_code == 403
+    assert client.post(control_url(action), {"reason": "x"}).status_code == 403
     assert not JobEvent.objects.exists()
     assert "/now/" not in client.get(reverse("admin:jobs_jobstate_changelist")).content.decode()
 

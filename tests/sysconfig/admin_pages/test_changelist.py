@@ -127,4 +127,4 @@ def test_a_value_from_before_there_was_a_history_shows_when_its_row_changed(brow
 
     assert line(browser, "stop_loss_pct")[5] == "just now"
     for name in ("change", "history"):
-        assert "No change of its value is recorded." in browser.get(page(name, "stop_loss_pct")).text
+        assert "No changes to this setting are recorded." in browser.get(page(name, "stop_loss_pct")).text

@@ -116,17 +116,17 @@ def test_each_heartbeat_extends_the_lease_of_what_is_cached(cache, clock, listen
 
     until(lambda: cache.entries["t_count"][1] >= first + LONG_S)
     assert cache.misses == 1
-    assert cache._lease_until == heard._stats.proved_s + 3 * LONG_S
+    assert cache._lease_until == heard._stats.heartbeat_s + 3 * LONG_S
     assert cache._lease_until <= cache._clock() + 3 * LONG_S
 
 
 def test_the_heartbeat_is_private(clock, listen):
     cache, other = Recording(), Recording()
     listeners = [listen(cache=each, anti_entropy_s=10 * LONG_S) for each in (cache, other)]
-    beats_s = [heard._stats.proved_s for heard in listeners]
+    beats_s = [heard._stats.heartbeat_s for heard in listeners]
     for heard, beat_s in zip(listeners, beats_s, strict=True):
         clock.pass_time(heard, LONG_S)
-        until(lambda heard=heard, beat_s=beat_s: heard._stats.proved_s > beat_s)
+        until(lambda heard=heard, beat_s=beat_s: heard._stats.heartbeat_s > beat_s)
     update("t_count", "6")
 
     for each in (cache, other):
@@ -173,10 +173,10 @@ def test_a_difference_that_was_notified_is_not_counted(cache, clock, listen):
         update("t_count", value)
         clock.pass_time(heard, LONG_S)
         until(lambda before=before: cache.invalidations["anti_entropy"] > before)
-    sent = heard._stats.proved_s
+    sent = heard._stats.heartbeat_s
 
     clock.pass_time(heard, LONG_S)
-    until(lambda: heard._stats.proved_s > sent)  # after this heartbeat it would have been counted
+    until(lambda: heard._stats.heartbeat_s > sent)  # after this heartbeat it would have been counted
     assert heard.status().missed_notifications == 0
     assert cache.invalidations["notify"] == 3
 

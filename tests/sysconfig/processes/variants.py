@@ -22,7 +22,7 @@ def without_lease():
 
 
 def _beat_once(session, _notify):
-    if not session._proved:
+    if not session._confirmed:
         session._sent_s = math.inf
         session._note_echo()
 

@@ -42,21 +42,21 @@ def run(
 
     Args:
         make_client: called if there is something to sell.
-        config: only its limit matters; no other setting stops a stop-loss.
+        config: only `stop_loss_pct` is read; no other setting prevents a stop-loss.
         at: the time of the run.
         may_post: called right before each order is sent; if it returns False the order is not sent.
-        clock: for the pauses.
+        clock: times the pauses between requests.
 
     Raises:
-        UnreadableConfig: the limit cannot be read; there is no fallback.
-        ClientError: the exchange did not answer for one market; the others were still handled.
+        UnreadableConfig: `stop_loss_pct` cannot be read; no default is used.
+        ClientError: the exchange did not answer for one market; the others were still processed.
     """
     stop_pct = config[trading_config.STOP_LOSS_PCT]
     holdings = [each for each in positions(at) if each.volume]
     windows = read_windows([each.market for each in holdings], at)
-    both = zip(holdings, windows, strict=True)
-    fresh = [(each, window) for each, window in both if _has_fresh_price(window)]
-    stopped_out = [found for each, window in fresh if (found := _stopped_out(each, window, stop_pct))]
+    pairs = zip(holdings, windows, strict=True)
+    fresh = [(each, window) for each, window in pairs if _has_fresh_price(window)]
+    stopped_out = [stop for each, window in fresh if (stop := _stopped_out(each, window, stop_pct))]
     to_sell = [each for each in stopped_out if may_be_sold(each.holding, each.price)]
     sale = Sale(make_client, at, may_post, clock)
     return {
@@ -86,5 +86,5 @@ def _stopped_out(holding: Holding, window: Window, stop_pct: Decimal) -> Stopped
     if price is None or price * holding.volume * 100 > holding.cost * (100 - stop_pct):
         return None
     average = holding.cost / holding.volume
-    why = f"price {exact(price)}, average {average:.8f}, stop {exact(stop_pct)} % below"
-    return StoppedOut(holding, price, why, unknown_sells(holding.market))
+    reason = f"price {exact(price)}, average {average:.8f}, stop {exact(stop_pct)} % below"
+    return StoppedOut(holding, price, reason, unknown_sells(holding.market))
