@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from benchmarks.bars import Bar, bar
 from benchmarks.timing import say
+from healthcheck.terminal import table as aligned
 
 Status = Literal["met", "missed", "not measured", "failed"]
 HEADINGS = ("what", "ours", "peer", "ratio", "bar", "")
@@ -91,10 +92,7 @@ def read_figures(file: Path) -> list[Figure]:
 
 def table(rows: Sequence[Row]) -> str:
     """Lay the rows out for a terminal; notes stand below, in the rows' order."""
-    lines = [HEADINGS, *(row.cells for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS) - 1)]
-    text = ["  ".join([*map(str.ljust, line, widths), line[-1]]).rstrip() for line in lines]
-    return "\n".join([*text, *_notes(rows)])
+    return "\n".join([*aligned([HEADINGS, *(row.cells for row in rows)]), *_notes(rows)])
 
 
 def markdown(report: Mapping[str, Any]) -> str:
