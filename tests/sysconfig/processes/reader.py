@@ -86,6 +86,9 @@ def carry_out(words):
                 say(event="child", value=get_value(KEY))
         case ["unlisten"]:
             live = [each for each in RecordingListener.opened if not each.closed]
+            if not live:  # it is just connecting again
+                commands.put(words)
+                return
             live[-1].execute("UNLISTEN *")
             say(event="unlistened")
         case ["report-at", moment_s]:
