@@ -13,7 +13,7 @@ class Proxy:
     def __init__(self, target):
         self._target = target
         self._swallowing, self._silent_before_s = False, 0.0
-        self._passed_at_s = time.monotonic()
+        self._passed = []  # when a connection was joined, and when a byte passed in it
         self._pairs = {}  # a socket → the other end, and when they were joined
         self._selector = selectors.DefaultSelector()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -24,10 +24,13 @@ class Proxy:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def wait_until_quiet(self, quiet_s):
-        """Wait until no byte has passed for `quiet_s`, so that no answer is on its way any more."""
-        while (left_s := self._passed_at_s + quiet_s - time.monotonic()) > 0:
+    def wait_until_quiet(self, quiet_s, since_s):
+        """Wait until no byte has passed for `quiet_s` in the connections that were made after `since_s`."""
+        while (left_s := self._last_passed_s(since_s) + quiet_s - time.monotonic()) > 0:
             time.sleep(left_s)
+
+    def _last_passed_s(self, since_s):
+        return max((passed_s for joined_s, passed_s in [*self._passed] if joined_s > since_s), default=0.0)
 
     def swallow(self):
         """From now on no byte arrives anywhere, and no connection is closed."""
@@ -76,7 +79,7 @@ class Proxy:
             data = b""
         silent = self._swallowing or joined_s < self._silent_before_s
         if data and not silent:
-            self._passed_at_s = time.monotonic()
+            self._passed.append((joined_s, time.monotonic()))
             with suppress(OSError):
                 target.sendall(data)
         elif not data:

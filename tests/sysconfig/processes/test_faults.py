@@ -3,6 +3,8 @@
 The same is done to the cache without what guards against each fault (`variants.py`): that must be found out.
 """
 
+import time
+
 import pytest
 
 from tests.sysconfig.processes import faults
@@ -41,9 +43,11 @@ def test_a_stopped_process_serves_old_values_for_a_lease_at_most(db_server, proc
 
 
 def test_without_a_lease_a_silent_network_is_never_noticed(db_server, reader):
+    started_s = time.monotonic()
     process = reader(PERIOD_S, variant="without_lease")
     faults.settle(db_server, process)
-    db_server.proxy.wait_until_quiet(1.0)  # an answer that is lost would end the session, which reads anew
+    # An answer that is lost would end the session, which reads anew.
+    db_server.proxy.wait_until_quiet(1.0, since_s=started_s)
     before = str(db_server.value)
     db_server.proxy.swallow()
     try:
