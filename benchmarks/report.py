@@ -74,7 +74,7 @@ class Row:
 
 
 def measured(key: str, ours: float, peer: float | None = None, note: str = "") -> None:
-    """Print a figure beside its bar, and hand it to `make bench` if that started this process."""
+    """Print a figure next to its bar, and hand it to `make bench` if that started this process."""
     figure = Figure(key, ours, peer, note)
     row = Row.of(bar(key), figure)
     say("  " + " | ".join(filter(None, row.cells)) + (f" ({note})" if note else ""))

@@ -1,7 +1,7 @@
 """`make bench-health`: health answers next to django-health-check's and bare views, under gunicorn.
 
 This site has its real settings: the listener, all probes, panels and the history are on, and the scheduler
-and the sandbox run. Both sites have two processes of four threads, and each pair is asked in turn in one run.
+and the sandbox run. Both sites have two processes of four threads, and each pair is measured in turn.
 """
 
 import os
@@ -117,7 +117,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def measure(site: WholeSite) -> None:
-    """Measure beside a site whose scheduler and sandbox run."""
+    """Measure next to a site whose scheduler and sandbox run."""
     with served("plain", PLAIN, site.env) as plain:
         with served("ours", OURS, site.env) as ours:
             at_once(CROWD, partial(plain.get_s, "/bare"))

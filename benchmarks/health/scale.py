@@ -1,6 +1,6 @@
 """`make scale-health`: the status page with a million samples next to the same page without a past.
 
-Two databases on one server, asked in turn in one run. A missed bar is a figure, no failure.
+Two databases on one server, measured in turn in one run. A missed bar is a figure, no failure.
 """
 
 import os

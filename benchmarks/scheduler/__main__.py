@@ -72,16 +72,16 @@ class Setup:
         (self.folder / "var").mkdir(parents=True)
         self.folder.chmod(0o711)  # a root's server runs as nobody
         db_server = DatabaseServer(self.folder)
-        with ExitStack() as beside:
-            beside.callback(db_server.stop, "immediate")
+        with ExitStack() as processes:
+            processes.callback(db_server.stop, "immediate")
             db_server.query("ALTER SYSTEM SET log_min_duration_statement = 0")
             db_server.query("SELECT pg_reload_conf()")
             env = self.environment(db_server)
             if self.health:
-                beside.enter_context(managed(env, "sandbox"))
+                processes.enter_context(managed(env, "sandbox"))
             process = self._start(env)
-            beside.callback(process.wait)
-            beside.callback(process.kill)
+            processes.callback(process.wait)
+            processes.callback(process.kill)
             time.sleep(HEALTH_WARM_S if self.health else WARM_S)
             self.process = psutil.Process(process.pid)
             yield
