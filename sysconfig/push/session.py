@@ -21,7 +21,7 @@ from sysconfig.push import processes
 from sysconfig.push.processes import Process
 
 CHANNEL = "system_config"
-_LISTEN = sql.SQL("LISTEN {}")
+_LISTEN = sql.SQL("LISTEN {}; LISTEN {}")
 _NOTIFY = "SELECT pg_notify(%s, %s)"
 _QUIET_S = 0.2  # without a change before the new version is recorded, so that a burst counts as one version
 _LATE_S = 2.0  # the longest delay, however many changes follow
@@ -120,8 +120,9 @@ class Session:
             raise NotHearing(
                 "the server is a standby, which announces nothing; set DATABASE_DIRECT_URL to the primary"
             )
-        for channel in (CHANNEL, self._channel):
-            self._connection.execute(_LISTEN.format(sql.Identifier(channel)))
+        # In one transaction: a heartbeat that comes back proves that changes come, too.
+        channels = sql.Identifier(CHANNEL), sql.Identifier(self._channel)
+        self._connection.execute(_LISTEN.format(*channels))
         # LISTEN first: later changes are received, and the cache is cleared because of earlier ones. Values
         # loaded from now on are at least as new as the first fingerprint.
         self._compared = processes.fingerprint(self._connection)

@@ -67,6 +67,7 @@ def swallowed(db_server, reader, period_s):
 
 def unlistened(db_server, reader, period_s):
     """The session stays, and no longer listens."""
+    settle(db_server, reader)  # so that the open connection is the session's
     reader.command("unlisten")
     reader.until(event="unlistened")
     return outcome(reader, db_server.edit(), bound_s(period_s))

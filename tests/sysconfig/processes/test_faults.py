@@ -36,6 +36,13 @@ def test_a_lost_session_serves_old_values_for_a_lease_at_most(db_server, process
     faults.wait_for_push(db_server, process)
 
 
+def test_a_session_that_lost_its_channels_while_connecting_is_replaced(db_server, reader):
+    process = reader(PERIOD_S, variant="unlistened_while_connecting")
+
+    assert faults.calm(db_server, process, PERIOD_S).stale_s <= BOUND_S
+    faults.wait_for_push(db_server, process)
+
+
 @pytest.mark.parametrize("stop_s", [0.5 * PERIOD_S, 4 * PERIOD_S])
 def test_a_stopped_process_serves_old_values_for_a_lease_at_most(db_server, process, stop_s):
     assert faults.stopped(db_server, process, stop_s, PERIOD_S).stale_s <= BOUND_S

@@ -5,9 +5,11 @@ import threading
 from time import monotonic
 from unittest.mock import patch
 
+from psycopg.sql import Composed
+
 from sysconfig.cache import TTLCache
 from sysconfig.push import listener
-from sysconfig.push.session import Session
+from sysconfig.push.session import Session, TimedConnection
 
 gate = threading.Event()
 """Lets a connect go on between its two steps."""
@@ -82,6 +84,21 @@ def pausing_between():
     _replace(listener.config_cache, "invalidate_many", paused)
 
 
+def unlistened_while_connecting():
+    """No fault of ours: the first session's channels are dropped right after its first LISTEN."""
+    original = TimedConnection.execute
+    dropped = threading.Event()
+
+    def execute(connection, query, *args, **kwargs):
+        cursor = original(connection, query, *args, **kwargs)
+        if isinstance(query, Composed) and not dropped.is_set():
+            dropped.set()
+            original(connection, "UNLISTEN *")
+        return cursor
+
+    _replace(TimedConnection, "execute", execute)
+
+
 def _pause():
     if gate.is_set():  # the first connect of all goes through
         gate.clear()
@@ -108,5 +125,6 @@ VARIANTS = {
         forgetting_before_listening,
         storing_what_was_overtaken,
         pausing_between,
+        unlistened_while_connecting,
     )
 }
